@@ -1,0 +1,106 @@
+"""Checks of shape and masks that the arithmetic shares. Knows NumPy and the errors only."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from seedmap.errors import OptionError, TooFewFrames
+
+__all__ = ["Array", "Keep", "check_same_frames", "parse_sample_mask", "readonly"]
+
+Array = NDArray[np.floating[Any]]
+Keep = NDArray[np.bool_]
+
+FEWEST_FRAMES = 3  # two points always lie on a line: r of two frames is +1 or -1 and says nothing
+
+
+def readonly(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a view of ``array`` that cannot be written to."""
+    view = array.view()
+    view.setflags(write=False)
+    return view
+
+
+def check_same_frames(first: Array, second: Array) -> None:
+    """Refuse two arrays whose time axes (axis 0) differ, or that are too short to correlate."""
+    if first.shape[0] != second.shape[0]:
+        msg = (
+            f"{first.shape[0]} frames in one series and {second.shape[0]} in the other; "
+            "both must come from the same cleaned frames"
+        )
+        raise ValueError(msg)
+    if first.shape[0] < FEWEST_FRAMES:
+        msg = f"{first.shape[0]} frames; a correlation needs at least {FEWEST_FRAMES}"
+        raise TooFewFrames(msg)
+
+
+def parse_sample_mask(sample_mask: ArrayLike | None, frames: int) -> Keep:
+    """Return the frames that stay as a new read-only boolean vector.
+
+    Parameters
+    ----------
+    sample_mask
+        None (all stay), a boolean vector of shape (frames,), or the indices of the frames
+        that stay, in any order. Never modified.
+    frames
+        Number of frames in the run.
+
+    Returns
+    -------
+    ndarray of bool, shape (frames,)
+        True where a frame stays.
+
+    Raises
+    ------
+    OptionError
+        If the mask has the wrong length, repeats an index or points outside the run.
+    TooFewFrames
+        If fewer than three frames stay.
+    """
+    if sample_mask is None:
+        keep = np.ones(frames, dtype=bool)
+    else:
+        given = np.asarray(sample_mask)
+        given = given.reshape(-1) if given.ndim != 1 and given.size == max(given.shape, default=0) else given
+        if given.ndim != 1:
+            msg = f"sample_mask has shape {given.shape}; give a vector of {frames} booleans or of indices"
+            raise OptionError(msg)
+        keep = _from_bools(given, frames) if given.dtype == bool else _from_indices(given, frames)
+    if keep.sum() < FEWEST_FRAMES:
+        msg = (
+            f"sample_mask keeps {int(keep.sum())} of {frames} frames; at least {FEWEST_FRAMES} are "
+            "needed. Is the mask the right way round (True or listed = stays)?"
+        )
+        raise TooFewFrames(msg)
+    return readonly(keep)
+
+
+def _from_bools(given: NDArray[Any], frames: int) -> NDArray[np.bool_]:
+    if given.size != frames:
+        msg = (
+            f"sample_mask has {given.size} booleans and the run {frames} frames; "
+            "give one a frame, True where it stays"
+        )
+        raise OptionError(msg)
+    return given.copy()
+
+
+def _from_indices(given: NDArray[Any], frames: int) -> NDArray[np.bool_]:
+    index = given.astype(np.int64) if given.size else np.empty(0, np.int64)
+    if given.size and not np.array_equal(index, given):
+        msg = "sample_mask holds fractions; give booleans or whole frame numbers counted from 0"
+        raise OptionError(msg)
+    outside = index[(index < 0) | (index >= frames)]
+    if outside.size:
+        msg = (
+            f"sample_mask points to frame {outside[0]}, the run has frames 0 to {frames - 1}; "
+            "count frames from 0"
+        )
+        raise OptionError(msg)
+    if np.unique(index).size != index.size:
+        msg = f"sample_mask lists {index.size - np.unique(index).size} frames twice; list each once"
+        raise OptionError(msg)
+    keep = np.zeros(frames, dtype=bool)
+    keep[index] = True
+    return keep

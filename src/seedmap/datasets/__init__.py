@@ -1,0 +1,21 @@
+"""Data to try seedmap on: a phantom whose answer is known, and the reference data set.
+
+`make_phantom` builds runs here, without the network, from planted correlations.
+`fetch_development` brings the data of the reference example through nilearn.
+Both answer with a `Dataset`: ``func``, ``confounds``, ``t_r`` and ``description``.
+"""
+
+from seedmap.datasets.fetch import fetch_development
+from seedmap.datasets.layout import Dataset
+from seedmap.datasets.phantom import Phantom, PhantomOptions, make_phantom
+from seedmap.datasets.truth import PlantedRegion, Truth
+
+__all__ = [
+    "Dataset",
+    "Phantom",
+    "PhantomOptions",
+    "PlantedRegion",
+    "Truth",
+    "fetch_development",
+    "make_phantom",
+]

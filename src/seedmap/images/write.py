@@ -1,0 +1,196 @@
+"""Writing files whole or not at all.
+
+`staged_folder` collects a set of results in a hidden folder beside their destination and moves
+them into place when all are complete; if anything fails nothing is left. `write_volume` and
+`write_text` write one file under a temporary name, flush it to the disk and rename it.
+"""
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedmap.errors import OutputError
+from seedmap.images.space import Grid
+
+__all__ = [
+    "MapKind",
+    "atomic_file",
+    "staged_folder",
+    "volume_image",
+    "write_text",
+    "write_volume",
+]
+
+FULL = (errno.EFBIG, errno.ENOSPC, getattr(errno, "EDQUOT", -1))
+COMPRESSION = 2  # isal's default: half the time of zlib's level 1 at about its size
+
+
+@dataclass(frozen=True)
+class MapKind:
+    """What the values of a map are, in NIfTI's words.
+
+    Attributes
+    ----------
+    intent : str
+        NIfTI intent: ``"correlation"``, ``"z score"``, ``"p value"``, ``"estimate"`` or ``"none"``.
+    parameters : tuple of float
+        The intent's parameters, such as the degrees of freedom.
+    description : str
+        At most 79 characters for the header's ``descrip``.
+    """
+
+    intent: str = "none"
+    parameters: tuple[float, ...] = ()
+    description: str = ""
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a binary file that appears under its name only when it is complete.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written to or the disk is full.
+    """
+    path = Path(path)
+    handle, name = -1, ""
+    try:
+        handle, name = tempfile.mkstemp(prefix=".seedmap-", suffix=".tmp", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        _give_usual_rights(name)
+        Path(name).replace(path)
+    except BaseException as error:
+        if name:
+            Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and not isinstance(error, OutputError):
+            raise _cannot_write(path, error) from error
+        raise
+
+
+@contextmanager
+def staged_folder(folder: Path | str) -> Iterator[Path]:
+    """Give a hidden folder whose files move into ``folder`` once all of them are complete.
+
+    ``folder`` is made if it is not there. Files of the same names are replaced; others stay. If
+    the work in the ``with`` block fails, ``folder`` is left as it was found.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be made or written to, or the disk is full.
+    """
+    folder = Path(folder).expanduser()
+    made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    stage = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=".seedmap-", dir=folder))
+        yield stage
+        _move_into_place(stage, folder)
+    except BaseException as error:
+        _forget(stage, made)
+        if isinstance(error, OSError) and error.errno is not None:
+            raise _cannot_write(folder, error) from error
+        raise
+    else:
+        stage.rmdir()
+
+
+def _move_into_place(stage: Path, folder: Path) -> None:
+    """Rename every staged file; a folder that is empty by then is removed."""
+    for path in sorted(stage.rglob("*")):
+        target = folder / path.relative_to(stage)
+        if path.is_dir():
+            target.mkdir(exist_ok=True)
+        else:
+            path.replace(target)
+    for path in sorted(stage.rglob("*"), reverse=True):
+        path.rmdir()
+
+
+def _forget(stage: Path | None, made: list[Path]) -> None:
+    """Remove a stage and the folders that were made for it."""
+    if stage is not None:
+        shutil.rmtree(stage, ignore_errors=True)
+    for folder in made:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def write_text(path: Path | str, text: str) -> Path:
+    """Write a text file in UTF-8, whole or not at all, and return its path."""
+    path = Path(path)
+    with atomic_file(path) as file:
+        file.write(text.encode())
+    return path
+
+
+def volume_image(
+    values: NDArray[Any], grid: Grid, *, kind: MapKind | None = None, codes: tuple[int, int] = (2, 0), t_r: float | None = None
+) -> Any:
+    """Wrap a volume (x, y, z) or (x, y, z, frames) as a nibabel image on a grid.
+
+    Floats are stored as float32; the sform and qform codes are those given.
+    """
+    import nibabel as nib
+
+    values = np.asarray(values)
+    if values.dtype.kind == "f":
+        values = values.astype(np.float32)
+    image = nib.Nifti1Image(values, grid.affine)
+    image.set_sform(grid.affine, code=codes[0] or 2)
+    image.set_qform(grid.affine, code=codes[1])
+    header = image.header
+    header.set_xyzt_units("mm", "sec" if t_r else "unknown")
+    if t_r:
+        header.set_zooms((*header.get_zooms()[:3], t_r))
+    if kind is not None:
+        header.set_intent(kind.intent, kind.parameters)
+        header["descrip"] = kind.description.encode("ascii", "replace")[:79]
+    return image
+
+
+def write_volume(path: Path | str, image: Any) -> Path:
+    """Write a nibabel image as ``.nii`` or ``.nii.gz``, whole or not at all; return its path.
+
+    The same image gives the same bytes: no time and no name is stored in the gzip header.
+    """
+    path = Path(path)
+    with atomic_file(path) as file:
+        if path.name.endswith(".gz"):
+            from isal import igzip
+
+            with igzip.IGzipFile(
+                filename="", mode="wb", compresslevel=COMPRESSION, fileobj=file, mtime=0
+            ) as compressed:
+                image.to_stream(compressed)
+        else:
+            image.to_stream(file)
+    return path
+
+
+def _give_usual_rights(name: str) -> None:
+    """Let a temporary file, private by birth, have the rights that a new file usually has."""
+    mask = os.umask(0)
+    os.umask(mask)
+    Path(name).chmod(0o666 & ~mask)
+
+
+def _cannot_write(path: Path, error: OSError) -> OutputError:
+    reason = error.strerror or str(error)
+    advice = "free some space" if error.errno in FULL else "choose another folder with --out"
+    return OutputError(f"{path}: cannot be written ({reason}); {advice}. Nothing was left behind")
+

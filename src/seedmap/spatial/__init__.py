@@ -1,0 +1,22 @@
+"""On a space: masks, spheres, smoothing, resampling, and the walk that gathers a run's series."""
+
+from seedmap.spatial.extraction import Extracted, SeedWeights, extract, mean_volume
+from seedmap.spatial.masks import Template, background_mask, epi_mask, template_mask
+from seedmap.spatial.resampling import resample_onto
+from seedmap.spatial.smoothing import fwhm_to_sigma, gaussian_matrix
+from seedmap.spatial.spheres import sphere_voxels
+
+__all__ = [
+    "Extracted",
+    "SeedWeights",
+    "Template",
+    "background_mask",
+    "epi_mask",
+    "extract",
+    "fwhm_to_sigma",
+    "gaussian_matrix",
+    "mean_volume",
+    "resample_onto",
+    "sphere_voxels",
+    "template_mask",
+]

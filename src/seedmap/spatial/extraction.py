@@ -1,0 +1,221 @@
+"""One walk through a run: smooth each volume, gather the mask's voxels, listen at the seeds.
+
+The run is read once. While one thread inflates the next volumes, others take a volume, subtract
+the first one, smooth what lies around the mask and put the mask's voxels into one row of a
+(frames, samples) array; seeds listen to the same volume before it is smoothed. Nothing else of
+the run is kept.
+
+Subtracting the first volume before anything is rounded to float32 keeps the small fluctuations
+of a large signal exact. What that takes away is returned as ``reference``, so nothing is lost.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from seedmap._checks import Array, Keep
+from seedmap.errors import ImageError
+from seedmap.images import FrameStream, Grid, RawFrame, Run
+from seedmap.spatial.hands import (
+    BackgroundWatch,
+    Hand,
+    SeedWeights,
+    Table,
+    file_order,
+    finite_only,
+    flat,
+)
+from seedmap.spatial.masks import background_mask
+from seedmap.spatial.smoothing import BoxSmoother, bounding_box
+
+__all__ = ["Extracted", "SeedWeights", "extract", "mean_volume"]
+
+OnFrame = Callable[[], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Extracted:
+    """What one walk through a run brings home.
+
+    Attributes
+    ----------
+    grid : Grid
+        Where the samples lie.
+    series : ndarray of float32, shape (kept, samples)
+        Smoothed data of the kept frames, the first of them subtracted. Values that are not
+        finite count as 0.
+    reference : ndarray of float64, shape (samples,)
+        The first kept frame, smoothed: ``series + reference`` is the data.
+    seed_series : ndarray of float64, shape (kept, seeds)
+        Weighted mean of each seed's finite voxels, unsmoothed. NaN where none is finite.
+    unusable : ndarray of bool, shape (samples,)
+        Samples that are NaN or infinite in some kept frame, before smoothing.
+    seed_gaps : ndarray of int, shape (seeds,)
+        How many values of each seed, over voxels and frames, are not finite.
+    """
+
+    grid: Grid
+    series: NDArray[np.float32]
+    reference: Array
+    seed_series: Array
+    unusable: NDArray[np.bool_]
+    seed_gaps: NDArray[np.int64]
+
+
+def extract(  # noqa: PLR0913  one argument a decision
+    run: Run,
+    keep: Keep,
+    *,
+    mask: NDArray[np.bool_] | None,
+    sigma: Array,
+    seeds: Sequence[SeedWeights] = (),
+    n_jobs: int = 1,
+    on_frame: OnFrame | None = None,
+) -> Extracted:
+    """Walk through a run once and bring home its samples and its seeds' series.
+
+    Parameters
+    ----------
+    run
+        The opened run.
+    keep
+        Frames that stay, bool, shape (frames,). The others are never looked at.
+    mask
+        Voxels that are samples, shape (x, y, z). None finds nilearn's background mask of the kept
+        frames on the way.
+    sigma
+        Standard deviations of the smoothing [voxels], shape (3,); zeros for none.
+    seeds
+        How each seed listens.
+    n_jobs
+        Threads that may be busy at once.
+    on_frame
+        Called after each frame, from any thread.
+
+    Returns
+    -------
+    Extracted
+
+    Raises
+    ------
+    ImageError
+        If the mask is empty or the file is damaged.
+    """
+    walk = _Walk(run, keep, sigma, tuple(seeds), n_jobs, on_frame or (lambda: None))
+    if mask is not None:
+        return walk.with_mask(mask)
+    found, certain = walk.with_background()
+    return found if certain else walk.with_mask(background_mask(mean_volume(run, keep)))
+
+
+def mean_volume(run: Run, keep: Keep) -> Array:
+    """Average the kept frames of a run; float64, shape (x, y, z). NaN where a frame has NaN."""
+    total: Array = np.zeros(run.space.shape, order="F")
+    with run.stream(keep) as stream:
+        while (frame := stream.take()) is not None:
+            np.add(total, frame.values, out=total)
+            stream.give_back(frame)
+    return total / int(keep.sum()) * run.slope + run.inter
+
+
+@dataclass(frozen=True, eq=False)
+class _Walk:
+    """What stays the same however the mask is found."""
+
+    run: Run
+    keep: Keep
+    sigma: Array
+    seeds: tuple[SeedWeights, ...]
+    n_jobs: int
+    on_frame: OnFrame
+
+    def with_mask(self, mask: NDArray[np.bool_]) -> Extracted:
+        """Gather the voxels of a known mask."""
+        with self.run.stream(self.keep) as stream:
+            first = self._first_of(stream)
+            table = self._table(first, mask)
+            self._gather(stream, first, [Hand(table, self.seeds, None) for _ in self._hands()])
+        return _brought_home(table)
+
+    def with_background(self) -> tuple[Extracted, bool]:
+        """Guess the background mask from the first volume; say whether the others confirm it."""
+        with self.run.stream(self.keep) as stream:
+            first = self._first_of(stream)
+            mask = background_mask(first.values)
+            table = self._table(first, mask)
+            watches = [BackgroundWatch(np.array(first.values), mask) for _ in self._hands()]
+            self._gather(stream, first, [Hand(table, self.seeds, watch) for watch in watches])
+        return _brought_home(table), watches[0].confirms(watches)
+
+    def _hands(self) -> range:
+        """Count hands, one thread being busy with reading where there is more than one."""
+        return range(max(1, self.n_jobs - 1))
+
+    def _first_of(self, stream: FrameStream) -> RawFrame:
+        frame = stream.take()
+        if frame is None:
+            msg = f"{self.run.source}: the run has no frames"
+            raise ImageError(msg)
+        return frame
+
+    def _table(self, first: RawFrame, mask: NDArray[np.bool_]) -> Table:
+        if not mask.any():
+            msg = (
+                f"{self.run.source}: the mask is empty: every voxel equals the background. Is the "
+                "image all zero? Check it, or give a mask"
+            )
+            raise ImageError(msg)
+        kept, samples, seeds = int(self.keep.sum()), int(mask.sum()), len(self.seeds)
+        return Table(
+            grid=self.run.space.within(mask),
+            sigma=self.sigma,
+            scale=(self.run.slope, self.run.inter),
+            row_of=np.cumsum(self.keep) - 1,
+            first=finite_only(flat(first.values).copy())[0],
+            series=np.empty((kept, samples), dtype=np.float32),
+            seed_series=np.empty((kept, seeds)),
+            unusable=np.zeros(samples, dtype=bool),
+            seed_gaps=np.zeros(seeds, dtype=np.int64),
+        )
+
+    def _gather(self, stream: FrameStream, first: RawFrame, hands: Sequence[Hand]) -> None:
+        """Let all hands take frames until none is left; raise what any of them raises."""
+        with threadpool_limits(1, user_api="blas"):
+            hands[0].take(first)
+            stream.give_back(first)
+            self.on_frame()
+            if len(hands) == 1:
+                hands[0].take_all(stream, self.on_frame)
+                return
+            with ThreadPoolExecutor(len(hands)) as pool:
+                work = [pool.submit(hand.take_all, stream, self.on_frame) for hand in hands]
+                for done in work:
+                    done.result()
+
+
+def _brought_home(table: Table) -> Extracted:
+    return Extracted(
+        grid=table.grid,
+        series=table.series,
+        reference=_smooth_first(table),
+        seed_series=table.seed_series,
+        unusable=table.unusable,
+        seed_gaps=table.seed_gaps,
+    )
+
+
+def _smooth_first(table: Table) -> Array:
+    """Smooth the first frame and gather its samples, in the units of the data."""
+    slope, inter = table.scale
+    shape = table.grid.shape
+    values = table.first.reshape(shape[::-1]).astype(np.float32) * np.float32(slope) + np.float32(inter)
+    if not table.sigma.any():
+        positions = file_order(np.flatnonzero(table.grid.mask), shape)
+        return values.reshape(-1)[positions].astype(np.float64)
+    box = bounding_box(table.grid.mask)
+    smoother = BoxSmoother(shape, box, table.sigma)
+    return smoother.smooth(values[smoother.reach[::-1]]).T[table.grid.mask[box]].astype(np.float64)

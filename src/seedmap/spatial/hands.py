@@ -1,0 +1,216 @@
+"""What one thread does with one volume: subtract, smooth, gather, listen, watch.
+
+Volumes come as the file has them, the first axis running fastest; flat arrays here are in that
+order too ("file order"). Every thread has a `Hand` of its own with its own buffers; all write to
+different rows of one `Table`.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedmap._checks import Array
+from seedmap.images import FrameStream, Grid, RawFrame
+from seedmap.spatial.masks import border_values
+from seedmap.spatial.smoothing import BoxSmoother, bounding_box
+
+__all__ = ["BackgroundWatch", "Hand", "SeedWeights", "Table", "file_order", "flat"]
+
+
+@dataclass(frozen=True, eq=False)
+class SeedWeights:
+    """How one seed listens to a grid.
+
+    Attributes
+    ----------
+    voxels : ndarray of int, shape (n,)
+        Positions in the grid's box, in C order, inside and outside its mask.
+    weights : ndarray, shape (n,)
+        Weight of each; they sum to 1.
+    """
+
+    voxels: NDArray[np.int64]
+    weights: Array
+
+
+def flat(volume: NDArray[Any]) -> NDArray[Any]:
+    """Flatten a volume in file order; a view where it lies that way in memory."""
+    return volume.ravel(order="F")
+
+
+def file_order(positions: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Turn flat positions in C order into those in file order."""
+    return np.ravel_multi_index(np.unravel_index(positions, shape)[::-1], shape[::-1])
+
+
+def finite_only(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Replace NaN and infinity by 0; also say where they were, None if nowhere."""
+    # The sum tells in one pass whether anything is amiss; only then is a closer look taken.
+    with np.errstate(invalid="ignore", over="ignore"):
+        if values.dtype.kind != "f" or np.isfinite(values.sum()):
+            return values, None
+    finite = np.isfinite(values)
+    return (values, None) if finite.all() else (np.where(finite, values, 0), ~finite)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """The arrays that all hands write to, one row a kept frame, and what they share."""
+
+    grid: Grid
+    sigma: Array
+    scale: tuple[float, float]  # slope and intercept of stored values
+    row_of: NDArray[np.int64]  # row of each frame
+    first: NDArray[Any]  # the first kept frame as stored, flat, finite
+    series: NDArray[np.float32]
+    seed_series: Array
+    unusable: NDArray[np.bool_]
+    seed_gaps: NDArray[np.int64]
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Listener:
+    """Weighted means over the voxels of all seeds at once."""
+
+    def __init__(self, seeds: Sequence[SeedWeights], shape: tuple[int, ...]) -> None:
+        sizes = [seed.voxels.size for seed in seeds]
+        self._starts = np.cumsum([0, *sizes[:-1]]) if sizes else np.empty(0, dtype=np.int64)
+        empty = np.empty(0)
+        voxels = np.concatenate([empty.astype(np.int64), *[seed.voxels for seed in seeds]])
+        self._positions = file_order(voxels, shape)
+        self._weights = np.concatenate([empty, *[seed.weights for seed in seeds]])
+
+    def hear(self, stored: NDArray[Any]) -> tuple[Array, NDArray[np.int64] | None]:
+        """Return the seeds' means of one volume, and how many voxels of each were not finite."""
+        if not self._starts.size:
+            return np.empty(0), None
+        values = stored[self._positions].astype(np.float64)
+        finite, gaps = finite_only(values)
+        heard = np.add.reduceat(finite * self._weights, self._starts)
+        if gaps is None:
+            return heard, None
+        weight = np.add.reduceat(np.where(gaps, 0.0, self._weights), self._starts)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return heard / weight, np.add.reduceat(gaps.astype(np.int64), self._starts)
+
+
+class BackgroundWatch:
+    """Watches whether a background mask guessed from the first volume holds for the mean.
+
+    The mask of the mean is that of the first volume, for certain, if the voxels outside never
+    change, if they are more than half of the border (so that the border's median stays) and if no
+    voxel ever lies on both sides of the background (so that no mean can fall on it).
+    """
+
+    def __init__(self, first: NDArray[Any], mask: NDArray[np.bool_]) -> None:
+        self._first, self._outside = flat(first), flat(~mask)
+        self._border_outside = border_values(~mask).mean()
+        self.changed = np.zeros(self._first.size, dtype=bool)
+        self._different = np.empty(self._first.size, dtype=bool)
+        self.low, self.high = np.inf, -np.inf
+
+    def look(self, stored: NDArray[Any]) -> None:
+        """Look at one more volume, flat and in file order."""
+        np.not_equal(stored, self._first, out=self._different)
+        np.logical_or(self.changed, self._different, out=self.changed)
+        self.low = min(self.low, stored.min())
+        self.high = max(self.high, stored.max())
+
+    def confirms(self, others: Sequence["BackgroundWatch"]) -> bool:
+        """Say whether the guess holds, all that ``others`` saw included."""
+        outside = self._first[self._outside]
+        if not outside.size or np.isnan(outside[0]) or self._border_outside <= 0.5:
+            return False
+        background = outside[0]
+        low = min(other.low for other in others)
+        high = max(other.high for other in others)
+        one_sided = low >= background or high <= background
+        return bool(one_sided and not any(np.any(o.changed & self._outside) for o in others))
+
+
+class Hand:
+    """One thread's tools: takes frames and writes their rows of the table."""
+
+    def __init__(
+        self, table: Table, seeds: Sequence[SeedWeights], watch: BackgroundWatch | None
+    ) -> None:
+        self._table, self.watch = table, watch
+        self._listener = Listener(seeds, table.grid.shape)
+        self._gather = Smooth(table) if table.sigma.any() else Plain(table)
+        self._positions = file_order(np.flatnonzero(table.grid.mask), table.grid.shape)
+
+    def take_all(self, stream: FrameStream, on_frame: Callable[[], None]) -> None:
+        """Take frames until none is left."""
+        while (frame := stream.take()) is not None:
+            self.take(frame)
+            stream.give_back(frame)
+            on_frame()
+
+    def take(self, frame: RawFrame) -> None:
+        """Write one frame's row."""
+        table, row = self._table, self._table.row_of[frame.index]
+        stored = flat(frame.values)
+        if self.watch is not None:
+            self.watch.look(stored)
+        slope, inter = table.scale
+        heard, gaps = self._listener.hear(stored)
+        table.seed_series[row] = heard * slope + inter
+        stored, missing = finite_only(stored)
+        self._gather.into(table.series[row], stored)
+        if slope != 1.0:
+            table.series[row] *= slope
+        if missing is not None or gaps is not None:
+            with table.lock:
+                table.unusable[:] |= False if missing is None else missing[self._positions]
+                table.seed_gaps[:] += 0 if gaps is None else gaps
+
+
+class Plain:
+    """Gathers the mask's voxels as they are, less the first volume."""
+
+    def __init__(self, table: Table) -> None:
+        self._positions = file_order(np.flatnonzero(table.grid.mask), table.grid.shape)
+        self._first = table.first[self._positions]
+        self._precision = working_type(self._first.dtype)
+
+    def into(self, row: NDArray[np.float32], stored: NDArray[Any]) -> None:
+        np.subtract(
+            stored[self._positions], self._first, out=row, dtype=self._precision, casting="unsafe"
+        )
+
+
+class Smooth:
+    """Gathers the mask's voxels from the smoothed difference to the first volume."""
+
+    def __init__(self, table: Table) -> None:
+        box = bounding_box(table.grid.mask)
+        self._shape = table.grid.shape[::-1]
+        self._smoother = BoxSmoother(table.grid.shape, box, table.sigma)
+        self._reach = self._smoother.reach[::-1]
+        self._first = table.first.reshape(self._shape)[self._reach]
+        self._difference = np.empty(self._first.shape, dtype=np.float32)
+        self._precision = working_type(self._first.dtype)
+        inside = table.grid.mask[box]
+        self._positions = file_order(np.flatnonzero(inside), inside.shape)
+
+    def into(self, row: NDArray[np.float32], stored: NDArray[Any]) -> None:
+        np.subtract(
+            stored.reshape(self._shape)[self._reach],
+            self._first,
+            out=self._difference,
+            dtype=self._precision,
+            casting="unsafe",
+        )
+        smooth = self._smoother.smooth(self._difference)
+        # mode="clip" lets NumPy write into the row directly; no position is out of range
+        np.take(smooth.reshape(-1), self._positions, out=row, mode="clip")
+
+
+def working_type(stored: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the type in which two stored values are subtracted without loss."""
+    small = stored.itemsize <= 2 or (stored.kind == "f" and stored.itemsize == 4)
+    return np.dtype(np.float32 if small else np.float64)

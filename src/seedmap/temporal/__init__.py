@@ -1,0 +1,37 @@
+"""The time axis: operators that compose, and a cleaning written out as one matrix.
+
+Knows arrays only: no files, no space.
+"""
+
+from seedmap.temporal.cleaning import Cleaning, CleaningMatrices, Filter, cleaning_matrices
+from seedmap.temporal.highvariance import high_variance_confounds
+from seedmap.temporal.operators import (
+    Butterworth,
+    Censor,
+    Composed,
+    Detrend,
+    Edges,
+    Fill,
+    FillCensored,
+    Nuisance,
+    TimeOperator,
+    cosine_drift,
+)
+
+__all__ = [
+    "Butterworth",
+    "Censor",
+    "Cleaning",
+    "CleaningMatrices",
+    "Composed",
+    "Detrend",
+    "Edges",
+    "Fill",
+    "FillCensored",
+    "Filter",
+    "Nuisance",
+    "TimeOperator",
+    "cleaning_matrices",
+    "cosine_drift",
+    "high_variance_confounds",
+]

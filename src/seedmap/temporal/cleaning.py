@@ -1,0 +1,270 @@
+"""From options to one matrix: how a run is cleaned.
+
+`Cleaning` holds the options. `cleaning_matrices` turns them, with the frames that stay and the
+confounds, into the matrix L of shape (kept, frames)::
+
+    L = Nuisance . Censor . Filter . Detrend . Fill          (applied from right to left)
+
+and into R, which projects out trend and confounds only. The order of the steps is science and
+lives here and nowhere else: confounds go through the same fill, trend and filter as the data
+and are projected out on the kept frames, so that no step brings back what an earlier one
+removed (Lindquist et al. 2019, doi:10.1002/hbm.24528). Columns of L that belong to censored
+frames are exactly zero.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from seedmap._checks import Array, Keep, readonly
+from seedmap.errors import OptionError, TooFewFrames
+from seedmap.temporal.operators import (
+    Butterworth,
+    Censor,
+    Detrend,
+    Edges,
+    Fill,
+    FillCensored,
+    Nuisance,
+    TimeOperator,
+    cosine_drift,
+)
+
+__all__ = ["Cleaning", "CleaningMatrices", "Filter", "cleaning_matrices"]
+
+Filter = Literal["butterworth", "cosine"]
+
+# Singular values of confounds, each column of unit norm, below this share of the largest are
+# rounding: duplicates and sums of other columns end near 1e-16, real ones above 1e-6.
+RANK_BEFORE_FILTER = 1e-9
+# The same after trend and filter, measured against the unfiltered size. A confound that the
+# filter removes altogether (a constant, a line) ends near 1e-15.
+RANK_AFTER_FILTER = 1e-8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cleaning:
+    """How a run is cleaned before it is correlated.
+
+    The defaults are those of nilearn's seed-to-voxel example. Without censoring they give
+    nilearn's numbers.
+
+    Raises
+    ------
+    OptionError
+        If the pass band is empty or an option has an unknown value.
+    """
+
+    detrend: bool = True
+    """Remove the mean and a straight line from every series."""
+
+    high_pass: float | None = 0.01
+    """Drop fluctuations slower than this [Hz]; none keeps them."""
+
+    low_pass: float | None = 0.1
+    """Drop fluctuations faster than this [Hz]; none keeps them."""
+
+    filter: Filter | None = "butterworth"
+    """Kind of temporal filter: butterworth, cosine (high-pass only) or none."""
+
+    order: int = 5
+    """Order of the Butterworth filter."""
+
+    standardize_confounds: bool = True
+    """Centre every confound before it is regressed out."""
+
+    edges: Edges = "odd"
+    """How the filter continues a series past its ends: odd (as nilearn) or even (mirrored)."""
+
+    fill: Fill = "linear"
+    """How censored frames are bridged for the filter: linear, or spline (as nilearn)."""
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("filter", Filter), ("edges", Edges), ("fill", Fill)):
+            value = getattr(self, name)
+            if value not in get_args(allowed) and not (name == "filter" and value is None):
+                msg = f"{name}={value!r} is not known; choose one of {', '.join(get_args(allowed))}"
+                raise OptionError(msg)
+        for name in ("high_pass", "low_pass"):
+            edge = getattr(self, name)
+            if edge is not None and not (np.isfinite(edge) and edge > 0):
+                msg = f"{name}={edge:g} Hz; give a frequency above 0, or 'none' to switch it off"
+                raise OptionError(msg)
+        if self.high_pass and self.low_pass and self.high_pass >= self.low_pass:
+            msg = (
+                f"high_pass={self.high_pass:g} Hz is not below low_pass={self.low_pass:g} Hz, so "
+                "the pass band is empty; swap them or switch one off with 'none'"
+            )
+            raise OptionError(msg)
+        if self.order < 1:
+            msg = f"order={self.order}; a Butterworth filter has an order of at least 1 (5 is usual)"
+            raise OptionError(msg)
+
+    @property
+    def needs_t_r(self) -> bool:
+        """Whether the repetition time matters: it does as soon as a filter is at work."""
+        if self.filter == "cosine":
+            return self.high_pass is not None
+        return self.filter is not None and (self.high_pass or self.low_pass) is not None
+
+
+@dataclass(frozen=True, eq=False)
+class CleaningMatrices:
+    """A run's cleaning, written out.
+
+    Attributes
+    ----------
+    L : ndarray of float64, shape (kept, frames)
+        The whole cleaning. Columns of censored frames are zero.
+    R : ndarray of float64, shape (kept, frames)
+        Projection of trend and confounds alone, for what is left to be noise. Columns of
+        censored frames are zero.
+    keep : ndarray of bool, shape (frames,)
+        The frames that stay, those cut at head and tail excluded.
+    confound_rank : int
+        Number of independent directions that the confounds remove from the cleaned frames.
+    confounds_given : int
+        Number of columns that were given.
+    """
+
+    L: Array
+    R: Array
+    keep: Keep
+    confound_rank: int
+    confounds_given: int
+
+    @property
+    def on_kept(self) -> Array:
+        """L on the kept frames alone, shape (kept, kept): all of L that is not zero."""
+        return self.L[:, self.keep]
+
+    @property
+    def residual_on_kept(self) -> Array:
+        """R on the kept frames alone, shape (kept, kept)."""
+        return self.R[:, self.keep]
+
+
+def cleaning_matrices(
+    cleaning: Cleaning, keep: Keep, t_r: float | None = None, confounds: Array | None = None
+) -> CleaningMatrices:
+    """Write a cleaning out as matrices.
+
+    Parameters
+    ----------
+    cleaning
+        The options.
+    keep
+        Frames that stay, bool, shape (frames,).
+    t_r
+        Repetition time [s]; may be None where no filter is at work.
+    confounds
+        Nuisance series, shape (frames, confounds), finite on the kept frames. What stands in
+        censored frames is never read. None for no confounds.
+
+    Returns
+    -------
+    CleaningMatrices
+        L, R and what was counted on the way.
+
+    Raises
+    ------
+    OptionError
+        If a filter is asked for without a repetition time, or beyond the Nyquist frequency.
+    TooFewFrames
+        If the filter needs more frames, or the confounds leave nothing.
+    """
+    frames = keep.size
+    if cleaning.needs_t_r and t_r is None:
+        msg = "a temporal filter needs the repetition time; give t_r in seconds"
+        raise OptionError(msg)
+    given = np.empty((frames, 0)) if confounds is None else np.asarray(confounds, dtype=np.float64)
+    before = _steps_before_projection(cleaning, keep, t_r)
+    if cleaning.filter == "cosine" and cleaning.high_pass and t_r:
+        given = np.hstack([given, cosine_drift(frames, t_r, cleaning.high_pass)])
+    basis = _confound_basis(given, before, keep, centre=cleaning.standardize_confounds)
+    _check_something_left(basis.shape[1], int(keep.sum()))
+    steps = Nuisance(basis) @ before
+    L = steps.matrix()
+    L[:, ~keep] = 0.0  # they are: this turns rounding in a Detrend-free chain into exact zeros
+    return CleaningMatrices(
+        L=readonly(L),
+        R=readonly(_noise_projection(given, keep)),
+        keep=keep,
+        confound_rank=basis.shape[1],
+        confounds_given=0 if confounds is None else int(np.asarray(confounds).shape[1]),
+    )
+
+
+def _steps_before_projection(cleaning: Cleaning, keep: Keep, t_r: float | None) -> TimeOperator:
+    """Build everything up to the confounds: (frames) to (kept)."""
+    frames = keep.size
+    if cleaning.filter != "butterworth" or not cleaning.needs_t_r or t_r is None:
+        # No filter that needs even spacing: drop first. The trend runs over true time, except
+        # in nilearn's way of censoring, which counts the kept frames.
+        kept = np.flatnonzero(keep) if cleaning.fill == "linear" else np.arange(int(keep.sum()))
+        censor = Censor(keep)
+        return Detrend(kept.astype(float)) @ censor if cleaning.detrend else censor
+    first, last = np.flatnonzero(keep)[[0, -1]]
+    span = np.zeros(frames, dtype=bool)
+    span[first : last + 1] = True
+    inner = keep[span]
+    steps: TimeOperator = FillCensored(inner, cleaning.fill) @ Censor(span)
+    if cleaning.detrend:
+        steps = Detrend(np.arange(inner.size, dtype=float)) @ steps
+    band = Butterworth(
+        inner.size, t_r, cleaning.high_pass, cleaning.low_pass, cleaning.order, cleaning.edges
+    )
+    return Censor(inner) @ band @ steps
+
+
+def _confound_basis(given: Array, before: TimeOperator, keep: Keep, *, centre: bool) -> Array:
+    """Orthonormal basis (kept, rank) of what the confounds span after the same steps as the data.
+
+    The rank is decided twice by singular values: on the raw confounds, where a duplicate or a
+    sum of others is plain to see, and after the filter, where one may have vanished.
+    """
+    independent = _independent(given, keep, centre=centre)
+    cleaned = before.apply(independent)
+    if centre:
+        cleaned = cleaned - cleaned.mean(axis=0)
+    left, size, _ = np.linalg.svd(cleaned, full_matrices=False)
+    return left[:, size > RANK_AFTER_FILTER]
+
+
+def _independent(given: Array, keep: Keep, *, centre: bool) -> Array:
+    """Combine confounds (frames, c) into (frames, rank), orthonormal on the kept frames."""
+    usable = np.where(keep[:, None], given, 0.0)
+    kept = usable[keep]
+    size_before = np.linalg.norm(kept, axis=0)
+    mean = kept.mean(axis=0) if centre else np.zeros(kept.shape[1])
+    kept = kept - mean
+    size = np.linalg.norm(kept, axis=0)
+    varies = size > RANK_BEFORE_FILTER * size_before
+    kept, scale = kept[:, varies] / size[varies], size[varies]
+    _, singular, right = np.linalg.svd(kept, full_matrices=False)
+    real = singular > RANK_BEFORE_FILTER * singular.max(initial=0.0)
+    mix = right[real].T / singular[real]
+    return np.where(keep[:, None], (usable[:, varies] - mean[varies]) / scale, 0.0) @ mix
+
+
+def _noise_projection(given: Array, keep: Keep) -> Array:
+    """Return the matrix (kept, frames) that removes mean, line and confounds, and filters nothing."""
+    times = np.flatnonzero(keep).astype(float)
+    trend = np.stack([np.ones(times.size), (times - times.mean()) / times.size], axis=1)
+    columns = np.hstack([trend, _independent(given, keep, centre=True)[keep]])
+    left, size, _ = np.linalg.svd(columns / np.linalg.norm(columns, axis=0), full_matrices=False)
+    basis = left[:, size > RANK_AFTER_FILTER * size.max()]
+    projection = np.zeros((times.size, keep.size))
+    projection[:, keep] = np.eye(times.size) - basis @ basis.T
+    return projection
+
+
+def _check_something_left(rank: int, kept: int) -> None:
+    """Refuse confounds that span all kept frames: every series would be zero."""
+    if rank >= kept - 1:
+        msg = (
+            f"the confounds span {rank} directions and only {kept} frames are kept, so nothing is "
+            "left to correlate; use fewer confounds or a longer run"
+        )
+        raise TooFewFrames(msg)
