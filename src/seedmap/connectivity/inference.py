@@ -34,7 +34,7 @@ FEWEST_DOF = 3.0
 TAIL = 1e-280
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Inference:
     """How sure a correlation is; all arrays have the shape of r, and are NaN together."""
 

@@ -57,7 +57,7 @@ COLUMNS_TOGETHER = 512
 FEWEST_FRAMES = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NoiseTables:
     """What one run's cleaning does to noise; built by `noise_tables`."""
 
@@ -105,7 +105,7 @@ class NoiseTables:
         return float(self.passed[0] ** 2 / self.shared[0, 0])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SeedKernels:
     """Weights over the power spectrum that give nu for each seed; built by `seed_kernels`."""
 
@@ -280,8 +280,8 @@ def _shift_traces(matrix: Array, lags: int) -> NDArray[np.float64]:
     picture = fft.irfft2(spectrum.real**2 + spectrum.imag**2, s=(length, length))
     down = np.arange(lags)
     both = picture[:lags, :lags] + picture[:lags, -down]
-    traces: NDArray[np.float64] = both * np.outer(*[_twice_past_zero(lags)] * 2) / 2
-    return traces
+    twice = _twice_past_zero(lags)
+    return np.asarray(both * np.outer(twice, twice) / 2, dtype=np.float64)
 
 
 def _unbias(residual_maker: Array, position: NDArray[np.intp], lags: int) -> NDArray[np.float64]:
@@ -293,7 +293,7 @@ def _unbias(residual_maker: Array, position: NDArray[np.intp], lags: int) -> NDA
     kept = np.bincount(position)
     unseen = np.correlate(kept, kept, "full")[len(kept) - 1 :][:lags] == 0
     expected[unseen] = expected[:, unseen] = 0
-    return np.linalg.pinv(expected, rcond=1e-8)
+    return np.asarray(np.linalg.pinv(expected, rcond=1e-8), dtype=np.float64)
 
 
 def _rank(passing: Array) -> int:

@@ -17,6 +17,7 @@ from seedmap.temporal.operators import (
     TimeOperator,
     cosine_drift,
 )
+from seedmap.temporal.subspace import Coordinates, own_coordinates
 
 __all__ = [
     "Butterworth",
@@ -24,6 +25,7 @@ __all__ = [
     "Cleaning",
     "CleaningMatrices",
     "Composed",
+    "Coordinates",
     "Detrend",
     "Edges",
     "Fill",
@@ -34,4 +36,5 @@ __all__ = [
     "cleaning_matrices",
     "cosine_drift",
     "high_variance_confounds",
+    "own_coordinates",
 ]

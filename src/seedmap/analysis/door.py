@@ -1,0 +1,223 @@
+"""The door of an analysis: what a user gives is parsed once, or refused with what to do."""
+
+import os
+import re
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedmap._checks import Array, Keep
+from seedmap.analysis.files import label_of
+from seedmap.analysis.maps import SeedFacts
+from seedmap.errors import ImageError, OptionError, SeedError, SeedmapWarning, SpaceMismatch
+from seedmap.images import Grid, Run, load_image
+from seedmap.seeds import Seed, SeriesSeed, Sphere, parse_seed
+from seedmap.spatial import (
+    SeedWeights,
+    Template,
+    background_mask,
+    epi_mask,
+    mean_volume,
+    template_mask,
+)
+from seedmap.temporal import Cleaning
+
+__all__ = [
+    "AnySeed",
+    "check_timing",
+    "find_mask",
+    "mask_source",
+    "parse_n_jobs",
+    "parse_seeds",
+    "seed_facts",
+    "warn_of_low_coverage",
+]
+
+# A seed of which less than this share lies in the mask may say little of its region.
+LOW_COVERAGE = 0.8
+TEMPLATES: dict[str, Template] = {
+    "whole-brain-template": "whole-brain",
+    "gm-template": "gm",
+    "wm-template": "wm",
+}
+
+AnySeed = Seed | SeriesSeed | str
+
+
+def parse_seeds(seeds: AnySeed | Sequence[AnySeed], run: Run) -> tuple[Seed | SeriesSeed, ...]:
+    """Return seeds as objects, with names that differ also as file names."""
+    given = [seeds] if isinstance(seeds, Seed | SeriesSeed | str) else list(seeds)
+    chosen = tuple(parse_seed(seed) if isinstance(seed, str) else seed for seed in given)
+    if not chosen:
+        msg = "no seed is given; name at least one, as in PCC=0,-52,18"
+        raise SeedError(msg)
+    seen: dict[str, str] = {}
+    for seed in chosen:
+        if not isinstance(seed, Seed | SeriesSeed):
+            msg = f"a seed is a {type(seed).__name__}; give a Sphere, MaskSeed, Region, SeriesSeed or text"
+            raise SeedError(msg)
+        label = label_of(seed.name)
+        if label in seen:
+            msg = (
+                f"seeds {seen[label]!r} and {seed.name!r} would both be called {label!r} in file names; "
+                "give them names that differ in letters or digits"
+            )
+            raise SeedError(msg)
+        seen[label] = seed.name
+        _check_seed_fits(seed, run)
+    return chosen
+
+
+def _check_seed_fits(seed: Seed | SeriesSeed, run: Run) -> None:
+    """Refuse a time course of another length; warn where file names tell of two spaces."""
+    if isinstance(seed, SeriesSeed):
+        if seed.values.size != run.frames:
+            msg = (
+                f"seed {seed.name!r}: {seed.values.size} values for the {run.frames} frames of "
+                f"{run.source}; give one raw value a frame, censored frames included"
+            )
+            raise SeedError(msg)
+        return
+    here, there = _space_of(run.source), _space_of(seed.source)
+    if here and there and here != there:
+        msg = (
+            f"seed {seed.name!r}: {seed.source} is in space {there} and the run in {here}; templates "
+            "differ by millimetres: use an image in the run's space if there is one"
+        )
+        warnings.warn(msg, SeedmapWarning, stacklevel=4)
+
+
+def _space_of(source: str) -> str:
+    """Return the space that a BIDS or TemplateFlow name tells of; empty if it tells of none."""
+    found = re.search(r"(?:^|[_/\\])(?:space|tpl)-([A-Za-z0-9]+)", source)
+    return found[1] if found else ""
+
+
+def check_timing(run: Run, cleaning: Cleaning) -> None:
+    """Refuse a filter without a repetition time, and say when it is likely a mere default."""
+    if not cleaning.needs_t_r:
+        return
+    t_r = run.timing.t_r
+    if t_r is None:
+        msg = (
+            f"{run.source}: the header has no repetition time and no JSON beside the run tells it, "
+            "but the filter needs it; give t_r (--t-r) in seconds"
+        )
+        raise OptionError(msg)
+    if t_r == 1.0 and run.timing.source == "header":
+        msg = (
+            f"{run.source}: the header says a repetition time of exactly 1 s, which many tools write "
+            "when they do not know; if it is wrong, give t_r (--t-r)"
+        )
+        warnings.warn(msg, SeedmapWarning, stacklevel=3)
+
+
+def find_mask(mask_img: Any, run: Run, keep: Keep) -> NDArray[np.bool_] | None:
+    """Return the mask (x, y, z), or None where the background mask is found while reading."""
+    if mask_img is None or (isinstance(mask_img, str) and mask_img == "background"):
+        return None
+    if isinstance(mask_img, str) and mask_img in TEMPLATES:
+        return template_mask(run.space, TEMPLATES[mask_img])
+    if isinstance(mask_img, str) and mask_img == "epi":
+        return epi_mask(mean_volume(run, keep))
+    image = load_image(mask_img, role="mask")
+    source = image.get_filename() or "the mask"
+    values = np.asarray(image.dataobj)
+    values = values[..., 0] if values.ndim == 4 and values.shape[3] == 1 else values
+    if values.ndim != 3:
+        msg = f"{source}: the mask has shape {values.shape}; a 3-D image is wanted"
+        raise ImageError(msg)
+    _check_grid(Grid.whole(image.affine, values.shape), run, source)
+    mask = np.nan_to_num(values) != 0
+    if not mask.any():
+        msg = f"{source}: the mask is empty; it should be 1 in the brain and 0 elsewhere"
+        raise ImageError(msg)
+    return mask
+
+
+def _check_grid(grid: Grid, run: Run, source: str) -> None:
+    if grid.same_grid(run.space):
+        return
+    if grid.shape != run.space.shape:
+        found, wanted = f"shape {grid.shape}", f"{run.space.shape}"
+    else:
+        where = np.unravel_index(np.argmax(np.abs(grid.affine - run.space.affine)), (4, 4))
+        found = f"an affine with {grid.affine[where]:g} in row {where[0] + 1}, column {where[1] + 1}"
+        wanted = f"{run.space.affine[where]:g}"
+    msg = (
+        f"{source}: the mask has {found}, the run {run.source} has {wanted}; give a mask on the run's "
+        "grid (fMRIPrep writes one beside the run), or resample it"
+    )
+    raise SpaceMismatch(msg)
+
+
+def mask_source(mask_img: Any) -> str:
+    """Say where the mask comes from."""
+    if mask_img is None:
+        return "background"
+    return str(mask_img) if not hasattr(mask_img, "dataobj") else str(mask_img.get_filename() or "image in memory")
+
+
+def parse_n_jobs(n_jobs: int | None) -> int:
+    """Return a number of threads; None and -1 are as many as this process may use."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if n_jobs is None or n_jobs == -1:
+        return available
+    if n_jobs < 1:
+        msg = f"n_jobs={n_jobs}; give 1 or more threads, or -1 for all"
+        raise OptionError(msg)
+    return int(n_jobs)
+
+
+def seed_facts(
+    seeds: Sequence[Seed | SeriesSeed], weights: Sequence[SeedWeights], grid: Grid
+) -> tuple[SeedFacts, ...]:
+    """Describe the seeds as they fall on a grid; refuse those that miss its mask.
+
+    Raises
+    ------
+    SeedError
+        If a seed has no voxel in the mask.
+    """
+    rest, facts = iter(weights), []
+    for seed in seeds:
+        if isinstance(seed, SeriesSeed):
+            facts.append(SeedFacts(seed.name, seed.definition, None, 0, float("nan")))
+            continue
+        listens = next(rest)
+        coverage = float(listens.weights[grid.mask.ravel()[listens.voxels]].sum())
+        if coverage == 0:
+            raise SeedError(_outside(seed, listens, grid))
+        center = seed.center if isinstance(seed, Sphere) else _center(listens, grid)
+        facts.append(SeedFacts(seed.name, seed.definition, center, listens.voxels.size, coverage))
+    return tuple(facts)
+
+
+def warn_of_low_coverage(facts: Sequence[SeedFacts]) -> None:
+    """Warn of seeds that lie partly outside the mask."""
+    for seed in facts:
+        if seed.coverage < LOW_COVERAGE:
+            msg = (
+                f"seed {seed.name!r}: only {seed.coverage:.0%} of it lies in the mask; the rest adds "
+                "signal from outside the brain. Check its coordinates, or shrink it"
+            )
+            warnings.warn(msg, SeedmapWarning, stacklevel=3)
+
+
+def _outside(seed: Seed, listens: SeedWeights, grid: Grid) -> str:
+    distance = np.linalg.norm(grid.coordinates() - np.array(_center(listens, grid)), axis=1).min()
+    return (
+        f"seed {seed.name!r}: none of its {listens.voxels.size} voxels ({seed.definition}) lies in the "
+        f"mask; the nearest brain voxel is {distance:.1f} mm from its centre. Are the coordinates in "
+        "the space of the run?"
+    )
+
+
+def _center(listens: SeedWeights, grid: Grid) -> tuple[float, float, float]:
+    """Return the centre of mass of a seed [mm]."""
+    voxels = np.stack(np.unravel_index(listens.voxels, grid.shape), axis=1)
+    center: Array = listens.weights @ grid.to_mm(voxels)
+    return tuple(float(value) for value in np.round(center, 2))  # type: ignore[return-value]

@@ -1,0 +1,142 @@
+"""What a run's results are called, and how they are written (BIDS derivative names)."""
+
+import json
+import platform
+import re
+from collections.abc import Iterable
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seedmap._version import __version__
+from seedmap.images import MapKind, staged_folder, stem_of, write_text, write_volume
+
+if TYPE_CHECKING:
+    from seedmap.analysis.maps import SeedFacts, SeedMaps
+
+__all__ = ["MAP_KINDS", "label_of", "save_maps", "source_stem", "versions"]
+
+MAP_KINDS = {
+    "r": MapKind("correlation", (), "seedmap: Pearson correlation r"),
+    "fisherz": MapKind("estimate", (), "seedmap: Fisher transform atanh(r), no z-score"),
+}
+DESCRIPTIONS = {
+    "r": "Pearson correlation of the seed's cleaned series with that of each sample",
+    "fisherz": "Fisher transform atanh(r) of the correlation; not a z-score",
+}
+LIBRARIES = ("numpy", "scipy", "nibabel", "isal")
+
+
+def label_of(seed: str) -> str:
+    """Turn a seed's name into a BIDS label: letters and digits only."""
+    return re.sub(r"[^A-Za-z0-9]", "", seed)
+
+
+def source_stem(source: str) -> str:
+    """Return what the results of a run are called after.
+
+    The run's name without its suffix and without its ``desc`` if it is a BIDS name, as it is
+    otherwise.
+
+    Examples
+    --------
+    >>> source_stem("sub-01_task-rest_desc-preproc_bold.nii.gz")
+    'sub-01_task-rest'
+    >>> source_stem("rest.nii")
+    'rest'
+    """
+    stem = stem_of(source)
+    if not re.fullmatch(r"sub-[A-Za-z0-9+]+(_[a-zA-Z]+-[A-Za-z0-9+]+)*_[A-Za-z0-9]+", stem):
+        return re.sub(r"\s+", "-", stem)
+    entities = stem.split("_")[:-1]
+    return "_".join(part for part in entities if not part.startswith("desc-"))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of everything that shapes the numbers."""
+    found = {name: version(name) for name in LIBRARIES}
+    return {"seedmap": __version__, "python": platform.python_version(), **found}
+
+
+def save_maps(maps: "SeedMaps", folder: str | Path) -> list[Path]:
+    """Write maps, sidecars, series and the data set's description; return the paths."""
+    folder = Path(folder).expanduser()
+    stem = source_stem(maps.provenance.source)
+    names: list[str] = []
+    with staged_folder(folder) as stage:
+        for facts in maps.provenance.seeds:
+            for stat in maps.stats:
+                name = f"{stem}_seed-{label_of(facts.name)}_stat-{stat}_statmap"
+                write_volume(stage / f"{name}.nii.gz", maps.to_img(facts.name, stat))
+                write_text(stage / f"{name}.json", _json(_sidecar(maps, facts, stat)))
+                names += [f"{name}.nii.gz", f"{name}.json"]
+            name = f"{stem}_seed-{label_of(facts.name)}_timeseries.tsv"
+            column = maps.seed_series[:, maps.index(facts.name)]
+            write_text(stage / name, _table(label_of(facts.name), column))
+            names.append(name)
+        write_text(stage / "dataset_description.json", _json(_description()))
+    names.append("dataset_description.json")
+    return [folder / name for name in names]
+
+
+def _sidecar(maps: "SeedMaps", facts: "SeedFacts", stat: str) -> dict[str, Any]:
+    """Collect what a reader of one map needs to know."""
+    source = maps.provenance
+    values = maps.values(facts.name, stat)
+    return {
+        "Description": DESCRIPTIONS[stat],
+        "Sources": [source.source, *([source.confounds_source] if source.confounds_source else [])],
+        "RepetitionTime": source.t_r,
+        "RepetitionTimeSource": source.t_r_source,
+        "Seed": asdict(facts),
+        "Mask": source.mask_source,
+        "Samples": maps.space.n_samples,
+        "SamplesConstant": source.constant,
+        "SamplesNotFinite": source.unusable,
+        "Minimum": _plain(np.nanmin(values)) if np.isfinite(values).any() else None,
+        "Maximum": _plain(np.nanmax(values)) if np.isfinite(values).any() else None,
+        "Cleaning": asdict(source.cleaning),
+        "SmoothingFWHM": source.smoothing_fwhm,
+        "ConfoundColumns": list(source.confounds),
+        "ConfoundRank": source.confound_rank,
+        "CleaningRank": source.rank,
+        "Frames": int(source.keep.size),
+        "FramesKept": source.kept,
+        "FramesCensored": np.flatnonzero(~source.keep).tolist(),
+        "SoftwareVersions": versions(),
+        "Command": source.command,
+    }
+
+
+def _description() -> dict[str, Any]:
+    return {
+        "Name": "Seed-to-voxel correlation maps",
+        "BIDSVersion": "1.10.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "seedmap", "Version": __version__}],
+    }
+
+
+def _plain(value: Any) -> float:
+    """Shorten a float32 to the digits it has."""
+    return float(f"{float(value):.7g}")
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    """Replace NaN and infinity, which JSON does not know, by null."""
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _table(name: str, column: Iterable[float]) -> str:
+    return "\n".join([name, *(f"{value:.8g}" for value in column)]) + "\n"

@@ -1,0 +1,211 @@
+"""`SeedMaps`: the result of one run, and what can be done with it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedmap._checks import Array, Keep
+from seedmap.analysis.files import MAP_KINDS, save_maps
+from seedmap.connectivity import fisherz
+from seedmap.errors import OptionError
+from seedmap.figures import plot_map, plot_series
+from seedmap.images import Grid, volume_image
+from seedmap.temporal import Cleaning
+
+__all__ = ["Provenance", "SeedFacts", "SeedMaps"]
+
+
+@dataclass(frozen=True)
+class SeedFacts:
+    """One seed as it was used.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    definition : str
+        In words, such as ``"sphere of 8 mm at (0, -52, 18) mm"``.
+    center : tuple of float or None
+        Where to cut and to mark it [mm]: its centre of mass; None for a time course.
+    voxels : int
+        Voxels that it listens to; 0 for a time course.
+    coverage : float
+        Share of its weight that lies in the mask, 0 to 1; NaN for a time course.
+    """
+
+    name: str
+    definition: str
+    center: tuple[float, float, float] | None
+    voxels: int
+    coverage: float
+
+
+@dataclass(frozen=True, eq=False)
+class Provenance:
+    """Where maps come from and what was done.
+
+    Attributes
+    ----------
+    source : str
+        Path of the run.
+    t_r : float or None
+        Repetition time [s].
+    t_r_source : str
+        ``"argument"``, ``"json"`` or ``"header"``.
+    keep : ndarray of bool, shape (frames,)
+        Frames that were used.
+    cleaning : Cleaning
+        Options of the cleaning.
+    smoothing_fwhm : float, tuple of float or None
+        Smoothing of the brain [mm].
+    confounds : tuple of str
+        Names of the confounds that were given.
+    confounds_source : str
+        File or description they come from; empty for none.
+    confound_rank : int
+        Independent directions that they removed.
+    rank : int
+        Directions that the cleaning leaves (singular values above a thousandth of the largest).
+    mask_source : str
+        File or rule of the mask.
+    seeds : tuple of SeedFacts
+        The seeds.
+    constant, unusable : int
+        Samples that are NaN in the maps because they are constant, or not finite, in the run.
+    codes : tuple of int
+        The run's sform and qform codes.
+    command : str
+        The command line or call.
+    """
+
+    source: str
+    t_r: float | None
+    t_r_source: str
+    keep: Keep
+    cleaning: Cleaning
+    smoothing_fwhm: float | tuple[float | None, ...] | None
+    confounds: tuple[str, ...]
+    confounds_source: str
+    confound_rank: int
+    rank: int
+    mask_source: str
+    seeds: tuple[SeedFacts, ...]
+    constant: int
+    unusable: int
+    codes: tuple[int, int]
+    command: str = ""
+
+    @property
+    def kept(self) -> int:
+        """Number of frames that were used."""
+        return int(np.count_nonzero(self.keep))
+
+
+@dataclass(frozen=True, eq=False)
+class SeedMaps:
+    """Maps of the correlation of each seed with each sample of a run.
+
+    Attributes
+    ----------
+    seeds : tuple of str
+        Names of the seeds, in the order of the maps.
+    space : Grid
+        Where the samples lie.
+    r : ndarray of float32, shape (seeds, samples)
+        Pearson correlation. NaN where a sample is constant or not finite in the run.
+    seed_series : ndarray of float64, shape (kept, seeds)
+        Cleaned seeds, z-scored (mean 0, standard deviation 1 with n - 1 in the denominator).
+    sample_series : ndarray of float64, shape (kept, few)
+        The same for a few samples spread over the mask, for a look at the data.
+    sample_indices : ndarray of int, shape (few,)
+        Which samples those are.
+    provenance : Provenance
+        Where it all comes from.
+    """
+
+    seeds: tuple[str, ...]
+    space: Grid
+    r: NDArray[np.float32]
+    seed_series: Array
+    sample_series: Array
+    sample_indices: NDArray[np.int64]
+    provenance: Provenance
+
+    @cached_property
+    def fisherz(self) -> NDArray[np.float32]:
+        """Fisher transform atanh(r), shape (seeds, samples); not a z-score."""
+        return fisherz(self.r)
+
+    @property
+    def stats(self) -> tuple[str, ...]:
+        """Names of the maps that each seed has."""
+        return ("r", "fisherz")
+
+    def index(self, seed: str) -> int:
+        """Return the position of a seed by name.
+
+        Raises
+        ------
+        OptionError
+            If there is no such seed.
+        """
+        if seed not in self.seeds:
+            msg = f"there is no seed {seed!r} in these maps; they have {', '.join(self.seeds)}"
+            raise OptionError(msg)
+        return self.seeds.index(seed)
+
+    def values(self, seed: str, stat: str = "r") -> NDArray[np.float32]:
+        """Return one map, shape (samples,); ``stat`` is one of `stats`."""
+        if stat not in self.stats:
+            msg = f"stat={stat!r} is not in these maps; choose one of {', '.join(self.stats)}"
+            raise OptionError(msg)
+        return getattr(self, stat)[self.index(seed)]
+
+    def to_img(self, seed: str, stat: str = "r") -> Any:
+        """Return one map as a nibabel image on the run's grid.
+
+        0 outside the mask, NaN where a sample is constant or not finite in the run.
+        """
+        return volume_image(
+            self.space.unmask(self.values(seed, stat)),
+            self.space,
+            kind=MAP_KINDS[stat],
+            codes=self.provenance.codes,
+        )
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write every map with its sidecar, and the seeds' series, into a folder.
+
+        All files appear together when they are complete, or none does.
+
+        Returns
+        -------
+        list of Path
+            The files, maps first.
+
+        Raises
+        ------
+        OutputError
+            If the folder cannot be written to.
+        """
+        return save_maps(self, folder)
+
+    def plot(self, seed: str | None = None, threshold: float = 0.5, stat: str = "r") -> Any:
+        """Draw one map on the anatomy, cut at the seed; return a matplotlib figure.
+
+        Values within ``threshold`` of zero are not drawn. ``seed`` may be left out where there is
+        only one.
+        """
+        seed = self.seeds[0] if seed is None else seed
+        facts = self.provenance.seeds[self.index(seed)]
+        return plot_map(
+            self.to_img(seed, stat), seed=seed, center=facts.center, threshold=threshold, stat=stat
+        )
+
+    def plot_series(self) -> Any:
+        """Draw the seeds' cleaned series over time; return a matplotlib figure."""
+        return plot_series(self.seed_series, self.seeds, self.provenance.keep, self.provenance.t_r)

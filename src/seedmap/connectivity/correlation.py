@@ -1,0 +1,182 @@
+"""Pearson correlation of seeds with samples, in blocks.
+
+`pearson` is the definition, for cleaned series that fit into memory. `correlate` is the same for
+a run that is cleaned block by block on the way, so that no second array of its size exists.
+Knows arrays only.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from seedmap._checks import Array, check_same_frames
+
+__all__ = ["Correlations", "correlate", "fisherz", "in_blocks", "pearson"]
+
+# Samples cleaned at once: a block of cleaned series stays in the processor's cache.
+BLOCK = 8192
+# A series of which the cleaning leaves less than this share is constant but for rounding of
+# float32 (6e-8, times the square root of some hundred frames).
+NOTHING_LEFT = 1e-6
+# The largest |r| whose Fisher transform is finite and has a meaning in float32.
+LARGEST_R = 1 - 1e-7
+
+
+def pearson(series: Array, seed_series: Array) -> Array:
+    """Correlate each seed's series with each sample's.
+
+    Parameters
+    ----------
+    series
+        Cleaned run, shape (frames, samples).
+    seed_series
+        One column a seed, shape (frames, seeds), cleaned by the same operator.
+
+    Returns
+    -------
+    ndarray, shape (seeds, samples)
+        Correlations in [-1, 1]. NaN where a sample or a seed is constant.
+
+    Raises
+    ------
+    ValueError
+        If the two differ in frames.
+    TooFewFrames
+        If there are fewer than three frames.
+
+    References
+    ----------
+    Biswal et al. (1995), Magn. Reson. Med. 34, 537, doi:10.1002/mrm.1910340409.
+
+    Examples
+    --------
+    >>> t = np.linspace(0, 6, 50)
+    >>> run = np.stack([np.sin(t), -np.sin(t), np.ones_like(t)], axis=1)
+    >>> pearson(run, np.sin(t)[:, None]).round(3)
+    array([[ 1., -1., nan]])
+    """
+    check_same_frames(series, seed_series)
+    return np.clip(_unit_columns(seed_series).T @ _unit_columns(series), -1.0, 1.0)
+
+
+def _unit_columns(series: Array) -> Array:
+    """Centre columns and give them unit norm; NaN for constants."""
+    series = np.asarray(series, dtype=np.float64)
+    centred = series - series.mean(axis=0)
+    size = np.linalg.norm(centred, axis=0)
+    size[size <= 1e-12 * np.linalg.norm(series, axis=0)] = np.nan
+    return centred / size
+
+
+def fisherz(r: Array) -> Array:
+    """Variance-stabilise correlations: atanh(r). This is not a z-score.
+
+    Parameters
+    ----------
+    r
+        Correlations, any shape.
+
+    Returns
+    -------
+    ndarray, shape and type of ``r``
+        Finite wherever r is: r is held within 1e-7 of -1 and 1. NaN stays NaN.
+
+    References
+    ----------
+    Fisher (1915), Biometrika 10, 507, doi:10.1093/biomet/10.4.507.
+    """
+    return np.arctanh(np.clip(r, -LARGEST_R, LARGEST_R)).astype(np.asarray(r).dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class Correlations:
+    """Correlations of seeds with samples.
+
+    Attributes
+    ----------
+    r : ndarray of float32, shape (seeds, samples)
+        NaN where a sample or a seed is constant after cleaning.
+    constant : ndarray of bool, shape (samples,)
+        Samples of which the cleaning leaves nothing.
+    """
+
+    r: NDArray[np.float32]
+    constant: NDArray[np.bool_]
+
+
+def correlate(
+    into: Array,
+    series: NDArray[np.float32],
+    seed_series: Array,
+    reference: Array,
+    n_jobs: int = 1,
+) -> Correlations:
+    """Clean a run block by block and correlate it with its seeds.
+
+    Parameters
+    ----------
+    into
+        The cleaning in its own coordinates, shape (coordinates, kept): see
+        `seedmap.temporal.own_coordinates`.
+    series
+        Uncleaned run on the kept frames less a reference, float32, shape (kept, samples).
+    seed_series
+        Uncleaned seeds, shape (kept, seeds).
+    reference
+        What was subtracted from each sample, shape (samples,).
+    n_jobs
+        Threads that may be busy at once.
+
+    Returns
+    -------
+    Correlations
+    """
+    samples = series.shape[1]
+    seeds = _unit(into @ seed_series, seed_series - seed_series[:1])
+    weights, narrow = seeds.astype(np.float32), into.astype(np.float32)
+    offset = into.sum(axis=1)
+    offset = None if np.abs(offset).max() < 1e-9 else offset.astype(np.float32)
+    r = np.empty((seed_series.shape[1], samples), dtype=np.float32)
+    constant = np.empty(samples, dtype=bool)
+
+    def one_block(part: slice) -> None:
+        raw = series[:, part]
+        cleaned = narrow @ raw
+        if offset is not None:
+            cleaned += np.outer(offset, reference[part].astype(np.float32))
+        size = np.sqrt(np.einsum("ij,ij->j", cleaned, cleaned))
+        constant[part] = size <= NOTHING_LEFT * np.sqrt(np.einsum("ij,ij->j", raw, raw))
+        size[constant[part]] = np.nan
+        np.clip((weights.T @ cleaned) / size, -1.0, 1.0, out=r[:, part])
+
+    in_blocks(one_block, samples, n_jobs)
+    return Correlations(r, constant)
+
+
+def _unit(cleaned: Array, raw: Array) -> Array:
+    """Give cleaned seeds (coordinates, seeds) unit norm; NaN where nothing is left of one."""
+    size = np.linalg.norm(cleaned, axis=0)
+    size[size <= NOTHING_LEFT * np.linalg.norm(raw, axis=0)] = np.nan
+    return cleaned / size
+
+
+def in_blocks(
+    work: Callable[[slice], None], samples: int, n_jobs: int = 1, block: int = BLOCK
+) -> None:
+    """Call ``work`` for every block of samples, in up to ``n_jobs`` threads.
+
+    BLAS is held to one thread meanwhile, so that its threads and these do not fight.
+    """
+    parts = [slice(start, min(start + block, samples)) for start in range(0, samples, block)]
+    with threadpool_limits(1, user_api="blas"):
+        if n_jobs == 1:
+            for part in parts:
+                work(part)
+            return
+        with ThreadPoolExecutor(n_jobs) as pool:
+            for done in [pool.submit(work, part) for part in parts]:
+                done.result()

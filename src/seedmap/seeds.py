@@ -1,0 +1,393 @@
+"""Seeds: what the rest of the brain is compared with.
+
+Every seed that lies in space has a name and says with which weights it listens to a grid; a
+`SeriesSeed` brings its own time course. `parse_seed` reads seeds as a user types them. Seeds
+listen to unsmoothed data, also outside the mask, as nilearn's spheres do.
+"""
+
+import csv
+import difflib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedmap._checks import Array, readonly
+from seedmap.errors import MissingFile, SeedError
+from seedmap.images import Grid, load_image, stem_of
+from seedmap.spatial import SeedWeights, resample_onto, sphere_voxels
+
+__all__ = ["DEFAULT_RADIUS", "MaskSeed", "Region", "Seed", "SeriesSeed", "Sphere", "parse_seed"]
+
+DEFAULT_RADIUS = 8.0  # mm: the reference example's
+
+
+@runtime_checkable
+class Seed(Protocol):
+    """What a seed in space can do."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def definition(self) -> str:
+        """What it is, in words."""
+
+    @property
+    def source(self) -> str:
+        """The file it comes from; empty where it comes from none."""
+
+    def weights(self, space: Grid) -> SeedWeights:
+        """Return how it listens to a grid; the weights sum to 1."""
+
+
+@dataclass(frozen=True)
+class Sphere:
+    """A sphere, every voxel counting the same; the voxels are those that nilearn takes.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    center
+        Coordinates of the centre [mm] in the space of the run.
+    radius
+        Radius [mm]. None takes the nearest voxel alone.
+
+    Raises
+    ------
+    SeedError
+        If the centre or the radius makes no sense.
+    """
+
+    name: str
+    center: tuple[float, float, float]
+    radius: float | None = DEFAULT_RADIUS
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        center = np.asarray(self.center, dtype=np.float64)
+        if center.shape != (3,) or not np.isfinite(center).all():
+            msg = f"seed {self.name!r}: the centre {self.center} is not three finite numbers in mm"
+            raise SeedError(msg)
+        object.__setattr__(self, "center", tuple(float(value) for value in center))
+        if self.radius is not None and not (np.isfinite(self.radius) and self.radius >= 0):
+            msg = f"seed {self.name!r}: radius={self.radius} mm; give 0 or more"
+            raise SeedError(msg)
+
+    @property
+    def definition(self) -> str:
+        """What it is, in words."""
+        place = ", ".join(f"{value:g}" for value in self.center)
+        if not self.radius:
+            return f"voxel nearest to ({place}) mm"
+        return f"sphere of {self.radius:g} mm radius at ({place}) mm"
+
+    @property
+    def source(self) -> str:
+        """Spheres come from no file."""
+        return ""
+
+    def weights(self, space: Grid) -> SeedWeights:
+        """Return equal weights for the voxels of the sphere.
+
+        Raises
+        ------
+        SeedError
+            If it lies outside the image.
+        """
+        voxels = sphere_voxels(Grid.whole(space.affine, space.shape), np.array(self.center), self.radius)
+        if not len(voxels):
+            corners = space.to_mm([[0, 0, 0], np.array(space.shape) - 1])
+            low, high = corners.min(axis=0), corners.max(axis=0)
+            box = ", ".join(f"{a:g} to {b:g}" for a, b in zip(low, high, strict=True))
+            msg = (
+                f"seed {self.name!r}: {self.definition} lies outside the image, which spans {box} mm. "
+                "Are the coordinates in the space of the image, and in millimetres?"
+            )
+            raise SeedError(msg)
+        positions = np.ravel_multi_index(voxels.T, space.shape)
+        return SeedWeights(positions, np.full(len(voxels), 1 / len(voxels)))
+
+
+@dataclass(frozen=True, eq=False)
+class MaskSeed:
+    """The voxels of an image: a lesion, a region drawn by hand, or a map of weights.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    image
+        Path or nibabel image, 3-D: zeros outside, and one value or weights above 0 inside. It is
+        brought onto the run's grid (masks by the nearest voxel, weights linearly).
+    """
+
+    name: str
+    image: Any
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+
+    @property
+    def definition(self) -> str:
+        """What it is, in words."""
+        return f"mask {self.source or 'in memory'}"
+
+    @property
+    def source(self) -> str:
+        """The file it comes from, if any."""
+        return _file_of(self.image)
+
+    def weights(self, space: Grid) -> SeedWeights:
+        """Return weights in proportion to the image's values.
+
+        Raises
+        ------
+        SeedError
+            If the image has negative values, looks like an atlas or misses the run's grid.
+        """
+        values, grid = _volume(self.image, self.name)
+        levels = np.unique(values[values != 0])
+        if (levels < 0).any():
+            msg = f"seed {self.name!r}: {self.definition} has negative values; weights of 0 or more are wanted"
+            raise SeedError(msg)
+        if levels.size > 1 and np.array_equal(levels, np.round(levels)):
+            msg = (
+                f"seed {self.name!r}: {self.definition} holds {levels.size} whole numbers like an atlas; "
+                f"choose one region, as in {self.name}=atlas.nii.gz#{levels[0]:g}"
+            )
+            raise SeedError(msg)
+        binary = levels.size == 1
+        return _weights_from(
+            values != 0 if binary else values, grid, space, "nearest" if binary else "linear", self
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """One region of an atlas.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    atlas
+        Path or nibabel image of whole numbers, 3-D. It is brought onto the run's grid by the
+        nearest voxel.
+    label
+        Number of the region in the image, or its name in the look-up table.
+    lut
+        Look-up table (TSV with columns ``index`` and ``name``). None looks for one beside the
+        atlas, of the same name.
+    """
+
+    name: str
+    atlas: Any
+    label: int | str
+    lut: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+
+    @property
+    def definition(self) -> str:
+        """What it is, in words."""
+        return f"region {self.label} of {self.source or 'an atlas in memory'}"
+
+    @property
+    def source(self) -> str:
+        """The file it comes from, if any."""
+        return _file_of(self.atlas)
+
+    def weights(self, space: Grid) -> SeedWeights:
+        """Return equal weights for the voxels of the region.
+
+        Raises
+        ------
+        SeedError
+            If the atlas has no such region, or it misses the run's grid.
+        """
+        values, grid = _volume(self.atlas, self.name)
+        index = self._index()
+        inside = values == index
+        if not inside.any():
+            present = np.unique(values[values != 0]).astype(np.int64)
+            msg = (
+                f"seed {self.name!r}: {self.source or 'the atlas'} has no region {index}; it holds "
+                f"{present.size}, {_few(present.tolist())}"
+            )
+            raise SeedError(msg)
+        return _weights_from(inside, grid, space, "nearest", self)
+
+    def _index(self) -> int:
+        """Find the region's number, by name where a name is given."""
+        if isinstance(self.label, int | np.integer):
+            return int(self.label)
+        names = _look_up_table(self.lut, self.source, self.name)
+        if self.label in names:
+            return names[self.label]
+        near = difflib.get_close_matches(self.label, names, n=3, cutoff=0.3) or list(names)[:3]
+        msg = f"seed {self.name!r}: the look-up table has no region {self.label!r}; near are {_few(near)}"
+        raise SeedError(msg)
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesSeed:
+    """A time course of one's own: a heart rate, a rating, the mean of some other region.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    values
+        One raw value a frame of the whole run, shape (frames,). It is cleaned as the data are.
+
+    Raises
+    ------
+    SeedError
+        If the values are not one finite number a frame.
+    """
+
+    name: str
+    values: Array
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        values = np.array(self.values, dtype=np.float64)
+        values = values.reshape(-1) if values.ndim == 2 and 1 in values.shape else values
+        if values.ndim != 1:
+            msg = f"seed {self.name!r}: its values have shape {values.shape}; give one number a frame"
+            raise SeedError(msg)
+        object.__setattr__(self, "values", readonly(values))
+
+    @property
+    def definition(self) -> str:
+        """What it is, in words."""
+        return f"time course of {self.values.size} values"
+
+    @property
+    def source(self) -> str:
+        """Time courses come from no file."""
+        return ""
+
+
+def parse_seed(text: str, radius: float | None = DEFAULT_RADIUS) -> Sphere | MaskSeed | Region:
+    """Read a seed as a user types it.
+
+    Parameters
+    ----------
+    text
+        ``PCC=0,-52,18`` (a sphere), ``PCC=0,-52,18:6`` (with its own radius in mm),
+        ``lesion=mask.nii.gz`` (the voxels of an image) or ``PCC=atlas.nii.gz#31`` (a region by
+        number, or by name where a look-up table lies beside the atlas).
+    radius
+        Radius [mm] of spheres that do not bring their own.
+
+    Returns
+    -------
+    Sphere, MaskSeed or Region
+
+    Raises
+    ------
+    SeedError
+        If the text cannot be understood.
+
+    Examples
+    --------
+    >>> parse_seed("PCC=0,-52,18")
+    Sphere(name='PCC', center=(0.0, -52.0, 18.0), radius=8.0)
+    >>> parse_seed("PCC=0,-52,18:6").radius
+    6.0
+    """
+    name, found, place = text.partition("=")
+    name, place = name.strip(), place.strip()
+    if not (found and name and place):
+        msg = (
+            f"seed {text!r} cannot be read; write name=x,y,z in mm (PCC=0,-52,18), "
+            "name=mask.nii.gz or name=atlas.nii.gz#31"
+        )
+        raise SeedError(msg)
+    sphere = re.fullmatch(r"\(?([^:#/()]+,[^:#/()]+)\)?(?::(.+))?", place)
+    if sphere and not Path(place).exists():
+        return _parse_sphere(name, sphere[1], sphere[2], radius)
+    image, is_region, label = place.rpartition("#")
+    if is_region and not Path(place).exists():
+        return Region(name, image, int(label) if label.strip().isdecimal() else label.strip())
+    return MaskSeed(name, place)
+
+
+def _parse_sphere(name: str, place: str, own_radius: str | None, radius: float | None) -> Sphere:
+    try:
+        center = tuple(float(part) for part in place.split(","))
+        size = radius if own_radius is None else float(own_radius)
+    except ValueError:
+        center, size = (), None
+    if len(center) != 3:
+        msg = f"seed {name!r}: {place!r} is not three numbers; write x,y,z in mm, as in PCC=0,-52,18"
+        raise SeedError(msg)
+    return Sphere(name, center, size)
+
+
+def _check_name(name: str) -> None:
+    if not isinstance(name, str) or not re.search(r"[A-Za-z0-9]", name):
+        msg = f"a seed is called {name!r}; give it a name with letters or digits, such as 'PCC'"
+        raise SeedError(msg)
+
+
+def _file_of(image: Any) -> str:
+    return str(image) if isinstance(image, str | Path) else str(image.get_filename() or "")
+
+
+def _volume(image: Any, name: str) -> tuple[NDArray[Any], Grid]:
+    """Load a seed's image as a 3-D array, NaN as 0, and its grid."""
+    loaded = load_image(image, role=f"image of seed {name!r}")
+    values = np.asarray(loaded.dataobj)
+    values = values[..., 0] if values.ndim == 4 and values.shape[3] == 1 else values
+    if values.ndim != 3:
+        msg = f"seed {name!r}: {_file_of(image)} has shape {values.shape}; a 3-D image is wanted"
+        raise SeedError(msg)
+    if values.dtype.kind == "f":
+        values = np.where(np.isfinite(values), values, 0)
+    return values, Grid.whole(loaded.affine, values.shape)
+
+
+def _weights_from(
+    values: NDArray[Any], grid: Grid, space: Grid, interpolation: Any, seed: MaskSeed | Region
+) -> SeedWeights:
+    """Bring an image onto the run's grid and let its values weigh."""
+    onto = resample_onto(values, grid, space, interpolation).ravel()
+    positions = np.flatnonzero(onto > 0)
+    if not positions.size:
+        why = "is empty" if not values.any() else "has no voxel on the grid of the run"
+        msg = f"seed {seed.name!r}: {seed.definition} {why}; is it in the space of the run?"
+        raise SeedError(msg)
+    weights = onto[positions].astype(np.float64)
+    return SeedWeights(positions, weights / weights.sum())
+
+
+def _look_up_table(lut: str | Path | None, atlas: str, name: str) -> dict[str, int]:
+    """Read the names of an atlas's regions."""
+    path = Path(lut) if lut else Path(atlas).with_name(stem_of(atlas) + ".tsv")
+    if not path.is_file():
+        msg = (
+            f"seed {name!r}: {path} is not there; to choose a region by name, put a table with the "
+            "columns index and name beside the atlas, or give the region's number"
+        )
+        raise MissingFile(msg)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    try:
+        return {row["name"]: int(row["index"]) for row in rows}
+    except (KeyError, TypeError, ValueError) as error:
+        msg = f"{path}: a look-up table has the columns index (whole numbers) and name; mend it"
+        raise SeedError(msg) from error
+
+
+def _few(values: list[Any]) -> str:
+    shown = ", ".join(str(value) for value in values[:5])
+    return shown if len(values) <= 5 else f"{shown} and {len(values) - 5} more"
