@@ -7,10 +7,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from seedmap.errors import OptionError, TooFewFrames
 
-__all__ = ["Array", "Keep", "check_same_frames", "parse_sample_mask", "readonly"]
+__all__ = ["LARGEST_R", "Array", "Keep", "check_same_frames", "parse_sample_mask", "readonly"]
 
 Array = NDArray[np.floating[Any]]
 Keep = NDArray[np.bool_]
+
+# The largest |r| whose Fisher transform is finite; float32 has nothing between it and 1.
+LARGEST_R = 1 - 1e-7
 
 FEWEST_FRAMES = 3  # two points always lie on a line: r of two frames is +1 or -1 and says nothing
 

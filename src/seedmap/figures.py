@@ -8,13 +8,19 @@ nobody's style is changed. They take arrays and images and know nothing of where
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._checks import Array, Keep
 from seedmap.images import atomic_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from nibabel.spatialimages import SpatialImage
+    from nilearn.plotting.displays import OrthoSlicer
 
 __all__ = ["plot_map", "plot_sample_series", "plot_series", "save_figure"]
 
@@ -48,15 +54,15 @@ NOTHING = 1e-6  # zeros, which fill the image outside the mask, are never drawn
 NAMES = {"r": ("r", "r"), "fisherz": ("Fisher z", "atanh r")}
 
 
-def plot_map(  # noqa: PLR0913 - the seed's name and centre, and how to draw: all plain values
-    image: Any,
+def plot_map(
+    image: "SpatialImage",
     *,
     seed: str,
     center: tuple[float, float, float] | None,
     threshold: float | None = 0.5,
     stat: str = "r",
-    background: Any = None,
-) -> Any:
+    background: "SpatialImage | None" = None,
+) -> "Figure":
     """Draw a map on the anatomy in three cuts through the seed.
 
     Parameters
@@ -87,22 +93,24 @@ def plot_map(  # noqa: PLR0913 - the seed's name and centre, and how to draw: al
     threshold = max(abs(float(threshold or 0.0)), NOTHING)
     limit = _limit(np.asarray(image.dataobj), stat, threshold)
     name, symbol = NAMES.get(stat, (stat, stat))
+    drawn = bool(_drawn(image, threshold).any())
+    beyond = f" (|{symbol}| > {threshold:g}{'' if drawn else ': no voxel'})"
+    beyond = beyond if threshold > NOTHING else ""
     with _style():
-        figure = Figure(figsize=(7.6, 3.1), facecolor="white")
+        figure = Figure(figsize=(7.6, 2.85), facecolor="white")
         display = _anatomy(figure, _cuts(image, center, threshold), background)
-        if _drawn(image, threshold).any():  # nilearn warns of an overlay that is empty
+        if drawn:  # nilearn warns of an empty overlay
             display.add_overlay(image, threshold, vmin=-limit, vmax=limit, cmap=COLOURS)
         if center is not None:
             _mark(display, center)
-        above = f" (|{symbol}| > {threshold:g})" if threshold > NOTHING else ""
-        figure.text(0.012, 0.975, f"{seed}: {name}{above}", size=11, va="top")
+        figure.text(0.012, 0.975, f"{seed}: {name}{beyond}", size=11, va="top")
         _colour_bar(figure, limit, threshold, symbol)
     return figure
 
 
 def plot_series(
     seed_series: Array, names: Sequence[str], keep: Keep, t_r: float | None = None
-) -> Any:
+) -> "Figure":
     """Draw the seeds' cleaned series over time.
 
     Up to three seeds share a panel; more get one each. Censored frames are grey bands, and
@@ -125,12 +133,12 @@ def plot_series(
         The figure; `save_figure` writes it.
     """
     panels = [list(range(len(names)))] if len(names) <= SHARED_AXES else None
-    return _series_figure(seed_series, names, keep, t_r, title="Seeds", panels=panels)
+    return _series_figure(seed_series, names, keep, t_r, title="Seed series", panels=panels)
 
 
 def plot_sample_series(
     sample_series: Array, labels: Sequence[str], keep: Keep, t_r: float | None = None
-) -> Any:
+) -> "Figure":
     """Draw the cleaned series of a few samples over time, a panel each.
 
     Parameters
@@ -152,7 +160,7 @@ def plot_sample_series(
     return _series_figure(sample_series, labels, keep, t_r, title="Sample voxels")
 
 
-def save_figure(figure: Any, path_without_suffix: Path | str) -> list[Path]:
+def save_figure(figure: "Figure", path_without_suffix: Path | str) -> list[Path]:
     """Write a figure as PNG and as PDF, each whole or not at all.
 
     The PNG has 150 dots an inch; the PDF keeps text as text. The same figure gives the same
@@ -197,18 +205,18 @@ def _style() -> Iterator[None]:
         yield
 
 
-def _finite(image: Any) -> Any:
-    """Return the image in float32 with zeros for what is not finite; the original is not touched."""
+def _finite(image: "SpatialImage") -> "SpatialImage":
+    """Return a copy of the image in float32, with zeros for what is not finite."""
     values = np.nan_to_num(np.asarray(image.dataobj, dtype=np.float32), posinf=0.0, neginf=0.0)
     return type(image)(values, image.affine)
 
 
-def _drawn(image: Any, threshold: float) -> NDArray[np.bool_]:
+def _drawn(image: "SpatialImage", threshold: float) -> NDArray[np.bool_]:
     """Return which voxels lie beyond the threshold."""
     return np.abs(np.asarray(image.dataobj)) > threshold
 
 
-def _limit(values: NDArray[Any], stat: str, threshold: float) -> float:
+def _limit(values: Array, stat: str, threshold: float) -> float:
     """Return the end of the colour bar: 1 for r, else a round number that 99.9 % fit below."""
     if stat == "r":
         return 1.0
@@ -222,7 +230,7 @@ def _limit(values: NDArray[Any], stat: str, threshold: float) -> float:
 
 
 def _cuts(
-    image: Any, center: tuple[float, float, float] | None, threshold: float
+    image: "SpatialImage", center: tuple[float, float, float] | None, threshold: float
 ) -> tuple[float, ...]:
     """Return where to cut [mm]: the seed, else the strongest cluster, else the middle."""
     from nilearn.plotting import find_xyz_cut_coords
@@ -237,13 +245,15 @@ def _cuts(
     return tuple(map(float, image.affine[:3, :3] @ middle + image.affine[:3, 3]))
 
 
-def _anatomy(figure: Any, cuts: tuple[float, ...], background: Any) -> Any:
+def _anatomy(
+    figure: "Figure", cuts: tuple[float, ...], background: "SpatialImage | None"
+) -> "OrthoSlicer":
     """Draw the anatomy in three cuts on white; return nilearn's display."""
     from nilearn.plotting import plot_anat
 
     options = {
         "figure": figure,
-        "axes": (0.005, 0.0, 0.885, 0.88),
+        "axes": (0.005, 0.01, 0.885, 0.9),
         "cut_coords": cuts,
         "annotate": False,
         "black_bg": False,
@@ -255,20 +265,22 @@ def _anatomy(figure: Any, cuts: tuple[float, ...], background: Any) -> Any:
     else:
         background = _finite(background)
         bright = float(np.quantile(np.asarray(background.dataobj), 0.98))
-        display = plot_anat(anat_img=background, vmin=-0.4 * bright, vmax=1.2 * bright, **options)
+        # What is darker than a tenth of the brain is air: left white.
+        shades = {"threshold": 0.1 * bright, "vmin": -0.4 * bright, "vmax": 1.2 * bright}
+        display = plot_anat(background, **shades, **options)
     display.annotate(size=9)
     return display
 
 
-def _mark(display: Any, center: tuple[float, float, float]) -> None:
-    """Mark the seed: a green dot as in nilearn's example, rimmed so that it stands on any colour."""
+def _mark(display: "OrthoSlicer", center: tuple[float, float, float]) -> None:
+    """Mark the seed by a green dot, as nilearn's example does, rimmed to stand on any colour."""
     place = np.asarray([center], dtype=float)
     display.add_markers(place, marker_color="white", marker_size=70)
     display.add_markers(place, marker_color=INK, marker_size=52)
     display.add_markers(place, marker_color=MARKER, marker_size=34)
 
 
-def _colour_bar(figure: Any, limit: float, threshold: float, symbol: str) -> None:
+def _colour_bar(figure: "Figure", limit: float, threshold: float, symbol: str) -> None:
     """Add a symmetric colour bar that is blank where the map is."""
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
@@ -280,11 +292,17 @@ def _colour_bar(figure: Any, limit: float, threshold: float, symbol: str) -> Non
     axes = figure.add_axes((0.905, 0.12, 0.018, 0.66))
     colours = ScalarMappable(Normalize(-limit, limit), ListedColormap(shades))
     ticks = sorted({-limit, -threshold, 0.0, threshold, limit})
-    bar = figure.colorbar(colours, cax=axes, ticks=_apart(ticks, limit), format="%.3g")
+    bar = figure.colorbar(colours, cax=axes, ticks=_apart(ticks, limit), format=_tick)
     bar.outline.set_visible(False)
-    bar.solids.set_rasterized(True)  # as cells, some PDF viewers draw seams between them
+    if bar.solids is not None:
+        bar.solids.set_rasterized(True)  # as cells, some PDF viewers draw seams between them
     axes.tick_params(length=0, pad=4)
     axes.set_title(symbol, size=9, pad=6)
+
+
+def _tick(value: float, _: int) -> str:
+    """Write a tick of the colour bar with a true minus sign, as those of other axes have."""
+    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _apart(ticks: list[float], limit: float) -> list[float]:
@@ -293,7 +311,7 @@ def _apart(ticks: list[float], limit: float) -> list[float]:
     return sorted({-limit, 0.0, limit, *inner})
 
 
-def _series_figure(  # noqa: PLR0913 - the series, their names and times, and how to lay them out
+def _series_figure(
     series: Array,
     names: Sequence[str],
     keep: Keep,
@@ -301,7 +319,7 @@ def _series_figure(  # noqa: PLR0913 - the series, their names and times, and ho
     *,
     title: str,
     panels: list[list[int]] | None = None,
-) -> Any:
+) -> "Figure":
     """Draw columns of ``series`` in panels beneath each other; one a panel where none are given."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -315,8 +333,9 @@ def _series_figure(  # noqa: PLR0913 - the series, their names and times, and ho
         for axes, columns in zip(rows, panels, strict=True):
             _shade(axes, times, keep)
             _draw_lines(axes, times, series[:, columns], [names[c] for c in columns])
-        ends = (times[0], times[-1])
-        rows[0].set_xlim(ends if ends[1] > ends[0] else (ends[0] - 1, ends[0] + 1))
+        rows[0].set_xlim(times[0] - _half(times), times[-1] + _half(times))
+        for axes in rows[:-1]:
+            axes.tick_params(axis="x", length=0)
         rows[0].yaxis.set_major_locator(MaxNLocator(4, integer=True))
         rows[-1].set_xlabel("time [s]" if t_r else "frame")
         figure.supylabel("cleaned signal [SD]", size=9)
@@ -332,15 +351,20 @@ def _over_time(series: Array, keep: Keep, t_r: float | None) -> tuple[Array, Arr
     return np.arange(keep.size) * (t_r or 1.0), full
 
 
-def _shade(axes: Any, times: Array, keep: Keep) -> None:
+def _half(times: Array) -> float:
+    """Return half the time from one frame to the next."""
+    return float(times[1] - times[0]) / 2 if times.size > 1 else 0.5
+
+
+def _shade(axes: "Axes", times: Array, keep: Keep) -> None:
     """Lay a grey band behind every stretch of censored frames, half a frame to either side."""
-    half = (times[1] - times[0]) / 2 if times.size > 1 else 0.5
+    half = _half(times)
     edges = np.flatnonzero(np.diff(np.concatenate(([True], keep, [True])).astype(int)))
     for first, after in edges.reshape(-1, 2):
         axes.axvspan(times[first] - half, times[after - 1] + half, color=BAND, lw=0, zorder=0)
 
 
-def _draw_lines(axes: Any, times: Array, series: Array, names: Sequence[str]) -> None:
+def _draw_lines(axes: "Axes", times: Array, series: Array, names: Sequence[str]) -> None:
     """Draw one line a series, a dot where a frame stands alone between censored ones, and names."""
     axes.axhline(0, color=QUIET, lw=0.4, zorder=1)
     for values, name, colour in zip(series.T, names, LINES, strict=False):

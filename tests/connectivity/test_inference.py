@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.signal import lfilter
 
 from seedmap.connectivity.inference import (
     confidence_interval,
@@ -81,6 +82,16 @@ def test_naive_test_is_sqrt_of_frames_less_three():
     np.testing.assert_allclose(ours.dof, 167)
     with pytest.raises(TooFewFrames, match="at least 4"):
         infer_naively(0.1, 3)
+
+
+def test_naive_test_fails_on_slow_noise_as_theory_says():
+    """Bartlett (1935): the variance of r grows by (1 + .64) / (1 - .64) for AR(1) of .8."""
+    rng = np.random.default_rng(9)
+    x, y = (lfilter([1], [1, -0.8], rng.normal(size=(300, 10_000)), axis=0)[100:] for _ in "xy")
+    x, y = x - x.mean(0), y - y.mean(0)
+    r = np.sum(x * y, axis=0) / np.linalg.norm(x, axis=0) / np.linalg.norm(y, axis=0)
+    theory = 2 * stats.norm.cdf(-1.96 / np.sqrt(1.64 / 0.36))
+    assert np.mean(infer_naively(r, 200).p < 0.05) == pytest.approx(theory, abs=0.02)
 
 
 def test_standard_error_that_is_no_number_gives_nan():

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.signal import lfilter
 
+from seedmap.connectivity.inference import infer, infer_naively
 from seedmap.connectivity.noise import (
     effective_dof,
     noise_autocovariance,
@@ -52,7 +54,7 @@ class Run:
         )
         self.L, self.R = made.L, made.R
         self.tables = noise_tables(self.L, self.R, self.keep, self.t_r)
-        self.residuals = (self.R @ rng.normal(size=(60, 40)))[:, :]
+        self.residuals = self.R @ rng.normal(size=(60, 40))
 
     def embedded(self):
         full = np.zeros((60, 60))
@@ -145,6 +147,24 @@ def test_white_noise_through_an_even_edged_filter_has_twice_band_times_time(fram
     )
     tables = noise_tables(made.L, made.R, made.keep, t_r)
     assert tables.white_dof == pytest.approx(2 * (low_pass - 0.01) * t_r * frames, rel=0.03)
+
+
+@pytest.mark.parametrize(("phi", "censored"), [((0.5, 0.5), 0), ((0.3, 0.8), 30)])
+def test_null_correlations_are_significant_as_often_as_they_should(phi, censored):
+    """Band-passed runs with 14 confounds; `make verify-statistics` does this at length."""
+    rng = np.random.default_rng(14)
+    keep = np.ones(200, bool)
+    keep[rng.choice(200, censored, replace=False)] = False
+    made = cleaning_matrices(Cleaning(), keep, 2.0, rng.normal(size=(200, 14)))
+    tables = noise_tables(made.L, made.R, made.keep, 2.0)
+    raw = [lfilter([1], [1, -f], rng.normal(size=(400, 8000)), axis=0)[200:] for f in phi]
+    x, y = ((made.L @ one) - (made.L @ one).mean(axis=0) for one in raw)
+    r = np.sum(x * y, axis=0) / np.linalg.norm(x, axis=0) / np.linalg.norm(y, axis=0)
+    nu = pair_dof(tables, *(noise_autocovariance(tables, made.R @ one) for one in raw))
+    ours, naive = infer(r, nu, tables.rank), infer_naively(r, int(made.keep.sum()))
+    assert 0.038 < np.mean(ours.p < 0.05) < 0.06
+    assert np.mean(ours.p < 0.001) < 0.002
+    assert np.mean(naive.p < 0.05) > 0.25
 
 
 def test_rank_forgets_singular_values_below_a_thousandth():

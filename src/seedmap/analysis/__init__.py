@@ -1,6 +1,6 @@
 """The story of one run: open, smooth, clean, correlate; and its result, `SeedMaps`."""
 
-from seedmap.analysis.files import label_of, source_stem, versions
+from seedmap.analysis.files import label_of, sibling_mask, source_stem, versions
 from seedmap.analysis.maps import Provenance, SeedFacts, SeedMaps
 from seedmap.analysis.story import seed_maps
 
@@ -10,6 +10,7 @@ __all__ = [
     "SeedMaps",
     "label_of",
     "seed_maps",
+    "sibling_mask",
     "source_stem",
     "versions",
 ]

@@ -17,7 +17,7 @@ from seedmap.images import MapKind, staged_folder, stem_of, write_text, write_vo
 if TYPE_CHECKING:
     from seedmap.analysis.maps import SeedFacts, SeedMaps
 
-__all__ = ["MAP_KINDS", "label_of", "save_maps", "source_stem", "versions"]
+__all__ = ["MAP_KINDS", "label_of", "save_maps", "sibling_mask", "source_stem", "versions"]
 
 MAP_KINDS = {
     "r": MapKind("correlation", (), "seedmap: Pearson correlation r"),
@@ -53,6 +53,16 @@ def source_stem(source: str) -> str:
         return re.sub(r"\s+", "-", stem)
     entities = stem.split("_")[:-1]
     return "_".join(part for part in entities if not part.startswith("desc-"))
+
+
+def sibling_mask(source: str) -> Path | None:
+    """Find the brain mask that fMRIPrep writes beside a run, if it is there."""
+    stem = "_".join(p for p in stem_of(source).split("_")[:-1] if not p.startswith("desc-"))
+    for suffix in (".nii.gz", ".nii"):
+        mask = Path(source).with_name(f"{stem}_desc-brain_mask{suffix}")
+        if stem and mask.is_file():
+            return mask
+    return None
 
 
 def versions() -> dict[str, str]:

@@ -3,6 +3,79 @@
 Knows arrays only.
 """
 
-from seedmap.connectivity.correlation import Correlations, correlate, fisherz, in_blocks, pearson
+from seedmap.connectivity.correlation import (
+    BlockCleaner,
+    Correlations,
+    correlate,
+    fisherz,
+    in_blocks,
+    pearson,
+)
+from seedmap.connectivity.fdr import q_values
+from seedmap.connectivity.inference import (
+    Inference,
+    confidence_interval,
+    infer,
+    infer_from_se,
+    infer_naively,
+)
+from seedmap.connectivity.lagged import Peak, lagged, peak
+from seedmap.connectivity.multiseed import (
+    SeedGram,
+    explained,
+    in_data_units,
+    partial,
+    regression,
+    seed_gram,
+    semipartial,
+    without,
+)
+from seedmap.connectivity.noise import (
+    NoiseTables,
+    SeedKernels,
+    effective_dof,
+    noise_autocovariance,
+    noise_tables,
+    pair_dof,
+    seed_kernels,
+)
+from seedmap.connectivity.rank import ranks, spearman
+from seedmap.connectivity.xdf import infer_by_xdf, warn_where_xdf_misleads, xdf_variance
 
-__all__ = ["Correlations", "correlate", "fisherz", "in_blocks", "pearson"]
+__all__ = [
+    "BlockCleaner",
+    "Correlations",
+    "Inference",
+    "NoiseTables",
+    "Peak",
+    "SeedGram",
+    "SeedKernels",
+    "confidence_interval",
+    "correlate",
+    "effective_dof",
+    "explained",
+    "fisherz",
+    "in_blocks",
+    "in_data_units",
+    "infer",
+    "infer_by_xdf",
+    "infer_from_se",
+    "infer_naively",
+    "lagged",
+    "noise_autocovariance",
+    "noise_tables",
+    "pair_dof",
+    "partial",
+    "peak",
+    "pearson",
+    "q_values",
+    "ranks",
+    "regression",
+    "seed_gram",
+    "seed_kernels",
+    "semipartial",
+    "spearman",
+    "warn_where_xdf_misleads",
+    "without",
+    "xdf_variance",
+]

@@ -13,17 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from seedmap._checks import Array, check_same_frames
+from seedmap._checks import LARGEST_R, Array, check_same_frames
 
-__all__ = ["Correlations", "correlate", "fisherz", "in_blocks", "pearson"]
+__all__ = ["BlockCleaner", "Correlations", "correlate", "fisherz", "in_blocks", "pearson"]
 
 # Samples cleaned at once: a block of cleaned series stays in the processor's cache.
 BLOCK = 8192
 # A series of which the cleaning leaves less than this share is constant but for rounding of
 # float32 (6e-8, times the square root of some hundred frames).
 NOTHING_LEFT = 1e-6
-# The largest |r| whose Fisher transform is finite and has a meaning in float32.
-LARGEST_R = 1 - 1e-7
 
 
 def pearson(series: Array, seed_series: Array) -> Array:
@@ -92,6 +90,9 @@ def fisherz(r: Array) -> Array:
     return np.arctanh(np.clip(r, -LARGEST_R, LARGEST_R)).astype(np.asarray(r).dtype)
 
 
+OnBlock = Callable[[slice, NDArray[np.float32]], None]
+
+
 @dataclass(frozen=True, eq=False)
 class Correlations:
     """Correlations of seeds with samples.
@@ -102,18 +103,22 @@ class Correlations:
         NaN where a sample or a seed is constant after cleaning.
     constant : ndarray of bool, shape (samples,)
         Samples of which the cleaning leaves nothing.
+    spread : ndarray of float32, shape (samples,)
+        Norm of each cleaned, centred sample, in the unit of the data; NaN for constants.
     """
 
     r: NDArray[np.float32]
     constant: NDArray[np.bool_]
+    spread: NDArray[np.float32]
 
 
-def correlate(
+def correlate(  # noqa: PLR0913  what is correlated, and how
     into: Array,
     series: NDArray[np.float32],
     seed_series: Array,
     reference: Array,
     n_jobs: int = 1,
+    on_block: OnBlock | None = None,
 ) -> Correlations:
     """Clean a run block by block and correlate it with its seeds.
 
@@ -130,31 +135,48 @@ def correlate(
         What was subtracted from each sample, shape (samples,).
     n_jobs
         Threads that may be busy at once.
+    on_block
+        Called with each block's place and uncleaned series (kept, block) while it is in the
+        processor's cache, from any thread.
 
     Returns
     -------
     Correlations
     """
     samples = series.shape[1]
-    seeds = _unit(into @ seed_series, seed_series - seed_series[:1])
-    weights, narrow = seeds.astype(np.float32), into.astype(np.float32)
-    offset = into.sum(axis=1)
-    offset = None if np.abs(offset).max() < 1e-9 else offset.astype(np.float32)
+    seeds = _unit(into @ seed_series, seed_series - seed_series[:1]).astype(np.float32)
+    cleaner = BlockCleaner(into, reference)
     r = np.empty((seed_series.shape[1], samples), dtype=np.float32)
-    constant = np.empty(samples, dtype=bool)
+    spread = np.empty(samples, dtype=np.float32)
 
     def one_block(part: slice) -> None:
         raw = series[:, part]
-        cleaned = narrow @ raw
-        if offset is not None:
-            cleaned += np.outer(offset, reference[part].astype(np.float32))
+        cleaned = cleaner.clean(part, raw)
         size = np.sqrt(np.einsum("ij,ij->j", cleaned, cleaned))
-        constant[part] = size <= NOTHING_LEFT * np.sqrt(np.einsum("ij,ij->j", raw, raw))
-        size[constant[part]] = np.nan
-        np.clip((weights.T @ cleaned) / size, -1.0, 1.0, out=r[:, part])
+        size[size <= NOTHING_LEFT * np.sqrt(np.einsum("ij,ij->j", raw, raw))] = np.nan
+        spread[part] = size
+        np.clip((seeds.T @ cleaned) / size, -1.0, 1.0, out=r[:, part])
+        if on_block is not None:
+            on_block(part, raw)
 
     in_blocks(one_block, samples, n_jobs)
-    return Correlations(r, constant)
+    return Correlations(r, np.isnan(spread), spread)
+
+
+class BlockCleaner:
+    """Applies a cleaning to blocks of samples from which a reference was subtracted."""
+
+    def __init__(self, cleaning: Array, reference: Array) -> None:
+        self._cleaning, self._reference = cleaning.astype(np.float32), reference
+        answer = cleaning.sum(axis=1)  # to a constant: nothing, as a rule
+        self._answer = answer.astype(np.float32) if np.abs(answer).max() > 1e-9 else None
+
+    def clean(self, part: slice, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Clean the samples in ``part``, of which ``raw`` (kept, block) lacks the reference."""
+        cleaned = self._cleaning @ raw
+        if self._answer is not None:
+            cleaned += np.outer(self._answer, self._reference[part].astype(np.float32))
+        return cleaned
 
 
 def _unit(cleaned: Array, raw: Array) -> Array:
@@ -178,5 +200,9 @@ def in_blocks(
                 work(part)
             return
         with ThreadPoolExecutor(n_jobs) as pool:
-            for done in [pool.submit(work, part) for part in parts]:
-                done.result()
+            try:
+                for done in [pool.submit(work, part) for part in parts]:
+                    done.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise

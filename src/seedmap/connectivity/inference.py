@@ -2,7 +2,7 @@
 
 With nu effective degrees of freedom, ``t = r sqrt((nu - 1) / (1 - r^2))`` follows Student's t with
 nu - 1 degrees of freedom where there is no correlation; nu is exactly the number of independent
-directions when the noise is white and the cleaning a projection. For unclean white noise over T
+directions when the noise is white and the cleaning a projection. For uncleaned white noise over T
 frames nu is T - 1, and all this is the textbook test.
 
 `fisherz` = atanh(r) is not a z-score; ``fisherz / se`` nearly is, and ``z`` here is exact: it has
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from seedmap._checks import Array
+from seedmap._checks import LARGEST_R, Array
 from seedmap.errors import TooFewFrames
 
 __all__ = [
@@ -26,8 +26,6 @@ __all__ = [
     "infer_naively",
 ]
 
-# float32 has no number between this and 1; atanh and t stay finite.
-LARGEST_R = 1 - 1e-7
 # Below this nothing can be said: the standard error would pass 1.
 FEWEST_DOF = 3.0
 # From here down the incomplete beta function nears the end of the number range.

@@ -260,7 +260,7 @@ def pair_dof(tables: NoiseTables, noise_x: Array, noise_y: Array) -> Array:
 
 
 def _window(kept: int, t_r: float) -> int:
-    """Choose the number of lags (STATISTICS: 2 sqrt T, 100 s at least, T/4 at most)."""
+    """Choose the number of lags: 2 sqrt T, 100 s at least, T/4 at most."""
     return int(np.clip(max(2 * np.sqrt(kept), WINDOW_SECONDS / t_r), 1, kept / 4))
 
 

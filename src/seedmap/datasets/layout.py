@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap.errors import OutputError
+from seedmap.images import atomic_file
 
 __all__ = [
     "Dataset",
@@ -191,25 +192,14 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def _complete(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes its name only when it is complete."""
-    unfinished = path.with_name(f".{path.name}.part")
+    """Make the folder if need be, and open a file that takes its name only when complete."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as file:
-            yield file
-        unfinished.replace(path)
     except OSError as error:
         msg = (
-            f"{path}: {error.strerror or error}; a place to write the data set was wanted; "
-            "choose another folder or free some space"
+            f"{path.parent}: cannot be made ({error.strerror}); a folder for the data set was "
+            "wanted; choose another one"
         )
         raise OutputError(msg) from error
-    finally:
-        _forget(unfinished)
-
-
-def _forget(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return  # the folder itself is not there or not ours: nothing was left behind
+    with atomic_file(path) as file:
+        yield file

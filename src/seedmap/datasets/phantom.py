@@ -152,7 +152,7 @@ def make_phantom(  # noqa: PLR0913 - each is an everyday choice, all but the fir
     n_frames
         Frames of each run. From 200 s of data on, the planted correlations hold with and without
         censoring and confounds in the cleaning (to about 0.02); in shorter runs only for the
-        recommended cleaning, and below 110 s not at all: see ``truth.realised``.
+        recommended cleaning, and below 120 s not at all: see ``truth.realised``.
     t_r
         Repetition time in s.
     voxel_size
@@ -184,7 +184,9 @@ def make_phantom(  # noqa: PLR0913 - each is an everyday choice, all but the fir
 
     Examples
     --------
-    >>> phantom = make_phantom(voxel_size=12, n_frames=60)
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     phantom = make_phantom(folder, voxel_size=12, n_frames=60)
     >>> phantom.func[0].name
     'sub-01_task-rest_space-MNI152NLin2009cAsym_res-12_desc-preproc_bold.nii.gz'
     >>> phantom.truth.planted_r("PCC", "mPFC")

@@ -83,7 +83,9 @@ def _coloured_noise(
         for axis in (1, 2, 3):
             volumes = _blend(volumes, axis)
         white[start:stop] = volumes[:, brain]
-    return np.linalg.cholesky(covariance).astype(np.float32) @ white
+    level = np.sqrt(covariance[0, 0])
+    root = level * np.linalg.cholesky(covariance / level**2) if level else covariance
+    return root.astype(np.float32) @ white
 
 
 def _blend(volumes: NDArray[np.float32], axis: int) -> NDArray[np.float32]:

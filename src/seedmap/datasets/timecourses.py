@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 BAND = (0.01, 0.1)  # Hz, the recommended band-pass
+LEAST_LEFT = 0.1  # of a signal after cleaning; what would need more than tenfold is not mended
 ORDER = 5  # of the Butterworth filter
 PADDING = 33  # frames; SciPy's own choice for this order
 INNER_BAND = (0.013, 0.085)  # Hz, where a Butterworth filter of order 5 passes all
@@ -116,6 +117,36 @@ def confound_table(
     return table
 
 
+def further_confounds(
+    rng: np.random.Generator, table: dict[str, FloatArray], t_r: float
+) -> dict[str, FloatArray]:
+    """Widen a table to the columns that fMRIPrep writes; NaN where it writes ``n/a``.
+
+    Added are the global signal, differences and squares, DVARS and cosines.
+    """
+    n_frames = table["csf"].size
+    wide = dict(table)
+    wide["framewise_displacement"] = _without_first(table["framewise_displacement"])
+    body = 0.5 * (table["csf"] + table["white_matter"])
+    wide["global_signal"] = body + 10 * rng.standard_normal(n_frames)
+    for name in (*MOTION, "csf", "white_matter", "global_signal"):
+        change = _without_first(np.diff(wide[name], prepend=0.0))
+        wide[f"{name}_derivative1"] = change
+        wide[f"{name}_power2"] = wide[name] ** 2
+        wide[f"{name}_derivative1_power2"] = change**2
+    dvars = 100 + 60 * table["framewise_displacement"] + 4 * rng.standard_normal(n_frames)
+    wide["dvars"] = _without_first(dvars)
+    wide["std_dvars"] = wide["dvars"] / np.median(dvars)
+    cosines, frequency = _cosines(n_frames, t_r)
+    for index in np.flatnonzero(frequency < 1 / DRIFT_CUTOFF):
+        wide[f"cosine{index:02d}"] = cosines[:, index]
+    return wide
+
+
+def _without_first(column: FloatArray) -> FloatArray:
+    return np.concatenate([[np.nan], column[1:]])
+
+
 def cleaning_projector(confounds: FloatArray, keep: NDArray[np.bool_], t_r: float) -> FloatArray:
     """Write the recommended cleaning as a matrix, (kept, frames).
 
@@ -176,12 +207,19 @@ def planted_signals(
     quiet = _untouched(basis, tables, keep, t_r, n_regions)
     colour = 1 / (1 + (frequency / 0.05) ** 2)  # haemodynamics damp what is faster
     drawn = colour[:, None] * rng.standard_normal((frequency.size, n_regions))
-    signals = basis @ (quiet @ (quiet.T @ drawn))
-    cleaned = cleaning_projector(tables[0], keep, t_r) @ signals
-    size, right = np.linalg.svd(cleaned - cleaned.mean(axis=0), full_matrices=False)[1:]
-    usable = size > 1e-3 * size[0] if size.size else np.zeros(0, dtype=bool)
-    whiten = (right[usable].T / size[usable]) @ right[usable]
-    return np.sqrt(keep.sum() - 1) * signals @ whiten @ np.linalg.cholesky(correlation).T
+    signals = _nearest_orthonormal(basis @ (quiet @ (quiet.T @ drawn)))
+    left_over = cleaning_projector(tables[0], keep, t_r) @ signals
+    size, right = np.linalg.svd(left_over - left_over.mean(axis=0), full_matrices=False)[1:]
+    if size.size == n_regions and size[-1] > LEAST_LEFT:
+        signals = signals @ (right.T / size) @ right
+    return np.sqrt(keep.sum() - 1) * signals @ np.linalg.cholesky(correlation).T
+
+
+def _nearest_orthonormal(columns: FloatArray) -> FloatArray:
+    """Straighten columns with the least change; in too few dimensions, as far as can be."""
+    left, size, right = np.linalg.svd(columns, full_matrices=False)
+    usable = size > 1e-6 * size.max(initial=0.0)
+    return left[:, usable] @ right[usable]
 
 
 def _untouched(
@@ -260,33 +298,3 @@ def _orthonormal(columns: FloatArray) -> FloatArray:
         return columns
     left, size, _ = np.linalg.svd(columns, full_matrices=False)
     return left[:, size > 1e-6 * size[0]]
-
-
-def further_confounds(
-    rng: np.random.Generator, table: dict[str, FloatArray], t_r: float
-) -> dict[str, FloatArray]:
-    """Widen a table to the columns that fMRIPrep writes; NaN where it writes ``n/a``.
-
-    Added are differences and squares of the motion, the global signal, DVARS and cosines.
-    """
-    n_frames = table["csf"].size
-    wide = dict(table)
-    wide["framewise_displacement"] = _without_first(table["framewise_displacement"])
-    for name in MOTION:
-        change = _without_first(np.diff(table[name], prepend=0.0))
-        wide[f"{name}_derivative1"] = change
-        wide[f"{name}_power2"] = table[name] ** 2
-        wide[f"{name}_derivative1_power2"] = change**2
-    body = 0.5 * (table["csf"] + table["white_matter"])
-    wide["global_signal"] = body + 10 * rng.standard_normal(n_frames)
-    dvars = 100 + 60 * table["framewise_displacement"] + 4 * rng.standard_normal(n_frames)
-    wide["dvars"] = _without_first(dvars)
-    wide["std_dvars"] = wide["dvars"] / np.median(dvars)
-    cosines, frequency = _cosines(n_frames, t_r)
-    for index in np.flatnonzero(frequency < 1 / DRIFT_CUTOFF):
-        wide[f"cosine{index:02d}"] = cosines[:, index]
-    return wide
-
-
-def _without_first(column: FloatArray) -> FloatArray:
-    return np.concatenate([[np.nan], column[1:]])

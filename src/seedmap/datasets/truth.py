@@ -196,8 +196,8 @@ class Truth:
         Returns
         -------
         ndarray, shape of the grid
-            Expected correlations; 0 outside the brain. Close to the brain's edge the variance
-            of the noise is overestimated.
+            Expected correlations; 0 outside the brain, NaN where nothing varies. The
+            variance of the noise is overestimated close to the brain's edge.
         """
         sphere = self._sphere(seed, radius)
         heard = self.weights @ sphere[self.brain]
@@ -210,7 +210,9 @@ class Truth:
         covariance = heard @ mixed + level * shared
         variance = np.einsum("rs,rs->s", smoothed, mixed) + level * self._noise_left(smoothing_fwhm)
         seed_variance = heard @ self.realised[run] @ heard + level * (seed_noise**2).sum()
-        return self._volume(covariance / np.sqrt(variance * seed_variance))
+        scale = np.sqrt(variance * seed_variance)
+        empty = np.full_like(scale, np.nan)
+        return self._volume(np.divide(covariance, scale, out=empty, where=scale > 0))
 
     def region_mean(self, volume: NDArray[Any], target: str) -> float:
         """Return the mean of a map over the voxels that have the region's full weight."""

@@ -193,8 +193,12 @@ class _Walk:
                 return
             with ThreadPoolExecutor(len(hands)) as pool:
                 work = [pool.submit(hand.take_all, stream, self.on_frame) for hand in hands]
-                for done in work:
-                    done.result()
+                try:
+                    for done in work:
+                        done.result()
+                except BaseException:
+                    stream.close()  # lets the other hands stop, too
+                    raise
 
 
 def _brought_home(table: Table) -> Extracted:

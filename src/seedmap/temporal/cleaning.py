@@ -5,7 +5,7 @@ confounds, into the matrix L of shape (kept, frames)::
 
     L = Nuisance . Censor . Filter . Detrend . Fill          (applied from right to left)
 
-and into R, which projects out trend and confounds only. The order of the steps is science and
+and into the basis of R, which projects out trend and confounds only. The order of the steps is science and
 lives here and nowhere else: confounds go through the same fill, trend and filter as the data
 and are projected out on the kept frames, so that no step brings back what an earlier one
 removed (Lindquist et al. 2019, doi:10.1002/hbm.24528). Columns of L that belong to censored
@@ -117,9 +117,9 @@ class CleaningMatrices:
     ----------
     L : ndarray of float64, shape (kept, frames)
         The whole cleaning. Columns of censored frames are zero.
-    R : ndarray of float64, shape (kept, frames)
-        Projection of trend and confounds alone, for what is left to be noise. Columns of
-        censored frames are zero.
+    noise_basis : ndarray of float64, shape (kept, regressors)
+        Orthonormal basis of mean, line and confounds on the kept frames: what is projected out,
+        and nothing filtered, to see the noise of the run.
     keep : ndarray of bool, shape (frames,)
         The frames that stay, those cut at head and tail excluded.
     confound_rank : int
@@ -129,7 +129,7 @@ class CleaningMatrices:
     """
 
     L: Array
-    R: Array
+    noise_basis: Array
     keep: Keep
     confound_rank: int
     confounds_given: int
@@ -140,9 +140,11 @@ class CleaningMatrices:
         return self.L[:, self.keep]
 
     @property
-    def residual_on_kept(self) -> Array:
-        """R on the kept frames alone, shape (kept, kept)."""
-        return self.R[:, self.keep]
+    def R(self) -> Array:
+        """Projection of trend and confounds alone, shape (kept, frames): residuals R x."""
+        projection = np.zeros(self.L.shape)
+        projection[:, self.keep] = np.eye(len(self.L)) - self.noise_basis @ self.noise_basis.T
+        return projection
 
 
 def cleaning_matrices(
@@ -189,7 +191,7 @@ def cleaning_matrices(
     L[:, ~keep] = 0.0  # they are: this turns rounding in a Detrend-free chain into exact zeros
     return CleaningMatrices(
         L=readonly(L),
-        R=readonly(_noise_projection(given, keep)),
+        noise_basis=readonly(_noise_basis(given, keep)),
         keep=keep,
         confound_rank=basis.shape[1],
         confounds_given=0 if confounds is None else int(np.asarray(confounds).shape[1]),
@@ -248,16 +250,13 @@ def _independent(given: Array, keep: Keep, *, centre: bool) -> Array:
     return np.where(keep[:, None], (usable[:, varies] - mean[varies]) / scale, 0.0) @ mix
 
 
-def _noise_projection(given: Array, keep: Keep) -> Array:
-    """Return the matrix (kept, frames) that removes mean, line and confounds, and filters nothing."""
+def _noise_basis(given: Array, keep: Keep) -> Array:
+    """Orthonormal basis (kept, regressors) of mean, straight line and confounds, unfiltered."""
     times = np.flatnonzero(keep).astype(float)
     trend = np.stack([np.ones(times.size), (times - times.mean()) / times.size], axis=1)
     columns = np.hstack([trend, _independent(given, keep, centre=True)[keep]])
     left, size, _ = np.linalg.svd(columns / np.linalg.norm(columns, axis=0), full_matrices=False)
-    basis = left[:, size > RANK_AFTER_FILTER * size.max()]
-    projection = np.zeros((times.size, keep.size))
-    projection[:, keep] = np.eye(times.size) - basis @ basis.T
-    return projection
+    return left[:, size > RANK_AFTER_FILTER * size.max()]
 
 
 def _check_something_left(rank: int, kept: int) -> None:

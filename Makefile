@@ -1,0 +1,62 @@
+# seedmap: what one can do here. `make demo` and `make test` are all that a newcomer needs.
+#
+#   make demo     create the environment, install, run the main job on the built-in phantom
+#   make test     all tests, doctests, warnings as errors
+#   make check    what every commit must pass: format, lint, types, imports, the quick tests
+#   make docs     build the documentation into docs/_build/html
+#   make bench    measure speed and memory beside nilearn
+#   make clean    remove what the above have made
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+SHARED_DATA := ../shared/data
+ifneq ($(wildcard $(SHARED_DATA)/README.md),)
+export SEEDMAP_TEST_DATA ?= $(abspath $(SHARED_DATA))
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow check format docs bench clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/seedmap demo --out demo-output
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m slow
+
+check: $(VENV)/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --cache-dir .import_linter_cache
+	$(BIN)/python -m pytest -q -m "not slow and not full"
+
+format: $(VENV)/installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/installed-dev
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+
+bench: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/bench.py
+
+clean:
+	rm -rf $(VENV) demo-output build dist docs/_build docs/gallery docs/generated benchmarks/work
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks .coverage htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,61 @@
+"""The command line: one function a verb, one line for every error.
+
+Exit codes: 0 done; 2 the input is wrong, in one line on standard error; 130 interrupted; 1 a fault
+of seedmap itself, with its traceback.
+"""
+
+import shlex
+import sys
+import warnings
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from seedmap._version import __version__
+from seedmap.cli.demo import demo
+from seedmap.cli.fetch import fetch
+from seedmap.cli.run import run
+from seedmap.errors import SeedmapError, SeedmapWarning
+
+__all__ = ["main"]
+
+HELP = """Seed-to-voxel correlation maps of fMRI runs.
+
+Begin with `seedmap demo`: it makes a small run with a known answer, finds its default mode
+network and writes maps, figures and a page. `seedmap VERB --help` shows an example of each verb.
+"""
+
+
+def build_app() -> App:
+    """Put the verbs together."""
+    app = App(name="seedmap", help=HELP, version=__version__, version_flags=["--version"])
+    for verb in (run, demo, fetch):
+        app.command(verb)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code."""
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", SeedmapWarning)
+        warnings.showwarning = _show_warning
+        try:
+            build_app()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        except (SeedmapError, CycloptsError) as error:
+            _say(f"seedmap: {' '.join(str(error).split())}")
+            return 2
+        except KeyboardInterrupt:
+            _say("seedmap: interrupted; nothing was left half-written")
+            return 130
+    return 0
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Print a warning as one line that says what to do."""
+    _say(f"seedmap: note: {' '.join(str(message).split())}")

@@ -1,0 +1,128 @@
+"""What a terminal shows: progress while it lasts, then the facts."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from seedmap.analysis import SeedMaps
+
+__all__ = ["Screen", "cleaning_words", "peak_memory"]
+
+
+def peak_memory() -> float | None:
+    """Return the most memory that this process has held [MB]; None where nobody counts."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20) if sys.platform == "darwin" else peak / (1 << 10)
+
+
+@dataclass
+class Screen:
+    """Prints facts to standard output; nothing when quiet."""
+
+    quiet: bool = False
+    verbose: bool = False
+    started: float = field(default_factory=time.perf_counter)
+
+    def __post_init__(self) -> None:
+        self.out = Console(highlight=False, quiet=self.quiet, soft_wrap=False)
+        self.bar = Console(stderr=True, quiet=self.quiet)
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
+        """Show a bar on standard error while ``what`` lasts; it vanishes at the end."""
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+        shown = self.bar.is_terminal and not self.quiet
+        with Progress(*columns, console=self.bar, transient=True, disable=not shown) as bars:
+            task = bars.add_task(what, total=None)
+            yield lambda done, total: bars.update(task, completed=done, total=total)
+
+    def facts(self, rows: list[tuple[str, str]]) -> None:
+        """Print rows of a name and a fact, the facts aligned."""
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, fact in rows:
+            table.add_row(name, fact)
+        self.out.print(table)
+
+    def maps(self, maps: SeedMaps) -> None:
+        """Print what was analysed and found."""
+        self.facts(run_rows(maps, verbose=self.verbose) + seed_rows(maps))
+
+    def end(self, folder: Path, paths: list[Path]) -> None:
+        """Print where the results are, and what they cost."""
+        written = [f"{len(paths)} files in {folder}"]
+        shown = paths if self.verbose else [p for p in paths if p.suffix in (".gz", ".html")]
+        written += [f"  {path.relative_to(folder)}" for path in shown]
+        memory = peak_memory()
+        cost = f"{time.perf_counter() - self.started:.1f} s"
+        cost += f", peak memory {memory:.0f} MB" if memory else ""
+        self.facts([("Written", "\n".join(written)), ("Took", cost)])
+
+
+def run_rows(maps: SeedMaps, *, verbose: bool) -> list[tuple[str, str]]:
+    """Say what was analysed and how."""
+    source = maps.provenance
+    frames = f"{source.kept} of {source.keep.size} volumes"
+    if source.t_r:
+        frames += f", repetition time {source.t_r:g} s ({source.t_r_source})"
+    confounds = f"{len(source.confounds)} columns, rank {source.confound_rank}"
+    rows = [
+        ("Run", f"{source.source}\n{frames}"),
+        ("Mask", f"{maps.space.n_samples:,} voxels ({Path(source.mask_source).name})"),
+        ("Cleaning", cleaning_words(maps)),
+        ("Confounds", confounds if source.confounds else "none"),
+        ("Seed series", str(maps.seed_series.shape)),
+        ("Brain series", str((source.kept, maps.space.n_samples))),
+    ]
+    if source.constant or source.unusable:
+        fact = f"{source.constant} voxels are constant, {source.unusable} not finite: NaN in the maps"
+        rows.append(("Left out", fact))
+    if verbose:
+        rows.append(("Columns", ", ".join(source.confounds) or "none"))
+        rows.append(("Censored", ", ".join(map(str, np.flatnonzero(~source.keep))) or "no volume"))
+        rows.append(("Rank left", f"{source.rank} of {source.kept}"))
+    return rows
+
+
+def cleaning_words(maps: SeedMaps) -> str:
+    """Say in a few words how the run was cleaned."""
+    cleaning = maps.provenance.cleaning
+    words = ["detrended"] if cleaning.detrend else []
+    if cleaning.filter and cleaning.needs_t_r:
+        low, high = cleaning.high_pass, cleaning.low_pass
+        low, high = low, (None if cleaning.filter == "cosine" else high)
+        edge = f"{low:g} to {high:g} Hz" if low and high else ""
+        edge = edge or (f"above {low:g} Hz" if low else f"below {high:g} Hz")
+        words.append(f"{cleaning.filter} filter {edge}")
+    if maps.provenance.smoothing_fwhm:
+        words.append(f"smoothed {maps.provenance.smoothing_fwhm:g} mm")
+    return ", ".join(words) or "none"
+
+
+def seed_rows(maps: SeedMaps) -> list[tuple[str, str]]:
+    """Say for each seed what it is and how far its correlations reach."""
+    rows = []
+    for facts in maps.provenance.seeds:
+        where = facts.definition
+        if facts.center is not None:
+            where += f": {facts.voxels} voxels, {facts.coverage:.0%} in the mask"
+        r, fisherz = maps.values(facts.name, "r"), maps.values(facts.name, "fisherz")
+        reach = "no finite value"
+        if np.isfinite(r).any():
+            reach = f"r        min {np.nanmin(r):.3f}, max {np.nanmax(r):.3f}"
+            reach += f"\nFisher z min {np.nanmin(fisherz):.3f}, max {np.nanmax(fisherz):.3f}"
+        rows.append((facts.name, f"{where}\n{reach}"))
+    return rows

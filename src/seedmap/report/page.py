@@ -1,0 +1,62 @@
+"""The page of a report: one HTML file that needs nothing else."""
+
+import base64
+from datetime import UTC, datetime
+
+from seedmap.analysis import SeedMaps, source_stem
+from seedmap.report.pictures import Picture, Pictures
+from seedmap.report.tables import library_versions, run_facts, seed_rows
+from seedmap.report.words import describe_cleaning, summarize, true_minus
+
+__all__ = ["render_report"]
+
+
+def render_report(
+    maps: SeedMaps, pictures: Pictures, *, threshold: float = 0.5, date: datetime | None = None
+) -> str:
+    """Make the page of a run.
+
+    Parameters
+    ----------
+    maps
+        The maps.
+    pictures
+        What to show; seeds without a picture are shown in numbers only.
+    threshold
+        Threshold of r that the pictures were drawn with, and above which voxels are counted.
+    date
+        Date of the page; None is now.
+
+    Returns
+    -------
+    str
+        HTML5, with the pictures and the style inside. It loads nothing.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("seedmap.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"data_uri": _data_uri, "true_minus": true_minus}
+    headings, rows = seed_rows(maps, threshold)
+    return environment.get_template("report.html.j2").render(
+        title=source_stem(maps.provenance.source),
+        summary=summarize(maps, threshold),
+        seeds=maps.provenance.seeds,
+        pictures=pictures,
+        headings=headings,
+        rows=rows,
+        methods=describe_cleaning(maps.provenance),
+        facts=run_facts(maps),
+        versions=library_versions(),
+        command=maps.provenance.command,
+        date=f"{(date or datetime.now(UTC)).astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+    )
+
+
+def _data_uri(picture: Picture) -> str:
+    return f"data:image/png;base64,{base64.b64encode(picture.png).decode()}"

@@ -1,0 +1,143 @@
+"""The pictures of a report: drawn, written as files, and described in words."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seedmap.analysis import SeedFacts, SeedMaps, label_of, source_stem
+from seedmap.figures import plot_sample_series, plot_series, save_figure
+from seedmap.report.words import count, listed, number, true_minus
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Picture", "Pictures", "draw_pictures"]
+
+# NIfTI's word for "these are MNI152 coordinates", in sform_code and qform_code.
+MNI152 = 4
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture with its words.
+
+    Attributes
+    ----------
+    png : bytes
+        The picture.
+    width, height : int
+        Its size [pixels].
+    alt : str
+        What it shows, for those who cannot see it.
+    caption : str
+        What stands beneath it.
+    pdf : str
+        The same as PDF, relative to the page; empty if there is none.
+    """
+
+    png: bytes
+    width: int
+    height: int
+    alt: str
+    caption: str
+    pdf: str = ""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures of a page; without arguments there are none.
+
+    Attributes
+    ----------
+    maps : dict of str to Picture
+        One a seed, by the seed's name.
+    series : tuple of Picture
+        Series over time.
+    """
+
+    maps: dict[str, Picture]
+    series: tuple[Picture, ...] = ()
+
+
+def draw_pictures(maps: SeedMaps, folder: Path, *, threshold: float) -> Pictures:
+    """Draw every picture and write it, as PNG and PDF, into ``folder / "figures"``.
+
+    Parameters
+    ----------
+    maps
+        The maps.
+    folder
+        Where the page will be; it must exist.
+    threshold
+        Values of r no further from zero than this are not drawn.
+
+    Returns
+    -------
+    Pictures
+        The pictures, described.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written to or the disk is full.
+    """
+    (folder / "figures").mkdir(exist_ok=True)
+    stem = source_stem(maps.provenance.source)
+    drawn = {}
+    for facts in maps.provenance.seeds:
+        figure = maps.plot(facts.name, threshold=threshold)
+        name = f"{stem}_seed-{label_of(facts.name)}_stat-r_statmap"
+        alt = _map_alt(facts, threshold)
+        drawn[facts.name] = _written(figure, folder, name, alt, _map_caption(maps, facts))
+    return Pictures(drawn, (_seeds_picture(maps, folder, stem), _voxels(maps, folder, stem)))
+
+
+def _seeds_picture(maps: SeedMaps, folder: Path, stem: str) -> Picture:
+    source = maps.provenance
+    figure = plot_series(maps.seed_series, maps.seeds, source.keep, source.t_r)
+    alt = f"Lines of the cleaned signal of {listed(maps.seeds)} over time, in standard deviations."
+    caption = f"Cleaned series of {listed(maps.seeds)}. {_grey(maps)}"
+    return _written(figure, folder, f"{stem}_timeseries", alt, caption)
+
+
+def _voxels(maps: SeedMaps, folder: Path, stem: str) -> Picture:
+    source = maps.provenance
+    places = maps.space.coordinates()[maps.sample_indices]
+    labels = [f"({', '.join(number(c, 0) for c in place)}) mm" for place in places]
+    figure = plot_sample_series(maps.sample_series, labels, source.keep, source.t_r)
+    few = count(len(labels), "voxel")
+    alt = f"Lines of the cleaned signal of {few} over time, one beneath the other."
+    caption = f"Cleaned series of {few} spread over the mask. {_grey(maps)}"
+    return _written(figure, folder, f"{stem}_voxels", alt, caption)
+
+
+def _written(figure: "Figure", folder: Path, name: str, alt: str, caption: str) -> Picture:
+    """Write a figure and return it with its words."""
+    png = save_figure(figure, folder / "figures" / name)[0].read_bytes()
+    width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))  # PNG's header
+    return Picture(png, width, height, alt, caption, pdf=f"figures/{name}.pdf")
+
+
+def _map_alt(facts: SeedFacts, threshold: float) -> str:
+    where = "" if facts.center is None else f" at {_place(facts)}, where a green dot marks the seed"
+    return (
+        f"The brain in three cuts{where}. Voxels whose r with {facts.name} is above {threshold:g} "
+        f"are red, below {true_minus(f'{-threshold:g}')} blue."
+    )
+
+
+def _map_caption(maps: SeedMaps, facts: SeedFacts) -> str:
+    cut = "cut through the strongest part" if facts.center is None else f"cut at {_place(facts)}"
+    code = maps.provenance.codes[0] or maps.provenance.codes[1]
+    doubt = "" if code == MNI152 else "; the run's header does not say that it is in that space"
+    return f"{facts.name}: {true_minus(facts.definition)}; {cut}, on the MNI152 template{doubt}."
+
+
+def _place(facts: SeedFacts) -> str:
+    center = facts.center or ()
+    return f"({', '.join(number(c, 1).removesuffix('.0') for c in center)}) mm"
+
+
+def _grey(maps: SeedMaps) -> str:
+    censored = "" if maps.provenance.keep.all() else " Grey bands are censored frames."
+    return f"Mean 0, standard deviation 1.{censored}"

@@ -1,0 +1,126 @@
+"""The tables of a report: one row a seed, and the facts about the run.
+
+To add a number to the page, add a `Column` to `COLUMNS` or a pair to `run_facts`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedmap._checks import Array
+from seedmap.analysis import Provenance, SeedMaps, versions
+from seedmap.report.words import DASH, T_R_SOURCES, count, number, percent
+
+__all__ = ["COLUMNS", "Column", "library_versions", "run_facts", "seed_rows"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One number a seed.
+
+    Attributes
+    ----------
+    heading : str
+        What stands above it; ``{threshold}`` is filled in.
+    cell : callable
+        From the maps, the seed's position and the threshold to the words of the cell.
+    """
+
+    heading: str
+    cell: Callable[[SeedMaps, int, float], str]
+
+
+def _end(values: Array, end: Callable[[Array], float]) -> str:
+    """Write the smallest or largest finite value."""
+    finite = values[np.isfinite(values)]
+    return number(end(finite)) if finite.size else DASH
+
+
+def _beyond(maps: SeedMaps, seed: int, threshold: float) -> str:
+    r = maps.r[seed]
+    found = int(np.count_nonzero(np.abs(r) > threshold))
+    return f"{found:,} ({percent(found, int(np.isfinite(r).sum()))})"
+
+
+def _voxels(maps: SeedMaps, seed: int, _: float) -> str:
+    facts = maps.provenance.seeds[seed]
+    return f"{facts.voxels:,}" if facts.voxels else DASH
+
+
+COLUMNS = (
+    Column("Seed", lambda maps, seed, _: maps.seeds[seed]),
+    Column("Voxels in seed", _voxels),
+    Column("Coverage", lambda maps, seed, _: percent(maps.provenance.seeds[seed].coverage)),
+    Column("Min r", lambda maps, seed, _: _end(maps.r[seed], np.min)),
+    Column("Max r", lambda maps, seed, _: _end(maps.r[seed], np.max)),
+    Column("Min Fisher z", lambda maps, seed, _: _end(maps.fisherz[seed], np.min)),
+    Column("Max Fisher z", lambda maps, seed, _: _end(maps.fisherz[seed], np.max)),
+    Column("Voxels with |r| > {threshold}", _beyond),
+    Column("NaN", lambda maps, seed, _: f"{np.count_nonzero(np.isnan(maps.r[seed])):,}"),
+)
+
+
+def seed_rows(maps: SeedMaps, threshold: float) -> tuple[list[str], list[list[str]]]:
+    """Return the headings and a row of cells a seed."""
+    headings = [column.heading.format(threshold=f"{threshold:g}") for column in COLUMNS]
+    rows = [
+        [column.cell(maps, seed, threshold) for column in COLUMNS]
+        for seed in range(len(maps.seeds))
+    ]
+    return headings, rows
+
+
+def run_facts(maps: SeedMaps) -> list[tuple[str, str]]:
+    """Return what a reader may look up: names and values, in reading order."""
+    source, space = maps.provenance, maps.space
+    sizes = " x ".join(f"{size:.3g}" for size in space.voxel_sizes)
+    facts = [
+        ("Run", source.source),
+        ("Frames", f"{source.keep.size} in the run, {source.kept} kept"),
+        ("Censored frames", _ranges(source.keep)),
+        ("Repetition time", _repetition_time(source)),
+        ("Voxels", f"{count(space.n_samples, 'voxel')} of {sizes} mm"),
+        ("Mask", source.mask_source),
+        ("Confounds from", source.confounds_source or "none"),
+    ]
+    if source.confounds:
+        facts.append(("Confounds", ", ".join(source.confounds)))
+    return [
+        *facts,
+        ("Rank of confounds", f"{source.confound_rank} (independent directions removed)"),
+        ("Rank after cleaning", f"{source.rank} of {source.kept}"),
+        ("Voxels without r", _without_r(source)),
+    ]
+
+
+def library_versions() -> list[tuple[str, str]]:
+    """Return the versions of what shaped the numbers and the figures."""
+    drawing = {name: version(name) for name in ("nilearn", "matplotlib")}
+    return list((versions() | drawing).items())
+
+
+def _repetition_time(source: Provenance) -> str:
+    if source.t_r is None:
+        return "unknown"
+    return f"{source.t_r:g} s, {T_R_SOURCES.get(source.t_r_source, source.t_r_source)}"
+
+
+def _without_r(source: Provenance) -> str:
+    return (
+        f"{source.constant:,} constant, {source.unusable:,} not finite in the run (NaN in the maps)"
+    )
+
+
+def _ranges(keep: NDArray[np.bool_]) -> str:
+    """Write the censored frames as ranges counted from 0, such as ``3, 7-9``."""
+    censored = np.flatnonzero(~keep)
+    if not censored.size:
+        return "none"
+    breaks = np.flatnonzero(np.diff(censored) > 1) + 1
+    bounds = pairwise([0, *breaks.tolist(), censored.size])
+    runs = ((censored[first], censored[after - 1]) for first, after in bounds)
+    return ", ".join(f"{a}" if a == b else f"{a}{DASH}{b}" for a, b in runs) + " (counted from 0)"

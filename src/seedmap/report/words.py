@@ -1,0 +1,206 @@
+"""What was done, in words: the summary and the methods paragraph, made from the record.
+
+Nothing here is remembered from the work itself; the sentences follow from `Provenance`.
+"""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from seedmap._checks import Array
+from seedmap.analysis import Provenance, SeedMaps
+from seedmap.temporal import Cleaning
+
+__all__ = [
+    "DASH",
+    "T_R_SOURCES",
+    "count",
+    "describe_cleaning",
+    "describe_smoothing",
+    "listed",
+    "number",
+    "percent",
+    "summarize",
+    "true_minus",
+]
+
+DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+T_R_SOURCES = {
+    "argument": "as given",
+    "json": "from the JSON beside the run",
+    "header": "from the image's header",
+}
+EDGES = {"odd": "mirrored through its end points", "even": "mirrored as a whole"}
+FILLS = {"linear": "straight lines", "spline": "cubic splines"}
+NAMED = 8  # so many confounds are named in a sentence; a longer list stands on its own
+
+
+def summarize(maps: SeedMaps, threshold: float) -> str:
+    """Say in one sentence what the maps are and what is in them."""
+    source = maps.provenance
+    whose = listed(maps.seeds) if len(maps.seeds) <= NAMED else f"{len(maps.seeds)} seeds"
+    beyond = f"; {_beyond(maps.r[0], threshold)}" if len(maps.seeds) == 1 else ""
+    return (
+        f"Correlation of {whose} with each of {count(maps.space.n_samples, 'voxel')} over "
+        f"{count(source.kept, 'frame')}{_duration(source)}: {_range(maps.r)}{beyond}."
+    )
+
+
+def describe_cleaning(source: Provenance) -> str:
+    """Word the methods paragraph of a run: frames, smoothing, cleaning, correlation.
+
+    Parameters
+    ----------
+    source
+        The record of what was done.
+
+    Returns
+    -------
+    str
+        Plain sentences, ready to be adapted for a paper.
+    """
+    sentences = [_frames(source), describe_smoothing(source), _steps(source), _confounds(source)]
+    sentences.append(
+        f"r is the Pearson correlation of the cleaned series of a seed and of a voxel over the "
+        f"{count(source.kept, 'kept frame')}; Fisher z is atanh r."
+    )
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def describe_smoothing(source: Provenance) -> str:
+    """Say how the brain was smoothed, and that the seeds were not."""
+    width = source.smoothing_fwhm
+    widths = [w or 0.0 for w in width] if isinstance(width, Sequence) else [width or 0.0]
+    if not any(widths):
+        return "The brain was not smoothed."
+    size = " x ".join(f"{w:g}" for w in widths)
+    in_space = [facts for facts in source.seeds if facts.center is not None]
+    unsmoothed = "; seeds were taken from the unsmoothed data" if in_space else ""
+    return (
+        f"The brain was smoothed with a Gaussian kernel of {size} mm full width at half "
+        f"maximum{unsmoothed}."
+    )
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Write a number with a true minus sign; a dash where there is none."""
+    if not np.isfinite(value):
+        return DASH
+    text = f"{value:.{digits}f}"
+    return true_minus(text) if float(text) else text.lstrip("-")
+
+
+def true_minus(text: str) -> str:
+    """Give the numbers in a text a true minus sign; hyphens within words stay."""
+    return re.sub(r"(?<![\w.])-(?=[\d.])", MINUS, text)
+
+
+def percent(part: float, whole: float = 1.0) -> str:
+    """Write a share in percent, with a decimal below ten; a dash where there is no whole."""
+    if not whole or not np.isfinite(part):
+        return DASH
+    share = 100 * part / whole
+    return f"{share:.0f} %" if share >= 10 or share == 0 else f"{share:.1f} %"
+
+
+def count(how_many: int, what: str) -> str:
+    """Write how many there are of something: ``count(1200, "voxel")`` is ``1,200 voxels``."""
+    return f"{how_many:,} {what}{'' if how_many == 1 else 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Write names as a list in a sentence."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def _duration(source: Provenance) -> str:
+    """Return the time that the kept frames take."""
+    if not source.t_r:
+        return ""
+    minutes = source.kept * source.t_r / 60
+    return f" ({minutes:.1f} min)" if minutes >= 1 else f" ({60 * minutes:.0f} s)"
+
+
+def _range(r: Array) -> str:
+    finite = r[np.isfinite(r)]
+    if not finite.size:
+        return "r could not be computed in any voxel"
+    return f"r runs from {number(finite.min())} to {number(finite.max())}"
+
+
+def _beyond(r: Array, threshold: float) -> str:
+    found = int(np.count_nonzero(np.abs(r) > threshold))
+    verb = "has" if found == 1 else "have"
+    share = percent(found, int(np.isfinite(r).sum()))
+    return f"{count(found, 'voxel')} ({share}) {verb} |r| > {threshold:g}"
+
+
+def _frames(source: Provenance) -> str:
+    total = count(source.keep.size, "frame")
+    if source.t_r:
+        origin = T_R_SOURCES.get(source.t_r_source, source.t_r_source)
+        time = f" with a repetition time of {source.t_r:g} s ({origin})"
+    else:
+        time = " of unknown repetition time"
+    censored = source.keep.size - source.kept
+    verb = "was" if censored == 1 else "were"
+    dropped = f"{censored} ({percent(censored, source.keep.size)}) {verb} censored"
+    return f"The run has {total}{time}; {dropped if censored else 'none was censored'}."
+
+
+def _steps(source: Provenance) -> str:
+    """Word what was done to every series before the confounds, in its order."""
+    cleaning = source.cleaning
+    trend = "had its mean and a straight line removed" if cleaning.detrend else ""
+    band = _butterworth(cleaning) if cleaning.filter == "butterworth" else ""
+    if not (trend or band):
+        return ""
+    censored = not source.keep.all()
+    if not band:
+        return f"Every series {trend}{', over the kept frames' if censored else ''}."
+    order = [*_bridged(source), trend, band, "then lost its censored frames" if censored else ""]
+    ends = f"For the filter each series was continued past its ends, {EDGES[cleaning.edges]}."
+    return f"Every series {listed([step for step in order if step])}. {ends}"
+
+
+def _bridged(source: Provenance) -> list[str]:
+    """Say what stood in for censored frames while the filter ran."""
+    first, last = np.flatnonzero(source.keep)[[0, -1]]
+    steps = []
+    if last - first + 1 < source.keep.size:
+        steps.append("was cut to the span between its first and its last kept frame")
+    if not source.keep[first : last + 1].all():
+        steps.append(f"had its censored frames bridged by {FILLS[source.cleaning.fill]}")
+    return steps
+
+
+def _butterworth(cleaning: Cleaning) -> str:
+    low, high = cleaning.high_pass, cleaning.low_pass
+    if low is None and high is None:
+        return ""
+    band = (
+        f"was band-pass filtered from {low:g} to {high:g} Hz"
+        if low is not None and high is not None
+        else f"was high-pass filtered at {low:g} Hz"
+        if low is not None
+        else f"was low-pass filtered at {high:g} Hz"
+    )
+    return f"{band} (Butterworth of order {cleaning.order}, run forwards and backwards)"
+
+
+def _confounds(source: Provenance) -> str:
+    """Word the regression: confounds, and the cosines of a high-pass filter by regression."""
+    cleaning, given = source.cleaning, source.confounds
+    named = f" ({', '.join(given)})" if 0 < len(given) <= NAMED else ""
+    parts = [f"{count(len(given), 'confound')}{named}"] if given else []
+    if cleaning.filter == "cosine" and cleaning.high_pass and source.t_r:
+        parts.append(f"cosines slower than {cleaning.high_pass:g} Hz")
+    if not parts:
+        return "No confounds were regressed out."
+    span = count(source.confound_rank, "independent direction")
+    same = "went through the same steps" if _steps(source) else "were taken as they are"
+    centred = ", were centred" if cleaning.standardize_confounds else ""
+    where = " on the kept frames" if not source.keep.all() else ""
+    what = listed(parts)
+    return f"{what[0].upper()}{what[1:]} {same}{centred} and were regressed out{where}: {span}."

@@ -1,0 +1,45 @@
+"""Writing a report: the figures and the page, all of them or none."""
+
+from pathlib import Path
+
+from seedmap.analysis import SeedMaps, source_stem
+from seedmap.images import staged_folder, write_text
+from seedmap.report.page import render_report
+from seedmap.report.pictures import Pictures, draw_pictures
+
+__all__ = ["write_report"]
+
+
+def write_report(
+    maps: SeedMaps, folder: Path | str, *, threshold: float = 0.5, figures: bool = True
+) -> list[Path]:
+    """Write the page of a run, and its figures as PNG and PDF.
+
+    Parameters
+    ----------
+    maps
+        The maps.
+    folder
+        Where to; made if it is not there. Figures go to its folder ``figures``.
+    threshold
+        Values of r no further from zero than this are not drawn.
+    figures
+        Whether to draw; the page comes in words and numbers otherwise.
+
+    Returns
+    -------
+    list of Path
+        The figures, then the page. They appear together when all are complete, or none does.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written to or the disk is full.
+    """
+    folder = Path(folder).expanduser()
+    with staged_folder(folder) as stage:
+        pictures = draw_pictures(maps, stage, threshold=threshold) if figures else Pictures({})
+        page = f"{source_stem(maps.provenance.source)}_report.html"
+        write_text(stage / page, render_report(maps, pictures, threshold=threshold))
+        drawn = sorted(path.relative_to(stage) for path in stage.glob("figures/*"))
+    return [*(folder / path for path in drawn), folder / page]
