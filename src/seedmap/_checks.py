@@ -65,7 +65,11 @@ def parse_sample_mask(sample_mask: ArrayLike | None, frames: int) -> Keep:
         keep = np.ones(frames, dtype=bool)
     else:
         given = np.asarray(sample_mask)
-        given = given.reshape(-1) if given.ndim != 1 and given.size == max(given.shape, default=0) else given
+        given = (
+            given.reshape(-1)
+            if given.ndim != 1 and given.size == max(given.shape, default=0)
+            else given
+        )
         if given.ndim != 1:
             msg = f"sample_mask has shape {given.shape}; give a vector of {frames} booleans or of indices"
             raise OptionError(msg)

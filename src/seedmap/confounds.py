@@ -174,7 +174,9 @@ def _from_frame(frame: Any) -> ConfoundTable:
             msg = f"confounds (data frame): column {str(name)!r} holds text ({error}); numbers are wanted"
             raise ConfoundsError(msg) from error
     values = np.stack(columns, axis=1) if columns else np.empty((len(frame), 0))
-    return ConfoundTable(values, tuple(str(name) for name in frame.columns), "confounds (data frame)")
+    return ConfoundTable(
+        values, tuple(str(name) for name in frame.columns), "confounds (data frame)"
+    )
 
 
 def _from_file(path: Path) -> ConfoundTable:

@@ -37,6 +37,7 @@ STYLE = {
     "axes.spines.top": False,
     "lines.linewidth": 1.1,
     "text.color": INK,
+    "text.parse_math": False,  # a dollar sign in a seed's name is a dollar sign
     "xtick.color": QUIET,
     "ytick.color": QUIET,
     "xtick.labelcolor": INK,
@@ -47,6 +48,7 @@ STYLE = {
 METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
 DPI = 150
 SHARED_AXES = len(LINES)  # more lines than these in one panel cannot be told apart
+SHARED_LETTERS = 80  # longer names do not fit beside each other
 LEGEND = {"ncols": SHARED_AXES, "frameon": False, "borderpad": 0.1, "borderaxespad": 0.0}
 COLOURS = "RdBu_r"
 NOTHING = 1e-6  # zeros, which fill the image outside the mask, are never drawn
@@ -132,7 +134,8 @@ def plot_series(
     matplotlib.figure.Figure
         The figure; `save_figure` writes it.
     """
-    panels = [list(range(len(names)))] if len(names) <= SHARED_AXES else None
+    shared = len(names) <= SHARED_AXES and sum(map(len, names)) <= SHARED_LETTERS
+    panels = [list(range(len(names)))] if shared else None
     return _series_figure(seed_series, names, keep, t_r, title="Seed series", panels=panels)
 
 
@@ -226,7 +229,7 @@ def _limit(values: Array, stat: str, threshold: float) -> float:
         return 1.0
     unit = 10.0 ** np.floor(np.log10(largest))
     steps = np.array([1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]) * unit
-    return float(steps[steps >= largest * (1 - 1e-9)][0])
+    return float(f"{steps[steps >= largest * (1 - 1e-9)][0]:.2g}")
 
 
 def _cuts(
@@ -367,13 +370,14 @@ def _shade(axes: "Axes", times: Array, keep: Keep) -> None:
 def _draw_lines(axes: "Axes", times: Array, series: Array, names: Sequence[str]) -> None:
     """Draw one line a series, a dot where a frame stands alone between censored ones, and names."""
     axes.axhline(0, color=QUIET, lw=0.4, zorder=1)
-    for values, name, colour in zip(series.T, names, LINES, strict=False):
+    lines = []
+    for values, colour in zip(series.T, LINES, strict=False):
         shown = np.isfinite(values)
         beside = np.pad(shown, 1)
         alone = shown & ~beside[:-2] & ~beside[2:]
-        axes.plot(times, values, color=colour, label=name, zorder=2)
+        lines += axes.plot(times, values, color=colour, zorder=2)
         axes.plot(times[alone], values[alone], ".", ms=3, color=colour, zorder=2)
     if len(names) == 1:
         axes.set_title(names[0], size=9, loc="left", pad=3)
     else:
-        axes.legend(loc="lower left", bbox_to_anchor=(0.0, 0.99), **LEGEND)
+        axes.legend(lines, names, loc="lower left", bbox_to_anchor=(0.0, 0.99), **LEGEND)

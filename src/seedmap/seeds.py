@@ -100,9 +100,11 @@ class Sphere:
         SeedError
             If it lies outside the image.
         """
-        voxels = sphere_voxels(Grid.whole(space.affine, space.shape), np.array(self.center), self.radius)
+        voxels = sphere_voxels(
+            Grid.whole(space.affine, space.shape), np.array(self.center), self.radius
+        )
         if not len(voxels):
-            corners = space.to_mm([[0, 0, 0], np.array(space.shape) - 1])
+            corners = space.to_mm(np.array([np.zeros(3), np.array(space.shape) - 1]))
             low, high = corners.min(axis=0), corners.max(axis=0)
             box = ", ".join(f"{a:g} to {b:g}" for a, b in zip(low, high, strict=True))
             msg = (
@@ -110,7 +112,7 @@ class Sphere:
                 "Are the coordinates in the space of the image, and in millimetres?"
             )
             raise SeedError(msg)
-        positions = np.ravel_multi_index(voxels.T, space.shape)
+        positions = np.asarray(np.ravel_multi_index(tuple(voxels.T), space.shape))
         return SeedWeights(positions, np.full(len(voxels), 1 / len(voxels)))
 
 
@@ -261,7 +263,9 @@ class SeriesSeed:
         values = np.array(self.values, dtype=np.float64)
         values = values.reshape(-1) if values.ndim == 2 and 1 in values.shape else values
         if values.ndim != 1:
-            msg = f"seed {self.name!r}: its values have shape {values.shape}; give one number a frame"
+            msg = (
+                f"seed {self.name!r}: its values have shape {values.shape}; give one number a frame"
+            )
             raise SeedError(msg)
         object.__setattr__(self, "values", readonly(values))
 
@@ -328,7 +332,9 @@ def _parse_sphere(name: str, place: str, own_radius: str | None, radius: float |
     except ValueError:
         center, size = (), None
     if len(center) != 3:
-        msg = f"seed {name!r}: {place!r} is not three numbers; write x,y,z in mm, as in PCC=0,-52,18"
+        msg = (
+            f"seed {name!r}: {place!r} is not three numbers; write x,y,z in mm, as in PCC=0,-52,18"
+        )
         raise SeedError(msg)
     return Sphere(name, center, size)
 

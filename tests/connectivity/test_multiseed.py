@@ -102,7 +102,7 @@ def test_partial_is_a_cleaning_with_the_other_seeds_as_confounds():
         cleaned, seed = joint.on_kept @ series[keep], joint.on_kept @ seeds[keep][:, [j]]
         np.testing.assert_allclose(found[j], pearson(cleaned, seed)[0], atol=1e-10)
         L = without(made.L, np.delete(x, j, axis=1))
-        R = without(made.R, made.residual_on_kept @ others[keep])
+        R = without(made.R, made.R[:, keep] @ others[keep])
         np.testing.assert_allclose(L, joint.L, atol=1e-10)
         np.testing.assert_allclose(R, joint.R, atol=1e-10)
         ours, theirs = (noise_tables(*m, keep, 2.0) for m in ((L, R), (joint.L, joint.R)))

@@ -18,7 +18,6 @@ from seedmap.seeds import Seed, SeriesSeed, Sphere, parse_seed
 from seedmap.spatial import (
     SeedWeights,
     Template,
-    background_mask,
     epi_mask,
     mean_volume,
     template_mask,
@@ -145,7 +144,9 @@ def _check_grid(grid: Grid, run: Run, source: str) -> None:
         found, wanted = f"shape {grid.shape}", f"{run.space.shape}"
     else:
         where = np.unravel_index(np.argmax(np.abs(grid.affine - run.space.affine)), (4, 4))
-        found = f"an affine with {grid.affine[where]:g} in row {where[0] + 1}, column {where[1] + 1}"
+        found = (
+            f"an affine with {grid.affine[where]:g} in row {where[0] + 1}, column {where[1] + 1}"
+        )
         wanted = f"{run.space.affine[where]:g}"
     msg = (
         f"{source}: the mask has {found}, the run {run.source} has {wanted}; give a mask on the run's "
@@ -158,12 +159,18 @@ def mask_source(mask_img: Any) -> str:
     """Say where the mask comes from."""
     if mask_img is None:
         return "background"
-    return str(mask_img) if not hasattr(mask_img, "dataobj") else str(mask_img.get_filename() or "image in memory")
+    return (
+        str(mask_img)
+        if not hasattr(mask_img, "dataobj")
+        else str(mask_img.get_filename() or "image in memory")
+    )
 
 
 def parse_n_jobs(n_jobs: int | None) -> int:
     """Return a number of threads; None and -1 are as many as this process may use."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    available = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     if n_jobs is None or n_jobs == -1:
         return available
     if n_jobs < 1:

@@ -22,10 +22,20 @@ __all__ = ["MAP_KINDS", "label_of", "save_maps", "sibling_mask", "source_stem", 
 MAP_KINDS = {
     "r": MapKind("correlation", (), "seedmap: Pearson correlation r"),
     "fisherz": MapKind("estimate", (), "seedmap: Fisher transform atanh(r), no z-score"),
+    "z": MapKind("z score", (), "seedmap: z-score of r with effective degrees of freedom"),
+    "p": MapKind("p value", (), "seedmap: two-sided p of r; 0 outside the mask means nothing"),
+    "q": MapKind("p value", (), "seedmap: FDR q of r; 0 outside the mask means nothing"),
+    "dof": MapKind("estimate", (), "seedmap: effective degrees of freedom of r"),
+    "se": MapKind("estimate", (), "seedmap: standard error of atanh(r)"),
 }
 DESCRIPTIONS = {
     "r": "Pearson correlation of the seed's cleaned series with that of each sample",
     "fisherz": "Fisher transform atanh(r) of the correlation; not a z-score",
+    "z": "z-score of the correlation against none, from t with dof - 1 degrees of freedom",
+    "p": "Two-sided p of the correlation against none, for one sample, uncorrected",
+    "q": "Benjamini-Hochberg q over the samples outside the seed's own neighbourhood; NaN inside it",
+    "dof": "Effective degrees of freedom of the correlation, after autocorrelation and cleaning",
+    "se": "Standard error of atanh(r): 1 / sqrt(dof - 2)",
 }
 LIBRARIES = ("numpy", "scipy", "nibabel", "isal")
 
@@ -116,8 +126,28 @@ def _sidecar(maps: "SeedMaps", facts: "SeedFacts", stat: str) -> dict[str, Any]:
         "Frames": int(source.keep.size),
         "FramesKept": source.kept,
         "FramesCensored": np.flatnonzero(~source.keep).tolist(),
+        **_certainty_facts(maps, facts),
         "SoftwareVersions": versions(),
         "Command": source.command,
+    }
+
+
+def _certainty_facts(maps: "SeedMaps", facts: "SeedFacts") -> dict[str, Any]:
+    """Say how sure the maps of a seed are, where that is known."""
+    known = maps.certainty
+    if known is None:
+        return {"Uncertainty": None}
+    dof = maps.values(facts.name, "dof")
+    dof = dof[np.isfinite(dof)]
+    shares = (0.05, 0.25, 0.5, 0.75, 0.95)
+    quantiles = np.quantile(dof, shares) if dof.size else np.full(len(shares), np.nan)
+    return {
+        "Uncertainty": known.method,
+        "DofQuantiles": {f"{s:g}": _plain(q) for s, q in zip(shares, quantiles, strict=True)},
+        "DofIfWhite": _plain(known.white_dof),
+        "SamplesWithoutDof": int(np.isfinite(maps.values(facts.name, "r")).sum() - dof.size),
+        "NoiseAutocorrelation": list(known.noise_autocorrelation),
+        "SamplesNearSeed": int(maps.near[maps.index(facts.name)].size),
     }
 
 

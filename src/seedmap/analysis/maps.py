@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._checks import Array, Keep
+from seedmap.analysis.certainty import Certainty
 from seedmap.analysis.files import MAP_KINDS, save_maps
-from seedmap.connectivity import fisherz
+from seedmap.connectivity import fisherz, q_values
 from seedmap.errors import OptionError
 from seedmap.figures import plot_map, plot_series
 from seedmap.images import Grid, volume_image
@@ -125,6 +126,11 @@ class SeedMaps:
         Which samples those are.
     provenance : Provenance
         Where it all comes from.
+    near : tuple of ndarray of int
+        For each seed the samples of its own neighbourhood: the seed and one smoothing width
+        around it. Empty for a time course.
+    certainty : Certainty or None
+        How sure the maps are; None if that was not asked for.
     """
 
     seeds: tuple[str, ...]
@@ -134,6 +140,8 @@ class SeedMaps:
     sample_series: Array
     sample_indices: NDArray[np.int64]
     provenance: Provenance
+    near: tuple[NDArray[np.int64], ...]
+    certainty: Certainty | None = None
 
     @cached_property
     def fisherz(self) -> NDArray[np.float32]:
@@ -141,9 +149,41 @@ class SeedMaps:
         return fisherz(self.r)
 
     @property
+    def dof(self) -> NDArray[np.float32]:
+        """Effective degrees of freedom of each correlation, shape (seeds, samples).
+
+        NaN where r is NaN or fewer than 3 are left.
+        """
+        return self._all("dof")
+
+    @property
+    def se(self) -> NDArray[np.float32]:
+        """Standard error of `fisherz`, shape (seeds, samples); NaN where dof is."""
+        return self._all("se")
+
+    @property
+    def z(self) -> NDArray[np.float32]:
+        """Calibrated z-score of each correlation, shape (seeds, samples); NaN where dof is."""
+        return self._all("z")
+
+    @property
+    def p(self) -> NDArray[np.float32]:
+        """Two-sided p, uncorrected, shape (seeds, samples); NaN where dof is."""
+        return self._all("p")
+
+    @property
+    def q(self) -> NDArray[np.float32]:
+        """Benjamini-Hochberg q within each map, shape (seeds, samples).
+
+        NaN where dof is, and in the seed's own neighbourhood (`near`), where r is high by
+        construction.
+        """
+        return self._all("q")
+
+    @property
     def stats(self) -> tuple[str, ...]:
         """Names of the maps that each seed has."""
-        return ("r", "fisherz")
+        return ("r", "fisherz") if self.certainty is None else tuple(MAP_KINDS)
 
     def index(self, seed: str) -> int:
         """Return the position of a seed by name.
@@ -159,11 +199,31 @@ class SeedMaps:
         return self.seeds.index(seed)
 
     def values(self, seed: str, stat: str = "r") -> NDArray[np.float32]:
-        """Return one map, shape (samples,); ``stat`` is one of `stats`."""
-        if stat not in self.stats:
-            msg = f"stat={stat!r} is not in these maps; choose one of {', '.join(self.stats)}"
+        """Return one map, shape (samples,); ``stat`` is one of `stats`.
+
+        Raises
+        ------
+        OptionError
+            If there is no such map; z, p, q, dof and se need ``uncertainty``.
+        """
+        row = self.index(seed)
+        if stat not in MAP_KINDS:
+            msg = f"stat={stat!r} is not known; choose one of {', '.join(MAP_KINDS)}"
             raise OptionError(msg)
-        return getattr(self, stat)[self.index(seed)]
+        if stat in ("r", "fisherz"):
+            return self.r[row] if stat == "r" else fisherz(self.r[row])
+        if self.certainty is None:
+            msg = f"these maps have no {stat}: they were made with uncertainty=None; ask for 'operator'"
+            raise OptionError(msg)
+        found = self.certainty.infer(self.r[row], row)
+        if stat != "q":
+            return getattr(found, stat).astype(np.float32)
+        counted = np.ones(self.space.n_samples, dtype=bool)
+        counted[self.near[row]] = False
+        return q_values(found.p, counted).astype(np.float32)
+
+    def _all(self, stat: str) -> NDArray[np.float32]:
+        return np.stack([self.values(seed, stat) for seed in self.seeds])
 
     def to_img(self, seed: str, stat: str = "r") -> Any:
         """Return one map as a nibabel image on the run's grid.

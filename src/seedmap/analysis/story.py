@@ -2,7 +2,7 @@
 
 import itertools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seedmap._checks import Array, Keep, parse_sample_mask
+from seedmap.analysis.certainty import (
+    Certainty,
+    Estimator,
+    Uncertainty,
+    check_uncertainty,
+    noise_told,
+    warn_of_few_dof,
+)
 from seedmap.analysis.door import (
     AnySeed,
     check_timing,
@@ -23,10 +31,10 @@ from seedmap.analysis.door import (
 from seedmap.analysis.maps import Provenance, SeedFacts, SeedMaps
 from seedmap.confounds import ConfoundTable, read_confounds
 from seedmap.connectivity import correlate
-from seedmap.errors import OptionError, SeedError, SeedmapWarning
-from seedmap.images import Run, open_run
+from seedmap.errors import SeedError, SeedmapWarning
+from seedmap.images import Grid, Run, open_run
 from seedmap.seeds import Seed, SeriesSeed
-from seedmap.spatial import Extracted, extract, fwhm_to_sigma
+from seedmap.spatial import Extracted, SeedWeights, extract, fwhm_to_sigma, neighbourhood
 from seedmap.temporal import Cleaning, CleaningMatrices, cleaning_matrices, own_coordinates
 
 __all__ = ["seed_maps"]
@@ -45,7 +53,7 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
     t_r: float | None = None,
     cleaning: Cleaning | None = None,
     smoothing_fwhm: float | Sequence[float | None] | None = 6.0,
-    uncertainty: None = None,
+    uncertainty: Uncertainty | None = "operator",
     n_jobs: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> SeedMaps:
@@ -78,7 +86,10 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
     smoothing_fwhm
         Full width at half maximum of the Gaussian that smooths the brain [mm]; None or 0 for none.
     uncertainty
-        None; error bars are not offered yet.
+        How sure the maps are: ``"operator"`` follows the noise of every voxel through the
+        cleaning; ``"xdf"`` (Afyouni et al. 2019) and ``"naive"`` (as if frames were independent)
+        are there for comparison and are too sure of themselves after a filter; None gives r and
+        fisherz only.
     n_jobs
         Threads that may be busy at once; None or -1 for as many as there are processors.
     progress
@@ -99,9 +110,7 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
     ----------
     Biswal et al. (1995), Magn. Reson. Med. 34, 537, doi:10.1002/mrm.1910340409.
     """
-    if uncertainty is not None:
-        msg = f"uncertainty={uncertainty!r} is not known; None is the only choice so far"
-        raise OptionError(msg)
+    method = check_uncertainty(uncertainty)
     run = open_run(bold, t_r)
     chosen = parse_seeds(seeds, run)
     jobs = parse_n_jobs(n_jobs)
@@ -122,7 +131,10 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
     )
     facts = seed_facts(chosen, weights, extracted.grid)
     warn_of_low_coverage(facts)
-    prepared = _Prepared(run, chosen, facts, cleaning, smoothing_fwhm, mask_img, table, matrices)
+    near = tuple(_near(chosen, weights, extracted.grid, smoothing_fwhm))
+    prepared = _Prepared(
+        run, chosen, facts, near, cleaning, smoothing_fwhm, mask_img, table, matrices, method
+    )
     return _correlated(prepared, extracted, jobs)
 
 
@@ -133,11 +145,13 @@ class _Prepared:
     run: Run
     seeds: tuple[Seed | SeriesSeed, ...]
     facts: tuple[SeedFacts, ...]
+    near: tuple[NDArray[np.int64], ...]
     cleaning: Cleaning
     smoothing_fwhm: float | Sequence[float | None] | None
     mask_img: Any
     table: ConfoundTable | None
     matrices: CleaningMatrices
+    uncertainty: Uncertainty | None
 
 
 def _correlated(prepared: _Prepared, extracted: Extracted, jobs: int) -> SeedMaps:
@@ -145,11 +159,16 @@ def _correlated(prepared: _Prepared, extracted: Extracted, jobs: int) -> SeedMap
     matrices, seeds = prepared.matrices, prepared.seeds
     raw = _raw_seed_series(seeds, extracted, matrices.keep)
     coordinates = own_coordinates(matrices.on_kept)
-    found = correlate(coordinates.into, extracted.series, raw, extracted.reference, jobs)
+    dof = np.empty((len(seeds), extracted.grid.n_samples), dtype=np.float32)
+    estimator, on_block = None, None
+    if prepared.uncertainty is not None:
+        estimator = Estimator(prepared.uncertainty, matrices, prepared.run.timing.t_r)
+        on_block = estimator.listen(raw, dof, extracted.reference)
+    found = correlate(coordinates.into, extracted.series, raw, extracted.reference, jobs, on_block)
     found.r[:, extracted.unusable] = np.nan
     samples = np.linspace(0, extracted.grid.n_samples - 1, LOOK_AT + 2).astype(np.int64)[1:-1]
     few = extracted.series[:, samples] + extracted.reference[samples]
-    return SeedMaps(
+    maps = SeedMaps(
         seeds=tuple(seed.name for seed in seeds),
         space=extracted.grid,
         r=found.r,
@@ -157,12 +176,48 @@ def _correlated(prepared: _Prepared, extracted: Extracted, jobs: int) -> SeedMap
         sample_series=_zscored(matrices.on_kept @ few),
         sample_indices=samples,
         provenance=_provenance(prepared, coordinates.rank, extracted, found.constant),
+        near=prepared.near,
+        certainty=_certainty(prepared, estimator, dof, extracted),
+    )
+    if maps.certainty is not None:
+        warn_of_few_dof(maps.certainty, maps.seeds)
+    return maps
+
+
+def _certainty(
+    prepared: _Prepared,
+    estimator: Estimator | None,
+    dof: NDArray[np.float32],
+    extracted: Extracted,
+) -> Certainty | None:
+    if estimator is None or prepared.uncertainty is None:
+        return None
+    return Certainty(
+        method=prepared.uncertainty,
+        dof=dof,
+        rank=estimator.tables.rank,
+        white_dof=estimator.tables.white_dof,
+        noise_autocorrelation=noise_told(estimator, extracted.series),
     )
 
 
-def _raw_seed_series(
-    seeds: Sequence[Seed | SeriesSeed], extracted: Extracted, keep: Keep
-) -> Array:
+def _near(
+    seeds: Sequence[Seed | SeriesSeed],
+    weights: Sequence[SeedWeights],
+    grid: Grid,
+    smoothing_fwhm: float | Sequence[float | None] | None,
+) -> Iterator[NDArray[np.int64]]:
+    """List each seed's own neighbourhood: its voxels and one smoothing width around them."""
+    reach = max((width or 0.0 for width in np.atleast_1d(smoothing_fwhm or 0.0)), default=0.0)
+    rest = iter(weights)
+    for seed in seeds:
+        if isinstance(seed, SeriesSeed):
+            yield np.empty(0, dtype=np.int64)
+        else:
+            yield neighbourhood(grid, next(rest).voxels, float(reach))
+
+
+def _raw_seed_series(seeds: Sequence[Seed | SeriesSeed], extracted: Extracted, keep: Keep) -> Array:
     """Put the seeds' uncleaned series side by side, (kept, seeds), in the seeds' order.
 
     Raises

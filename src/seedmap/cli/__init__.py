@@ -4,7 +4,6 @@ Exit codes: 0 done; 2 the input is wrong, in one line on standard error; 130 int
 of seedmap itself, with its traceback.
 """
 
-import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -42,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warnings.simplefilter("always", SeedmapWarning)
         warnings.showwarning = _show_warning
         try:
-            build_app()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+            build_app()(
+                tokens, exit_on_error=False, print_error=False, result_action="return_value"
+            )
         except (SeedmapError, CycloptsError) as error:
             _say(f"seedmap: {' '.join(str(error).split())}")
             return 2

@@ -45,7 +45,7 @@ def demo(
     screen.maps(maps)
     screen.facts([("", ""), *recovery(maps, phantom), ("", "")])
     screen.end(output.out, write(maps, output))
-    screen.facts([("Same by", line)])
+    screen.line("Same by", line)
 
 
 def recovery(maps: SeedMaps, phantom: Phantom) -> list[tuple[str, str]]:
@@ -59,5 +59,7 @@ def recovery(maps: SeedMaps, phantom: Phantom) -> list[tuple[str, str]]:
         expected = truth.expected_r("PCC", region.name)
         errors.append(abs(r - expected))
         rows.append((region.name, f"{planted:7.2f}  {expected:8.2f}  {r:5.2f}"))
-    rows.append(("Error", f"mean |found - expected| {np.mean(errors):.3f}, largest {max(errors):.3f}"))
+    rows.append(
+        ("Error", f"mean |found - expected| {np.mean(errors):.3f}, largest {max(errors):.3f}")
+    )
     return rows

@@ -10,7 +10,7 @@ __all__ = ["fetch"]
 
 
 def fetch(
-    dataset: Literal["development"],
+    dataset: Literal["development"],  # noqa: ARG001  the only one so far
     /,
     *,
     n_subjects: int = 1,

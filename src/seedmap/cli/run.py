@@ -31,7 +31,8 @@ def run(
 
     Example, the default mode network from the posterior cingulate cortex:
 
-        seedmap run sub-01_desc-preproc_bold.nii.gz --seed PCC=0,-52,18 --confounds sub-01_desc-confounds_timeseries.tsv
+        seedmap run sub-01_desc-preproc_bold.nii.gz --seed PCC=0,-52,18
+        --confounds sub-01_desc-confounds_timeseries.tsv
 
     Parameters
     ----------

@@ -63,13 +63,16 @@ class Screen:
 
     def end(self, folder: Path, paths: list[Path]) -> None:
         """Print where the results are, and what they cost."""
-        written = [f"{len(paths)} files in {folder}"]
-        shown = paths if self.verbose else [p for p in paths if p.suffix in (".gz", ".html")]
-        written += [f"  {path.relative_to(folder)}" for path in shown]
+        rows = [("Written", f"{len(paths)} files in {folder}")]
+        rows += [("", str(path.relative_to(folder))) for path in paths if self.verbose]
+        rows += [("Look at", str(path)) for path in paths if path.suffix == ".html"]
         memory = peak_memory()
         cost = f"{time.perf_counter() - self.started:.1f} s"
-        cost += f", peak memory {memory:.0f} MB" if memory else ""
-        self.facts([("Written", "\n".join(written)), ("Took", cost)])
+        self.facts([*rows, ("Took", cost + (f", peak memory {memory:.0f} MB" if memory else ""))])
+
+    def line(self, name: str, text: str) -> None:
+        """Print a text that is to be copied, on one line however long."""
+        self.out.print(f"[bold]{name}[/bold]  {text}", soft_wrap=True)
 
 
 def run_rows(maps: SeedMaps, *, verbose: bool) -> list[tuple[str, str]]:
@@ -80,7 +83,7 @@ def run_rows(maps: SeedMaps, *, verbose: bool) -> list[tuple[str, str]]:
         frames += f", repetition time {source.t_r:g} s ({source.t_r_source})"
     confounds = f"{len(source.confounds)} columns, rank {source.confound_rank}"
     rows = [
-        ("Run", f"{source.source}\n{frames}"),
+        ("Run", f"{Path(source.source).name}\n{frames}"),
         ("Mask", f"{maps.space.n_samples:,} voxels ({Path(source.mask_source).name})"),
         ("Cleaning", cleaning_words(maps)),
         ("Confounds", confounds if source.confounds else "none"),
@@ -88,7 +91,9 @@ def run_rows(maps: SeedMaps, *, verbose: bool) -> list[tuple[str, str]]:
         ("Brain series", str((source.kept, maps.space.n_samples))),
     ]
     if source.constant or source.unusable:
-        fact = f"{source.constant} voxels are constant, {source.unusable} not finite: NaN in the maps"
+        fact = (
+            f"{source.constant} voxels are constant, {source.unusable} not finite: NaN in the maps"
+        )
         rows.append(("Left out", fact))
     if verbose:
         rows.append(("Columns", ", ".join(source.confounds) or "none"))
@@ -124,5 +129,18 @@ def seed_rows(maps: SeedMaps) -> list[tuple[str, str]]:
         if np.isfinite(r).any():
             reach = f"r        min {np.nanmin(r):.3f}, max {np.nanmax(r):.3f}"
             reach += f"\nFisher z min {np.nanmin(fisherz):.3f}, max {np.nanmax(fisherz):.3f}"
+            reach += certainty_words(maps, facts.name)
         rows.append((facts.name, f"{where}\n{reach}"))
     return rows
+
+
+def certainty_words(maps: SeedMaps, seed: str) -> str:
+    """Say how sure a map is: degrees of freedom, and how much of it is significant."""
+    if maps.certainty is None:
+        return ""
+    dof, q = maps.values(seed, "dof"), maps.values(seed, "q")
+    if not np.isfinite(q).any():
+        return "\nno effective degrees of freedom are left"
+    found = np.count_nonzero(q < 0.05)
+    share = found / np.count_nonzero(np.isfinite(q))
+    return f"\ndof      median {np.nanmedian(dof):.0f}; q < 0.05 in {found:,} voxels ({share:.0%})"

@@ -112,7 +112,7 @@ class Correlations:
     spread: NDArray[np.float32]
 
 
-def correlate(  # noqa: PLR0913  what is correlated, and how
+def correlate(
     into: Array,
     series: NDArray[np.float32],
     seed_series: Array,

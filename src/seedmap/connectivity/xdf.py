@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from seedmap._checks import Array, check_same_frames
-from seedmap.connectivity.inference import LARGEST_R, Inference, infer_from_se
+from seedmap._checks import LARGEST_R, Array, check_same_frames
+from seedmap.connectivity.inference import Inference, infer_from_se
 from seedmap.errors import SeedmapWarning
 
 __all__ = ["Truncation", "infer_by_xdf", "warn_where_xdf_misleads", "xdf_variance"]

@@ -14,7 +14,7 @@ GZIP_FORMAT = 31  # zlib's code for a window of 32 kB with gzip header and trail
 READ_BYTES = 1 << 16
 
 
-class DamagedFile(Exception):  # noqa: N818  named as it is read: except DamagedFile
+class DamagedFile(Exception):
     """Compressed bytes that end too early or do not fit their checksum."""
 
 
@@ -28,7 +28,7 @@ class Inflated(io.RawIOBase):
     def __init__(self, path: Path) -> None:
         from isal import isal_zlib
 
-        self._isal = isal_zlib
+        self._isal: Any = isal_zlib
         self._file = path.open("rb", buffering=0)
         self._member = isal_zlib.decompressobj(GZIP_FORMAT)
         self._ahead = b""

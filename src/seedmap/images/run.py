@@ -21,7 +21,17 @@ from seedmap.images.streams import FileLayout, FrameStream, LoadedFrames, ReadAh
 
 __all__ = ["Run", "Timing", "load_image", "open_run", "stem_of"]
 
-IMAGE_SUFFIXES = (".nii.gz", ".nii", ".hdr", ".img", ".img.gz", ".nii.bz2", ".nii.zst", ".mgz", ".mgh")
+IMAGE_SUFFIXES = (
+    ".nii.gz",
+    ".nii",
+    ".hdr",
+    ".img",
+    ".img.gz",
+    ".nii.bz2",
+    ".nii.zst",
+    ".mgz",
+    ".mgh",
+)
 # Units of the header's repetition time, in seconds. Unknown is taken for seconds, as everyone does.
 SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6, "unknown": 1.0}
 

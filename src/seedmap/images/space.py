@@ -62,7 +62,7 @@ class Grid:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Voxels along each axis."""
-        return self.mask.shape  # type: ignore[return-value]
+        return self.mask.shape
 
     @cached_property
     def n_samples(self) -> int:

@@ -14,11 +14,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import Self, override
+from typing_extensions import override
 
 from seedmap.errors import SeedmapWarning, TruncatedImage
 from seedmap.images.inflate import DamagedFile, open_file
@@ -171,7 +171,7 @@ class ReadAhead(FrameStream):
 
 def _fill(file: BinaryIO, buffer: NDArray[np.uint8], layout: FileLayout, *, at: int) -> None:
     """Read until ``buffer`` is full, or say how much of the file is there."""
-    view, found, reason = memoryview(buffer), 0, "there it ends"
+    view, found, reason = buffer.data, 0, "there it ends"
     try:
         while found < len(view):
             count = file.readinto(view[found:])  # type: ignore[attr-defined]

@@ -139,7 +139,12 @@ def write_text(path: Path | str, text: str) -> Path:
 
 
 def volume_image(
-    values: NDArray[Any], grid: Grid, *, kind: MapKind | None = None, codes: tuple[int, int] = (2, 0), t_r: float | None = None
+    values: NDArray[Any],
+    grid: Grid,
+    *,
+    kind: MapKind | None = None,
+    codes: tuple[int, int] = (2, 0),
+    t_r: float | None = None,
 ) -> Any:
     """Wrap a volume (x, y, z) or (x, y, z, frames) as a nibabel image on a grid.
 
@@ -193,4 +198,3 @@ def _cannot_write(path: Path, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
     advice = "free some space" if error.errno in FULL else "choose another folder with --out"
     return OutputError(f"{path}: cannot be written ({reason}); {advice}. Nothing was left behind")
-

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from seedmap.analysis import SeedMaps, source_stem
 from seedmap.report.pictures import Picture, Pictures
 from seedmap.report.tables import library_versions, run_facts, seed_rows
-from seedmap.report.words import describe_cleaning, summarize, true_minus
+from seedmap.report.words import describe_certainty, describe_cleaning, summarize, true_minus
 
 __all__ = ["render_report"]
 
@@ -51,6 +51,7 @@ def render_report(
         headings=headings,
         rows=rows,
         methods=describe_cleaning(maps.provenance),
+        certainty=describe_certainty(maps),
         facts=run_facts(maps),
         versions=library_versions(),
         command=maps.provenance.command,

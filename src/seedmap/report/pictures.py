@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from seedmap.analysis import SeedFacts, SeedMaps, label_of, source_stem
 from seedmap.figures import plot_sample_series, plot_series, save_figure
 from seedmap.report.words import count, listed, number, true_minus
@@ -88,7 +90,9 @@ def draw_pictures(maps: SeedMaps, folder: Path, *, threshold: float) -> Pictures
         figure = maps.plot(facts.name, threshold=threshold)
         name = f"{stem}_seed-{label_of(facts.name)}_stat-r_statmap"
         alt = _map_alt(facts, threshold)
-        drawn[facts.name] = _written(figure, folder, name, alt, _map_caption(maps, facts))
+        drawn[facts.name] = _written(
+            figure, folder, name, alt, _map_caption(maps, facts, threshold)
+        )
     return Pictures(drawn, (_seeds_picture(maps, folder, stem), _voxels(maps, folder, stem)))
 
 
@@ -126,8 +130,10 @@ def _map_alt(facts: SeedFacts, threshold: float) -> str:
     )
 
 
-def _map_caption(maps: SeedMaps, facts: SeedFacts) -> str:
-    cut = "cut through the strongest part" if facts.center is None else f"cut at {_place(facts)}"
+def _map_caption(maps: SeedMaps, facts: SeedFacts, threshold: float) -> str:
+    shown = (np.abs(maps.values(facts.name)) > threshold).any()
+    free = f"cut through {'its strongest part' if shown else 'the middle'}"
+    cut = free if facts.center is None else f"cut at {_place(facts)}"
     code = maps.provenance.codes[0] or maps.provenance.codes[1]
     doubt = "" if code == MNI152 else "; the run's header does not say that it is in that space"
     return f"{facts.name}: {true_minus(facts.definition)}; {cut}, on the MNI152 template{doubt}."

@@ -28,10 +28,13 @@ class Column:
         What stands above it; ``{threshold}`` is filled in.
     cell : callable
         From the maps, the seed's position and the threshold to the words of the cell.
+    needs : str
+        Statistic without which the column is left out.
     """
 
     heading: str
     cell: Callable[[SeedMaps, int, float], str]
+    needs: str = "r"
 
 
 def _end(values: Array, end: Callable[[Array], float]) -> str:
@@ -51,24 +54,48 @@ def _voxels(maps: SeedMaps, seed: int, _: float) -> str:
     return f"{facts.voxels:,}" if facts.voxels else DASH
 
 
+def _max_elsewhere(maps: SeedMaps, seed: int, _: float) -> str:
+    """Write the largest r outside the seed's own neighbourhood."""
+    elsewhere = np.ones(maps.space.n_samples, dtype=bool)
+    elsewhere[maps.near[seed]] = False
+    return _end(maps.r[seed][elsewhere], np.max)
+
+
+def _significant(maps: SeedMaps, seed: int, _: float) -> str:
+    q = maps.values(maps.seeds[seed], "q")
+    found = int(np.count_nonzero(q < ALPHA))
+    return f"{found:,} ({percent(found, int(np.isfinite(q).sum()))})"
+
+
+def _median_dof(maps: SeedMaps, seed: int, _: float) -> str:
+    dof = maps.values(maps.seeds[seed], "dof")
+    finite = dof[np.isfinite(dof)]
+    return number(float(np.median(finite)), 1) if finite.size else DASH
+
+
+ALPHA = 0.05  # the usual rate of false discoveries; for a count only, nothing is cut off by it
 COLUMNS = (
     Column("Seed", lambda maps, seed, _: maps.seeds[seed]),
     Column("Voxels in seed", _voxels),
     Column("Coverage", lambda maps, seed, _: percent(maps.provenance.seeds[seed].coverage)),
     Column("Min r", lambda maps, seed, _: _end(maps.r[seed], np.min)),
     Column("Max r", lambda maps, seed, _: _end(maps.r[seed], np.max)),
+    Column("Max r elsewhere", _max_elsewhere),
     Column("Min Fisher z", lambda maps, seed, _: _end(maps.fisherz[seed], np.min)),
     Column("Max Fisher z", lambda maps, seed, _: _end(maps.fisherz[seed], np.max)),
     Column("Voxels with |r| > {threshold}", _beyond),
+    Column("Voxels with q < 0.05", _significant, needs="q"),
+    Column("Median dof", _median_dof, needs="dof"),
     Column("NaN", lambda maps, seed, _: f"{np.count_nonzero(np.isnan(maps.r[seed])):,}"),
 )
 
 
 def seed_rows(maps: SeedMaps, threshold: float) -> tuple[list[str], list[list[str]]]:
     """Return the headings and a row of cells a seed."""
-    headings = [column.heading.format(threshold=f"{threshold:g}") for column in COLUMNS]
+    columns = [column for column in COLUMNS if column.needs in maps.stats]
+    headings = [column.heading.format(threshold=f"{threshold:g}") for column in columns]
     rows = [
-        [column.cell(maps, seed, threshold) for column in COLUMNS]
+        [column.cell(maps, seed, threshold) for column in columns]
         for seed in range(len(maps.seeds))
     ]
     return headings, rows

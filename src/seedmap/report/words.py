@@ -16,6 +16,7 @@ __all__ = [
     "DASH",
     "T_R_SOURCES",
     "count",
+    "describe_certainty",
     "describe_cleaning",
     "describe_smoothing",
     "listed",
@@ -33,6 +34,20 @@ T_R_SOURCES = {
 }
 EDGES = {"odd": "mirrored through its end points", "even": "mirrored as a whole"}
 FILLS = {"linear": "straight lines", "spline": "cubic splines"}
+METHODS = {
+    "operator": (
+        "Effective degrees of freedom were estimated for each voxel from the cleaning and from "
+        "the autocorrelation of the noise."
+    ),
+    "xdf": (
+        "Effective degrees of freedom were estimated by xDF from the autocorrelations and "
+        "cross-correlations of the cleaned series."
+    ),
+    "naive": (
+        "Degrees of freedom were taken from the number of kept frames, as if these were "
+        "independent; they are not, so z, p and q are too sure."
+    ),
+}
 NAMED = 8  # so many confounds are named in a sentence; a longer list stands on its own
 
 
@@ -68,6 +83,19 @@ def describe_cleaning(source: Provenance) -> str:
     return " ".join(sentence for sentence in sentences if sentence)
 
 
+def describe_certainty(maps: SeedMaps) -> str:
+    """Say how the error bars were found, or that there are none."""
+    if maps.certainty is None:
+        return (
+            "Cleaned frames are not independent of each other, so r alone does not say how sure a "
+            "correlation is; no error bars were asked for."
+        )
+    return (
+        f"{METHODS[maps.certainty.method]} z and p follow from r and these; q is "
+        "Benjamini-Hochberg's over each map, the seed's own neighbourhood left out."
+    )
+
+
 def describe_smoothing(source: Provenance) -> str:
     """Say how the brain was smoothed, and that the seeds were not."""
     width = source.smoothing_fwhm
@@ -101,6 +129,8 @@ def percent(part: float, whole: float = 1.0) -> str:
     if not whole or not np.isfinite(part):
         return DASH
     share = 100 * part / whole
+    if 0 < share < 0.1:
+        return "under 0.1 %"
     return f"{share:.0f} %" if share >= 10 or share == 0 else f"{share:.1f} %"
 
 
@@ -198,9 +228,12 @@ def _confounds(source: Provenance) -> str:
         parts.append(f"cosines slower than {cleaning.high_pass:g} Hz")
     if not parts:
         return "No confounds were regressed out."
-    span = count(source.confound_rank, "independent direction")
-    same = "went through the same steps" if _steps(source) else "were taken as they are"
-    centred = ", were centred" if cleaning.standardize_confounds else ""
+    one = len(given) == 1 and len(parts) == 1
+    verb, pronoun = ("was", "it is") if one else ("were", "they are")
+    same = "went through the same steps" if _steps(source) else f"{verb} taken as {pronoun}"
+    centred = f"{verb} centred" if cleaning.standardize_confounds else ""
     where = " on the kept frames" if not source.keep.all() else ""
+    done = listed([step for step in (same, centred, f"{verb} regressed out{where}") if step])
     what = listed(parts)
-    return f"{what[0].upper()}{what[1:]} {same}{centred} and were regressed out{where}: {span}."
+    span = count(source.confound_rank, "independent direction")
+    return f"{what[0].upper()}{what[1:]} {done}: {span}."

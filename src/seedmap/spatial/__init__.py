@@ -2,6 +2,7 @@
 
 from seedmap.spatial.extraction import Extracted, SeedWeights, extract, mean_volume
 from seedmap.spatial.masks import Template, background_mask, epi_mask, template_mask
+from seedmap.spatial.neighbourhood import neighbourhood
 from seedmap.spatial.resampling import resample_onto
 from seedmap.spatial.smoothing import fwhm_to_sigma, gaussian_matrix
 from seedmap.spatial.spheres import sphere_voxels
@@ -16,6 +17,7 @@ __all__ = [
     "fwhm_to_sigma",
     "gaussian_matrix",
     "mean_volume",
+    "neighbourhood",
     "resample_onto",
     "sphere_voxels",
     "template_mask",

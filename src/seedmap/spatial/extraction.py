@@ -12,9 +12,10 @@ of a large signal exact. What that takes away is returned as ``reference``, so n
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from seedmap._checks import Array, Keep
@@ -45,11 +46,11 @@ class Extracted:
     ----------
     grid : Grid
         Where the samples lie.
-    series : ndarray of float32, shape (kept, samples)
+    series : ndarray of float32 or float64, shape (kept, samples)
         Smoothed data of the kept frames, the first of them subtracted. Values that are not
         finite count as 0.
     reference : ndarray of float64, shape (samples,)
-        The first kept frame, smoothed: ``series + reference`` is the data.
+        What was subtracted, smoothed: ``series + reference`` is the data.
     seed_series : ndarray of float64, shape (kept, seeds)
         Weighted mean of each seed's finite voxels, unsmoothed. NaN where none is finite.
     unusable : ndarray of bool, shape (samples,)
@@ -59,7 +60,7 @@ class Extracted:
     """
 
     grid: Grid
-    series: NDArray[np.float32]
+    series: Array
     reference: Array
     seed_series: Array
     unusable: NDArray[np.bool_]
@@ -75,6 +76,8 @@ def extract(  # noqa: PLR0913  one argument a decision
     seeds: Sequence[SeedWeights] = (),
     n_jobs: int = 1,
     on_frame: OnFrame | None = None,
+    dtype: DTypeLike = np.float32,
+    centred: bool = True,
 ) -> Extracted:
     """Walk through a run once and bring home its samples and its seeds' series.
 
@@ -95,6 +98,11 @@ def extract(  # noqa: PLR0913  one argument a decision
         Threads that may be busy at once.
     on_frame
         Called after each frame, from any thread.
+    dtype
+        Type of the samples and of the smoothing, float32 or float64.
+    centred
+        Subtract the first kept frame. False brings the values home as they are stored, scaled
+        by the slope but without the intercept, which is then the ``reference``.
 
     Returns
     -------
@@ -105,7 +113,8 @@ def extract(  # noqa: PLR0913  one argument a decision
     ImageError
         If the mask is empty or the file is damaged.
     """
-    walk = _Walk(run, keep, sigma, tuple(seeds), n_jobs, on_frame or (lambda: None))
+    quiet = on_frame or (lambda: None)
+    walk = _Walk(run, keep, sigma, tuple(seeds), n_jobs, quiet, np.dtype(dtype), centred)
     if mask is not None:
         return walk.with_mask(mask)
     found, certain = walk.with_background()
@@ -132,6 +141,8 @@ class _Walk:
     seeds: tuple[SeedWeights, ...]
     n_jobs: int
     on_frame: OnFrame
+    dtype: np.dtype[Any]
+    centred: bool
 
     def with_mask(self, mask: NDArray[np.bool_]) -> Extracted:
         """Gather the voxels of a known mask."""
@@ -170,13 +181,14 @@ class _Walk:
             )
             raise ImageError(msg)
         kept, samples, seeds = int(self.keep.sum()), int(mask.sum()), len(self.seeds)
+        stored = flat(first.values)
         return Table(
             grid=self.run.space.within(mask),
             sigma=self.sigma,
             scale=(self.run.slope, self.run.inter),
             row_of=np.cumsum(self.keep) - 1,
-            first=finite_only(flat(first.values).copy())[0],
-            series=np.empty((kept, samples), dtype=np.float32),
+            first=finite_only(stored.copy())[0] if self.centred else np.zeros_like(stored),
+            series=np.empty((kept, samples), dtype=self.dtype),
             seed_series=np.empty((kept, seeds)),
             unusable=np.zeros(samples, dtype=bool),
             seed_gaps=np.zeros(seeds, dtype=np.int64),
@@ -213,13 +225,13 @@ def _brought_home(table: Table) -> Extracted:
 
 
 def _smooth_first(table: Table) -> Array:
-    """Smooth the first frame and gather its samples, in the units of the data."""
+    """Smooth what was subtracted and gather its samples, in the units of the data."""
     slope, inter = table.scale
     shape = table.grid.shape
-    values = table.first.reshape(shape[::-1]).astype(np.float32) * np.float32(slope) + np.float32(inter)
+    values = table.first.reshape(shape[::-1]) * np.float64(slope) + inter
     if not table.sigma.any():
-        positions = file_order(np.flatnonzero(table.grid.mask), shape)
-        return values.reshape(-1)[positions].astype(np.float64)
+        return values.reshape(-1)[file_order(np.flatnonzero(table.grid.mask), shape)]
     box = bounding_box(table.grid.mask)
-    smoother = BoxSmoother(shape, box, table.sigma)
-    return smoother.smooth(values[smoother.reach[::-1]]).T[table.grid.mask[box]].astype(np.float64)
+    smoother = BoxSmoother(shape, box, table.sigma, table.series.dtype)
+    part = values[smoother.reach[::-1]].astype(table.series.dtype)
+    return smoother.smooth(part).T[table.grid.mask[box]].astype(np.float64)

@@ -65,8 +65,8 @@ class Table:
     sigma: Array
     scale: tuple[float, float]  # slope and intercept of stored values
     row_of: NDArray[np.int64]  # row of each frame
-    first: NDArray[Any]  # the first kept frame as stored, flat, finite
-    series: NDArray[np.float32]
+    first: NDArray[Any]  # what is subtracted from each frame as stored, flat, finite
+    series: Array
     seed_series: Array
     unusable: NDArray[np.bool_]
     seed_gaps: NDArray[np.int64]
@@ -175,9 +175,9 @@ class Plain:
     def __init__(self, table: Table) -> None:
         self._positions = file_order(np.flatnonzero(table.grid.mask), table.grid.shape)
         self._first = table.first[self._positions]
-        self._precision = working_type(self._first.dtype)
+        self._precision = working_type(self._first.dtype, table.series.dtype)
 
-    def into(self, row: NDArray[np.float32], stored: NDArray[Any]) -> None:
+    def into(self, row: Array, stored: NDArray[Any]) -> None:
         np.subtract(
             stored[self._positions], self._first, out=row, dtype=self._precision, casting="unsafe"
         )
@@ -189,15 +189,15 @@ class Smooth:
     def __init__(self, table: Table) -> None:
         box = bounding_box(table.grid.mask)
         self._shape = table.grid.shape[::-1]
-        self._smoother = BoxSmoother(table.grid.shape, box, table.sigma)
+        self._smoother = BoxSmoother(table.grid.shape, box, table.sigma, table.series.dtype)
         self._reach = self._smoother.reach[::-1]
         self._first = table.first.reshape(self._shape)[self._reach]
-        self._difference = np.empty(self._first.shape, dtype=np.float32)
-        self._precision = working_type(self._first.dtype)
+        self._difference = np.empty(self._first.shape, dtype=table.series.dtype)
+        self._precision = working_type(self._first.dtype, table.series.dtype)
         inside = table.grid.mask[box]
         self._positions = file_order(np.flatnonzero(inside), inside.shape)
 
-    def into(self, row: NDArray[np.float32], stored: NDArray[Any]) -> None:
+    def into(self, row: Array, stored: NDArray[Any]) -> None:
         np.subtract(
             stored.reshape(self._shape)[self._reach],
             self._first,
@@ -210,7 +210,9 @@ class Smooth:
         np.take(smooth.reshape(-1), self._positions, out=row, mode="clip")
 
 
-def working_type(stored: np.dtype[Any]) -> np.dtype[Any]:
+def working_type(stored: np.dtype[Any], wanted: np.dtype[Any]) -> np.dtype[Any]:
     """Return the type in which two stored values are subtracted without loss."""
+    if wanted == np.float64:
+        return wanted
     small = stored.itemsize <= 2 or (stored.kind == "f" and stored.itemsize == 4)
     return np.dtype(np.float32 if small else np.float64)

@@ -47,7 +47,7 @@ def background_mask(
     return _tidy(mask, connected=connected, opening=opening)
 
 
-def epi_mask(  # noqa: PLR0913  nilearn's options
+def epi_mask(
     mean: Array,
     lower_cutoff: float = 0.2,
     upper_cutoff: float = 0.85,

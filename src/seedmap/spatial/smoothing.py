@@ -7,11 +7,12 @@ mask is smoothed and the rest of the volume is only read. The values are those o
 deviations), which nilearn uses, to float32 rounding.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from seedmap._checks import Array
 from seedmap.errors import OptionError
@@ -26,7 +27,9 @@ BLOCK_ROWS = 24
 Box = tuple[slice, slice, slice]
 
 
-def fwhm_to_sigma(smoothing_fwhm: ArrayLike | None, voxel_sizes: Array) -> Array:
+def fwhm_to_sigma(
+    smoothing_fwhm: float | Sequence[float | None] | None, voxel_sizes: Array
+) -> Array:
     """Turn a full width at half maximum [mm] into standard deviations [voxels], shape (3,).
 
     ``smoothing_fwhm`` is one number, three (None or 0 leaves an axis alone), or None.
@@ -36,10 +39,13 @@ def fwhm_to_sigma(smoothing_fwhm: ArrayLike | None, voxel_sizes: Array) -> Array
     OptionError
         If a width is negative or not finite.
     """
-    given = [smoothing_fwhm] * 3 if np.ndim(smoothing_fwhm) == 0 else list(smoothing_fwhm)  # type: ignore[arg-type]
+    one = smoothing_fwhm is None or isinstance(smoothing_fwhm, int | float | np.number)
+    given = [smoothing_fwhm] * 3 if one else list(smoothing_fwhm)  # type: ignore[arg-type]
     widths = np.array([0.0 if width is None else width for width in given], dtype=np.float64)
     if widths.shape != (3,) or not np.isfinite(widths).all() or (widths < 0).any():
-        msg = f"smoothing_fwhm={smoothing_fwhm}; give a width in mm of 0 or more, one or one an axis"
+        msg = (
+            f"smoothing_fwhm={smoothing_fwhm}; give a width in mm of 0 or more, one or one an axis"
+        )
         raise OptionError(msg)
     return widths / (np.sqrt(8 * np.log(2)) * voxel_sizes)
 
@@ -78,7 +84,7 @@ class _AxisBlock:
 
     out: slice
     reach: slice
-    weights: NDArray[np.float32]
+    weights: Array
 
 
 class BoxSmoother:
@@ -92,6 +98,8 @@ class BoxSmoother:
         The part that is wanted.
     sigma
         Standard deviations [voxels], shape (3,); 0 leaves an axis alone.
+    dtype
+        Type of the volumes, of the arithmetic and of what comes out.
 
     Attributes
     ----------
@@ -99,7 +107,9 @@ class BoxSmoother:
         The part of a volume that is read: the box, grown by the kernel's reach.
     """
 
-    def __init__(self, shape: tuple[int, int, int], box: Box, sigma: Array) -> None:
+    def __init__(
+        self, shape: tuple[int, int, int], box: Box, sigma: Array, dtype: DTypeLike = np.float32
+    ) -> None:
         matrices = [gaussian_matrix(size, width) for size, width in zip(shape, sigma, strict=True)]
         reach = []
         for matrix, part in zip(matrices, box, strict=True):
@@ -107,23 +117,25 @@ class BoxSmoother:
             reach.append(slice(int(columns[0]), int(columns[-1]) + 1))
         self.box, self.reach = box, tuple(reach)
         self._blocks = [
-            _blocks_of(matrix[part, columns])
+            _blocks_of(matrix[part, columns], dtype)
             for matrix, part, columns in zip(matrices, box, reach, strict=True)
         ]
         x, y, z = (part.stop - part.start for part in box)
         _, y_in, z_in = (part.stop - part.start for part in reach)
-        self._after_x = np.empty((z_in, y_in, x), dtype=np.float32)
-        self._after_y = np.empty((z_in, y, x), dtype=np.float32)
-        self._smooth = np.empty((z, y, x), dtype=np.float32)
+        self._after_x = np.empty((z_in, y_in, x), dtype=dtype)
+        self._after_y = np.empty((z_in, y, x), dtype=dtype)
+        self._smooth = np.empty((z, y, x), dtype=dtype)
 
-    def smooth(self, volume: NDArray[np.float32]) -> NDArray[np.float32]:
+    def smooth(self, volume: Array) -> Array:
         """Smooth ``volume``, which is the part in ``reach`` with its axes as (z, y, x).
 
         Returns the box, axes as (z, y, x), in a buffer that the next call overwrites.
         """
         along_x, along_y, along_z = self._blocks
         for block in along_x:
-            np.matmul(volume[:, :, block.reach], block.weights.T, out=self._after_x[:, :, block.out])
+            np.matmul(
+                volume[:, :, block.reach], block.weights.T, out=self._after_x[:, :, block.out]
+            )
         for block in along_y:
             np.matmul(block.weights, self._after_x[:, block.reach], out=self._after_y[:, block.out])
         flat_in = self._after_y.reshape(self._after_y.shape[0], -1)
@@ -133,13 +145,13 @@ class BoxSmoother:
         return self._smooth
 
 
-def _blocks_of(matrix: Array) -> list[_AxisBlock]:
+def _blocks_of(matrix: Array, dtype: DTypeLike) -> list[_AxisBlock]:
     """Cut a banded matrix into blocks of rows, without the columns that are zero there."""
     blocks = []
     for start in range(0, matrix.shape[0], BLOCK_ROWS):
         rows = slice(start, min(start + BLOCK_ROWS, matrix.shape[0]))
         columns: NDArray[Any] = np.flatnonzero(matrix[rows].any(axis=0))
         reach = slice(int(columns[0]), int(columns[-1]) + 1)
-        weights = np.ascontiguousarray(matrix[rows, reach], dtype=np.float32)
+        weights = np.ascontiguousarray(matrix[rows, reach], dtype=dtype)
         blocks.append(_AxisBlock(rows, reach, weights))
     return blocks

@@ -98,7 +98,9 @@ class Cleaning:
             )
             raise OptionError(msg)
         if self.order < 1:
-            msg = f"order={self.order}; a Butterworth filter has an order of at least 1 (5 is usual)"
+            msg = (
+                f"order={self.order}; a Butterworth filter has an order of at least 1 (5 is usual)"
+            )
             raise OptionError(msg)
 
     @property

@@ -1,0 +1,155 @@
+"""How sure the maps are: degrees of freedom gathered while the run is cleaned block by block.
+
+Only the degrees of freedom of each correlation are kept; standard error, z, p and q follow from
+them and from r whenever they are asked for.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedmap._checks import Array
+from seedmap.connectivity import (
+    BlockCleaner,
+    Inference,
+    effective_dof,
+    infer,
+    infer_by_xdf,
+    infer_from_se,
+    infer_naively,
+    noise_autocovariance,
+    noise_tables,
+    seed_kernels,
+    warn_where_xdf_misleads,
+)
+from seedmap.connectivity.correlation import OnBlock
+from seedmap.errors import OptionError, SeedmapWarning
+from seedmap.temporal import CleaningMatrices
+
+__all__ = [
+    "Certainty",
+    "Estimator",
+    "Uncertainty",
+    "check_uncertainty",
+    "noise_told",
+    "warn_of_few_dof",
+]
+
+Uncertainty = Literal["operator", "xdf", "naive"]
+# Below this, a z rests on a variance that is itself poorly known.
+FEW_DOF = 10.0
+# Lags of the noise that are told, and samples that they are averaged over.
+TOLD_LAGS, TOLD_SAMPLES = 10, 2000
+
+
+@dataclass(frozen=True, eq=False)
+class Certainty:
+    """What is known of how sure the maps of a run are.
+
+    Attributes
+    ----------
+    method : str
+        ``"operator"``, ``"xdf"`` or ``"naive"``.
+    dof : ndarray of float32, shape (seeds, samples)
+        Effective degrees of freedom as estimated; see `seedmap.connectivity.infer`.
+    rank : int
+        Directions that the cleaning leaves.
+    white_dof : float
+        Effective degrees of freedom if the noise of the run were white.
+    noise_autocorrelation : tuple of float
+        Median over samples, lags 1, 2, ... frames; empty where it was not estimated.
+    """
+
+    method: str
+    dof: NDArray[np.float32]
+    rank: int
+    white_dof: float
+    noise_autocorrelation: tuple[float, ...]
+
+    def infer(self, r: Array, seed: int) -> Inference:
+        """Test the correlations (samples,) of one seed against none."""
+        if self.method == "operator":
+            return infer(r, self.dof[seed], self.rank)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return infer_from_se(r, 1 / np.sqrt(self.dof[seed].astype(np.float64) - 2))
+
+
+def check_uncertainty(uncertainty: object) -> Uncertainty | None:
+    """Return the method, or refuse one that is not known."""
+    if uncertainty is None or uncertainty in get_args(Uncertainty):
+        return uncertainty  # type: ignore[return-value]
+    known = ", ".join(repr(name) for name in get_args(Uncertainty))
+    msg = f"uncertainty={uncertainty!r} is not known; choose {known} or None"
+    raise OptionError(msg)
+
+
+class Estimator:
+    """Estimates the degrees of freedom of every seed with the samples of each block."""
+
+    def __init__(self, method: Uncertainty, matrices: CleaningMatrices, t_r: float | None) -> None:
+        self._method, self._matrices = method, matrices
+        # Without a repetition time the window of lags follows from the number of frames alone.
+        self.tables = noise_tables(matrices.L, matrices.R, matrices.keep, t_r or np.inf)
+        if method == "xdf":
+            warn_where_xdf_misleads(len(matrices.L), self.tables.rank)
+
+    def listen(self, raw_seeds: Array, dof: NDArray[np.float32], reference: Array) -> OnBlock:
+        """Return what fills ``dof`` (seeds, samples) block by block."""
+        match self._method:
+            case "operator":
+                return self._operator(raw_seeds, dof)
+            case "xdf":
+                return self._xdf(raw_seeds, dof, reference)
+            case "naive":
+                dof[:] = infer_naively(0.0, len(self._matrices.L)).dof
+                return lambda _part, _raw: None
+
+    def residuals(self, raw: Array) -> Array:
+        """Project trend and confounds out of uncleaned series (kept, samples)."""
+        basis = self._matrices.noise_basis.astype(raw.dtype)
+        return raw - basis @ (basis.T @ raw)
+
+    def _operator(self, raw_seeds: Array, dof: NDArray[np.float32]) -> OnBlock:
+        kernels = seed_kernels(self.tables, self.residuals(raw_seeds - raw_seeds[:1]))
+
+        def on_block(part: slice, raw: NDArray[np.float32]) -> None:
+            dof[:, part] = effective_dof(kernels, self.residuals(raw))
+
+        return on_block
+
+    def _xdf(self, raw_seeds: Array, dof: NDArray[np.float32], reference: Array) -> OnBlock:
+        cleaned_seeds = self._matrices.on_kept @ raw_seeds
+        cleaner = BlockCleaner(self._matrices.on_kept, reference)
+
+        def on_block(part: slice, raw: NDArray[np.float32]) -> None:
+            cleaned = cleaner.clean(part, raw)
+            for row, seed in zip(dof, cleaned_seeds.T, strict=True):
+                row[part] = infer_by_xdf(seed, cleaned).dof
+
+        return on_block
+
+
+def noise_told(estimator: Estimator, series: NDArray[np.float32]) -> tuple[float, ...]:
+    """Return the median noise autocorrelation over some samples, from lag 1 on."""
+    step = max(1, series.shape[1] // TOLD_SAMPLES)
+    noise = noise_autocovariance(estimator.tables, estimator.residuals(series[:, ::step]))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        lags = np.nanmedian(noise[1 : TOLD_LAGS + 1] / noise[:1], axis=1)
+    return tuple(round(float(lag), 4) for lag in lags)
+
+
+def warn_of_few_dof(certainty: Certainty, seeds: Sequence[str]) -> None:
+    """Warn where correlations rest on fewer than ten effective degrees of freedom."""
+    for name, dof in zip(seeds, certainty.dof, strict=True):
+        few = np.count_nonzero(dof < FEW_DOF)
+        if few > dof.size / 100:
+            msg = (
+                f"seed {name!r}: {few / dof.size:.0%} of its correlations rest on fewer than "
+                f"{FEW_DOF:.0f} effective degrees of freedom; their z and p are rough. A longer run, "
+                "fewer confounds or a wider band gives more"
+            )
+            warnings.warn(msg, SeedmapWarning, stacklevel=4)

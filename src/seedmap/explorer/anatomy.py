@@ -1,0 +1,183 @@
+"""What lies under the map, and what a place is called.
+
+The underlay is the MNI152 template that nilearn carries, for runs in MNI space; an image that
+the user names; or the mean of the run itself. Names of places come from an atlas that the user
+names, else, in MNI space, from the 160 regions of Dosenbach et al. that nilearn carries.
+"""
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedmap._checks import Array
+from seedmap.errors import ImageError, MissingFile
+from seedmap.images import Grid, Run, load_image, stem_of
+
+__all__ = [
+    "Atlas",
+    "Landmarks",
+    "Underlay",
+    "image_underlay",
+    "in_mni_space",
+    "landmarks",
+    "mean_underlay",
+    "read_atlas",
+    "template_underlay",
+]
+
+MNI_CODE = 4  # NIfTI: aligned to the MNI152 template
+# Brightest share that is cut off, so that a few bright voxels (vessels, fat) do not darken the rest.
+BRIGHTEST = 99.5
+# A place further than this from every landmark has no name [mm].
+NEAR = 12.0
+MOST_VOXELS = 40_000_000  # beyond this a page would wait for its picture
+
+
+@dataclass(frozen=True, eq=False)
+class Underlay:
+    """A picture of the head.
+
+    Attributes
+    ----------
+    grid : Grid
+        Where its voxels lie.
+    grey : ndarray of uint8, shape (x, y, z)
+        From black to white.
+    name : str
+        What it is, in words.
+    """
+
+    grid: Grid
+    grey: NDArray[np.uint8]
+    name: str
+
+
+def in_mni_space(run: Run) -> bool:
+    """Whether a run says that it is in MNI space: by its name, else by its header."""
+    found = re.search(r"(?:^|[_/\\])(?:space|tpl)-([A-Za-z0-9]+)", run.source)
+    return found[1].upper().startswith("MNI") if found else MNI_CODE in run.codes
+
+
+def template_underlay() -> Underlay:
+    """Return the skull-stripped MNI152 template at 1 mm."""
+    from nilearn.datasets import load_mni152_template
+
+    image = load_mni152_template(resolution=1)
+    return _from_image(image, "MNI152 template (ICBM 2009a, 1 mm)")
+
+
+def image_underlay(image: Any) -> Underlay:
+    """Return an anatomical image of the user's own: a path or a nibabel image, 3-D.
+
+    Raises
+    ------
+    ImageError
+        If it is not three-dimensional, or too large to be sent to a page.
+    """
+    loaded = load_image(image, role="anatomical image")
+    return _from_image(loaded, Path(str(loaded.get_filename() or "anatomical image")).name)
+
+
+def mean_underlay(mean: Array, grid: Grid) -> Underlay:
+    """Return the mean of the run as a picture."""
+    return Underlay(Grid.whole(grid.affine, grid.shape), _grey(mean), "mean of the run")
+
+
+def _from_image(image: Any, name: str) -> Underlay:
+    values = np.asarray(image.dataobj)
+    values = values[..., 0] if values.ndim == 4 and values.shape[3] == 1 else values
+    if values.ndim != 3 or values.size > MOST_VOXELS:
+        msg = (
+            f"{name}: shape {values.shape}; a 3-D image of at most {MOST_VOXELS:,} voxels is wanted"
+        )
+        raise ImageError(msg)
+    grid = Grid.whole(image.affine, values.shape)
+    return Underlay(grid, _grey(values), name)
+
+
+def _grey(values: NDArray[Any]) -> NDArray[np.uint8]:
+    values = np.nan_to_num(np.asarray(values, dtype=np.float32), posinf=0.0, neginf=0.0)
+    low = min(0.0, float(values.min()))
+    bright = values[values > low]
+    high = float(np.percentile(bright, BRIGHTEST)) if bright.size else low + 1.0
+    return (np.clip((values - low) / max(high - low, 1e-12), 0, 1) * 255).astype(np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class Atlas:
+    """Regions of a label image and their names."""
+
+    grid: Grid
+    labels: NDArray[Any]
+    names: dict[int, str]
+
+    def name_at(self, place: Sequence[float]) -> str:
+        """Say which region holds a place [mm]; empty for none."""
+        voxel = np.round(self.grid.to_voxels([place])[0]).astype(int)
+        if (voxel < 0).any() or (voxel >= self.grid.shape).any():
+            return ""
+        label = int(self.labels[tuple(voxel)])
+        return self.names.get(label, f"region {label}") if label else ""
+
+
+def read_atlas(path: str | Path) -> Atlas:
+    """Read a label image, and the table of the same name (TSV: index, name) beside it.
+
+    Raises
+    ------
+    MissingFile
+        If one of the two is not there.
+    ImageError
+        If the image is not three-dimensional, or the table has no such columns.
+    """
+    image = load_image(path, role="atlas")
+    labels = np.asarray(image.dataobj)
+    if labels.ndim != 3:
+        msg = f"{path}: the atlas has shape {labels.shape}; a 3-D image of whole numbers is wanted"
+        raise ImageError(msg)
+    table = Path(path).with_name(stem_of(str(path)) + ".tsv")
+    if not table.is_file():
+        msg = f"{table}: not there; put a table with the columns index and name beside the atlas"
+        raise MissingFile(msg)
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    try:
+        names = {int(row["index"]): row["name"] for row in rows}
+    except (KeyError, TypeError, ValueError) as error:
+        msg = f"{table}: a look-up table has the columns index (whole numbers) and name; mend it"
+        raise ImageError(msg) from error
+    return Atlas(Grid.whole(image.affine, labels.shape), labels, names)
+
+
+@dataclass(frozen=True, eq=False)
+class Landmarks:
+    """Centres of named regions [mm], shape (n, 3)."""
+
+    places: Array
+    names: tuple[str, ...]
+
+    def name_at(self, place: Sequence[float]) -> str:
+        """Name the nearest region and how far its centre is; empty if none is near."""
+        distance = np.linalg.norm(self.places - np.asarray(place, dtype=np.float64), axis=1)
+        nearest = int(distance.argmin())
+        if distance[nearest] > NEAR:
+            return ""
+        return f"near {self.names[nearest]}, {distance[nearest]:.0f} mm"
+
+
+def landmarks() -> Landmarks:
+    """Return the regions of Dosenbach et al. (2010), doi:10.1126/science.1194144, in MNI space."""
+    from nilearn.datasets import fetch_coords_dosenbach_2010
+
+    table = fetch_coords_dosenbach_2010()
+    rois = table["rois"]
+    places = np.stack([np.asarray(rois[axis], dtype=np.float64) for axis in "xyz"], axis=1)
+    names = [re.sub(r"\s*\d+$", "", str(label)) for label in table["labels"]]
+    pairs = zip(names, table["networks"], strict=True)
+    return Landmarks(places, tuple(f"{name} ({network})" for name, network in pairs))

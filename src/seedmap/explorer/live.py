@@ -1,0 +1,338 @@
+"""A cleaned run that answers at once: the map of any seed, its series, its peaks.
+
+The brain is kept as rows of unit norm, smoothed; what seeds listen to as rows with their own
+norms, unsmoothed. Both are in the run's own coordinates, so that an inner product of two rows is
+the correlation (or covariance) of the cleaned series. One map is one pass over the brain's rows,
+at the speed of memory.
+"""
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+from seedmap._checks import Array, Keep
+from seedmap.errors import SeedError
+from seedmap.explorer.walk import Gathered, Superseded
+from seedmap.images import Grid
+from seedmap.seeds import Sphere
+
+__all__ = ["FULL_SCALE", "NOT_A_NUMBER", "Heard", "LiveRun", "Peak", "quantise"]
+
+# int16 on the wire: r is a whole number of steps of 1/32767, an error of 1.5e-5 at most.
+FULL_SCALE = 32767
+NOT_A_NUMBER = -32768
+# As in seedmap.connectivity: what the cleaning leaves is rounding below this share.
+NOTHING_LEFT = 1e-6
+# Rows per piece of work: some megabytes, so that a newer wish is noticed within a millisecond.
+PIECE_BYTES = 8 << 20
+# From here on a map takes long enough that a coarse one is sent while the mouse moves.
+PREVIEW_BYTES = 400 << 20
+# Pieces below this are not worth a second thread.
+SINGLE_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What a seed hears.
+
+    Attributes
+    ----------
+    unit : ndarray of float32, shape (coordinates,)
+        Its cleaned series in the run's own coordinates, unit norm.
+    voxels : int
+        Voxels of the sphere.
+    left_out : int
+        How many of these it does not listen to here: they are too far outside the mask, or not
+        finite.
+    coverage : float
+        Share of the sphere that lies in the mask.
+    """
+
+    unit: NDArray[np.float32]
+    voxels: int
+    left_out: int
+    coverage: float
+
+
+@dataclass(frozen=True)
+class Peak:
+    """A local extremum of a map: where [mm], and the value."""
+
+    x: float
+    y: float
+    z: float
+    r: float
+
+
+@dataclass(frozen=True, eq=False)
+class LiveRun:
+    """One cleaned run in memory.
+
+    Attributes
+    ----------
+    grid : Grid
+        Its grid; the mask says which voxels are samples.
+    targets : ndarray of float32, shape (samples, coordinates)
+        Smoothed rows of unit norm; zeros where ``usable`` is False.
+    usable : ndarray of bool, shape (samples,)
+        False where a sample is constant or not finite: NaN in maps.
+    heard : Gathered
+        Unsmoothed rows of the voxels that seeds may listen to.
+    basis : ndarray, shape (kept, coordinates)
+        Orthonormal columns that turn coordinates back into frames.
+    keep : ndarray of bool, shape (frames,)
+        Frames that stayed.
+    constant, unusable : int
+        Samples that are constant, and that are not finite.
+    n_jobs : int
+        Threads that may be busy at once.
+    """
+
+    grid: Grid
+    targets: NDArray[np.float32]
+    usable: NDArray[np.bool_]
+    heard: Gathered
+    basis: Array
+    keep: Keep
+    constant: int
+    unusable: int
+    n_jobs: int
+    _row_of: NDArray[np.int32] = field(repr=False)
+    _pool: ThreadPoolExecutor = field(repr=False)
+    _lock: threading.Lock = field(repr=False, default_factory=threading.Lock)
+    _blas: ThreadpoolController = field(repr=False, default_factory=ThreadpoolController)
+    _coarse: "dict[str, NDArray[Any]]" = field(repr=False, default_factory=dict)
+
+    @classmethod
+    def from_rows(
+        cls, grid: Grid, brain: Gathered, heard: Gathered, basis: Array, keep: Keep, n_jobs: int
+    ) -> "LiveRun":
+        """Give the brain's rows unit norm (in place) and note where everything is."""
+        size = np.sqrt(np.einsum("ij,ij->i", brain.rows, brain.rows))
+        constant = size <= NOTHING_LEFT * brain.size
+        usable = brain.finite & ~constant
+        np.multiply(
+            brain.rows, np.where(usable, 1 / np.where(usable, size, 1), 0)[:, None], out=brain.rows
+        )
+        row_of = np.full(grid.mask.size, -1, dtype=np.int32)
+        places = np.flatnonzero(heard.mask)
+        row_of[places[heard.finite]] = np.flatnonzero(heard.finite)
+        return cls(
+            grid=grid,
+            targets=brain.rows,
+            usable=usable,
+            heard=heard,
+            basis=basis,
+            keep=keep,
+            constant=int((constant & brain.finite).sum()),
+            unusable=int((~brain.finite).sum()),
+            n_jobs=n_jobs,
+            _row_of=row_of,
+            _pool=ThreadPoolExecutor(n_jobs, thread_name_prefix="seedmap-map"),
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the rows."""
+        return self.targets.nbytes + self.heard.rows.nbytes
+
+    @property
+    def wants_preview(self) -> bool:
+        """Whether a whole map takes so long that a coarse one should go before it."""
+        return self.targets.nbytes > PREVIEW_BYTES
+
+    def listen(self, seed: Sphere) -> Heard:
+        """Average the rows of a sphere's voxels.
+
+        Raises
+        ------
+        SeedError
+            If the sphere lies outside the image or the mask, or hears nothing that varies.
+        """
+        voxels = seed.weights(self.grid).voxels
+        inside = self.grid.mask.ravel()[voxels]
+        if not inside.any():
+            msg = f"seed {seed.name!r}: no voxel of the {seed.definition} lies in the mask; move it"
+            raise SeedError(msg)
+        rows = self._row_of[voxels]
+        rows = rows[rows >= 0]
+        mean = self.heard.rows[rows].astype(np.float64).sum(axis=0) / max(1, rows.size)
+        size = float(np.linalg.norm(mean))
+        before = (
+            float(np.sqrt((self.heard.size[rows].astype(np.float64) ** 2).mean()))
+            if rows.size
+            else 0.0
+        )
+        if size <= NOTHING_LEFT * before or size == 0:
+            msg = (
+                f"seed {seed.name!r}: the cleaning leaves nothing of the {seed.definition}; move it"
+            )
+            raise SeedError(msg)
+        unit = (mean / size).astype(np.float32)
+        return Heard(unit, int(voxels.size), int(voxels.size - rows.size), float(inside.mean()))
+
+    def r(
+        self, unit: NDArray[np.float32], superseded: Callable[[], bool] = bool
+    ) -> NDArray[np.float32]:
+        """Correlate one unit row with every sample; NaN where a sample is not usable.
+
+        Raises
+        ------
+        Superseded
+            As soon as ``superseded()`` is true.
+        """
+        r = np.empty(self.targets.shape[0], dtype=np.float32)
+
+        def piece(part: slice) -> None:
+            np.dot(self.targets[part], unit, out=r[part])
+
+        self._in_pieces(piece, superseded)
+        np.clip(r, -1, 1, out=r)
+        r[~self.usable] = np.nan
+        return r
+
+    def payload(
+        self, unit: NDArray[np.float32], superseded: Callable[[], bool] = bool
+    ) -> NDArray[np.int16]:
+        """Return the same map in steps of 1/32767, and -32768 for NaN; shape (samples,)."""
+        steps = np.empty(self.targets.shape[0], dtype=np.int16)
+
+        def piece(part: slice) -> None:
+            steps[part] = quantise(self.targets[part] @ unit, self.usable[part])
+
+        self._in_pieces(piece, superseded)
+        return steps
+
+    def preview(self, unit: NDArray[np.float32]) -> NDArray[np.int16]:
+        """Return a coarse map: one voxel speaks for every two by two by two."""
+        with self._lock, self._blas.limit(limits=1, user_api="blas"):
+            if not self._coarse:
+                self._coarse.update(_representatives(self))
+            r = self._coarse["rows"] @ unit
+        return quantise(r, self._coarse["usable"])[self._coarse["of"]]
+
+    def _in_pieces(self, piece: Callable[[slice], None], superseded: Callable[[], bool]) -> None:
+        """Work through all rows in threads of our own, BLAS held to one.
+
+        One map at a time: memory is the bottleneck, and two at once would both be late.
+        """
+        rows = max(1, PIECE_BYTES // max(1, self.targets[:1].nbytes))
+        samples = self.targets.shape[0]
+        parts = [slice(start, min(start + rows, samples)) for start in range(0, samples, rows)]
+        with self._lock, self._blas.limit(limits=1, user_api="blas"):
+            if superseded():
+                raise Superseded
+            if self.n_jobs == 1 or self.targets.nbytes < SINGLE_BYTES:
+                _take(iter(parts), piece, superseded)
+                return
+            shared = _Shared(parts)
+            jobs = [self._pool.submit(_take, shared, piece, superseded) for _ in range(self.n_jobs)]
+            for job in jobs:
+                job.exception()  # wait for all of them before the lock is given back
+            for job in jobs:
+                job.result()
+
+    def series(self, unit: NDArray[np.float32]) -> Array:
+        """Turn a row of coordinates into frames, z-scored (n - 1); shape (kept,)."""
+        series = self.basis @ unit.astype(np.float64)
+        return series / series.std(ddof=1) if series.any() else series
+
+    def sample_at(self, place: tuple[float, float, float]) -> int | None:
+        """Return the sample whose voxel holds a place [mm]; None outside the mask."""
+        voxel = np.round(self.grid.to_voxels([place])[0]).astype(int)
+        if (
+            (voxel < 0).any()
+            or (voxel >= self.grid.shape).any()
+            or not self.grid.mask[tuple(voxel)]
+        ):
+            return None
+        flat = int(np.ravel_multi_index(tuple(voxel), self.grid.shape))
+        return int(np.count_nonzero(self.grid.mask.ravel()[:flat]))
+
+    def peaks(
+        self, r: NDArray[np.float32], *, threshold: float, apart: float, most: int
+    ) -> list[Peak]:
+        """List local extrema of a map beyond a threshold, strongest first.
+
+        Parameters
+        ----------
+        r
+            Map, shape (samples,).
+        threshold
+            Smallest size that counts.
+        apart
+            Least distance between two of one sign [mm].
+        most
+            How many at most.
+        """
+        volume = np.abs(np.nan_to_num(self.grid.unmask(r)))
+        tops = _local_maxima(volume, threshold)
+        order = np.argsort(-volume[tuple(tops.T)], kind="stable")
+        values = np.nan_to_num(self.grid.unmask(r))[tuple(tops.T)][order]
+        places = self.grid.to_mm(tops[order])
+        chosen: list[int] = []
+        for index in range(len(places)):
+            same = [c for c in chosen if values[c] * values[index] > 0]
+            far = not same or np.linalg.norm(places[same] - places[index], axis=1).min() >= apart
+            if far:
+                chosen.append(index)
+            if len(chosen) == most:
+                break
+        return [Peak(*places[c].round(2).tolist(), round(float(values[c]), 4)) for c in chosen]
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _Shared(Iterator[slice]):
+    """An iterator that several threads take from."""
+
+    def __init__(self, parts: list[slice]) -> None:
+        self._parts, self._numbers = parts, itertools.count()
+
+    def __next__(self) -> slice:
+        number = next(self._numbers)  # atomic: count is written in C
+        if number >= len(self._parts):
+            raise StopIteration
+        return self._parts[number]
+
+
+def _take(
+    parts: Iterator[slice], piece: Callable[[slice], None], superseded: Callable[[], bool]
+) -> None:
+    for part in parts:
+        if superseded():
+            raise Superseded
+        piece(part)
+
+
+def quantise(r: NDArray[np.float32], usable: NDArray[np.bool_]) -> NDArray[np.int16]:
+    """Write r, in [-1, 1] but for rounding, as whole steps; what is not usable as -32768."""
+    steps = np.rint(np.clip(r, -1, 1) * np.float32(FULL_SCALE)).astype(np.int16)
+    steps[~usable] = NOT_A_NUMBER
+    return steps
+
+
+def _representatives(live: LiveRun) -> dict[str, NDArray[Any]]:
+    """Choose the first sample of every block of two by two by two voxels."""
+    blocks = np.argwhere(live.grid.mask) // 2
+    sizes = np.array(live.grid.shape) // 2 + 1
+    names = np.ravel_multi_index(tuple(blocks.T), tuple(sizes))
+    _, first, of = np.unique(names, return_index=True, return_inverse=True)
+    return {"rows": live.targets[first], "usable": live.usable[first], "of": of}
+
+
+def _local_maxima(volume: NDArray[Any], threshold: float) -> NDArray[np.int64]:
+    """List the voxels (n, 3) that no neighbour of 26 exceeds, above a threshold."""
+    from scipy import ndimage
+
+    high = ndimage.maximum_filter(volume, size=3, mode="constant")
+    return np.argwhere((volume == high) & (volume >= max(threshold, 1e-6)))

@@ -1,0 +1,317 @@
+"""One walk through a run that brings home its cleaned rows, and never the run itself.
+
+Every frame is gathered twice: smoothed, for the brain, and as it is, for the seeds. A few frames
+at a time are multiplied into the run's own coordinates (`seedmap.temporal.own_coordinates`) and
+forgotten. So the memory needed is that of the two results, however long the run is.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from seedmap._checks import Array, Keep
+from seedmap.errors import ImageError
+from seedmap.images import FrameStream, RawFrame, Run
+from seedmap.spatial import background_mask, mean_volume
+from seedmap.spatial.hands import (
+    BackgroundWatch,
+    Plain,
+    Smooth,
+    Table,
+    file_order,
+    finite_only,
+    flat,
+)
+from seedmap.spatial.smoothing import BoxSmoother, bounding_box
+
+__all__ = ["Gathered", "Superseded", "Walk"]
+
+# Frames multiplied at once, as a share of the run: two such blocks are held, for brain and seeds.
+BLOCKS = 16
+FEWEST_ROWS = 16  # below this a matrix product is no longer one
+SAMPLES = 4096  # a block of results that stays in the processor's cache
+MEAN_OF = 32  # frames that are averaged for a picture of the run
+# Offsets smaller than this are rounding: the cleaning removes constants.
+NO_OFFSET = 1e-9
+
+
+class Superseded(Exception):  # noqa: N818  nothing went wrong: a newer wish came in
+    """Nobody waits for this result any more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """Voxels of one mask in the run's own coordinates.
+
+    Attributes
+    ----------
+    mask : ndarray of bool, shape (x, y, z)
+        Which voxels; they stand in C order.
+    rows : ndarray of float32, shape (voxels, coordinates)
+        Their cleaned series.
+    size : ndarray of float32, shape (voxels,)
+        Norm of each uncleaned series, its first frame subtracted.
+    finite : ndarray of bool, shape (voxels,)
+        False where a value was NaN or infinite in some kept frame.
+    """
+
+    mask: NDArray[np.bool_]
+    rows: NDArray[np.float32]
+    size: NDArray[np.float32]
+    finite: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """What a walk needs to know.
+
+    Attributes
+    ----------
+    run : Run
+        The opened run.
+    keep : ndarray of bool, shape (frames,)
+        Frames that stay.
+    into : ndarray, shape (coordinates, kept)
+        The cleaning in its own coordinates.
+    sigma : ndarray, shape (3,)
+        Standard deviations of the smoothing [voxels].
+    around : callable
+        From the mask of the brain to that of the voxels which seeds may listen to.
+    n_jobs : int
+        Threads that may be busy at once.
+    on_frame : callable
+        Called after each frame; raises `Superseded` to end the walk.
+    """
+
+    run: Run
+    keep: Keep
+    into: Array
+    sigma: Array
+    around: Callable[[NDArray[np.bool_]], NDArray[np.bool_]]
+    n_jobs: int
+    on_frame: Callable[[], None]
+
+    def go(self, mask: NDArray[np.bool_] | None) -> tuple[Gathered, Gathered, Array]:
+        """Walk once; return the smoothed brain, the unsmoothed voxels, and a mean volume.
+
+        ``mask`` None finds nilearn's background mask on the way, or by a second walk where the
+        first volume does not show it for certain.
+
+        Raises
+        ------
+        ImageError
+            If the mask is empty or the file is damaged.
+        """
+        with self.run.stream(self.keep) as stream, threadpool_limits(1, user_api="blas"):
+            first = stream.take()
+            if first is None:
+                msg = f"{self.run.source}: the run has no frames"
+                raise ImageError(msg)
+            guess = background_mask(first.values) if mask is None else mask
+            if guess.any():
+                watch = mask is None
+                crew = _Crew(self, first, guess, watch=watch)
+                stream.give_back(first)
+                crew.work(stream)
+                if crew.confirmed():
+                    return crew.brought_home()
+                del crew  # its memory is needed again
+        if mask is not None or not guess.any():
+            msg = f"{self.run.source}: the mask is empty; check the image, or give a mask"
+            raise ImageError(msg)
+        return self.go(background_mask(mean_volume(self.run, self.keep)))
+
+
+class _Half:
+    """Brain or seeds: the rows that grow, block after block."""
+
+    def __init__(self, walk: Walk, first: RawFrame, mask: NDArray[np.bool_], sigma: Array) -> None:
+        voxels = int(mask.sum())
+        self.block = np.empty((block_rows(walk), voxels), dtype=np.float32)
+        self.table = _table(walk, first, mask, sigma, self.block)
+        self.rows = np.zeros((voxels, walk.into.shape[0]), dtype=np.float32)
+        self.squares = np.zeros(voxels, dtype=np.float32)
+
+    def add(self, into: NDArray[np.float32], part: slice) -> None:
+        """Multiply the block's voxels ``part`` into their coordinates."""
+        raw = self.block[: into.shape[1], part]
+        self.rows[part] += raw.T @ into.T
+        self.squares[part] += np.einsum("ij,ij->j", raw, raw)
+
+    def parts(self) -> list[slice]:
+        voxels = self.rows.shape[0]
+        return [slice(start, min(start + SAMPLES, voxels)) for start in range(0, voxels, SAMPLES)]
+
+    def result(self, offset: Array) -> Gathered:
+        """Add what the cleaning leaves of the first frame, if it leaves anything."""
+        if np.abs(offset).max() >= NO_OFFSET:
+            first = _first_frame(self.table).astype(np.float32)
+            narrow = offset.astype(np.float32)
+            for part in self.parts():
+                self.rows[part] += first[part, None] * narrow
+        return Gathered(
+            self.table.grid.mask, self.rows, np.sqrt(self.squares), ~self.table.unusable
+        )
+
+
+class _Crew:
+    """The threads of one walk and what they share."""
+
+    def __init__(
+        self, walk: Walk, first: RawFrame, mask: NDArray[np.bool_], *, watch: bool
+    ) -> None:
+        self._walk = walk
+        heard = mask if watch else walk.around(mask) | mask
+        self._brain = _Half(walk, first, mask, walk.sigma)
+        self._heard = _Half(walk, first, heard, np.zeros(3))
+        self._hands = [
+            _Hand(self._brain.table, self._heard.table) for _ in range(max(1, walk.n_jobs - 1))
+        ]
+        values = np.array(first.values)
+        self._watches = [BackgroundWatch(values, mask) for _ in self._hands] if watch else []
+        self._first = RawFrame(first.index, values)
+        self._mean = _Mean(walk)
+
+    def work(self, stream: FrameStream) -> None:
+        """Take all frames, a block at a time."""
+        kept = int(self._walk.keep.sum())
+        into = self._walk.into.astype(np.float32)
+        rows = block_rows(self._walk)
+        with ThreadPoolExecutor(max(1, self._walk.n_jobs)) as pool:
+            for start in range(0, kept, rows):
+                stop = min(start + rows, kept)
+                self._take_block(stream, pool, start, stop)
+                part = np.ascontiguousarray(into[:, start:stop])
+                halves = (self._brain, self._heard)
+                jobs = [pool.submit(half.add, part, p) for half in halves for p in half.parts()]
+                _all_done(jobs)
+
+    def _take_block(
+        self, stream: FrameStream, pool: ThreadPoolExecutor, start: int, stop: int
+    ) -> None:
+        if start == 0:
+            self._take(0, self._first, start)
+        share = list(range(start + (start == 0), stop))
+        share.reverse()
+
+        def hand(number: int) -> None:
+            while True:
+                try:
+                    share.pop()  # one frame fewer for the others
+                except IndexError:
+                    return
+                frame = stream.take()
+                if frame is None:
+                    return
+                self._take(number, frame, start)
+                stream.give_back(frame)
+
+        _all_done([pool.submit(hand, number) for number in range(len(self._hands))])
+
+    def _take(self, number: int, frame: RawFrame, start: int) -> None:
+        stored = flat(frame.values)
+        if self._watches:
+            self._watches[number].look(stored)
+        row = int(self._brain.table.row_of[frame.index])
+        self._mean.look(row, frame)
+        self._hands[number].take(stored, row - start)
+        self._walk.on_frame()
+
+    def confirmed(self) -> bool:
+        """Whether the mask that was guessed is the right one."""
+        return not self._watches or self._watches[0].confirms(self._watches)
+
+    def brought_home(self) -> tuple[Gathered, Gathered, Array]:
+        offset = self._walk.into.sum(axis=1)
+        return self._brain.result(offset), self._heard.result(offset), self._mean.volume()
+
+
+class _Hand:
+    """One thread's buffers: gathers a frame into a row of each half."""
+
+    def __init__(self, brain: Table, heard: Table) -> None:
+        self._halves = [
+            (brain, Smooth(brain) if brain.sigma.any() else Plain(brain), _positions(brain)),
+            (heard, Plain(heard), _positions(heard)),
+        ]
+
+    def take(self, stored: NDArray[np.generic], row: int) -> None:
+        values, missing = finite_only(stored)
+        for table, gather, positions in self._halves:
+            gather.into(table.series[row], values)
+            if table.scale[0] != 1.0:
+                table.series[row] *= table.scale[0]
+            if missing is not None:
+                with table.lock:
+                    table.unusable[:] |= missing[positions]
+
+
+class _Mean:
+    """The average of a few frames spread over the run, for a picture of it."""
+
+    def __init__(self, walk: Walk) -> None:
+        self._run = walk.run
+        self._step = max(1, int(walk.keep.sum()) // MEAN_OF)
+        self._total: Array = np.zeros(walk.run.space.shape, order="F")
+        self._count = 0
+        self._lock = threading.Lock()
+
+    def look(self, row: int, frame: RawFrame) -> None:
+        if row % self._step:
+            return
+        values = frame.values
+        if values.dtype.kind == "f":
+            values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
+        with self._lock:
+            np.add(self._total, values, out=self._total)
+            self._count += 1
+
+    def volume(self) -> Array:
+        return self._total / max(1, self._count) * self._run.slope + self._run.inter
+
+
+def block_rows(walk: Walk) -> int:
+    """Return how many frames are multiplied at once."""
+    return max(FEWEST_ROWS, int(walk.keep.sum()) // BLOCKS)
+
+
+def _table(
+    walk: Walk, first: RawFrame, mask: NDArray[np.bool_], sigma: Array, block: NDArray[np.float32]
+) -> Table:
+    return Table(
+        grid=walk.run.space.within(mask),
+        sigma=sigma,
+        scale=(walk.run.slope, walk.run.inter),
+        row_of=np.cumsum(walk.keep) - 1,
+        first=finite_only(flat(first.values).copy())[0],
+        series=block,
+        seed_series=np.empty((0, 0)),
+        unusable=np.zeros(int(mask.sum()), dtype=bool),
+        seed_gaps=np.zeros(0, dtype=np.int64),
+    )
+
+
+def _positions(table: Table) -> NDArray[np.int64]:
+    return file_order(np.flatnonzero(table.grid.mask), table.grid.shape)
+
+
+def _first_frame(table: Table) -> Array:
+    """Return the first frame's voxels in the units of the data, smoothed where the table is."""
+    slope, inter = table.scale
+    values = table.first.reshape(table.grid.shape[::-1]) * np.float32(slope) + np.float32(inter)
+    if not table.sigma.any():
+        return values.reshape(-1)[_positions(table)].astype(np.float64)
+    box = bounding_box(table.grid.mask)
+    smoother = BoxSmoother(table.grid.shape, box, table.sigma)
+    smooth = smoother.smooth(values[smoother.reach[::-1]].astype(np.float32))
+    return smooth.T[table.grid.mask[box]].astype(np.float64)
+
+
+def _all_done(jobs: Sequence[Future[None]]) -> None:
+    for job in jobs:
+        job.result()
