@@ -5,7 +5,7 @@
 
 from seedmap.images.run import Run, Timing, load_image, open_run, stem_of
 from seedmap.images.space import Grid
-from seedmap.images.streams import FrameStream, RawFrame
+from seedmap.images.streams import FrameStream, PageKeeper, RawFrame
 from seedmap.images.write import (
     MapKind,
     atomic_file,
@@ -19,6 +19,7 @@ __all__ = [
     "FrameStream",
     "Grid",
     "MapKind",
+    "PageKeeper",
     "RawFrame",
     "Run",
     "Timing",

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from seedmap.errors import ImageError, MissingFile, OptionError, SeedmapWarning, SpaceMismatch
 from seedmap.images.inflate import is_gzip
 from seedmap.images.space import Grid
-from seedmap.images.streams import FileLayout, FrameStream, LoadedFrames, ReadAhead
+from seedmap.images.streams import FileLayout, FrameStream, LoadedFrames, PageKeeper, ReadAhead
 
 __all__ = ["Run", "Timing", "load_image", "open_run", "stem_of"]
 
@@ -259,7 +259,8 @@ def _opener(image: Any, dtype: np.dtype[Any]) -> Callable[[NDArray[np.bool_]], F
     if is_gzip(path) or path.suffix in (".bz2", ".zst"):
         return lambda wanted: ReadAhead(layout, wanted)
     mapped = layout.memory_map()
-    return lambda wanted: LoadedFrames(lambda index: mapped[..., index], wanted)
+    keeper = PageKeeper(mapped)
+    return lambda wanted: LoadedFrames(lambda index: mapped[..., index], wanted, keeper)
 
 
 def _codes(image: Any) -> tuple[int, int]:

@@ -5,6 +5,7 @@ frame, use it, give it back. The whole file is never held. Several threads may t
 stream. A compressed file is inflated with isal, once.
 """
 
+import mmap
 import queue
 import threading
 import warnings
@@ -23,10 +24,19 @@ from typing_extensions import override
 from seedmap.errors import SeedmapWarning, TruncatedImage
 from seedmap.images.inflate import DamagedFile, open_file
 
-__all__ = ["FileLayout", "FrameStream", "LoadedFrames", "RawFrame", "ReadAhead"]
+__all__ = [
+    "FileLayout",
+    "FrameStream",
+    "LoadedFrames",
+    "PageKeeper",
+    "RawFrame",
+    "ReadAhead",
+]
 
 # Frames read ahead: enough that neither side waits for a hiccup of the other, and no more.
 READ_AHEAD = 4
+# Bytes of a mapped file that may stay in memory after use.
+KEPT_PAGES = 64 << 20
 DAMAGED = (DamagedFile, EOFError, OSError)
 
 
@@ -66,8 +76,14 @@ class FrameStream(ABC):
 class LoadedFrames(FrameStream):
     """Frames that are at hand (an array, a memory map) or cheap to load one by one."""
 
-    def __init__(self, load: Callable[[int], NDArray[Any]], wanted: NDArray[np.bool_]) -> None:
+    def __init__(
+        self,
+        load: Callable[[int], NDArray[Any]],
+        wanted: NDArray[np.bool_],
+        keeper: "PageKeeper | None" = None,
+    ) -> None:
         self._load = load
+        self._keeper = keeper
         self._indices = iter(np.flatnonzero(wanted).tolist())
         self._lock = threading.Lock()
 
@@ -76,6 +92,30 @@ class LoadedFrames(FrameStream):
         with self._lock:
             index = next(self._indices, None)
         return None if index is None else RawFrame(index, self._load(index))
+
+    @override
+    def give_back(self, frame: RawFrame) -> None:
+        if self._keeper is not None:
+            self._keeper.used(frame.values.nbytes)
+
+
+class PageKeeper:
+    """Lets the memory of a file-backed array go now and then; its values stay in the file.
+
+    The system counts the pages of a mapped file as the process's memory for as long as nobody
+    else wants them.
+    """
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self._mapped = getattr(array, "_mmap", None) if hasattr(mmap, "MADV_DONTNEED") else None
+        self._used = 0
+
+    def used(self, size: int) -> None:
+        """Say that ``size`` more bytes were read or written."""
+        self._used += size
+        if self._mapped is not None and self._used > KEPT_PAGES:
+            self._mapped.madvise(mmap.MADV_DONTNEED)
+            self._used = 0
 
 
 @dataclass(frozen=True)

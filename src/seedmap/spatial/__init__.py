@@ -2,6 +2,7 @@
 
 from seedmap.spatial.extraction import Extracted, SeedWeights, extract, mean_volume
 from seedmap.spatial.masks import Template, background_mask, epi_mask, template_mask
+from seedmap.spatial.memory import parse_memory
 from seedmap.spatial.neighbourhood import neighbourhood
 from seedmap.spatial.resampling import resample_onto
 from seedmap.spatial.smoothing import fwhm_to_sigma, gaussian_matrix
@@ -18,6 +19,7 @@ __all__ = [
     "gaussian_matrix",
     "mean_volume",
     "neighbourhood",
+    "parse_memory",
     "resample_onto",
     "sphere_voxels",
     "template_mask",

@@ -31,11 +31,15 @@ from seedmap.spatial.hands import (
     flat,
 )
 from seedmap.spatial.masks import background_mask
+from seedmap.spatial.memory import room
 from seedmap.spatial.smoothing import BoxSmoother, bounding_box
 
 __all__ = ["Extracted", "SeedWeights", "extract", "mean_volume"]
 
 OnFrame = Callable[[], None]
+
+# Bytes of a volume that one thread handles about as fast as another inflates it.
+SMALL_FRAME = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +82,7 @@ def extract(  # noqa: PLR0913  one argument a decision
     on_frame: OnFrame | None = None,
     dtype: DTypeLike = np.float32,
     centred: bool = True,
+    max_memory: float | None = None,
 ) -> Extracted:
     """Walk through a run once and bring home its samples and its seeds' series.
 
@@ -103,6 +108,9 @@ def extract(  # noqa: PLR0913  one argument a decision
     centred
         Subtract the first kept frame. False brings the values home as they are stored, scaled
         by the slope but without the intercept, which is then the ``reference``.
+    max_memory
+        Most memory [bytes] that the process should take; the series go to a temporary file where
+        they would pass it.
 
     Returns
     -------
@@ -114,7 +122,9 @@ def extract(  # noqa: PLR0913  one argument a decision
         If the mask is empty or the file is damaged.
     """
     quiet = on_frame or (lambda: None)
-    walk = _Walk(run, keep, sigma, tuple(seeds), n_jobs, quiet, np.dtype(dtype), centred)
+    walk = _Walk(
+        run, keep, sigma, tuple(seeds), n_jobs, quiet, np.dtype(dtype), centred, max_memory
+    )
     if mask is not None:
         return walk.with_mask(mask)
     found, certain = walk.with_background()
@@ -143,6 +153,7 @@ class _Walk:
     on_frame: OnFrame
     dtype: np.dtype[Any]
     centred: bool
+    max_memory: float | None = None
 
     def with_mask(self, mask: NDArray[np.bool_]) -> Extracted:
         """Gather the voxels of a known mask."""
@@ -160,11 +171,12 @@ class _Walk:
             table = self._table(first, mask)
             watches = [BackgroundWatch(np.array(first.values), mask) for _ in self._hands()]
             self._gather(stream, first, [Hand(table, self.seeds, watch) for watch in watches])
-        return _brought_home(table), watches[0].confirms(watches)
+        return _brought_home(table), all(watch.holds() for watch in watches)
 
     def _hands(self) -> range:
-        """Count hands, one thread being busy with reading where there is more than one."""
-        return range(max(1, self.n_jobs - 1))
+        """Count hands. Where volumes are small, passing them on costs more than it saves."""
+        frame_bytes = self.run.space.mask.size * self.run.dtype.itemsize
+        return range(self.n_jobs if frame_bytes > SMALL_FRAME else max(1, self.n_jobs - 1))
 
     def _first_of(self, stream: FrameStream) -> RawFrame:
         frame = stream.take()
@@ -188,7 +200,7 @@ class _Walk:
             scale=(self.run.slope, self.run.inter),
             row_of=np.cumsum(self.keep) - 1,
             first=finite_only(stored.copy())[0] if self.centred else np.zeros_like(stored),
-            series=np.empty((kept, samples), dtype=self.dtype),
+            series=room((kept, samples), self.dtype, self.max_memory),
             seed_series=np.empty((kept, seeds)),
             unusable=np.zeros(samples, dtype=bool),
             seed_gaps=np.zeros(seeds, dtype=np.int64),

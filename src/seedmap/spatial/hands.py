@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._checks import Array
-from seedmap.images import FrameStream, Grid, RawFrame
+from seedmap.images import FrameStream, Grid, PageKeeper, RawFrame
 from seedmap.spatial.masks import border_values
 from seedmap.spatial.smoothing import BoxSmoother, bounding_box
 
@@ -107,29 +107,31 @@ class BackgroundWatch:
     """
 
     def __init__(self, first: NDArray[Any], mask: NDArray[np.bool_]) -> None:
-        self._first, self._outside = flat(first), flat(~mask)
+        stored, self._outside = flat(first), flat(~mask)
+        outside = stored[self._outside]
+        self._background = outside[0] if outside.size else np.nan
         self._border_outside = border_values(~mask).mean()
-        self.changed = np.zeros(self._first.size, dtype=bool)
-        self._different = np.empty(self._first.size, dtype=bool)
-        self.low, self.high = np.inf, -np.inf
+        # Most data lie above their background; the others below. Watching one side is enough.
+        self._extreme = np.min if stored.min() >= self._background else np.max
+        self._brain = np.zeros(stored.size, dtype=bool)
+        self._different = np.empty(stored.size, dtype=bool)
+        self._crossed = False
 
     def look(self, stored: NDArray[Any]) -> None:
         """Look at one more volume, flat and in file order."""
-        np.not_equal(stored, self._first, out=self._different)
-        np.logical_or(self.changed, self._different, out=self.changed)
-        self.low = min(self.low, stored.min())
-        self.high = max(self.high, stored.max())
+        np.not_equal(stored, self._background, out=self._different)
+        np.logical_or(self._brain, self._different, out=self._brain)
+        farthest = self._extreme(stored)
+        above = self._extreme is np.min
+        self._crossed |= not (
+            farthest >= self._background if above else farthest <= self._background
+        )
 
-    def confirms(self, others: Sequence["BackgroundWatch"]) -> bool:
-        """Say whether the guess holds, all that ``others`` saw included."""
-        outside = self._first[self._outside]
-        if not outside.size or np.isnan(outside[0]) or self._border_outside <= 0.5:
+    def holds(self) -> bool:
+        """Say whether the guess holds, as far as this watch has seen."""
+        if np.isnan(self._background) or self._border_outside <= 0.5 or self._crossed:
             return False
-        background = outside[0]
-        low = min(other.low for other in others)
-        high = max(other.high for other in others)
-        one_sided = low >= background or high <= background
-        return bool(one_sided and not any(np.any(o.changed & self._outside) for o in others))
+        return not np.any(self._brain & self._outside)
 
 
 class Hand:
@@ -139,6 +141,7 @@ class Hand:
         self, table: Table, seeds: Sequence[SeedWeights], watch: BackgroundWatch | None
     ) -> None:
         self._table, self.watch = table, watch
+        self._keeper = PageKeeper(table.series)
         self._listener = Listener(seeds, table.grid.shape)
         self._gather = Smooth(table) if table.sigma.any() else Plain(table)
         self._positions = file_order(np.flatnonzero(table.grid.mask), table.grid.shape)
@@ -163,6 +166,7 @@ class Hand:
         self._gather.into(table.series[row], stored)
         if slope != 1.0:
             table.series[row] *= slope
+        self._keeper.used(table.series[row].nbytes)
         if missing is not None or gaps is not None:
             with table.lock:
                 table.unusable[:] |= False if missing is None else missing[self._positions]
@@ -191,20 +195,24 @@ class Smooth:
         self._shape = table.grid.shape[::-1]
         self._smoother = BoxSmoother(table.grid.shape, box, table.sigma, table.series.dtype)
         self._reach = self._smoother.reach[::-1]
-        self._first = table.first.reshape(self._shape)[self._reach]
-        self._difference = np.empty(self._first.shape, dtype=table.series.dtype)
-        self._precision = working_type(self._first.dtype, table.series.dtype)
+        first = table.first.reshape(self._shape)[self._reach]
+        self._difference = np.empty(first.shape, dtype=table.series.dtype)
+        self._precision = working_type(first.dtype, table.series.dtype)
+        self._first = np.ascontiguousarray(first, dtype=self._precision)
         inside = table.grid.mask[box]
         self._positions = file_order(np.flatnonzero(inside), inside.shape)
 
     def into(self, row: Array, stored: NDArray[Any]) -> None:
-        np.subtract(
-            stored.reshape(self._shape)[self._reach],
-            self._first,
-            out=self._difference,
-            dtype=self._precision,
-            casting="unsafe",
-        )
+        """Fill a row from one volume, flat and in file order."""
+        part = stored.reshape(self._shape)[self._reach]
+        if self._precision == self._difference.dtype and part.dtype != self._precision:
+            # Converting first and subtracting in place is twice as fast as both at once.
+            np.copyto(self._difference, part)
+            np.subtract(self._difference, self._first, out=self._difference)
+        else:
+            np.subtract(
+                part, self._first, out=self._difference, dtype=self._precision, casting="unsafe"
+            )
         smooth = self._smoother.smooth(self._difference)
         # mode="clip" lets NumPy write into the row directly; no position is out of range
         np.take(smooth.reshape(-1), self._positions, out=row, mode="clip")
