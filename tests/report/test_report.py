@@ -20,7 +20,7 @@ from seedmap.report import (
     summarize,
     write_report,
 )
-from seedmap.report.tables import run_facts, seed_rows
+from seedmap.report.tables import run_facts, seed_table
 from seedmap.report.words import count, describe_certainty, listed, number, percent, true_minus
 from seedmap.temporal import Cleaning
 
@@ -217,34 +217,34 @@ class TestWords:
 
 
 class TestTables:
-    def test_a_row_a_seed(self):
-        headings, rows = seed_rows(seed_maps((PCC, OWN)), 0.5)
-        first, second = (dict(zip(headings, row, strict=True)) for row in rows)
+    def test_a_value_a_seed(self):
+        table = seed_table(seed_maps((PCC, OWN)), 0.5)
+        first, second = ({name: row[seed] for name, row in table} for seed in (0, 1))
         assert first["Coverage"] == "91 %"
         assert first["Voxels in seed"] == "32"
         assert first["Max r"] == "0.98"
         assert first["Max Fisher z"] == f"{np.arctanh(0.98):.2f}"
         assert first["NaN"] == "3"
         assert second["Coverage"] == second["Voxels in seed"] == "\N{EN DASH}"
-        assert "Voxels with |r| > 0.5" in headings
+        assert "Voxels with |r| > 0.5" in first
 
     def test_the_largest_r_outside_the_seed(self):
         maps = seed_maps((PCC, OWN))
-        headings, rows = seed_rows(maps, 0.5)
-        elsewhere = [dict(zip(headings, row, strict=True))["Max r elsewhere"] for row in rows]
-        assert elsewhere == [f"{np.nanmax(np.delete(maps.r[0], 10)):.2f}", "0.98"]
+        assert dict(seed_table(maps, 0.5))["Max r elsewhere"] == [
+            f"{np.nanmax(np.delete(maps.r[0], 10)):.2f}",
+            "0.98",
+        ]
 
     def test_error_bars_where_there_are_any(self):
         dof = np.full((1, 150), 40.0, np.float32)
         certainty = Certainty("operator", dof, rank=60, white_dof=50.0, noise_autocorrelation=())
         maps = seed_maps(certainty=certainty)
-        headings, (row,) = seed_rows(maps, 0.5)
-        cells = dict(zip(headings, row, strict=True))
-        assert cells["Median dof"] == "40.0"
+        table = dict(seed_table(maps, 0.5))
+        assert table["Median dof"] == ["40.0"]
         found = np.count_nonzero(maps.values("PCC", "q") < 0.05)
-        assert cells["Voxels with q < 0.05"].startswith(f"{found} (")
+        assert table["Voxels with q < 0.05"][0].startswith(f"{found} (")
         assert "Benjamini-Hochberg" in describe_certainty(maps)
-        assert "Median dof" not in seed_rows(seed_maps(), 0.5)[0]
+        assert "Median dof" not in dict(seed_table(seed_maps(), 0.5))
         assert "no error bars" in describe_certainty(seed_maps())
 
     def test_facts(self):

@@ -2,13 +2,20 @@
 
 from seedmap.analysis.files import label_of, sibling_mask, source_stem, versions
 from seedmap.analysis.maps import Provenance, SeedFacts, SeedMaps
-from seedmap.analysis.story import seed_maps
+from seedmap.analysis.prepare import Choice, Preflight, Prepared, prepare, read
+from seedmap.analysis.story import maps_of, seed_maps
 
 __all__ = [
+    "Choice",
+    "Preflight",
+    "Prepared",
     "Provenance",
     "SeedFacts",
     "SeedMaps",
     "label_of",
+    "maps_of",
+    "prepare",
+    "read",
     "seed_maps",
     "sibling_mask",
     "source_stem",

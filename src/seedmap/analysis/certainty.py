@@ -35,6 +35,7 @@ __all__ = [
     "Estimator",
     "Uncertainty",
     "check_uncertainty",
+    "estimators",
     "noise_told",
     "warn_of_few_dof",
 ]
@@ -62,6 +63,9 @@ class Certainty:
         Effective degrees of freedom if the noise of the run were white.
     noise_autocorrelation : tuple of float
         Median over samples, lags 1, 2, ... frames; empty where it was not estimated.
+    tested : ndarray of float32, shape (seeds, samples), or None
+        The correlation that is tested where it is not the map's own r: the partial correlation
+        stands for the semipartial one.
     """
 
     method: str
@@ -69,9 +73,11 @@ class Certainty:
     rank: int
     white_dof: float
     noise_autocorrelation: tuple[float, ...]
+    tested: NDArray[np.float32] | None = None
 
     def infer(self, r: Array, seed: int) -> Inference:
         """Test the correlations (samples,) of one seed against none."""
+        r = r if self.tested is None else self.tested[seed]
         if self.method == "operator":
             return infer(r, self.dof[seed], self.rank)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -88,14 +94,17 @@ def check_uncertainty(uncertainty: object) -> Uncertainty | None:
 
 
 class Estimator:
-    """Estimates the degrees of freedom of every seed with the samples of each block."""
+    """Estimates the degrees of freedom of every seed with the samples of each block.
 
-    def __init__(self, method: Uncertainty, matrices: CleaningMatrices, t_r: float | None) -> None:
-        self._method, self._matrices = method, matrices
+    ``taken`` counts series that the cleaning takes away beside trend and confounds.
+    """
+
+    def __init__(
+        self, method: Uncertainty, matrices: CleaningMatrices, t_r: float | None, taken: int = 0
+    ) -> None:
+        self._method, self._matrices, self._taken = method, matrices, taken
         # Without a repetition time the window of lags follows from the number of frames alone.
         self.tables = noise_tables(matrices.L, matrices.R, matrices.keep, t_r or np.inf)
-        if method == "xdf":
-            warn_where_xdf_misleads(len(matrices.L), self.tables.rank)
 
     def listen(self, raw_seeds: Array, dof: NDArray[np.float32], reference: Array) -> OnBlock:
         """Return what fills ``dof`` (seeds, samples) block by block."""
@@ -105,7 +114,7 @@ class Estimator:
             case "xdf":
                 return self._xdf(raw_seeds, dof, reference)
             case "naive":
-                dof[:] = infer_naively(0.0, len(self._matrices.L)).dof
+                dof[:] = infer_naively(0.0, len(self._matrices.L) - self._taken).dof
                 return lambda _part, _raw: None
 
     def residuals(self, raw: Array) -> Array:
@@ -131,6 +140,16 @@ class Estimator:
                 row[part] = infer_by_xdf(seed, cleaned).dof
 
         return on_block
+
+
+def estimators(
+    method: Uncertainty, matrices: Sequence[CleaningMatrices], t_r: float | None
+) -> tuple[Estimator, ...]:
+    """Prepare the cleaning of all seeds together, or of each seed with the others taken out."""
+    found = tuple(Estimator(method, one, t_r, taken=len(matrices) - 1) for one in matrices)
+    if method == "xdf":
+        warn_where_xdf_misleads(len(matrices[0].L), found[0].tables.rank)
+    return found
 
 
 def noise_told(estimator: Estimator, series: NDArray[np.float32]) -> tuple[float, ...]:

@@ -12,12 +12,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seedmap._version import __version__
+from seedmap.clusters import Atlas, Threshold, clusters_table
 from seedmap.images import MapKind, staged_folder, stem_of, write_text, write_volume
 
 if TYPE_CHECKING:
     from seedmap.analysis.maps import SeedFacts, SeedMaps
 
-__all__ = ["MAP_KINDS", "label_of", "save_maps", "sibling_mask", "source_stem", "versions"]
+__all__ = [
+    "MAP_KINDS",
+    "label_of",
+    "save_clusters",
+    "save_maps",
+    "sibling_mask",
+    "source_stem",
+    "versions",
+]
 
 MAP_KINDS = {
     "r": MapKind("correlation", (), "seedmap: Pearson correlation r"),
@@ -27,6 +36,9 @@ MAP_KINDS = {
     "q": MapKind("p value", (), "seedmap: FDR q of r; 0 outside the mask means nothing"),
     "dof": MapKind("estimate", (), "seedmap: effective degrees of freedom of r"),
     "se": MapKind("estimate", (), "seedmap: standard error of atanh(r)"),
+    "beta": MapKind("estimate", (), "seedmap: standardised weight of a multiple regression"),
+    "b": MapKind("estimate", (), "seedmap: weight of a multiple regression, sample / seed unit"),
+    "lag": MapKind("estimate", (), "seedmap: delay [s] of the sample behind the seed"),
 }
 DESCRIPTIONS = {
     "r": "Pearson correlation of the seed's cleaned series with that of each sample",
@@ -36,6 +48,25 @@ DESCRIPTIONS = {
     "q": "Benjamini-Hochberg q over the samples outside the seed's own neighbourhood; NaN inside it",
     "dof": "Effective degrees of freedom of the correlation, after autocorrelation and cleaning",
     "se": "Standard error of atanh(r): 1 / sqrt(dof - 2)",
+    "beta": "Standardised weight of the seed in a regression of each sample on all seeds",
+    "b": "Weight of the seed in a regression of each sample on all seeds, in the samples' unit "
+    "over the seed's",
+    "lag": "Delay of the sample behind the seed where r is strongest [s]; NaN where that is the "
+    "longest delay looked at",
+}
+# What r is in each measure.
+R_OF = {
+    "correlation": DESCRIPTIONS["r"],
+    "partial": "Partial correlation: of the seed's cleaned series with that of each sample, the "
+    "other seeds projected out of both",
+    "semipartial": "Semipartial correlation: of what is the seed's own, the other seeds projected "
+    "out of it, with each sample; z, p and dof are those of the partial correlation",
+    "regression": "Partial correlation of the seed with each sample, the other seeds projected "
+    "out of both; beta and b hold the weights",
+    "spearman": "Spearman correlation: of the ranks of the seed's cleaned series with those of "
+    "each sample",
+    "lagged": "Strongest correlation of the seed's cleaned series with that of each sample over "
+    "the delays looked at; no p belongs to it",
 }
 LIBRARIES = ("numpy", "scipy", "nibabel", "isal")
 
@@ -84,12 +115,12 @@ def versions() -> dict[str, str]:
 def save_maps(maps: "SeedMaps", folder: str | Path) -> list[Path]:
     """Write maps, sidecars, series and the data set's description; return the paths."""
     folder = Path(folder).expanduser()
-    stem = source_stem(maps.provenance.source)
+    stem, desc = source_stem(maps.provenance.source), _desc(maps)
     names: list[str] = []
     with staged_folder(folder) as stage:
         for facts in maps.provenance.seeds:
             for stat in maps.stats:
-                name = f"{stem}_seed-{label_of(facts.name)}_stat-{stat}_statmap"
+                name = f"{stem}_seed-{label_of(facts.name)}_stat-{stat}{desc}_statmap"
                 write_volume(stage / f"{name}.nii.gz", maps.to_img(facts.name, stat))
                 write_text(stage / f"{name}.json", _json(_sidecar(maps, facts, stat)))
                 names += [f"{name}.nii.gz", f"{name}.json"]
@@ -102,16 +133,47 @@ def save_maps(maps: "SeedMaps", folder: str | Path) -> list[Path]:
     return [folder / name for name in names]
 
 
+def save_clusters(
+    maps: "SeedMaps", folder: str | Path, threshold: Threshold, atlas: Atlas | None
+) -> list[Path]:
+    """Write a table of clusters a seed, and what it holds; return the paths."""
+    folder = Path(folder).expanduser()
+    stem, desc = source_stem(maps.provenance.source), _desc(maps)
+    names: list[str] = []
+    with staged_folder(folder) as stage:
+        for seed in maps.seeds:
+            name = f"{stem}_seed-{label_of(seed)}{desc}_clusters"
+            found = maps.clusters(seed, threshold, atlas=atlas)
+            about = {
+                "Description": f"Clusters of voxels with {threshold.words} that share faces and "
+                "sign, the seed's own neighbourhood left out",
+                "Threshold": str(threshold),
+                "Atlas": None if atlas is None else atlas.source,
+                "Units": {"x_mm": "mm", "y_mm": "mm", "z_mm": "mm", "size_mm3": "mm3"},
+            }
+            write_text(stage / f"{name}.tsv", clusters_table(found))
+            write_text(stage / f"{name}.json", _json(about))
+            names += [f"{name}.tsv", f"{name}.json"]
+    return [folder / name for name in names]
+
+
+def _desc(maps: "SeedMaps") -> str:
+    """Tell the files of another measure apart from those of the correlation."""
+    measure = maps.provenance.measure
+    return "" if measure == "correlation" else f"_desc-{measure}"
+
+
 def _sidecar(maps: "SeedMaps", facts: "SeedFacts", stat: str) -> dict[str, Any]:
     """Collect what a reader of one map needs to know."""
     source = maps.provenance
     values = maps.values(facts.name, stat)
     return {
-        "Description": DESCRIPTIONS[stat],
+        "Description": R_OF[source.measure] if stat == "r" else DESCRIPTIONS[stat],
         "Sources": [source.source, *([source.confounds_source] if source.confounds_source else [])],
         "RepetitionTime": source.t_r,
         "RepetitionTimeSource": source.t_r_source,
         "Seed": asdict(facts),
+        **_measure_facts(maps, facts),
         "Mask": source.mask_source,
         "Samples": maps.space.n_samples,
         "SamplesConstant": source.constant,
@@ -130,6 +192,19 @@ def _sidecar(maps: "SeedMaps", facts: "SeedFacts", stat: str) -> dict[str, Any]:
         "SoftwareVersions": versions(),
         "Command": source.command,
     }
+
+
+def _measure_facts(maps: "SeedMaps", facts: "SeedFacts") -> dict[str, Any]:
+    """Say which correlation r is, and how far the seeds resemble each other."""
+    source = maps.provenance
+    said: dict[str, Any] = {"Measure": source.measure}
+    if source.max_lag is not None:
+        said["LongestLag"] = source.max_lag
+    if source.vif:
+        said["OtherSeeds"] = [name for name in maps.seeds if name != facts.name]
+        said["VarianceInflation"] = _plain(source.vif[maps.index(facts.name)])
+        said["ConditionNumber"] = _plain(source.condition)
+    return said
 
 
 def _certainty_facts(maps: "SeedMaps", facts: "SeedFacts") -> dict[str, Any]:

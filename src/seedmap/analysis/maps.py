@@ -1,6 +1,7 @@
 """`SeedMaps`: the result of one run, and what can be done with it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from seedmap._checks import Array, Keep
 from seedmap.analysis.certainty import Certainty
-from seedmap.analysis.files import MAP_KINDS, save_maps
+from seedmap.analysis.files import MAP_KINDS, save_clusters, save_maps
+from seedmap.clusters import Atlas, Cluster, Threshold, find_clusters, parse_threshold
 from seedmap.connectivity import fisherz, q_values
 from seedmap.errors import OptionError
 from seedmap.figures import plot_map, plot_series
@@ -18,6 +20,9 @@ from seedmap.images import Grid, volume_image
 from seedmap.temporal import Cleaning
 
 __all__ = ["Provenance", "SeedFacts", "SeedMaps"]
+
+# Maps that say how sure r is.
+TESTED = ("z", "p", "q", "dof", "se")
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,14 @@ class Provenance:
         The run's sform and qform codes.
     command : str
         The command line or call.
+    measure : str
+        What the maps' r is: see `seed_maps`.
+    max_lag : float or None
+        The longest delay that was looked at [s]; None unless ``measure`` is ``"lagged"``.
+    vif : tuple of float
+        Variance inflation factor of each seed, where seeds were taken together; else empty.
+    condition : float or None
+        Condition number of the seeds' correlations, likewise.
     """
 
     source: str
@@ -99,6 +112,10 @@ class Provenance:
     unusable: int
     codes: tuple[int, int]
     command: str = ""
+    measure: str = "correlation"
+    max_lag: float | None = None
+    vif: tuple[float, ...] = ()
+    condition: float | None = None
 
     @property
     def kept(self) -> int:
@@ -117,7 +134,9 @@ class SeedMaps:
     space : Grid
         Where the samples lie.
     r : ndarray of float32, shape (seeds, samples)
-        Pearson correlation. NaN where a sample is constant or not finite in the run.
+        The correlation that ``provenance.measure`` names; Pearson's by default. It is the partial
+        correlation for ``"partial"`` and ``"regression"``, and the strongest one over the lags
+        for ``"lagged"``. NaN where a sample is constant or not finite in the run.
     seed_series : ndarray of float64, shape (kept, seeds)
         Cleaned seeds, z-scored (mean 0, standard deviation 1 with n - 1 in the denominator).
     sample_series : ndarray of float64, shape (kept, few)
@@ -131,6 +150,8 @@ class SeedMaps:
         around it. Empty for a time course.
     certainty : Certainty or None
         How sure the maps are; None if that was not asked for.
+    extra : mapping of str to ndarray of float32, shape (seeds, samples)
+        Further maps of the measure: ``beta`` and ``b`` of a regression, ``lag`` [s].
     """
 
     seeds: tuple[str, ...]
@@ -142,6 +163,7 @@ class SeedMaps:
     provenance: Provenance
     near: tuple[NDArray[np.int64], ...]
     certainty: Certainty | None = None
+    extra: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     @cached_property
     def fisherz(self) -> NDArray[np.float32]:
@@ -183,7 +205,8 @@ class SeedMaps:
     @property
     def stats(self) -> tuple[str, ...]:
         """Names of the maps that each seed has."""
-        return ("r", "fisherz") if self.certainty is None else tuple(MAP_KINDS)
+        tested = () if self.certainty is None else TESTED
+        return ("r", "fisherz", *tested, *self.extra)
 
     def index(self, seed: str) -> int:
         """Return the position of a seed by name.
@@ -204,23 +227,37 @@ class SeedMaps:
         Raises
         ------
         OptionError
-            If there is no such map; z, p, q, dof and se need ``uncertainty``.
+            If there is no such map; z, p, q, dof and se need ``uncertainty``, and beta, b and
+            lag their ``measure``.
         """
         row = self.index(seed)
-        if stat not in MAP_KINDS:
-            msg = f"stat={stat!r} is not known; choose one of {', '.join(MAP_KINDS)}"
-            raise OptionError(msg)
         if stat in ("r", "fisherz"):
             return self.r[row] if stat == "r" else fisherz(self.r[row])
-        if self.certainty is None:
-            msg = f"these maps have no {stat}: they were made with uncertainty=None; ask for 'operator'"
-            raise OptionError(msg)
+        if stat in self.extra:
+            return self.extra[stat][row]
+        if self.certainty is None or stat not in TESTED:
+            raise OptionError(self._no_such(stat))
         found = self.certainty.infer(self.r[row], row)
         if stat != "q":
             return getattr(found, stat).astype(np.float32)
         counted = np.ones(self.space.n_samples, dtype=bool)
         counted[self.near[row]] = False
         return q_values(found.p, counted).astype(np.float32)
+
+    def _no_such(self, stat: str) -> str:
+        """Say why there is no such map."""
+        if stat not in MAP_KINDS:
+            return f"stat={stat!r} is not known; choose one of {', '.join(self.stats)}"
+        measure = self.provenance.measure
+        if stat not in TESTED:
+            return (
+                f"these maps have no {stat}: their measure is {measure!r}; choose another measure"
+            )
+        if measure == "lagged":
+            return f"these maps have no {stat}: no p belongs to the best of many lags"
+        return (
+            f"these maps have no {stat}: they were made with uncertainty=None; ask for 'operator'"
+        )
 
     def _all(self, stat: str) -> NDArray[np.float32]:
         return np.stack([self.values(seed, stat) for seed in self.seeds])
@@ -230,8 +267,11 @@ class SeedMaps:
 
         0 outside the mask, NaN where a sample is constant or not finite in the run.
         """
+        return self._image(self.values(seed, stat), stat)
+
+    def _image(self, values: Array, stat: str) -> Any:
         return volume_image(
-            self.space.unmask(self.values(seed, stat)),
+            self.space.unmask(values),
             self.space,
             kind=MAP_KINDS[stat],
             codes=self.provenance.codes,
@@ -254,17 +294,77 @@ class SeedMaps:
         """
         return save_maps(self, folder)
 
-    def plot(self, seed: str | None = None, threshold: float = 0.5, stat: str = "r") -> Any:
+    def save_clusters(
+        self,
+        folder: str | Path,
+        threshold: float | str | Threshold = 0.5,
+        *,
+        atlas: Atlas | None = None,
+    ) -> list[Path]:
+        """Write a table of clusters a seed (``..._clusters.tsv``, see `clusters`); return the paths.
+
+        Each has a sidecar that says the threshold. All appear together, or none does.
+        """
+        return save_clusters(self, folder, parse_threshold(threshold), atlas)
+
+    def passed(self, seed: str, threshold: float | str | Threshold) -> NDArray[np.bool_]:
+        """Say which samples are beyond a threshold as `parse_threshold` reads it, (samples,)."""
+        threshold = parse_threshold(threshold)
+        return threshold.passed(self.values(seed, threshold.stat))
+
+    def clusters(
+        self,
+        seed: str,
+        threshold: float | str | Threshold = 0.5,
+        *,
+        atlas: Atlas | None = None,
+        near: bool = False,
+    ) -> tuple[Cluster, ...]:
+        """Find the clusters of a map beyond a threshold, the largest first.
+
+        Parameters
+        ----------
+        seed
+            Name of the seed.
+        threshold
+            A size of r, or ``"r>0.5"``, ``"z>3.1"`` or ``"q<0.05"``. Both signs count.
+        atlas
+            Where names of regions come from: see `seedmap.clusters.open_atlas`.
+        near
+            Whether the seed's own neighbourhood counts, where r is high by construction.
+        """
+        counts = self.passed(seed, threshold)
+        if not near:
+            counts = counts.copy()
+            counts[self.near[self.index(seed)]] = False
+        known = {} if self.certainty is None else {s: self.values(seed, s) for s in ("z", "q")}
+        return find_clusters(self.space, counts, self.values(seed), known, atlas)
+
+    def plot(
+        self, seed: str | None = None, threshold: float | str | Threshold = 0.5, stat: str = "r"
+    ) -> Any:
         """Draw one map on the anatomy, cut at the seed; return a matplotlib figure.
 
-        Values within ``threshold`` of zero are not drawn. ``seed`` may be left out where there is
-        only one.
+        A number is a size of ``stat``, values within which of zero are not drawn. With a
+        threshold of another map (``"z>3.1"``, ``"q<0.05"``), the samples beyond that are drawn.
+        ``seed`` may be left out where there is only one.
         """
         seed = self.seeds[0] if seed is None else seed
         facts = self.provenance.seeds[self.index(seed)]
-        return plot_map(
-            self.to_img(seed, stat), seed=seed, center=facts.center, threshold=threshold, stat=stat
-        )
+        measure = self.provenance.measure
+        size = threshold if isinstance(threshold, float | int) else None
+        image, name = self.to_img(seed, stat), seed
+        if size is None:
+            threshold = parse_threshold(threshold)
+            size = threshold.value if threshold.stat == stat else None
+            if size is None:
+                image = self._image(
+                    np.where(self.passed(seed, threshold), self.values(seed, stat), 0), stat
+                )
+                name = f"{seed}, {threshold.words}"
+        if measure != "correlation":
+            name = f"{name}, {measure}"
+        return plot_map(image, seed=name, center=facts.center, threshold=size, stat=stat)
 
     def plot_series(self) -> Any:
         """Draw the seeds' cleaned series over time; return a matplotlib figure."""

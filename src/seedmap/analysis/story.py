@@ -1,43 +1,45 @@
 """The story of one run, top to bottom: open, smooth, clean, correlate."""
 
-import itertools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seedmap._checks import Array, Keep, parse_sample_mask
+from seedmap._checks import Array, Keep
 from seedmap.analysis.certainty import (
     Certainty,
     Estimator,
     Uncertainty,
-    check_uncertainty,
+    estimators,
     noise_told,
     warn_of_few_dof,
 )
-from seedmap.analysis.door import (
-    AnySeed,
-    check_timing,
-    find_mask,
-    mask_source,
-    parse_n_jobs,
-    parse_seeds,
-    seed_facts,
-    warn_of_low_coverage,
-)
+from seedmap.analysis.door import AnySeed, seed_facts, warn_of_low_coverage
 from seedmap.analysis.maps import Provenance, SeedFacts, SeedMaps
-from seedmap.confounds import ConfoundTable, read_confounds
+from seedmap.analysis.measures import (
+    JOINT,
+    Measure,
+    Measured,
+    frames_of_lag,
+    gram_of,
+    in_turn,
+    listen,
+    measured,
+    with_others,
+)
+from seedmap.analysis.prepare import Choice, Preflight, Prepared, prepare, read
 from seedmap.connectivity import correlate
-from seedmap.errors import SeedError, SeedmapWarning
-from seedmap.images import Grid, Run, open_run
+from seedmap.connectivity.correlation import OnBlock
+from seedmap.errors import SeedError, SeedmapWarning, TooFewFrames
+from seedmap.images import Grid
 from seedmap.seeds import Seed, SeriesSeed
-from seedmap.spatial import Extracted, SeedWeights, extract, fwhm_to_sigma, neighbourhood
-from seedmap.temporal import Cleaning, CleaningMatrices, cleaning_matrices, own_coordinates
+from seedmap.spatial import Extracted, SeedWeights, neighbourhood
+from seedmap.temporal import Cleaning
 
-__all__ = ["seed_maps"]
+__all__ = ["maps_of", "seed_maps"]
 
 # A few samples whose cleaned series are kept for a look at the data.
 LOOK_AT = 5
@@ -53,9 +55,12 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
     t_r: float | None = None,
     cleaning: Cleaning | None = None,
     smoothing_fwhm: float | Sequence[float | None] | None = 6.0,
+    measure: Measure = "correlation",
+    max_lag: float = 8.0,
     uncertainty: Uncertainty | None = "operator",
     n_jobs: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    on_ready: Callable[[Preflight], None] | None = None,
 ) -> SeedMaps:
     """Correlate seeds with every voxel of a run.
 
@@ -85,6 +90,15 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
         How the run is cleaned; None is ``Cleaning()``, the reference example's.
     smoothing_fwhm
         Full width at half maximum of the Gaussian that smooths the brain [mm]; None or 0 for none.
+    measure
+        What ``r`` holds. ``"correlation"``, Pearson's; ``"spearman"``, that of ranks;
+        ``"partial"``, Pearson's after the other seeds were projected out of seed and samples;
+        ``"semipartial"``, ... out of the seed only; ``"regression"``, the partial correlation,
+        with the weights of all seeds together as ``beta`` (standardised) and ``b`` (unit of the
+        samples over unit of the seed); ``"lagged"``, the strongest correlation at a delay, with
+        the delay as ``lag`` (no p belongs to the best of many lags).
+    max_lag
+        The longest delay either way that ``measure="lagged"`` looks at [s].
     uncertainty
         How sure the maps are: ``"operator"`` follows the noise of every voxel through the
         cleaning; ``"xdf"`` (Afyouni et al. 2019) and ``"naive"`` (as if frames were independent)
@@ -94,6 +108,9 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
         Threads that may be busy at once; None or -1 for as many as there are processors.
     progress
         Called as ``progress(done, total)`` while frames are read, from any thread.
+    on_ready
+        Called once with what the analysis will leave and cost, before the run is read; what it
+        raises stops the analysis.
 
     Returns
     -------
@@ -110,94 +127,127 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
     ----------
     Biswal et al. (1995), Magn. Reson. Med. 34, 537, doi:10.1002/mrm.1910340409.
     """
-    method = check_uncertainty(uncertainty)
-    run = open_run(bold, t_r)
-    chosen = parse_seeds(seeds, run)
-    jobs = parse_n_jobs(n_jobs)
-    cleaning = cleaning or Cleaning()
-    check_timing(run, cleaning)
-    keep = parse_sample_mask(sample_mask, run.frames)
-    given = read_confounds(confounds)
-    table = None if given is None else given.for_frames(keep)
-    matrices = cleaning_matrices(cleaning, keep, run.timing.t_r, table.values if table else None)
-    sigma = fwhm_to_sigma(smoothing_fwhm, run.space.voxel_sizes)
-    weights = [seed.weights(run.space) for seed in chosen if not isinstance(seed, SeriesSeed)]
-    mask = find_mask(mask_img, run, keep)
-    if mask is not None:
-        seed_facts(chosen, weights, run.space.within(mask))  # refuses before anything is read
-    on_frame = _counter(progress, int(keep.sum()))
-    extracted = extract(
-        run, keep, mask=mask, sigma=sigma, seeds=weights, n_jobs=jobs, on_frame=on_frame
+    prepared = prepare(
+        bold,
+        seeds,
+        confounds=confounds,
+        sample_mask=sample_mask,
+        mask_img=mask_img,
+        t_r=t_r,
+        cleaning=cleaning,
+        smoothing_fwhm=smoothing_fwhm,
+        choice=Choice(measure, max_lag, uncertainty),
+        n_jobs=n_jobs,
     )
-    facts = seed_facts(chosen, weights, extracted.grid)
+    if on_ready is not None:
+        on_ready(prepared.preflight())
+    return maps_of(prepared, read(prepared, progress))
+
+
+def maps_of(prepared: Prepared, extracted: Extracted) -> SeedMaps:
+    """Clean, correlate and test what was read."""
+    seeds, grid = prepared.seeds, extracted.grid
+    facts = seed_facts(seeds, prepared.weights, grid)
     warn_of_low_coverage(facts)
-    near = tuple(_near(chosen, weights, extracted.grid, smoothing_fwhm))
-    prepared = _Prepared(
-        run, chosen, facts, near, cleaning, smoothing_fwhm, mask_img, table, matrices, method
-    )
-    return _correlated(prepared, extracted, jobs)
-
-
-@dataclass(frozen=True, eq=False)
-class _Prepared:
-    """What is known before the run is read."""
-
-    run: Run
-    seeds: tuple[Seed | SeriesSeed, ...]
-    facts: tuple[SeedFacts, ...]
-    near: tuple[NDArray[np.int64], ...]
-    cleaning: Cleaning
-    smoothing_fwhm: float | Sequence[float | None] | None
-    mask_img: Any
-    table: ConfoundTable | None
-    matrices: CleaningMatrices
-    uncertainty: Uncertainty | None
-
-
-def _correlated(prepared: _Prepared, extracted: Extracted, jobs: int) -> SeedMaps:
-    """Clean and correlate what was extracted."""
-    matrices, seeds = prepared.matrices, prepared.seeds
-    raw = _raw_seed_series(seeds, extracted, matrices.keep)
-    coordinates = own_coordinates(matrices.on_kept)
-    dof = np.empty((len(seeds), extracted.grid.n_samples), dtype=np.float32)
-    estimator, on_block = None, None
-    if prepared.uncertainty is not None:
-        estimator = Estimator(prepared.uncertainty, matrices, prepared.run.timing.t_r)
-        on_block = estimator.listen(raw, dof, extracted.reference)
-    found = correlate(coordinates.into, extracted.series, raw, extracted.reference, jobs, on_block)
-    found.r[:, extracted.unusable] = np.nan
-    samples = np.linspace(0, extracted.grid.n_samples - 1, LOOK_AT + 2).astype(np.int64)[1:-1]
+    raw = _raw_seed_series(seeds, extracted, prepared.matrices.keep)
+    cleaned_seeds = prepared.matrices.on_kept @ raw
+    found, certainty, constant = _found(prepared, extracted, raw, cleaned_seeds)
+    samples = np.linspace(0, grid.n_samples - 1, LOOK_AT + 2).astype(np.int64)[1:-1]
     few = extracted.series[:, samples] + extracted.reference[samples]
     maps = SeedMaps(
         seeds=tuple(seed.name for seed in seeds),
-        space=extracted.grid,
+        space=grid,
         r=found.r,
-        seed_series=_zscored(matrices.on_kept @ raw),
-        sample_series=_zscored(matrices.on_kept @ few),
+        seed_series=_zscored(cleaned_seeds),
+        sample_series=_zscored(prepared.matrices.on_kept @ few),
         sample_indices=samples,
-        provenance=_provenance(prepared, coordinates.rank, extracted, found.constant),
-        near=prepared.near,
-        certainty=_certainty(prepared, estimator, dof, extracted),
+        provenance=_provenance(prepared, facts, extracted, constant, found),
+        near=tuple(_near(seeds, prepared.weights, grid, prepared.smoothing_fwhm)),
+        certainty=certainty,
+        extra=found.extra,
     )
-    if maps.certainty is not None:
-        warn_of_few_dof(maps.certainty, maps.seeds)
+    if certainty is not None:
+        warn_of_few_dof(certainty, maps.seeds)
     return maps
 
 
+def _found(
+    prepared: Prepared, extracted: Extracted, raw: Array, cleaned_seeds: Array
+) -> tuple[Measured, Certainty | None, NDArray[np.bool_]]:
+    """Walk through the samples once: the measure, how sure it is, and which are constant."""
+    choice, matrices, t_r = prepared.choice, prepared.matrices, prepared.run.timing.t_r
+    gram = gram_of(choice.measure, cleaned_seeds, tuple(seed.name for seed in prepared.seeds))
+    most = frames_of_lag(choice.max_lag, t_r) if choice.measure == "lagged" else 0
+    gathering = listen(choice.measure, matrices, raw, extracted.reference, most)
+    gathered, on_measure = gathering or (None, None)
+    dof = np.empty((len(prepared.seeds), extracted.grid.n_samples), dtype=np.float32)
+    estimating = _estimating(prepared, extracted, raw, dof)
+    found = correlate(
+        prepared.coordinates.into,
+        extracted.series,
+        raw,
+        extracted.reference,
+        prepared.jobs,
+        in_turn(on_measure, *(on_dof for _, on_dof in estimating)),
+    )
+    found.r[:, extracted.unusable] = np.nan
+    _check_left(prepared, found.r)
+    result = measured(choice.measure, found, gram, gathered, len(matrices.L))
+    if "lag" in result.extra and t_r is not None:
+        result.extra["lag"] *= t_r  # from frames to seconds
+    certainty = _certainty(prepared, [one for one, _ in estimating], dof, extracted)
+    if certainty is not None:
+        certainty = replace(certainty, tested=result.tested)
+    return result, certainty, found.constant
+
+
+def _check_left(prepared: Prepared, r: Array) -> None:
+    """Refuse maps without one finite value: cleaning left nothing of the seed or of the brain."""
+    for seed, values in zip(prepared.seeds, r, strict=True):
+        if not np.isfinite(values).any():
+            kept, rank = int(prepared.matrices.keep.sum()), prepared.matrices.confound_rank
+            msg = (
+                f"{prepared.run.source}: cleaning leaves nothing to correlate with seed {seed.name!r} "
+                f"({kept} frames kept, {rank} directions of confounds); use fewer confounds, a wider "
+                "band or a longer run, and no confound that is the seed itself"
+            )
+            raise TooFewFrames(msg)
+
+
+def _estimating(
+    prepared: Prepared, extracted: Extracted, raw: Array, dof: NDArray[np.float32]
+) -> list[tuple[Estimator, OnBlock]]:
+    """Prepare the estimation of ``dof``: of all seeds together, or each beside the others."""
+    method, t_r, matrices = prepared.choice.estimates, prepared.run.timing.t_r, prepared.matrices
+    if method is None:
+        return []
+    if prepared.choice.measure not in JOINT:
+        (one,) = estimators(method, [matrices], t_r)
+        return [(one, one.listen(raw, dof, extracted.reference))]
+    columns = range(raw.shape[1])
+    beside = [with_others(matrices, np.delete(raw, column, axis=1)) for column in columns]
+    each = estimators(method, beside, t_r)
+    return [
+        (one, one.listen(raw[:, [seed]], dof[seed : seed + 1], extracted.reference))
+        for seed, one in enumerate(each)
+    ]
+
+
 def _certainty(
-    prepared: _Prepared,
-    estimator: Estimator | None,
+    prepared: Prepared,
+    used: Sequence[Estimator],
     dof: NDArray[np.float32],
     extracted: Extracted,
 ) -> Certainty | None:
-    if estimator is None or prepared.uncertainty is None:
+    method = prepared.choice.estimates
+    if method is None:
         return None
     return Certainty(
-        method=prepared.uncertainty,
+        method=method,
         dof=dof,
-        rank=estimator.tables.rank,
-        white_dof=estimator.tables.white_dof,
-        noise_autocorrelation=noise_told(estimator, extracted.series),
+        rank=min(one.tables.rank for one in used),
+        white_dof=min(one.tables.white_dof for one in used),
+        noise_autocorrelation=noise_told(used[0], extracted.series),
     )
 
 
@@ -257,19 +307,15 @@ def _zscored(series: Array) -> Array:
     return centred / np.where(spread > 0, spread, 1.0)
 
 
-def _counter(progress: Callable[[int, int], None] | None, total: int) -> Callable[[], None] | None:
-    """Turn "one more frame" into "this many of so many"."""
-    if progress is None:
-        return None
-    numbers = itertools.count(1)
-    return lambda: progress(next(numbers), total)
-
-
 def _provenance(
-    prepared: _Prepared, rank: int, extracted: Extracted, constant: NDArray[np.bool_]
+    prepared: Prepared,
+    facts: tuple[SeedFacts, ...],
+    extracted: Extracted,
+    constant: NDArray[np.bool_],
+    found: Measured,
 ) -> Provenance:
     run, table, matrices = prepared.run, prepared.table, prepared.matrices
-    width = prepared.smoothing_fwhm
+    width, choice = prepared.smoothing_fwhm, prepared.choice
     return Provenance(
         source=run.source,
         t_r=run.timing.t_r,
@@ -280,10 +326,14 @@ def _provenance(
         confounds=table.names if table else (),
         confounds_source=table.source if table else "",
         confound_rank=matrices.confound_rank,
-        rank=rank,
-        mask_source=mask_source(prepared.mask_img),
-        seeds=prepared.facts,
+        rank=prepared.coordinates.rank,
+        mask_source=prepared.mask_source,
+        seeds=facts,
         constant=int(np.count_nonzero(constant & ~extracted.unusable)),
         unusable=int(np.count_nonzero(extracted.unusable)),
         codes=run.codes,
+        measure=choice.measure,
+        max_lag=choice.max_lag if choice.measure == "lagged" else None,
+        vif=() if found.gram is None else tuple(float(v) for v in found.gram.vif),
+        condition=None if found.gram is None else found.gram.condition,
     )

@@ -14,6 +14,7 @@ from seedmap._version import __version__
 from seedmap.cli.demo import demo
 from seedmap.cli.fetch import fetch
 from seedmap.cli.run import run
+from seedmap.cli.verify import verify
 from seedmap.errors import SeedmapError, SeedmapWarning
 
 __all__ = ["main"]
@@ -27,8 +28,14 @@ network and writes maps, figures and a page. `seedmap VERB --help` shows an exam
 
 def build_app() -> App:
     """Put the verbs together."""
-    app = App(name="seedmap", help=HELP, version=__version__, version_flags=["--version"])
-    for verb in (run, demo, fetch):
+    app = App(
+        name="seedmap",
+        help=HELP,
+        version=__version__,
+        version_flags=["--version"],
+        suppress_keyboard_interrupt=False,  # `main` says that nothing was left
+    )
+    for verb in (run, demo, fetch, verify):
         app.command(verb)
     return app
 
@@ -44,13 +51,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             build_app()(
                 tokens, exit_on_error=False, print_error=False, result_action="return_value"
             )
-        except (SeedmapError, CycloptsError) as error:
-            _say(f"seedmap: {' '.join(str(error).split())}")
+        except SeedmapError as error:
+            _say(f"seedmap: {_one_line(error)}")
+            return 2
+        except CycloptsError as error:
+            verb = " ".join(["seedmap", *(error.command_chain or ())])
+            text = _one_line(error).rstrip(".")
+            _say(f"seedmap: {text}{'' if text.endswith('?') else '.'} See `{verb} --help`")
             return 2
         except KeyboardInterrupt:
             _say("seedmap: interrupted; nothing was left half-written")
             return 130
     return 0
+
+
+def _one_line(message: object) -> str:
+    return " ".join(str(message).split())
 
 
 def _say(line: str) -> None:
@@ -59,4 +75,4 @@ def _say(line: str) -> None:
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     """Print a warning as one line that says what to do."""
-    _say(f"seedmap: note: {' '.join(str(message).split())}")
+    _say(f"seedmap: note: {_one_line(message)}")

@@ -13,7 +13,7 @@ from seedmap.cli.options import OutputOptions, RunOptions, SeedOptions
 from seedmap.cli.run import analyse, write
 from seedmap.cli.screen import Screen
 from seedmap.datasets import Phantom, make_phantom
-from seedmap.images import write_text
+from seedmap.images import staged_folder, write_text
 from seedmap.temporal import Cleaning
 
 __all__ = ["demo"]
@@ -38,13 +38,15 @@ def demo(
     kept = phantom.folder / "kept-volumes.txt"
     write_text(kept, "\n".join(str(int(stays)) for stays in phantom.truth.sample_masks[0]) + "\n")
     options = RunOptions(confounds=(table,), sample_mask=kept)
-    maps = analyse(bold, SeedOptions(seed=(SEED,)), options, Cleaning(), screen)
     command = ["seedmap", "run", bold, "--seed", SEED, "--confounds", table, "--sample-mask", kept]
     line = shlex.join([*map(str, command), "--out", str(output.out)])
-    maps = replace(maps, provenance=replace(maps.provenance, command=line))
-    screen.maps(maps)
-    screen.facts([("", ""), *recovery(maps, phantom), ("", "")])
-    screen.end(output.out, write(maps, output))
+    with staged_folder(output.out) as stage:
+        maps = analyse(bold, SeedOptions(seed=(SEED,)), options, Cleaning(), screen)
+        maps = replace(maps, provenance=replace(maps.provenance, command=line))
+        screen.maps(maps)
+        screen.facts([("", ""), *recovery(maps, phantom), ("", "")])
+        paths = write(maps, output, stage)
+    screen.end(output.out, paths)
     screen.line("Same by", line)
 
 
@@ -58,7 +60,9 @@ def recovery(maps: SeedMaps, phantom: Phantom) -> list[tuple[str, str]]:
         planted, r = truth.planted_r("PCC", region.name), truth.region_mean(found, region.name)
         expected = truth.expected_r("PCC", region.name)
         errors.append(abs(r - expected))
-        rows.append((region.name, f"{planted:7.2f}  {expected:8.2f}  {r:5.2f}"))
+        # Adding zero after rounding turns a negative zero into a plain one.
+        told = [round(value, 2) + 0.0 for value in (planted, expected, r)]
+        rows.append((region.name, "{:7.2f}  {:8.2f}  {:5.2f}".format(*told)))
     rows.append(
         ("Error", f"mean |found - expected| {np.mean(errors):.3f}, largest {max(errors):.3f}")
     )

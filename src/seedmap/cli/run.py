@@ -8,14 +8,16 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from seedmap.analysis import SeedMaps, seed_maps, sibling_mask
-from seedmap.cli.options import OutputOptions, RunOptions, SeedOptions
+from seedmap.analysis import Preflight, SeedMaps, seed_maps
+from seedmap.cli.options import MeasureOptions, OutputOptions, RunOptions, SeedOptions
 from seedmap.cli.screen import Screen
+from seedmap.clusters import Atlas, Threshold, open_atlas
+from seedmap.errors import OptionError, TooFewFrames
 from seedmap.images import open_run, staged_folder
 from seedmap.report import write_report
 from seedmap.temporal import Cleaning
 
-__all__ = ["analyse", "run", "write"]
+__all__ = ["analyse", "check_threshold", "run", "write"]
 
 
 def run(
@@ -25,6 +27,7 @@ def run(
     seeds: Annotated[SeedOptions, Parameter(name="*", group="Seeds")],
     options: Annotated[RunOptions, Parameter(name="*", group="Run")] = RunOptions(),  # noqa: B008
     cleaning: Annotated[Cleaning, Parameter(name="*", group="Cleaning")] = Cleaning(),  # noqa: B008
+    measure: Annotated[MeasureOptions, Parameter(name="*", group="Measure")] = MeasureOptions(),  # noqa: B008
     output: Annotated[OutputOptions, Parameter(name="*", group="Output")] = OutputOptions(),  # noqa: B008
 ) -> None:
     """Correlate seeds with every voxel of one run and write the maps.
@@ -40,37 +43,75 @@ def run(
         The run: a 4-D NIfTI image.
     """
     screen = Screen(output.quiet, output.verbose)
-    maps = analyse(bold, seeds, options, cleaning, screen)
-    screen.maps(maps)
-    screen.end(output.out, write(maps, output))
+    check_threshold(output.parsed(), options, measure)
+    # The folder first: where it cannot be written to, that is said before the work is done.
+    with staged_folder(output.out) as stage:
+        maps = analyse(bold, seeds, options, cleaning, screen, measure)
+        screen.maps(maps)
+        screen.clusters(maps, output.parsed(), atlas_of(maps, output))
+        paths = write(maps, output, stage)
+    screen.end(output.out, paths)
+
+
+def check_threshold(threshold: Threshold, options: RunOptions, measure: MeasureOptions) -> None:
+    """Refuse a threshold of a map that there will not be."""
+    if threshold.stat == "r":
+        return
+    if options.uncertainty is None or measure.measure == "lagged":
+        why = "--uncertainty none" if options.uncertainty is None else "--measure lagged"
+        msg = f"--threshold {threshold}: {why} gives no {threshold.stat}; give a threshold of r, as r>0.5"
+        raise OptionError(msg)
 
 
 def analyse(
-    bold: Path, seeds: SeedOptions, options: RunOptions, cleaning: Cleaning, screen: Screen
+    bold: Path,
+    seeds: SeedOptions,
+    options: RunOptions,
+    cleaning: Cleaning,
+    screen: Screen,
+    measure: MeasureOptions = MeasureOptions(),  # noqa: B008
 ) -> SeedMaps:
-    """Compute the maps, with a bar while the run is read."""
+    """Compute the maps, with the plan before and a bar while the run is read."""
     opened = open_run(bold, options.t_r)
-    mask = options.mask_img if options.mask_img is not None else sibling_mask(opened.source)
-    with screen.progress("Reading and smoothing") as progress:
+
+    def on_ready(plan: Preflight) -> None:
+        screen.plan(plan)
+        refusal = plan.refusal()
+        if refusal and options.uncertainty is not None and not measure.force:
+            raise TooFewFrames(refusal)
+
+    with screen.progress("Reading and smoothing", later=True) as progress:
         maps = seed_maps(
             opened,
             seeds.parsed(),
             confounds=options.table(),
             sample_mask=options.kept(opened),
-            mask_img=mask,
+            mask_img=options.mask_of(opened),
             cleaning=cleaning,
             smoothing_fwhm=options.smoothing_fwhm,
+            measure=measure.measure,
+            max_lag=measure.max_lag,
+            uncertainty=options.uncertainty,
             n_jobs=options.n_jobs,
             progress=progress,
+            on_ready=on_ready,
         )
     command = shlex.join(["seedmap", *sys.argv[1:]])
     return replace(maps, provenance=replace(maps.provenance, command=command))
 
 
-def write(maps: SeedMaps, output: OutputOptions) -> list[Path]:
-    """Write maps, figures and report, all or nothing; return the paths."""
-    with staged_folder(output.out) as stage:
-        paths = maps.save(stage)
-        if output.figures:
-            paths += write_report(maps, stage, threshold=output.threshold)
-        return [output.out / path.relative_to(stage) for path in paths]
+def atlas_of(maps: SeedMaps, output: OutputOptions) -> Atlas | None:
+    """Open the atlas on the run's grid, if one is given."""
+    return None if output.atlas is None else open_atlas(output.atlas, maps.space)
+
+
+def write(maps: SeedMaps, output: OutputOptions, stage: Path) -> list[Path]:
+    """Write maps, clusters, figures and report into a stage; return where they will be."""
+    threshold, atlas = output.parsed(), atlas_of(maps, output)
+    paths = maps.save(stage)
+    paths += maps.save_clusters(stage, threshold, atlas=atlas)
+    if output.figures:
+        paths += write_report(
+            maps, stage, threshold=threshold.value if threshold.stat == "r" else 0.5
+        )
+    return [output.out / path.relative_to(stage) for path in paths]

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +12,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from seedmap.analysis import SeedMaps
+from seedmap.analysis import Preflight, SeedMaps
+from seedmap.clusters import Atlas, Cluster, Threshold
 
-__all__ = ["Screen", "cleaning_words", "peak_memory"]
+__all__ = ["Screen", "cleaning_words", "cluster_words", "peak_memory"]
+
+TOP_CLUSTERS = 5
+
+
+WIDE = 500
 
 
 def peak_memory() -> float | None:
@@ -36,17 +42,32 @@ class Screen:
     started: float = field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
-        self.out = Console(highlight=False, quiet=self.quiet, soft_wrap=False)
+        # In a log or a pipe a path is never broken over two lines.
+        width = None if sys.stdout.isatty() else WIDE
+        self.out = Console(highlight=False, quiet=self.quiet, width=width)
         self.bar = Console(stderr=True, quiet=self.quiet)
 
     @contextmanager
-    def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
-        """Show a bar on standard error while ``what`` lasts; it vanishes at the end."""
+    def progress(self, what: str, *, later: bool = False) -> Iterator[Callable[[int, int], None]]:
+        """Show a bar on standard error while ``what`` lasts; it vanishes at the end.
+
+        With ``later`` it appears when something is done, so that facts can be printed before.
+        """
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
         shown = self.bar.is_terminal and not self.quiet
-        with Progress(*columns, console=self.bar, transient=True, disable=not shown) as bars:
-            task = bars.add_task(what, total=None)
-            yield lambda done, total: bars.update(task, completed=done, total=total)
+        bars = Progress(*columns, console=self.bar, transient=True, disable=not shown)
+        task = bars.add_task(what, total=None)
+
+        def show(done: int, total: int) -> None:
+            bars.start()
+            bars.update(task, completed=done, total=total)
+
+        if not later:
+            bars.start()
+        try:
+            yield show
+        finally:
+            bars.stop()
 
     def facts(self, rows: list[tuple[str, str]]) -> None:
         """Print rows of a name and a fact, the facts aligned."""
@@ -60,6 +81,26 @@ class Screen:
     def maps(self, maps: SeedMaps) -> None:
         """Print what was analysed and found."""
         self.facts(run_rows(maps, verbose=self.verbose) + seed_rows(maps))
+
+    def plan(self, plan: Preflight) -> None:
+        """Print what the analysis will leave and cost, and what to mind."""
+        kept = f"{plan.kept} of {plan.frames} volumes"
+        kept += f" ({plan.minutes:.1f} min)" if plan.minutes is not None else ""
+        left = f"rank {plan.rank}, worth {plan.white_dof:.0f} degrees of freedom for white noise"
+        words = [
+            f"{kept}; {plan.confounds} confounds of rank {plan.confound_rank}",
+            f"cleaning leaves {left}",
+            f"about {plan.memory / 1e6:.0f} MB of memory at most, without figures",
+        ]
+        notes = [("Mind", concern) for concern in plan.concerns()]
+        self.facts([("Plan", "\n".join(words)), *notes])
+
+    def clusters(self, maps: SeedMaps, threshold: Threshold, atlas: Atlas | None) -> None:
+        """Print the largest clusters of each map."""
+        for seed in maps.seeds:
+            self.facts(
+                [(seed, cluster_words(maps.clusters(seed, threshold, atlas=atlas), threshold))]
+            )
 
     def end(self, folder: Path, paths: list[Path]) -> None:
         """Print where the results are, and what they cost."""
@@ -125,6 +166,8 @@ def seed_rows(maps: SeedMaps) -> list[tuple[str, str]]:
         if facts.center is not None:
             where += f": {facts.voxels} voxels, {facts.coverage:.0%} in the mask"
         r, fisherz = maps.values(facts.name, "r"), maps.values(facts.name, "fisherz")
+        measure = maps.provenance.measure
+        where += "" if measure == "correlation" else f"\nr is that of measure {measure}"
         reach = "no finite value"
         if np.isfinite(r).any():
             reach = f"r        min {np.nanmin(r):.3f}, max {np.nanmax(r):.3f}"
@@ -144,3 +187,24 @@ def certainty_words(maps: SeedMaps, seed: str) -> str:
     found = np.count_nonzero(q < 0.05)
     share = found / np.count_nonzero(np.isfinite(q))
     return f"\ndof      median {np.nanmedian(dof):.0f}; q < 0.05 in {found:,} voxels ({share:.0%})"
+
+
+def cluster_words(clusters: Sequence[Cluster], threshold: Threshold) -> str:
+    """List the largest clusters, the seed's own neighbourhood left out."""
+    where = f"with {threshold.words}, away from the seed"
+    if not clusters:
+        return f"no cluster {where}"
+    lines = [f"{len(clusters)} cluster{'s' if len(clusters) > 1 else ''} {where}:"]
+    lines.append("   x    y    z mm      r      z        q     mm3")
+    for one in clusters[:TOP_CLUSTERS]:
+        place = f"{one.x:4.0f} {one.y:4.0f} {one.z_mm:4.0f}   "
+        numbers = f"{one.r:6.2f} {_known(one.z, '6.2f')} {_known(one.q, '8.1e')} {one.mm3:7.0f}"
+        lines.append(f"{place} {numbers}  {one.region}".rstrip())
+    if len(clusters) > TOP_CLUSTERS:
+        lines.append(f"and {len(clusters) - TOP_CLUSTERS} smaller ones in the table")
+    return "\n".join(lines)
+
+
+def _known(value: float, form: str) -> str:
+    width = int(form.split(".")[0])
+    return f"{value:{form}}" if np.isfinite(value) else "-".rjust(width)

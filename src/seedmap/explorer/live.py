@@ -246,7 +246,7 @@ class LiveRun:
 
     def sample_at(self, place: tuple[float, float, float]) -> int | None:
         """Return the sample whose voxel holds a place [mm]; None outside the mask."""
-        voxel = np.round(self.grid.to_voxels([place])[0]).astype(int)
+        voxel = np.floor(self.grid.to_voxels([place])[0] + 0.5).astype(int)  # as the page rounds
         if (
             (voxel < 0).any()
             or (voxel >= self.grid.shape).any()

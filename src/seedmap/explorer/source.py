@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seedmap._checks import Array, Keep, parse_sample_mask
-from seedmap.analysis import Provenance, SeedFacts, SeedMaps
-from seedmap.analysis.door import check_timing, find_mask, mask_source, parse_n_jobs
+from seedmap.analysis import SeedMaps, seed_maps
+from seedmap.analysis.door import check_timing, find_mask, parse_n_jobs
 from seedmap.confounds import ConfoundTable, read_confounds
-from seedmap.errors import SeedError
 from seedmap.explorer.live import LiveRun
 from seedmap.explorer.recipe import Recipe, confound_groups
 from seedmap.explorer.walk import Walk
@@ -32,7 +31,6 @@ __all__ = ["Cleaned", "Source", "open_source"]
 AROUND = DEFAULT_RADIUS
 # All rows together may have this many times the bytes of the run in float32.
 MOST_MEMORY = 2.2
-LOOK_AT = 5  # samples whose series go with saved maps
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +75,8 @@ class Source:
         All confounds that were given, checked against the run.
     mask : ndarray of bool, shape (x, y, z), or None
         Voxels of the brain; None finds nilearn's background mask while reading.
-    mask_source : str
-        Where the mask comes from.
+    mask_img : object
+        The mask as it was given.
     recipe : Recipe
         The recipe to begin with.
     n_jobs : int
@@ -89,7 +87,7 @@ class Source:
     keep: Keep
     confounds: ConfoundTable | None
     mask: NDArray[np.bool_] | None
-    mask_source: str
+    mask_img: Any
     recipe: Recipe
     n_jobs: int
 
@@ -163,53 +161,20 @@ class Source:
         reach = AROUND if outside.size <= room else (outside[room - 1] if room else 0.0)
         return np.asarray(distance <= reach, dtype=bool)
 
-    def maps(self, cleaned: Cleaned, seed: Sphere, command: str) -> SeedMaps:
-        """Return the map of a seed as `seedmap.seed_maps` would.
-
-        Raises
-        ------
-        SeedError
-            If the explorer does not hear all of the seed's voxels.
-        """
-        live, heard = cleaned.live, cleaned.live.listen(seed)
-        if heard.left_out:
-            msg = (
-                f"seed {seed.name!r}: {heard.left_out} of its {heard.voxels} voxels lie too far outside "
-                "the mask, or are not finite, so this map is not that of `seedmap run`; move or shrink it"
-            )
-            raise SeedError(msg)
-        samples = np.linspace(0, live.grid.n_samples - 1, LOOK_AT + 2).astype(np.int64)[1:-1]
-        looks = [live.series(live.targets[sample]) for sample in samples]
-        facts = SeedFacts(seed.name, seed.definition, seed.center, heard.voxels, heard.coverage)
-        return SeedMaps(
-            seeds=(seed.name,),
-            space=live.grid,
-            r=live.r(heard.unit)[None],
-            seed_series=live.series(heard.unit)[:, None],
-            sample_series=np.stack(looks, axis=1),
-            sample_indices=samples,
-            provenance=self._provenance(cleaned, facts, command),
-        )
-
-    def _provenance(self, cleaned: Cleaned, facts: SeedFacts, command: str) -> Provenance:
-        run, table = self.run, cleaned.table
-        return Provenance(
-            source=run.source,
-            t_r=run.timing.t_r,
-            t_r_source=run.timing.source,
-            keep=cleaned.matrices.keep,
-            cleaning=cleaned.recipe.cleaning,
-            smoothing_fwhm=cleaned.recipe.smoothing_fwhm,
-            confounds=table.names if table else (),
-            confounds_source=table.source if table else "",
-            confound_rank=cleaned.matrices.confound_rank,
-            rank=cleaned.rank,
-            mask_source=self.mask_source,
-            seeds=(facts,),
-            constant=cleaned.live.constant,
-            unusable=cleaned.live.unusable,
-            codes=run.codes,
-            command=command,
+    def certain_maps(
+        self, recipe: Recipe, seed: Sphere, progress: Callable[[int, int], None] | None = None
+    ) -> SeedMaps:
+        """Return what `seedmap run` makes of a seed, error bars included; reads the run again."""
+        return seed_maps(
+            self.run,
+            [seed],
+            confounds=self.chosen(recipe),
+            sample_mask=self.keep,
+            mask_img=self.mask_img,
+            cleaning=recipe.cleaning,
+            smoothing_fwhm=recipe.smoothing_fwhm,
+            n_jobs=self.n_jobs,
+            progress=progress,
         )
 
 
@@ -245,7 +210,7 @@ def open_source(  # noqa: PLR0913  the options of seed_maps that belong to the r
         keep=keep,
         confounds=table,
         mask=find_mask(mask_img, run, keep),
-        mask_source=mask_source(mask_img),
+        mask_img=mask_img,
         recipe=recipe,
         n_jobs=parse_n_jobs(n_jobs),
     )

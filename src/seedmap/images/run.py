@@ -6,6 +6,7 @@ frozen record. Nothing but headers is read until its frames are asked for.
 
 import json
 import warnings
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,8 +33,9 @@ IMAGE_SUFFIXES = (
     ".mgz",
     ".mgh",
 )
-# Units of the header's repetition time, in seconds. Unknown is taken for seconds, as everyone does.
-SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6, "unknown": 1.0}
+# NIfTI's codes of the repetition time's unit, in seconds, and the bits of the header they stand in.
+# An unknown unit is taken for seconds, as everyone does.
+SECONDS, UNIT_BITS = {8: 1.0, 16: 1e-3, 24: 1e-6}, 0b111000
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def load_image(image: Any, *, role: str = "image") -> Any:
         raise MissingFile(msg)
     try:
         loaded = nib.load(path)
-    except (ImageFileError, HeaderDataError, EOFError, OSError, ValueError) as error:
+    except (ImageFileError, HeaderDataError, EOFError, OSError, ValueError, zlib.error) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         msg = f"{path}: this {role} is not an image that can be read ({reason}); a NIfTI file is wanted"
         raise ImageError(msg) from error
@@ -180,11 +182,15 @@ def _open_one(bold: Any, t_r: float | None) -> Run:
             "Is it a single volume?"
         )
         raise ImageError(msg)
+    if min(shape) < 1:
+        msg = f"{source}: the image has shape {shape}, so there is nothing in it; mend its header"
+        raise ImageError(msg)
     return _run_of(image, source, frames=shape[3], timing=_timing(image, source, t_r))
 
 
 def _run_of(image: Any, source: str, *, frames: int, timing: Timing) -> Run:
-    dtype, slope, inter = _storage(image, source)
+    data = _data_of(image)
+    dtype, slope, inter = _storage(data, source)
     return Run(
         source=source,
         space=Grid.whole(image.affine, image.shape[:3]),
@@ -194,7 +200,7 @@ def _run_of(image: Any, source: str, *, frames: int, timing: Timing) -> Run:
         slope=slope,
         inter=inter,
         codes=_codes(image),
-        _open=_opener(image, dtype),
+        _open=_opener(data, dtype),
     )
 
 
@@ -218,7 +224,7 @@ def _open_list(images: Sequence[Any], t_r: float | None) -> Run:
             msg = f"{name}: its grid differs from that of the first image of the list; resample it"
             raise SpaceMismatch(msg)
     source = str(first.get_filename() or "images in memory")
-    timing = Timing(t_r, "argument") if t_r is not None else Timing(None, "header")
+    timing = Timing(None, "header") if t_r is None else Timing(_positive_t_r(t_r), "argument")
 
     def load(index: int) -> NDArray[Any]:
         return np.asarray(loaded[index].dataobj)
@@ -236,9 +242,21 @@ def _open_list(images: Sequence[Any], t_r: float | None) -> Run:
     )
 
 
-def _storage(image: Any, source: str) -> tuple[np.dtype[Any], float, float]:
-    """How values are stored: type, slope and intercept."""
+def _data_of(image: Any) -> Any:
+    """Return an image's array, or a proxy whose frames lie plainly in one file, one after another.
+
+    What is neither, such as a format with a scaling of its own for each slice, is loaded whole.
+    """
+    import nibabel as nib
+    from nibabel.arrayproxy import ArrayProxy
+
     data = image.dataobj
+    plain = type(data) is ArrayProxy and isinstance(data.file_like, str | Path)
+    return data if plain or not nib.is_proxy(data) else np.asarray(data)
+
+
+def _storage(data: Any, source: str) -> tuple[np.dtype[Any], float, float]:
+    """How values are stored: type, slope and intercept."""
     dtype = np.dtype(data.dtype)
     if dtype.kind not in "biuf":
         msg = f"{source}: values are stored as {dtype}; real numbers are wanted (int or float)"
@@ -246,16 +264,15 @@ def _storage(image: Any, source: str) -> tuple[np.dtype[Any], float, float]:
     return dtype, float(getattr(data, "slope", 1.0)), float(getattr(data, "inter", 0.0))
 
 
-def _opener(image: Any, dtype: np.dtype[Any]) -> Callable[[NDArray[np.bool_]], FrameStream]:
+def _opener(data: Any, dtype: np.dtype[Any]) -> Callable[[NDArray[np.bool_]], FrameStream]:
     """Choose how frames are read: from memory, through a memory map, or read ahead."""
     import nibabel as nib
 
-    data = image.dataobj
     if not nib.is_proxy(data):
         array = np.asarray(data)
         return lambda wanted: LoadedFrames(lambda index: array[..., index], wanted)
     path = Path(str(data.file_like))
-    layout = FileLayout(path, int(data.offset), dtype, image.shape[:3], image.shape[3])
+    layout = FileLayout(path, int(data.offset), dtype, data.shape[:3], data.shape[3])
     if is_gzip(path) or path.suffix in (".bz2", ".zst"):
         return lambda wanted: ReadAhead(layout, wanted)
     mapped = layout.memory_map()
@@ -291,10 +308,21 @@ def _header_t_r(image: Any) -> float:
     zooms = image.header.get_zooms()
     if len(zooms) < 4:
         return 0.0
-    units = image.header.get_xyzt_units()[1] if hasattr(image.header, "get_xyzt_units") else "sec"
-    seconds = float(zooms[3]) * SECONDS.get(units, 1.0)
+    seconds = float(zooms[3]) * _unit_of_time(image.header)
     # Headers hold float32: 0.72 would come out as 0.7200000286.
     return float(f"{seconds:.6g}") if np.isfinite(seconds) and seconds > 0 else 0.0
+
+
+def _unit_of_time(header: Any) -> float:
+    """Return the unit of a header's repetition time [s]."""
+    import nibabel as nib
+
+    if isinstance(header, nib.freesurfer.mghformat.MGHHeader):
+        return 1e-3
+    if isinstance(header, nib.Nifti1Header):
+        # nibabel's own reading of the units fails where the unit of length is not known.
+        return SECONDS.get(int(header["xyzt_units"]) & UNIT_BITS, 1.0)
+    return 1.0
 
 
 def _sibling_t_r(source: str) -> float | None:
@@ -310,7 +338,8 @@ def _sibling_t_r(source: str) -> float | None:
     value = facts.get("RepetitionTime") if isinstance(facts, dict) else None
     if value is None:
         return None
-    if not isinstance(value, int | float) or not np.isfinite(value) or value <= 0:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not np.isfinite(value) or value <= 0:
         msg = f"{sibling}: RepetitionTime is {value!r}; a number of seconds above 0 is wanted"
         raise ImageError(msg)
     return float(value)

@@ -45,7 +45,7 @@ class Grid:
             msg = "the affine maps the voxels onto a plane; mend the image's header"
             raise ImageError(msg)
         object.__setattr__(self, "affine", readonly(affine))
-        object.__setattr__(self, "mask", readonly(np.ascontiguousarray(self.mask, dtype=bool)))
+        object.__setattr__(self, "mask", readonly(np.array(self.mask, dtype=bool, order="C")))
 
     @classmethod
     def whole(cls, affine: ArrayLike, shape: tuple[int, ...]) -> "Grid":

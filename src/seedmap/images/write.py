@@ -75,7 +75,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     except BaseException as error:
         if name:
             Path(name).unlink(missing_ok=True)
-        if isinstance(error, OSError) and not isinstance(error, OutputError):
+        if isinstance(error, OSError) and error.errno is not None:  # ours have no number
             raise _cannot_write(path, error) from error
         raise
 
@@ -111,8 +111,12 @@ def staged_folder(folder: Path | str) -> Iterator[Path]:
 
 def _move_into_place(stage: Path, folder: Path) -> None:
     """Rename every staged file; a folder that is empty by then is removed."""
-    for path in sorted(stage.rglob("*")):
-        target = folder / path.relative_to(stage)
+    staged = [(path, folder / path.relative_to(stage)) for path in sorted(stage.rglob("*"))]
+    for path, target in staged:  # before anything has moved
+        if target.exists() and target.is_dir() != path.is_dir():
+            what = "folder" if target.is_dir() else "file"
+            raise OSError(errno.EEXIST, f"{target.name} is a {what} there")
+    for path, target in staged:
         if path.is_dir():
             target.mkdir(exist_ok=True)
         else:

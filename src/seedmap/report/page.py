@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from seedmap.analysis import SeedMaps, source_stem
 from seedmap.report.pictures import Picture, Pictures
-from seedmap.report.tables import library_versions, run_facts, seed_rows
+from seedmap.report.tables import library_versions, run_facts, seed_table
 from seedmap.report.words import describe_certainty, describe_cleaning, summarize, true_minus
 
 __all__ = ["render_report"]
@@ -42,14 +42,12 @@ def render_report(
         lstrip_blocks=True,
     )
     environment.filters |= {"data_uri": _data_uri, "true_minus": true_minus}
-    headings, rows = seed_rows(maps, threshold)
     return environment.get_template("report.html.j2").render(
         title=source_stem(maps.provenance.source),
         summary=summarize(maps, threshold),
         seeds=maps.provenance.seeds,
         pictures=pictures,
-        headings=headings,
-        rows=rows,
+        measures=seed_table(maps, threshold),
         methods=describe_cleaning(maps.provenance),
         certainty=describe_certainty(maps),
         facts=run_facts(maps),

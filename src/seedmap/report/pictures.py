@@ -1,17 +1,14 @@
 """The pictures of a report: drawn, written as files, and described in words."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seedmap.analysis import SeedFacts, SeedMaps, label_of, source_stem
 from seedmap.figures import plot_sample_series, plot_series, save_figure
 from seedmap.report.words import count, listed, number, true_minus
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["Picture", "Pictures", "draw_pictures"]
 
@@ -83,28 +80,28 @@ def draw_pictures(maps: SeedMaps, folder: Path, *, threshold: float) -> Pictures
     OutputError
         If the folder cannot be written to or the disk is full.
     """
-    (folder / "figures").mkdir(exist_ok=True)
     stem = source_stem(maps.provenance.source)
+    figures = folder / "figures"
+    figures.mkdir(exist_ok=True)
     drawn = {}
     for facts in maps.provenance.seeds:
-        figure = maps.plot(facts.name, threshold=threshold)
         name = f"{stem}_seed-{label_of(facts.name)}_stat-r_statmap"
-        alt = _map_alt(facts, threshold)
-        drawn[facts.name] = _written(
-            figure, folder, name, alt, _map_caption(maps, facts, threshold)
-        )
-    return Pictures(drawn, (_seeds_picture(maps, folder, stem), _voxels(maps, folder, stem)))
+        files = save_figure(maps.plot(facts.name, threshold=threshold), figures / name)
+        caption = _map_caption(maps, facts, threshold)
+        drawn[facts.name] = _picture(files, _map_alt(facts, threshold), caption)
+    series = _seeds(maps, figures / f"{stem}_timeseries"), _voxels(maps, figures / f"{stem}_voxels")
+    return Pictures(drawn, series)
 
 
-def _seeds_picture(maps: SeedMaps, folder: Path, stem: str) -> Picture:
+def _seeds(maps: SeedMaps, path: Path) -> Picture:
     source = maps.provenance
     figure = plot_series(maps.seed_series, maps.seeds, source.keep, source.t_r)
-    alt = f"Lines of the cleaned signal of {listed(maps.seeds)} over time, in standard deviations."
-    caption = f"Cleaned series of {listed(maps.seeds)}. {_grey(maps)}"
-    return _written(figure, folder, f"{stem}_timeseries", alt, caption)
+    whose = listed(maps.seeds)
+    alt = f"Lines of the cleaned signal of {whose} over time, in standard deviations."
+    return _picture(save_figure(figure, path), alt, f"Cleaned series of {whose}. {_grey(maps)}")
 
 
-def _voxels(maps: SeedMaps, folder: Path, stem: str) -> Picture:
+def _voxels(maps: SeedMaps, path: Path) -> Picture:
     source = maps.provenance
     places = maps.space.coordinates()[maps.sample_indices]
     labels = [f"({', '.join(number(c, 0) for c in place)}) mm" for place in places]
@@ -112,14 +109,14 @@ def _voxels(maps: SeedMaps, folder: Path, stem: str) -> Picture:
     few = count(len(labels), "voxel")
     alt = f"Lines of the cleaned signal of {few} over time, one beneath the other."
     caption = f"Cleaned series of {few} spread over the mask. {_grey(maps)}"
-    return _written(figure, folder, f"{stem}_voxels", alt, caption)
+    return _picture(save_figure(figure, path), alt, caption)
 
 
-def _written(figure: "Figure", folder: Path, name: str, alt: str, caption: str) -> Picture:
-    """Write a figure and return it with its words."""
-    png = save_figure(figure, folder / "figures" / name)[0].read_bytes()
+def _picture(files: Sequence[Path], alt: str, caption: str) -> Picture:
+    """Put a figure's files, PNG and PDF, and its words together."""
+    png = files[0].read_bytes()
     width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))  # PNG's header
-    return Picture(png, width, height, alt, caption, pdf=f"figures/{name}.pdf")
+    return Picture(png, width, height, alt, caption, pdf=f"figures/{files[1].name}")
 
 
 def _map_alt(facts: SeedFacts, threshold: float) -> str:

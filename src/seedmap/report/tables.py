@@ -1,6 +1,6 @@
-"""The tables of a report: one row a seed, and the facts about the run.
+"""The tables of a report: what was measured for each seed, and the facts about the run.
 
-To add a number to the page, add a `Column` to `COLUMNS` or a pair to `run_facts`.
+To add a number to the page, add a `Measure` to `MEASURES` or a pair to `run_facts`.
 """
 
 from collections.abc import Callable
@@ -15,25 +15,25 @@ from seedmap._checks import Array
 from seedmap.analysis import Provenance, SeedMaps, versions
 from seedmap.report.words import DASH, T_R_SOURCES, count, number, percent
 
-__all__ = ["COLUMNS", "Column", "library_versions", "run_facts", "seed_rows"]
+__all__ = ["MEASURES", "Measure", "library_versions", "run_facts", "seed_table"]
 
 
 @dataclass(frozen=True)
-class Column:
-    """One number a seed.
+class Measure:
+    """One number a seed, a row of the table.
 
     Attributes
     ----------
     heading : str
-        What stands above it; ``{threshold}`` is filled in.
-    cell : callable
-        From the maps, the seed's position and the threshold to the words of the cell.
+        What stands before it; ``{threshold}`` is filled in.
+    value : callable
+        From the maps, the seed's position and the threshold to the value in words.
     needs : str
-        Statistic without which the column is left out.
+        Statistic without which the row is left out.
     """
 
     heading: str
-    cell: Callable[[SeedMaps, int, float], str]
+    value: Callable[[SeedMaps, int, float], str]
     needs: str = "r"
 
 
@@ -74,31 +74,31 @@ def _median_dof(maps: SeedMaps, seed: int, _: float) -> str:
 
 
 ALPHA = 0.05  # the usual rate of false discoveries; for a count only, nothing is cut off by it
-COLUMNS = (
-    Column("Seed", lambda maps, seed, _: maps.seeds[seed]),
-    Column("Voxels in seed", _voxels),
-    Column("Coverage", lambda maps, seed, _: percent(maps.provenance.seeds[seed].coverage)),
-    Column("Min r", lambda maps, seed, _: _end(maps.r[seed], np.min)),
-    Column("Max r", lambda maps, seed, _: _end(maps.r[seed], np.max)),
-    Column("Max r elsewhere", _max_elsewhere),
-    Column("Min Fisher z", lambda maps, seed, _: _end(maps.fisherz[seed], np.min)),
-    Column("Max Fisher z", lambda maps, seed, _: _end(maps.fisherz[seed], np.max)),
-    Column("Voxels with |r| > {threshold}", _beyond),
-    Column("Voxels with q < 0.05", _significant, needs="q"),
-    Column("Median dof", _median_dof, needs="dof"),
-    Column("NaN", lambda maps, seed, _: f"{np.count_nonzero(np.isnan(maps.r[seed])):,}"),
+MEASURES = (
+    Measure("Voxels in seed", _voxels),
+    Measure("Coverage", lambda maps, seed, _: percent(maps.provenance.seeds[seed].coverage)),
+    Measure("Min r", lambda maps, seed, _: _end(maps.r[seed], np.min)),
+    Measure("Max r", lambda maps, seed, _: _end(maps.r[seed], np.max)),
+    Measure("Max r elsewhere", _max_elsewhere),
+    Measure("Min Fisher z", lambda maps, seed, _: _end(maps.fisherz[seed], np.min)),
+    Measure("Max Fisher z", lambda maps, seed, _: _end(maps.fisherz[seed], np.max)),
+    Measure("Voxels with |r| > {threshold}", _beyond),
+    Measure("Voxels with q < 0.05", _significant, needs="q"),
+    Measure("Median dof", _median_dof, needs="dof"),
+    Measure("NaN", lambda maps, seed, _: f"{np.count_nonzero(np.isnan(maps.r[seed])):,}"),
 )
 
 
-def seed_rows(maps: SeedMaps, threshold: float) -> tuple[list[str], list[list[str]]]:
-    """Return the headings and a row of cells a seed."""
-    columns = [column for column in COLUMNS if column.needs in maps.stats]
-    headings = [column.heading.format(threshold=f"{threshold:g}") for column in columns]
-    rows = [
-        [column.cell(maps, seed, threshold) for column in columns]
-        for seed in range(len(maps.seeds))
+def seed_table(maps: SeedMaps, threshold: float) -> list[tuple[str, list[str]]]:
+    """Return one row a measure: its heading, and its value for each seed."""
+    return [
+        (
+            measure.heading.format(threshold=f"{threshold:g}"),
+            [measure.value(maps, seed, threshold) for seed in range(len(maps.seeds))],
+        )
+        for measure in MEASURES
+        if measure.needs in maps.stats
     ]
-    return headings, rows
 
 
 def run_facts(maps: SeedMaps) -> list[tuple[str, str]]:

@@ -187,9 +187,9 @@ def cleaning_matrices(
     if cleaning.filter == "cosine" and cleaning.high_pass and t_r:
         given = np.hstack([given, cosine_drift(frames, t_r, cleaning.high_pass)])
     basis = _confound_basis(given, before, keep, centre=cleaning.standardize_confounds)
-    _check_something_left(basis.shape[1], int(keep.sum()))
-    steps = Nuisance(basis) @ before
-    L = steps.matrix()
+    uncorrected = before.matrix()
+    L = Nuisance(basis).apply(uncorrected)
+    _check_something_left(basis.shape[1], uncorrected, L)
     L[:, ~keep] = 0.0  # they are: this turns rounding in a Detrend-free chain into exact zeros
     return CleaningMatrices(
         L=readonly(L),
@@ -261,11 +261,14 @@ def _noise_basis(given: Array, keep: Keep) -> Array:
     return left[:, size > RANK_AFTER_FILTER * size.max()]
 
 
-def _check_something_left(rank: int, kept: int) -> None:
-    """Refuse confounds that span all kept frames: every series would be zero."""
-    if rank >= kept - 1:
+def _check_something_left(rank: int, before: Array, after: Array) -> None:
+    """Refuse confounds that leave one direction or none: every r would be 1, -1 or noise."""
+    # A cleaning lets what it keeps through at a gain near 1, so its squares sum to how many
+    # directions it keeps. The mean, which no correlation sees, does not count.
+    had, left = (np.square(step - step.mean(axis=0)).sum() for step in (before, after))
+    if rank and left < min(1.5, 0.5 * had):
         msg = (
-            f"the confounds span {rank} directions and only {kept} frames are kept, so nothing is "
+            f"the confounds span {rank} directions and only {len(after)} frames are kept, so nothing is "
             "left to correlate; use fewer confounds or a longer run"
         )
         raise TooFewFrames(msg)

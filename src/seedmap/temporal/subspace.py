@@ -14,9 +14,10 @@ from seedmap._checks import Array, readonly
 
 __all__ = ["Coordinates", "own_coordinates"]
 
-# Directions weaker than this share of the strongest are left out. What they carry changes an r
-# by less than 1e-6 times the ratio of a series' size before to that after the cleaning.
-NEGLIGIBLE = 1e-6
+# Directions weaker than this share of the strongest are left out. They are orthogonal to the
+# others, so an r changes by less than the square of this share times the ratio of a series' size
+# before to that after the cleaning: by 1e-5 at a ratio of 100, where noise is all there is.
+NEGLIGIBLE = 3e-5
 # A Butterworth filter has no sharp rank; a direction below this share counts as lost.
 COUNTS = 1e-3
 

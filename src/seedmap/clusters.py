@@ -1,0 +1,307 @@
+"""Thresholds as a user writes them, and the clusters of a map beyond one.
+
+A cluster is a set of voxels beyond the threshold, of one sign, that share faces, as in nilearn's
+table of clusters. Names of regions come from an atlas that is given.
+"""
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedmap._checks import Array
+from seedmap.errors import ImageError, OptionError, SpaceMismatch
+from seedmap.images import Grid, load_image, stem_of
+from seedmap.spatial import resample_onto
+
+__all__ = [
+    "Atlas",
+    "Cluster",
+    "Threshold",
+    "clusters_table",
+    "find_clusters",
+    "open_atlas",
+    "parse_threshold",
+]
+
+# Regions named for one cluster, each with at least a tenth of it.
+MOST_REGIONS, SMALLEST_SHARE = 3, 0.1
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Which values of a map count: ``|r|`` or ``|z|`` above a value, or q below one."""
+
+    stat: str = "r"
+    """``"r"``, ``"z"`` or ``"q"``."""
+
+    value: float = 0.5
+    """Above 0; below 1 for q, and at most 1 for r."""
+
+    def __post_init__(self) -> None:
+        good = {
+            "r": 0 <= self.value < 1,
+            "z": 0 <= self.value < np.inf,
+            "q": 0 < self.value <= 1,
+        }
+        if not good.get(self.stat, False):
+            msg = (
+                f"a threshold of {self.stat} {self.value:g} makes no sense; give r>0.5 (a size from 0 "
+                "to below 1), z>3.1 (0 or more) or q<0.05 (above 0 to 1)"
+            )
+            raise OptionError(msg)
+
+    def __str__(self) -> str:
+        """Write it as it is read: ``r>0.5``."""
+        return f"{self.stat}{'<' if self.stat == 'q' else '>'}{self.value:g}"
+
+    @property
+    def words(self) -> str:
+        """Write it as in a sentence: ``|r| > 0.5`` or ``q < 0.05``."""
+        return f"q < {self.value:g}" if self.stat == "q" else f"|{self.stat}| > {self.value:g}"
+
+    def passed(self, values: Array) -> NDArray[np.bool_]:
+        """Say which values of the map of `stat` count; NaN never does."""
+        with np.errstate(invalid="ignore"):
+            return values < self.value if self.stat == "q" else np.abs(values) > self.value
+
+
+def parse_threshold(threshold: object) -> Threshold:
+    """Read a threshold: a number (of r), ``"r>0.5"``, ``"z>3.1"`` or ``"q<0.05"``.
+
+    Both signs count, so ``|r|>0.5`` means the same as ``r>0.5``.
+
+    Raises
+    ------
+    OptionError
+        If it cannot be understood.
+
+    Examples
+    --------
+    >>> parse_threshold("q<0.05")
+    Threshold(stat='q', value=0.05)
+    >>> parse_threshold(0.3)
+    Threshold(stat='r', value=0.3)
+    """
+    if isinstance(threshold, Threshold):
+        return threshold
+    text = re.sub(r"[\s|]", "", str(threshold))
+    found = re.fullmatch(r"(?:([rz])>=?|(q)<=?)?([0-9.]+(?:[eE][-+]?\d+)?)", text)
+    try:
+        value = float(found[3]) if found else None
+    except ValueError:
+        value = None
+    if found is None or value is None:
+        msg = (
+            f"the threshold {str(threshold)!r} cannot be read; write 'r>0.5', 'z>3.1' or 'q<0.05', in "
+            "quotes (a size: both signs count)"
+        )
+        raise OptionError(msg)
+    return Threshold(found[1] or found[2] or "r", value)
+
+
+@dataclass(frozen=True, eq=False)
+class Atlas:
+    """Numbered regions on a run's grid; built by `open_atlas`.
+
+    Attributes
+    ----------
+    labels : ndarray of int, shape (x, y, z)
+        0 where there is no region.
+    names : mapping of int to str
+        Empty where no names are known: regions are then called by their number.
+    source : str
+        The file.
+    """
+
+    labels: NDArray[np.int64]
+    names: Mapping[int, str] = field(default_factory=dict)
+    source: str = ""
+
+    def name(self, label: int) -> str:
+        """Return what a region is called; empty for none."""
+        return self.names.get(label, str(label)) if label else ""
+
+
+def open_atlas(image: Any, grid: Grid, lut: str | Path | None = None) -> Atlas:
+    """Bring an atlas onto a run's grid, by the nearest voxel.
+
+    Parameters
+    ----------
+    image
+        Path or nibabel image of whole numbers, 3-D, in the space of the run.
+    grid
+        The run's grid.
+    lut
+        Look-up table (TSV with columns ``index`` and ``name``). None looks for one beside the
+        image, of the same name.
+
+    Returns
+    -------
+    Atlas
+
+    Raises
+    ------
+    ImageError
+        If the image holds no whole numbers in three dimensions, or the table cannot be read.
+    SpaceMismatch
+        If no region reaches the run's grid.
+    """
+    loaded = load_image(image, role="atlas")
+    source = str(loaded.get_filename() or "the atlas")
+    values = np.asarray(loaded.dataobj)
+    values = values[..., 0] if values.ndim == 4 and values.shape[3] == 1 else values
+    values = np.nan_to_num(values) if values.dtype.kind == "f" else values
+    if values.ndim != 3 or not np.array_equal(values, np.round(values)):
+        msg = f"{source}: an atlas holds whole numbers in three dimensions; this has shape {values.shape}"
+        raise ImageError(msg)
+    whole = Grid.whole(loaded.affine, values.shape)
+    labels = resample_onto(values.astype(np.int32), whole, grid, "nearest").astype(np.int64)
+    if not labels.any():
+        msg = f"{source}: no region of the atlas reaches the run; is it in the same space?"
+        raise SpaceMismatch(msg)
+    return Atlas(labels, _names(source, lut), source)
+
+
+def _names(source: str, lut: str | Path | None) -> dict[int, str]:
+    """Read the names of an atlas's regions; none where there is no table."""
+    path = Path(lut) if lut else Path(source).with_name(stem_of(source) + ".tsv")
+    if lut is None and not path.is_file():
+        return {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t"))
+        return {int(row["index"]): row["name"] for row in rows}
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        msg = f"{path}: a look-up table has the columns index (whole numbers) and name; mend it"
+        raise ImageError(msg) from error
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Voxels beyond a threshold that share faces and sign.
+
+    Attributes
+    ----------
+    x, y, z_mm : float
+        Place of its strongest voxel [mm].
+    r, z, q : float
+        Values there; NaN where they are not known.
+    voxels : int
+        Number of voxels.
+    mm3 : float
+        Volume [mm3].
+    region : str
+        Region of the strongest voxel; empty without an atlas.
+    regions : str
+        The regions that it covers most of all, with their shares of it.
+    """
+
+    x: float
+    y: float
+    z_mm: float
+    r: float
+    z: float
+    q: float
+    voxels: int
+    mm3: float
+    region: str = ""
+    regions: str = ""
+
+
+def find_clusters(
+    grid: Grid,
+    counts: NDArray[np.bool_],
+    r: Array,
+    others: Mapping[str, Array] | None = None,
+    atlas: Atlas | None = None,
+) -> tuple[Cluster, ...]:
+    """Find the clusters of a map.
+
+    Parameters
+    ----------
+    grid
+        Where the samples lie.
+    counts
+        Samples that are beyond the threshold, shape (samples,).
+    r
+        The correlations, shape (samples,): their sign parts clusters, their size finds peaks.
+    others
+        Maps ``z`` and ``q``, shape (samples,), where they are known. With ``z``, peaks are its.
+    atlas
+        Where names of regions come from.
+
+    Returns
+    -------
+    tuple of Cluster
+        The largest first; those of equal size by the strength of their peak.
+    """
+    from scipy import ndimage
+
+    others = others or {}
+    strength = np.abs(np.nan_to_num(others.get("z", r)))
+    samples = np.full(grid.shape, -1)
+    samples[grid.mask] = np.arange(grid.n_samples)
+    found = []
+    for sign in (1, -1):
+        with np.errstate(invalid="ignore"):
+            numbered, how_many = ndimage.label(grid.unmask(counts & (sign * r > 0)))
+        for number, box in enumerate(ndimage.find_objects(numbered, how_many), start=1):
+            members = samples[box][numbered[box] == number]
+            found.append(_cluster(grid, members, strength, {"r": r, **others}, atlas))
+    return tuple(sorted(found, key=lambda one: (-one.voxels, -abs(one.r), one.x, one.y)))
+
+
+def _cluster(
+    grid: Grid,
+    members: NDArray[np.int64],
+    strength: Array,
+    maps: Mapping[str, Array],
+    atlas: Atlas | None,
+) -> Cluster:
+    """Describe the cluster of some samples."""
+    peak = members[np.argmax(strength[members])]
+    x, y, z_mm = np.round(grid.to_mm(_voxels(grid, np.array([peak])))[0], 2).tolist()
+    r, z, q = (float(maps[stat][peak]) if stat in maps else np.nan for stat in "rzq")
+    region, regions = "", ""
+    if atlas is not None:
+        labels = atlas.labels[tuple(_voxels(grid, members).T)]
+        region = atlas.name(int(labels[members == peak][0]))
+        regions = _shares(atlas, labels)
+    volume = round(members.size * grid.voxel_volume, 3)
+    return Cluster(x, y, z_mm, r, z, q, members.size, volume, region, regions)
+
+
+def _voxels(grid: Grid, members: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Turn samples into voxel indices (members, 3)."""
+    flat = np.flatnonzero(grid.mask)[members]
+    return np.stack(np.unravel_index(flat, grid.shape), axis=1)
+
+
+def _shares(atlas: Atlas, labels: NDArray[np.int64]) -> str:
+    """Name the regions that some voxels lie in, with the share of the voxels in each."""
+    present, count = np.unique(labels, return_counts=True)
+    order = np.argsort(-count, kind="stable")
+    shares = [(int(present[i]), count[i] / labels.size) for i in order if present[i]]
+    named = [(label, share) for label, share in shares if share >= SMALLEST_SHARE][:MOST_REGIONS]
+    return "; ".join(f"{atlas.name(label)} {share:.0%}" for label, share in named)
+
+
+def clusters_table(clusters: Sequence[Cluster]) -> str:
+    """Write clusters as a tab-separated table, ``n/a`` where a value is not known."""
+    head = "cluster\tx_mm\ty_mm\tz_mm\tr\tz\tq\tvoxels\tsize_mm3\tregion\tregions"
+    lines = [head]
+    for number, cluster in enumerate(clusters, start=1):
+        lines.append("\t".join([str(number), *map(_cell, astuple(cluster))]))
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}" if np.isfinite(value) else "n/a"
+    return str(value) or "n/a"

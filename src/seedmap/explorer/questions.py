@@ -1,0 +1,113 @@
+"""What a request may ask: every parameter is parsed here, once, or refused."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+from seedmap.explorer.recipe import Recipe
+from seedmap.explorer.source import Source
+from seedmap.seeds import DEFAULT_RADIUS, Sphere
+
+__all__ = [
+    "MOST_RADIUS",
+    "Wrong",
+    "number_in",
+    "place_in",
+    "recipe_in",
+    "seed_in",
+    "wants",
+    "whole_in",
+]
+
+MOST_RADIUS = 30.0  # mm: beyond this a sphere is no place any more
+FARTHEST = 1000.0  # mm: no head is larger
+MOST_SMOOTHING = 30.0  # mm
+MOST_FREQUENCY = 100.0  # Hz; the run's own limit is checked by the cleaning
+LONGEST_NAME = 40
+SWITCHES = ("smoothing", "high", "low", "groups")
+
+Question = Mapping[str, Any]
+
+
+class Wrong(ValueError):  # noqa: N818  reads as what it says
+    """A parameter that cannot be used; the message says which and why."""
+
+
+def number_in(
+    question: Question, name: str, low: float, high: float, default: float | None = None
+) -> float:
+    """Return a finite number between two bounds.
+
+    Raises
+    ------
+    Wrong
+        If it is missing without a default, no number, or out of bounds.
+    """
+    given = question.get(name, default)
+    try:
+        value = float("nan") if given is None or isinstance(given, bool) else float(given)
+    except (TypeError, ValueError, OverflowError):
+        value = float("nan")
+    if not low <= value <= high:
+        shown = "missing" if given is None else repr(given)[:40]
+        msg = f"{name} is {shown}; a number from {low:g} to {high:g} is wanted"
+        raise Wrong(msg)
+    return value
+
+
+def whole_in(question: Question, name: str) -> int:
+    """Return a whole number of 0 or more."""
+    return int(number_in(question, name, 0, 2**53, 0))
+
+
+def wants(question: Question, name: str) -> bool:
+    """Whether a switch is on."""
+    return question.get(name) == "1"
+
+
+def place_in(question: Question, names: tuple[str, str, str]) -> tuple[float, float, float]:
+    """Return coordinates [mm]."""
+    x, y, z = (number_in(question, name, -FARTHEST, FARTHEST) for name in names)
+    return x, y, z
+
+
+def seed_in(question: Question) -> Sphere:
+    """Return the seed that is asked for."""
+    name = question.get("name") or "seed"
+    if not isinstance(name, str) or len(name) > LONGEST_NAME:
+        msg = f"name is not a text of at most {LONGEST_NAME} letters"
+        raise Wrong(msg)
+    radius = number_in(question, "radius", 0.0, MOST_RADIUS, DEFAULT_RADIUS)
+    return Sphere(name, place_in(question, ("x", "y", "z")), radius)
+
+
+def recipe_in(question: Question, source: Source) -> Recipe:
+    """Return the recipe that is wished for.
+
+    Raises
+    ------
+    Wrong
+        If a switch is missing, unknown or out of bounds, or a group of confounds is not there.
+    OptionError
+        If they do not go together.
+    """
+    if set(question) != set(SWITCHES):
+        msg = f"the switches are {', '.join(sorted(question)) or 'missing'}; give {', '.join(SWITCHES)}"
+        raise Wrong(msg)
+    groups = question["groups"]
+    known = source.groups
+    if not isinstance(groups, list) or not all(isinstance(g, str) and g in known for g in groups):
+        msg = f"groups is {repr(groups)[:80]}; a list of some of {', '.join(known) or 'none'} is wanted"
+        raise Wrong(msg)
+    return source.recipe.switched(
+        smoothing_fwhm=_or_none(question, "smoothing", 0.0, MOST_SMOOTHING),
+        high_pass=_or_none(question, "high", 1e-5, MOST_FREQUENCY),
+        low_pass=_or_none(question, "low", 1e-5, MOST_FREQUENCY),
+        groups=tuple(group for group in known if group in groups),
+    )
+
+
+def _or_none(question: Question, name: str, low: float, high: float) -> float | None:
+    if question.get(name) is None:
+        return None
+    return number_in(question, name, low, high)

@@ -1,0 +1,402 @@
+"""From a run to a running explorer: in a terminal, or beside a notebook.
+
+`explore` cleans the run, starts a server on this machine and returns an `Explorer`, which a
+notebook shows as the page itself.
+"""
+
+import html
+import json
+import socket
+import threading
+import time
+import warnings
+import webbrowser
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from seedmap.analysis import SeedMaps
+from seedmap.errors import OptionError, SeedmapError
+from seedmap.explorer.anatomy import (
+    Underlay,
+    image_underlay,
+    in_mni_space,
+    landmarks,
+    read_atlas,
+    template_underlay,
+)
+from seedmap.explorer.app import make_app
+from seedmap.explorer.command import Command
+from seedmap.explorer.guard import Guard, Policy
+from seedmap.explorer.session import Session
+from seedmap.explorer.source import Source, open_source
+from seedmap.seeds import Sphere
+
+__all__ = ["Explorer", "ServerOptions", "begin_session", "explore", "serve"]
+
+ADDRESS = "127.0.0.1"  # this machine and nobody else
+# The posterior cingulate: the middle of the default mode network, which every resting run shows.
+PCC = Sphere("PCC", (0.0, -52.0, 18.0))
+WAIT = 10.0  # s until a server that does not start is given up
+FRAME_HEIGHT = 900
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerOptions:
+    """Where the page is served, and to whom."""
+
+    port: int = 0
+    """Port to listen on; 0 takes one that is free."""
+
+    allow_host: tuple[str, ...] = ()
+    """Further host names under which the page is reached, such as that of a proxy."""
+
+    idle_minutes: float | None = None
+    """Stop when nothing was asked for this long [minutes]; none never stops."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            msg = f"port={self.port}; give 0 for a free one, or 1024 to 65535"
+            raise OptionError(msg)
+        if self.idle_minutes is not None and not self.idle_minutes > 0:
+            msg = f"idle_minutes={self.idle_minutes:g}; give more than 0, or none"
+            raise OptionError(msg)
+
+
+class Explorer:
+    """A server that is running beside this program.
+
+    Attributes
+    ----------
+    url : str
+        The address to open; it carries the token that lets one in.
+    session : Session
+        What it serves.
+    """
+
+    def __init__(self, session: Session, options: ServerOptions, *, framed: bool = False) -> None:
+        self.session = session
+        self._socket = _listen(options.port)
+        self.port: int = self._socket.getsockname()[1]
+        policy = Policy(
+            cookie=f"seedmap-{self.port}", hosts=_lower(options.allow_host), framed=framed
+        )
+        self._token = policy.token
+        self._app = make_app(session, policy)
+        self._server = _server(self._app)
+        self._idle = options.idle_minutes
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """The address to open; it carries the token that lets one in."""
+        return f"http://{ADDRESS}:{self.port}/?token={self._token}"
+
+    def start(self) -> "Explorer":
+        """Serve in a thread, and return once the page can be opened.
+
+        Raises
+        ------
+        OptionError
+            If the server does not start.
+        """
+        self._thread = threading.Thread(target=self.run, name="seedmap-explorer", daemon=True)
+        self._thread.start()
+        late = time.monotonic() + WAIT
+        while not self._server.started:
+            if time.monotonic() > late or not self._thread.is_alive():
+                msg = f"port {self.port}: the server did not start; try another port"
+                raise OptionError(msg)
+            time.sleep(0.005)
+        return self
+
+    def run(self) -> None:
+        """Serve until told to stop; Ctrl+C ends it where this is the main thread."""
+        watch = threading.Thread(target=self._watch, daemon=True)
+        if self._idle is not None:
+            watch.start()
+        self._server.run(sockets=[self._socket])
+
+    def close(self) -> None:
+        """Stop serving and let go of the run."""
+        self._server.should_exit = True
+        self._server.force_exit = True
+        if self._thread is not None:
+            self._thread.join(timeout=WAIT)
+        self._socket.close()
+        self.session.close()
+
+    def _watch(self) -> None:
+        """Stop the server when nothing has been asked for a while."""
+        idle = 60.0 * (self._idle or 0.0)
+        while (left := self._app.last_request + idle - time.monotonic()) > 0:
+            time.sleep(min(left, 1.0) + 0.01)
+        self._server.should_exit = True
+
+    def __enter__(self) -> "Explorer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _repr_html_(self) -> str:
+        """Show the page in a notebook.
+
+        On this machine the frame takes the name under which the notebook itself was opened, since
+        a cookie is not sent to a frame of another site; elsewhere it goes through the notebook
+        server (jupyter-server-proxy), by an address relative to it.
+        """
+        frame = f"seedmap-{self.port}"
+        script = FRAME_SCRIPT.format(
+            frame=json.dumps(frame), port=self.port, token=json.dumps(self._token)
+        )
+        plain = html.escape(f"http://{ADDRESS}:{self.port}/")
+        return (
+            f'<iframe id="{frame}" title="seedmap explorer" width="100%" height="{FRAME_HEIGHT}" '
+            f'style="border:0" allow="clipboard-write"></iframe><script>{script}</script>'
+            f"<noscript>The explorer is at {plain}</noscript>"
+        )
+
+
+FRAME_SCRIPT = """
+(() => {{
+  const local = ["localhost", "127.0.0.1"].includes(location.hostname);
+  const told = document.getElementById("jupyter-config-data");
+  const base = (told && JSON.parse(told.textContent).baseUrl) || document.body.dataset.baseUrl || "/";
+  const root = local ? `http://${{location.hostname}}:{port}/` : `${{base}}proxy/{port}/`;
+  document.getElementById({frame}).src = root + "?token=" + {token};
+}})();
+"""
+
+
+def begin_session(  # noqa: PLR0913  one argument a decision
+    source: Source,
+    *,
+    out: Path | str = "seedmap-results",
+    command: Command | None = None,
+    anatomy: Any = None,
+    atlas: Path | str | None = None,
+    start: Sphere | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Session:
+    """Clean a run and gather what the page shows beside it.
+
+    Parameters
+    ----------
+    source
+        The run.
+    out
+        The only folder that is ever written to.
+    command
+        How ``seedmap run`` would be told about this run.
+    anatomy
+        Image to draw under the maps; None takes the MNI152 template for runs in MNI space, else
+        the mean of the run.
+    atlas
+        Label image that names places, with a table (TSV: index, name) beside it.
+    start
+        Seed to begin with.
+    progress
+        Called as ``progress(done, total)``.
+    """
+    mni = in_mni_space(source.run)
+    session = Session(
+        source=source,
+        out=Path(out).expanduser().absolute(),
+        command=command or Command(),
+        start=start or (PCC if mni else None),
+    )
+    session.names = read_atlas(atlas) if atlas else None
+    session.underlay = image_underlay(anatomy) if anatomy is not None else None
+    beside = threading.Thread(target=_furnish, args=(session,), daemon=True)
+    if mni:
+        beside.start()  # importing nilearn takes longer than reading a small run
+    session.begin(progress)
+    if mni:
+        beside.join()
+    _fit_start(session)
+    return session
+
+
+def _furnish(session: Session) -> None:
+    """Bring what nilearn carries for MNI space."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of nilearn's own imports
+        session.underlay = session.underlay or template_underlay()
+        session.names = session.names or landmarks()
+
+
+def _fit_start(session: Session) -> None:
+    """Begin in the middle of the brain where the usual place is not in it."""
+    if session.start is None:
+        return
+    try:
+        session.cleaned.live.listen(session.start)
+    except SeedmapError:
+        session.start = None
+
+
+def explore(  # noqa: PLR0913  the options of seed_maps, and where the page is shown
+    bold: Any,
+    *,
+    confounds: Any = None,
+    sample_mask: Any = None,
+    mask_img: Any = None,
+    t_r: float | None = None,
+    cleaning: Any = None,
+    smoothing_fwhm: float | None = 6.0,
+    n_jobs: int | None = None,
+    anatomy: Any = None,
+    atlas: Path | str | None = None,
+    start: Sphere | None = None,
+    out: Path | str = "seedmap-results",
+    port: int = 0,
+    allow_host: tuple[str, ...] = (),
+) -> Explorer:
+    """Explore a run: click a place, and its map is there. In a notebook the page appears below.
+
+    Parameters
+    ----------
+    bold
+        The run, as for `seedmap.seed_maps`; or maps that it returned (`SeedMaps`), whose run is
+        explored as it was cleaned.
+    confounds, sample_mask, mask_img, t_r, cleaning, smoothing_fwhm, n_jobs
+        As for `seedmap.seed_maps`; for `SeedMaps` they are those of the maps.
+    anatomy
+        Image to draw under the maps; None takes the MNI152 template for runs in MNI space, else
+        the mean of the run.
+    atlas
+        Label image that names places, with a table (TSV: index, name) beside it.
+    start
+        Seed to begin with.
+    out
+        Folder for what is saved, and for the log of the seeds that were looked at.
+    port
+        Port to listen on; 0 takes one that is free.
+    allow_host
+        Further host names under which the page is reached, such as that of a proxy.
+
+    Returns
+    -------
+    Explorer
+        With ``url`` to open in a browser, and ``close()`` to end it.
+
+    Raises
+    ------
+    SeedmapError
+        If the input cannot be used: see `seedmap.errors`.
+    """
+    options: dict[str, Any] = {
+        "confounds": confounds,
+        "sample_mask": sample_mask,
+        "mask_img": mask_img,
+        "t_r": t_r,
+        "cleaning": cleaning,
+        "smoothing_fwhm": smoothing_fwhm,
+    }
+    if isinstance(bold, SeedMaps):
+        start = start or _first_sphere(bold)
+        bold, options = of_maps(bold)
+    source = open_source(bold, **options, n_jobs=n_jobs)
+    command = _command_of(bold, confounds, sample_mask, mask_img, t_r)
+    session = begin_session(
+        source, out=out, command=command, anatomy=anatomy, atlas=atlas, start=start
+    )
+    return Explorer(session, ServerOptions(port=port, allow_host=allow_host), framed=True).start()
+
+
+def serve(
+    session: Session, options: ServerOptions, *, browser: bool, say: Callable[[str], None]
+) -> None:
+    """Serve in the foreground until interrupted; say where the page is and open it."""
+    explorer = Explorer(session, options)
+    say(explorer.url)
+    if browser:
+        opening = threading.Timer(0.3, webbrowser.open, args=(explorer.url,))
+        opening.daemon = True
+        opening.start()
+    try:
+        explorer.run()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        explorer.close()
+
+
+def of_maps(maps: SeedMaps) -> tuple[str, dict[str, Any]]:
+    """Return the run of some maps and the options that cleaned it.
+
+    Raises
+    ------
+    OptionError
+        If the run or its confounds are no files, so that they cannot be read again.
+    """
+    told = maps.provenance
+    for path in (told.source, told.confounds_source):
+        if path and not Path(path).is_file():
+            msg = f"{path}: the maps' data are not a file that can be read again; give the run itself"
+            raise OptionError(msg)
+    from_file = Path(told.mask_source).is_file()
+    return told.source, {
+        "confounds": told.confounds_source or None,
+        "sample_mask": told.keep,
+        "mask_img": told.mask_source if from_file else None,
+        "t_r": told.t_r if told.t_r_source == "argument" else None,
+        "cleaning": told.cleaning,
+        "smoothing_fwhm": told.smoothing_fwhm,
+    }
+
+
+def _first_sphere(maps: SeedMaps) -> Sphere | None:
+    facts = maps.provenance.seeds[0]
+    return Sphere(facts.name, facts.center) if facts.center else None
+
+
+def _command_of(bold: Any, confounds: Any, sample_mask: Any, mask_img: Any, t_r: Any) -> Command:
+    """Write down how ``seedmap run`` would be told, where everything is a file."""
+    tables = confounds if isinstance(confounds, list | tuple) else [confounds]
+    paths = [str(table) for table in tables if isinstance(table, str | Path)]
+    given = [table for table in tables if table is not None]
+    masks_are_files = mask_img is None or isinstance(mask_img, str | Path)
+    if not isinstance(bold, str | Path) or len(paths) < len(given) or not masks_are_files:
+        return Command()
+    if sample_mask is not None and not isinstance(sample_mask, str | Path):
+        return Command()
+    options = ["--mask-img", str(mask_img or "background")]
+    options += ["--t-r", f"{t_r:g}"] if t_r is not None else []
+    return Command(str(bold), tuple(paths), tuple(options))
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((ADDRESS, port))
+    except OSError as error:
+        listening.close()
+        msg = f"port {port}: cannot be listened on ({error.strerror}); choose another with --port"
+        raise OptionError(msg) from error
+    listening.listen(64)
+    return listening
+
+
+def _server(app: Guard) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+    return uvicorn.Server(config)
+
+
+def _lower(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(host.lower() for host in hosts)
+

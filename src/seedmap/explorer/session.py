@@ -1,0 +1,282 @@
+"""One sitting before one run: what is shown, what is being cleaned, what has been looked at.
+
+The session is all that the page's requests can reach. It knows nothing of HTTP.
+"""
+
+import json
+import threading
+import time
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from seedmap.analysis import SeedMaps, label_of, source_stem
+from seedmap.errors import OptionError, OutputError, SeedmapError
+from seedmap.explorer.anatomy import Atlas, Landmarks, Underlay, mean_underlay
+from seedmap.explorer.command import Command
+from seedmap.explorer.recipe import Recipe
+from seedmap.explorer.source import Cleaned, Source
+from seedmap.explorer.walk import Superseded
+from seedmap.images import staged_folder
+from seedmap.seeds import Sphere
+
+__all__ = ["Busy", "Job", "Latest", "Session"]
+
+# While a new recipe is cleaned the old rows stay, if both together are no larger than this;
+# otherwise the old are let go first, and clicks wait.
+ROOM_FOR_TWO = 1 << 30
+REMEMBERED = 64  # windows whose newest request is known
+CERTAIN = 4  # maps with error bars that are kept
+CAUTION = (
+    "This seed was chosen while exploring: {n} seeds were looked at in this session. What is found "
+    "by looking needs to be confirmed in other data."
+)
+
+
+class Busy(Exception):  # noqa: N818  a state, not a fault
+    """The run is being cleaned and there is nothing to ask yet."""
+
+
+@dataclass
+class Job:
+    """Something that takes a while: how far it is, and how it ended."""
+
+    what: str
+    done: int = 0
+    total: int = 0
+    error: str = ""
+    running: bool = True
+
+    def told(self) -> dict[str, Any]:
+        """Return what the page shows."""
+        return asdict(self)
+
+
+class Latest:
+    """Knows the newest request of every window, so that older ones can be dropped."""
+
+    def __init__(self) -> None:
+        self._newest: OrderedDict[str, int] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def arrive(self, window: str, number: int) -> Callable[[], bool]:
+        """Note a request; return what tells whether a newer one of the same window came."""
+        with self._lock:
+            self._newest[window] = max(number, self._newest.get(window, -1))
+            self._newest.move_to_end(window)
+            while len(self._newest) > REMEMBERED:
+                self._newest.popitem(last=False)
+        return lambda: self._newest.get(window, -1) > number
+
+
+@dataclass(eq=False)
+class Session:
+    """A run that is being explored.
+
+    Attributes
+    ----------
+    source : Source
+        The run.
+    out : Path
+        The only folder that is ever written to.
+    command : Command
+        How to make the same maps with ``seedmap run``.
+    start : Sphere or None
+        Seed to begin with; None begins in the middle of the brain.
+    """
+
+    source: Source
+    out: Path
+    command: Command
+    start: Sphere | None = None
+    latest: Latest = field(default_factory=Latest)
+    underlay: Underlay | None = None
+    names: Atlas | Landmarks | None = None
+    job: Job | None = None
+    version: int = 0
+    looked_at: int = 0
+    _cleaned: Cleaned | None = None
+    _certain: "OrderedDict[tuple[Any, ...], tuple[SeedMaps, list[str]]]" = field(
+        default_factory=OrderedDict
+    )
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _slow: threading.Lock = field(default_factory=threading.Lock)
+    _thread: threading.Thread | None = None
+
+    def begin(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Clean the run for the first time."""
+        self._accept(self.source.clean(self.source.recipe, progress))
+
+    @property
+    def cleaned(self) -> Cleaned:
+        """The run as it is cleaned now.
+
+        Raises
+        ------
+        Busy
+            While it is being cleaned and there was no room for the old one.
+        """
+        cleaned = self._cleaned
+        if cleaned is None:
+            raise Busy
+        return cleaned
+
+    @property
+    def stem(self) -> str:
+        """What files are called after."""
+        return source_stem(self.source.run.source)
+
+    def picture(self) -> Underlay:
+        """Return what lies under the map: what was asked for, else the mean of the run."""
+        if self.underlay is None:
+            cleaned = self.cleaned
+            self.underlay = mean_underlay(cleaned.mean, cleaned.live.grid)
+        return self.underlay
+
+    def switch(self, recipe: Recipe) -> None:
+        """Clean the run anew, in the background; an unfinished cleaning is given up.
+
+        Raises
+        ------
+        SeedmapError
+            If the recipe cannot be used: nothing changes.
+        """
+        self.source.matrices(recipe)
+        job = Job(what="cleaning", total=int(self.source.keep.sum()))
+        with self._lock:
+            self.job, before = job, self._thread
+            self._thread = threading.Thread(
+                target=self._clean, args=(recipe, job, before), name="seedmap-clean", daemon=True
+            )
+            self._thread.start()
+
+    def _clean(self, recipe: Recipe, job: Job, before: threading.Thread | None) -> None:
+        if before is not None:
+            before.join()
+        old = self._cleaned
+        if old is not None and 2 * old.live.nbytes > ROOM_FOR_TWO:
+            self._cleaned = None
+        recipe_before = old.recipe if old else self.source.recipe
+        del old
+        try:
+            self._accept(self.source.clean(recipe, self._counter(job)))
+        except Superseded:
+            pass
+        except SeedmapError as error:
+            job.error = str(error)
+            if self._cleaned is None:
+                self._accept(self.source.clean(recipe_before))
+        except MemoryError:
+            job.error = "there is not enough memory for this recipe; free some, or smooth less often"
+        finally:
+            job.running = False
+
+    def _counter(self, job: Job) -> Callable[[int, int], None]:
+        """Count frames, and give up once another job has taken over."""
+
+        def progress(done: int, total: int) -> None:
+            job.done, job.total = done, total
+            if self.job is not job:
+                raise Superseded
+
+        return progress
+
+    def _accept(self, cleaned: Cleaned) -> None:
+        with self._lock:
+            old, self._cleaned = self._cleaned, cleaned
+            self.version += 1
+        if old is not None:
+            old.live.close()
+
+    def look(self, seed: Sphere) -> int:
+        """Note that a seed was looked at; return how many have been.
+
+        Raises
+        ------
+        OutputError
+            If the log cannot be written.
+        """
+        recipe = self.cleaned.recipe
+        with self._lock:
+            self.looked_at += 1
+            entry = {
+                "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+                "number": self.looked_at,
+                "run": self.source.run.source,
+                "seed": list(seed.center),
+                "radius": seed.radius,
+                "smoothing_fwhm": recipe.smoothing_fwhm,
+                "cleaning": asdict(recipe.cleaning),
+                "confounds": list(self.source.columns(recipe)),
+            }
+            try:
+                self.out.mkdir(parents=True, exist_ok=True)
+                with (self.out / f"{self.stem}_exploration.jsonl").open("a", encoding="utf-8") as log:
+                    log.write(json.dumps(entry) + "\n")
+            except OSError as error:
+                msg = f"{self.out}: the log of seeds cannot be written ({error.strerror}); give --out"
+                raise OutputError(msg) from error
+            return self.looked_at
+
+    def certain(
+        self, seed: Sphere, superseded: Callable[[], bool] = bool
+    ) -> tuple[SeedMaps, list[str]]:
+        """Return the map of a seed with its error bars, and what there is to be warned of.
+
+        The run is read again for it; the last few are kept.
+        """
+        recipe = self.cleaned.recipe
+        key = (seed.name, seed.center, seed.radius, recipe)
+        with self._slow:
+            if key not in self._certain:
+
+                def progress(_done: int, _total: int) -> None:
+                    if superseded():
+                        raise Superseded
+
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always")
+                    maps = self.source.certain_maps(recipe, seed, progress)
+                self._certain[key] = (maps, [str(warning.message) for warning in caught])
+                while len(self._certain) > CERTAIN:
+                    self._certain.popitem(last=False)
+            return self._certain[key]
+
+    def save(self, seed: Sphere) -> list[str]:
+        """Write the maps of a seed with their sidecars into the output folder; return the names.
+
+        Each sidecar also says how many seeds were looked at.
+
+        Raises
+        ------
+        OptionError
+            If nothing of the seed's name can stand in a file name.
+        OutputError
+            If the folder cannot be written to.
+        """
+        if not label_of(seed.name):
+            msg = f"seed {seed.name!r}: a name needs letters or digits"
+            raise OptionError(msg)
+        maps, _ = self.certain(seed)
+        told = {"SeedsLookedAt": self.looked_at, "Note": CAUTION.format(n=self.looked_at)}
+        command = self.command.line(self.source, self.cleaned.recipe, seed)
+        with staged_folder(self.out) as stage:
+            paths = [path.relative_to(stage) for path in maps.save(stage)]
+            for path in paths:
+                if path.suffix == ".json" and path.name != "dataset_description.json":
+                    sidecar = json.loads((stage / path).read_text(encoding="utf-8"))
+                    sidecar |= {"Command": command, "Exploration": told}
+                    text = json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n"
+                    (stage / path).write_text(text, encoding="utf-8")
+        return [str(path) for path in paths]
+
+    def close(self) -> None:
+        """End what is still being done."""
+        self.job = None
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+        if self._cleaned is not None:
+            self._cleaned.live.close()

@@ -1,0 +1,298 @@
+// The fields beside the slices: from the state into them, and back.
+
+import { alphaOf, colorOf } from "./colors.js";
+import { nameOf, three } from "./state.js";
+
+const $ = (id) => document.getElementById(id);
+const on = (id, event, act) => $(id).addEventListener(event, act);
+const ENDS = { r: { threshold: 1, range: 1, step: 0.01 }, z: { threshold: 10, range: 20, step: 0.1 } };
+
+export class Controls {
+  constructor(app) {
+    this.app = app;
+    this.title();
+    this.groups();
+    this.wireSeed();
+    this.wireMap();
+    this.wireCleaning();
+    this.wireKeeping();
+  }
+
+  title() {
+    const { run } = this.app;
+    $("run").textContent = run.name;
+    $("run").title = run.source;
+    document.title = `${run.name} – seedmap`;
+  }
+
+  facts() {
+    const { run } = this.app, kept = run.keep.reduce((a, b) => a + b, 0);
+    const { high, low, smoothing } = run.recipe;
+    const band = high || low ? `${high ?? 0}–${low ?? "∞"} Hz` : "no filter";
+    const parts = [`${kept} of ${run.frames} frames`, run.t_r ? `TR ${run.t_r} s` : "", band, smoothing ? `${smoothing} mm` : "unsmoothed", `${run.samples.toLocaleString("en")} voxels`];
+    $("facts").textContent = parts.filter(Boolean).join("  ·  ");
+    $("gone").hidden = kept === run.frames;
+  }
+
+  groups() {
+    const { run } = this.app;
+    for (const [name, count] of Object.entries(run.groups)) {
+      const label = document.createElement("label");
+      label.className = "check";
+      const box = Object.assign(document.createElement("input"), { type: "checkbox", value: name });
+      const number = Object.assign(document.createElement("small"), { textContent: count });
+      label.append(box, name, number);
+      $("groups").append(label);
+    }
+    $("groups").hidden = !Object.keys(run.groups).length;
+  }
+
+  wireSeed() {
+    const { app } = this;
+    on("seed", "submit", (event) => {
+      event.preventDefault();
+      this.typed();
+    });
+    for (const axis of "xyz") on(axis, "paste", (event) => this.pasted(event));
+    on("name", "change", () => {
+      app.state.name = $("name").value.trim() || nameOf(app.state.seed);
+      app.state.named = Boolean($("name").value.trim());
+      app.changed();
+    });
+    on("radius", "input", () => {
+      const radius = $("radius").valueAsNumber;
+      if (!(radius >= 0 && radius <= app.run.mostRadius)) return app.trouble(`radius: a number from 0 to ${app.run.mostRadius} mm`);
+      app.trouble("");
+      app.state.radius = radius;
+      app.moved = true;
+      app.restSoon();
+      app.ask({ preview: app.run.preview });
+      app.refresh();
+    });
+    on("follow", "change", () => {
+      app.state.follow = $("follow").checked;
+      app.writeLink();
+    });
+    on("here", "click", () => app.seedHere());
+    on("jump", "click", () => app.jump());
+    on("undo", "click", () => app.undo(-1));
+    on("redo", "click", () => app.undo(1));
+    on("history", "change", () => app.undo(Number($("history").value) - app.history.now));
+    addEventListener("keydown", (event) => {
+      const inField = event.target.closest?.("input:not([type=range]):not([type=checkbox]), textarea");
+      if (inField || !(event.ctrlKey || event.metaKey)) return;
+      const key = event.key.toLowerCase();
+      if (key !== "z" && key !== "y") return;
+      event.preventDefault();
+      app.undo(key === "y" || event.shiftKey ? 1 : -1);
+    });
+  }
+
+  typed() {
+    const { app } = this;
+    const place = ["x", "y", "z"].map((axis) => Number($(axis).value.replace(",", ".").replace("−", "-") || NaN));
+    const wrong = place.findIndex((value) => !Number.isFinite(value));
+    if (wrong >= 0) {
+      $("xyz"[wrong]).focus();
+      return app.trouble(`${"xyz"[wrong]}: a number in mm is wanted`);
+    }
+    app.trouble("");
+    app.state.at = place;
+    app.seedTo(place, false);
+    app.refresh();
+  }
+
+  /** Three numbers pasted into one field fill all of them. */
+  pasted(event) {
+    const numbers = (event.clipboardData.getData("text").match(/-?\d+(\.\d+)?/g) ?? []).slice(0, 3);
+    if (numbers.length < 3) return;
+    event.preventDefault();
+    ["x", "y", "z"].forEach((axis, k) => ($(axis).value = numbers[k]));
+    this.typed();
+  }
+
+  wireMap() {
+    const { app } = this;
+    for (const name of ["threshold", "range", "opacity"]) {
+      on(name, "input", () => {
+        app.state.look[app.state.stat][name] = $(name).valueAsNumber;
+        app.changed();
+      });
+    }
+    on("fade", "change", () => {
+      app.state.look[app.state.stat].fade = $("fade").checked;
+      app.changed();
+    });
+    for (const choice of document.getElementsByName("stat")) {
+      choice.addEventListener("change", () => app.setStat(choice.value));
+    }
+    on("map", "submit", (event) => event.preventDefault());
+    on("side", "click", () => {
+      app.state.radiological = !app.state.radiological;
+      app.changed();
+    });
+    on("theme", "click", () => {
+      app.state.theme = document.documentElement.classList.contains("dark") ? "light" : "dark";
+      app.changed();
+    });
+    on("help", "click", () => $("keys").showModal());
+  }
+
+  wireCleaning() {
+    const { app } = this;
+    const switched = () => {
+      const of = (id) => ($(id).value === "" ? null : $(id).valueAsNumber || null);
+      const groups = [...$("groups").querySelectorAll("input:checked")].map((box) => box.value);
+      app.state.recipe = { ...app.state.recipe, smoothing: of("smoothing"), high: of("high"), low: of("low"), groups };
+      app.switchRecipe(app.state.recipe);
+    };
+    on("cleaning", "change", switched);
+    on("cleaning", "submit", (event) => event.preventDefault());
+  }
+
+  wireKeeping() {
+    const { app } = this;
+    on("pin", "click", () => app.keep());
+    on("save", "click", () => app.save());
+    on("picture", "click", () => app.picture());
+    on("link", "click", () => {
+      app.link && history.replaceState(null, "", `#${app.link}`);
+      this.copy(location.href, "The link is on the clipboard. It opens in this browser while the explorer runs.");
+    });
+    on("copy", "click", () => this.copy($("command").value, "The command is on the clipboard."));
+  }
+
+  async copy(text, told) {
+    try {
+      await navigator.clipboard.writeText(text);
+      this.done(told);
+    } catch {
+      this.done(text); // no right to the clipboard: show it, to be copied by hand
+    }
+  }
+
+  // --- from the state ------------------------------------------------------------------------
+
+  show() {
+    const { state, history, run } = this.app;
+    const put = (id, value) => document.activeElement !== $(id) && ($(id).value = value);
+    ["x", "y", "z"].forEach((axis, k) => put(axis, String(Math.round(state.seed[k] * 100) / 100)));
+    put("name", state.name);
+    put("radius", state.radius);
+    $("follow").checked = state.follow;
+    $("undo").disabled = history.now < 1;
+    $("redo").disabled = history.now >= history.entries.length - 1;
+    const options = history.entries.map((entry, n) => new Option(`${entry.name} ${three(entry.seed)}`, n)).reverse();
+    $("history").replaceChildren(...options);
+    $("history").value = history.now;
+    this.look(state);
+    put("smoothing", state.recipe.smoothing ?? "");
+    put("high", state.recipe.high ?? "");
+    put("low", state.recipe.low ?? "");
+    for (const box of $("groups").querySelectorAll("input")) box.checked = state.recipe.groups.includes(box.value);
+    $("low").disabled = run.recipe.filter === "cosine";
+    $("side").textContent = state.radiological ? "Radiological" : "Neurological";
+    $("theme").textContent = document.documentElement.classList.contains("dark") ? "Light" : "Dark";
+    this.facts();
+  }
+
+  look(state) {
+    const look = state.look[state.stat], ends = ENDS[state.stat];
+    for (const name of ["threshold", "range", "opacity"]) {
+      const slider = $(name);
+      slider.max = ends[name] ?? 1;
+      slider.step = name === "opacity" ? 0.05 : ends.step;
+      slider.value = look[name];
+      slider.previousElementSibling.textContent = name === "opacity" ? `${Math.round(look[name] * 100)} %` : look[name].toFixed(state.stat === "z" ? 1 : 2);
+    }
+    $("fade").checked = look.fade;
+    for (const choice of document.getElementsByName("stat")) choice.checked = choice.value === state.stat;
+  }
+
+  /** The big number, and the colour bar. */
+  read(value, stat, look) {
+    const digits = stat === "z" ? 2 : 3;
+    $("value").textContent = Number.isFinite(value) ? value.toFixed(digits).replace("-", "−") : "–";
+    $("unit").textContent = stat;
+    const { state } = this.app;
+    $("at").textContent = `${state.at.map((v) => String(Math.round(v * 10) / 10).replace("-", "−")).join(", ")} mm`;
+    $("theme").textContent = document.documentElement.classList.contains("dark") ? "Light" : "Dark";
+    this.bar(look, stat);
+  }
+
+  bar(look, stat) {
+    const key = JSON.stringify([look, stat, document.documentElement.className]);
+    if (key === this.barKey) return;
+    this.barKey = key;
+    const canvas = $("bar").querySelector("canvas"), width = (canvas.width = 512), c = canvas.getContext("2d");
+    canvas.height = 1;
+    const pixels = c.createImageData(width, 1);
+    const grey = document.documentElement.classList.contains("dark") ? 60 : 205;
+    for (let i = 0; i < width; i++) {
+      const value = ((i + 0.5) / width * 2 - 1) * look.range, alpha = alphaOf(value, look);
+      const color = colorOf(value, look.range);
+      for (let k = 0; k < 3; k++) pixels.data[4 * i + k] = grey + (color[k] - grey) * alpha;
+      pixels.data[4 * i + 3] = 255;
+    }
+    c.putImageData(pixels, 0, 0);
+    const text = (value) => value.toFixed(stat === "z" ? 1 : 2).replace("-", "−");
+    const ticks = [-look.range, 0, look.range].map((value) => Object.assign(document.createElement("span"), { textContent: value ? text(value) : "0" }));
+    $("bar").querySelector(".ticks").replaceChildren(...ticks);
+    canvas.setAttribute("aria-label", `Colour bar of ${stat} from ${text(-look.range)} to ${text(look.range)}, threshold ${text(look.threshold)}`);
+  }
+
+  heard({ voxels, leftOut, coverage, looked }) {
+    const part = coverage < 0.995 ? `, ${Math.round(coverage * 100)} % in the mask` : "";
+    const out = leftOut ? `, ${leftOut} too far outside to be heard` : "";
+    $("heard").textContent = `${voxels} voxel${voxels === 1 ? "" : "s"}${part}${out}`;
+    $("looked").textContent = `${looked} seed${looked === 1 ? "" : "s"} looked at`;
+  }
+
+  told({ placeName, peaks, command, placeSeries, seedSeries }) {
+    $("region").textContent = placeName;
+    $("command").value = command;
+    const chart = $("chart").querySelector("canvas");
+    const r = placeSeries ? seedSeries.reduce((sum, v, n) => sum + v * placeSeries[n], 0) / (seedSeries.length - 1) : NaN;
+    const agree = Number.isFinite(r) ? `r = ${r.toFixed(2).replace("-", "−")}` : "";
+    $("agree").textContent = agree;
+    chart.setAttribute("aria-label", `Series of the seed and of the crosshair over ${seedSeries.length} frames; ${agree}`);
+    $("peaks").querySelector("tbody").replaceChildren(...peaks.map((peak) => this.peak(peak)));
+  }
+
+  peak({ at, r, name }) {
+    const row = document.createElement("tr");
+    const go = Object.assign(document.createElement("button"), { type: "button", textContent: name || "–" });
+    go.title = "Go there";
+    const cells = [go, ...at.map((v) => String(Math.round(v)).replace("-", "−")), r.toFixed(2).replace("-", "−")];
+    for (const cell of cells) {
+      const td = document.createElement("td");
+      td.append(cell);
+      row.append(td);
+    }
+    row.addEventListener("click", () => {
+      this.app.state.at = [...at];
+      this.app.refresh();
+      this.app.settle();
+    });
+    return row;
+  }
+
+  progress(job) {
+    const running = Boolean(job?.running);
+    $("progress").hidden = !running;
+    $("progress").value = job?.total ? job.done / job.total : 0;
+    $("cleaned").textContent = running ? `${job.done} of ${job.total} frames` : "";
+  }
+
+  busy(text) {
+    $("busy").textContent = text;
+  }
+
+  notes(text, more) {
+    $("notes").textContent = [text, ...more].filter(Boolean).join(" ");
+  }
+
+  done(text) {
+    $("done").textContent = text;
+  }
+}

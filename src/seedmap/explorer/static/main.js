@@ -1,0 +1,435 @@
+// The page: loads the run, holds the state, and tells every part when to draw.
+
+import { table } from "./colors.js";
+import { drawChart } from "./chart.js";
+import { Controls } from "./controls.js";
+import { Maps, certain, getBytes, getJson, post } from "./net.js";
+import { Pins } from "./pins.js";
+import { pictureOf } from "./picture.js";
+import { Pane, View } from "./slices.js";
+import { History, begin, fromLink, nameOf, sameRecipe, toLink } from "./state.js";
+import { NOTHING, Volume, apply } from "./volume.js";
+
+const REST = 220; // ms without a further step until a seed counts as looked at
+const MOST_PINS = 8;
+const $ = (id) => document.getElementById(id);
+const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+
+class App {
+  async load() {
+    const [run, places, grey] = await Promise.all([getJson("run"), getBytes("mask"), getBytes("underlay")]);
+    this.take(run, places);
+    this.underlay = new Volume(run.underlay.affine, run.underlay.shape, new Uint8Array(grey));
+    this.underlay.key = run.underlay.name;
+    this.state = begin(run);
+    this.view = this.viewOf();
+    this.history = new History();
+    this.maps = new Maps((values, facts, query) => this.draw(values, facts, query), (text) => this.trouble(text));
+    this.panes = [...document.querySelectorAll(".pane")].map((figure) => new Pane(figure, this));
+    this.pins = new Pins($("pins"), { go: (pin) => this.go(pin), drop: (pin) => this.drop(pin) });
+    this.controls = new Controls(this);
+    new ResizeObserver(() => this.refresh()).observe($("viewer"));
+    addEventListener("hashchange", () => this.follow(location.hash.slice(1)));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.refresh());
+    await this.follow(location.hash.slice(1));
+  }
+
+  /** Take what the server says of the run: at first, and after it was cleaned anew. */
+  take(run, places) {
+    this.run = run;
+    this.places = new Int32Array(places);
+    const size = run.grid.shape.reduce((a, b) => a * b);
+    this.map = new Volume(run.grid.affine, run.grid.shape, new Int16Array(size).fill(NOTHING));
+    this.full = 1;
+    this.voxel = [0, 1, 2].map((k) => Math.hypot(...run.grid.affine.slice(0, 3).map((row) => row[k])));
+  }
+
+  viewOf() {
+    const [, ny, nz] = this.run.grid.shape;
+    const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
+    const step = Math.max(1, Math.floor(this.places.length / 20000));
+    for (let n = 0; n < this.places.length; n += step) {
+      const p = this.places[n];
+      const mm = apply(this.run.grid.affine, [Math.floor(p / (ny * nz)), Math.floor(p / nz) % ny, p % nz]);
+      mm.forEach((value, k) => {
+        low[k] = Math.min(low[k], value);
+        high[k] = Math.max(high[k], value);
+      });
+    }
+    return new View(low, high);
+  }
+
+  /** Show what a link says; without one, what there is. */
+  async follow(text) {
+    if (text === this.link) return;
+    fromLink(this.state, text, this.run);
+    this.controls.show();
+    if (!sameRecipe(this.state.recipe, this.run.recipe)) await this.switchRecipe(this.state.recipe);
+    this.refresh();
+    this.ask({ look: true });
+    this.remember();
+    this.controls.show();
+    this.tellSoon();
+    await this.showPins();
+  }
+
+  seedQuery(seed = this.state) {
+    const [x, y, z] = seed.seed;
+    return { x, y, z, radius: seed.radius, name: seed.name };
+  }
+
+  ask(how) {
+    this.maps.wish(this.seedQuery(), how);
+    if (how.look) this.settled = { seed: [...this.state.seed], radius: this.state.radius, name: this.state.name };
+  }
+
+  // --- what a hand can do ----------------------------------------------------------------
+
+  move(place, { drag = false, seed = false } = {}) {
+    const { state } = this;
+    state.at = place.map((value) => Math.round(value));
+    if (state.follow || seed || this.seeding) this.seedTo(state.at, drag);
+    if (drag && seed) this.seeding = true;
+    this.refresh();
+  }
+
+  seedTo(place, drag) {
+    this.state.seed = [...place];
+    if (!this.state.named) this.state.name = nameOf(place);
+    if (this.state.follow) this.state.at = [...place];
+    this.moved = true;
+    this.restSoon();
+    if (drag) this.ask({ preview: this.run.preview });
+    else this.settle();
+  }
+
+  /** The hand has come to rest: the map counts, and is asked for in full. */
+  settle() {
+    clearTimeout(this.resting);
+    this.seeding = false;
+    if (this.moved) {
+      this.moved = false;
+      this.ask({ look: true });
+      this.remember();
+    }
+    this.tellSoon();
+    this.controls.show();
+    this.writeLink();
+  }
+
+  restSoon() {
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => !this.held() && this.settle(), REST);
+  }
+
+  held() {
+    return this.panes.some((pane) => pane.held);
+  }
+
+  through(axis, steps) {
+    const { state } = this;
+    state.at = [...state.at];
+    const moved = state.at[axis] + steps * this.voxel[axis];
+    state.at[axis] = Math.min(this.view.high[axis], Math.max(this.view.low[axis], Math.round(moved * 100) / 100));
+    if (state.follow) this.seedTo(state.at, true);
+    else this.tellSoon();
+    this.refresh();
+    this.controls.show();
+    this.writeLink();
+  }
+
+  seedHere() {
+    this.seedTo(this.state.at, false);
+    this.refresh();
+  }
+
+  jump() {
+    this.state.at = [...this.state.seed];
+    this.refresh();
+    this.settle();
+  }
+
+  goTo(place) {
+    this.state.at = place;
+    if (this.state.follow) this.seedTo(place, false);
+    else this.settle();
+    this.refresh();
+  }
+
+  /** Show a seed of before, or one that was kept. */
+  go({ seed, radius, name, at }, { remember = true } = {}) {
+    Object.assign(this.state, { seed: [...seed], radius, name, at: [...(at ?? seed)] });
+    this.state.named = false;
+    this.ask({ look: true });
+    if (remember) this.remember();
+    this.tellSoon();
+    this.controls.show();
+    this.writeLink();
+    this.refresh();
+  }
+
+  remember() {
+    this.history.add({ ...this.settled, at: [...this.state.at] });
+  }
+
+  undo(by) {
+    const entry = this.history.step(by);
+    if (entry) this.go(entry, { remember: false });
+  }
+
+  toggleFollow() {
+    this.state.follow = !this.state.follow;
+    this.controls.show();
+    this.writeLink();
+  }
+
+  nudge(by) {
+    const look = this.state.look[this.state.stat], step = this.state.stat === "z" ? 0.5 : 0.05;
+    look.threshold = Math.max(0, Math.round((look.threshold + by * step) * 100) / 100);
+    this.changed();
+  }
+
+  /** Something of the look changed. */
+  changed() {
+    this.controls.show();
+    this.refresh();
+    this.tellSoon();
+    this.writeLink();
+  }
+
+  hover(place) {
+    const value = place ? this.valueAt(place) : NaN;
+    $("pointer").textContent = Number.isFinite(value)
+      ? `pointer ${place.map((v) => Math.round(v)).join(", ")}: ${this.written(value)}` : "";
+  }
+
+  // --- maps ------------------------------------------------------------------------------
+
+  draw(values, facts, query) {
+    if (facts.version !== this.run.version) return this.renew();
+    this.trouble("");
+    this.full = facts.full;
+    this.shown = { seed: [query.x, query.y, query.z], radius: query.radius, stat: "r", preview: facts.preview };
+    this.r = facts.preview ? null : values;
+    this.facts = facts;
+    this.fill(values);
+    this.controls.heard(facts);
+    if (query.look && this.state.stat === "z") this.askZ();
+    this.now();
+  }
+
+  fill(values) {
+    const { data } = this.map, { places } = this;
+    for (let n = 0; n < places.length; n++) data[places[n]] = values[n];
+  }
+
+  async askZ() {
+    const seed = this.seedQuery(), number = ++this.maps.number;
+    this.controls.busy("error bars…");
+    try {
+      const answer = await certain(seed, number);
+      if (!answer || JSON.stringify(seed) !== JSON.stringify(this.seedQuery()) || this.state.stat !== "z") return;
+      this.full = answer.facts.full;
+      this.shown.stat = "z";
+      this.fill(answer.values);
+      this.controls.notes(`About ${answer.facts.dof} effective degrees of freedom.`, answer.facts.notes);
+      this.now();
+    } catch (error) {
+      this.trouble(error.message);
+    } finally {
+      this.controls.busy("");
+    }
+  }
+
+  setStat(stat) {
+    this.state.stat = stat;
+    this.controls.notes("", []);
+    if (stat === "z") this.askZ();
+    else this.ask({});
+    this.changed();
+  }
+
+  /** The run has been cleaned anew, here or in another window. */
+  async renew() {
+    if (this.renewing) return;
+    this.renewing = true;
+    const [run, places] = await Promise.all([getJson("run"), getBytes("mask")]);
+    this.renewing = false;
+    if (!run) return;
+    this.take(run, places);
+    this.state.recipe = { ...run.recipe };
+    this.controls.show();
+    this.ask({ look: true });
+    this.tellSoon();
+    this.writeLink();
+    await this.showPins();
+  }
+
+  async switchRecipe(recipe) {
+    try {
+      const { smoothing, high, low, groups } = recipe;
+      await post("recipe", { smoothing, high, low, groups });
+      this.trouble("");
+    } catch (error) {
+      this.trouble(error.message);
+      this.state.recipe = { ...this.run.recipe };
+      this.controls.show();
+      return;
+    }
+    const turn = (this.turn = {});
+    while (this.turn === turn) {
+      const { job } = await getJson("job");
+      this.controls.progress(job);
+      if (job && !job.running) {
+        if (job.error) this.trouble(job.error);
+        break;
+      }
+      await wait(60);
+    }
+    if (this.turn === turn) await this.renew();
+  }
+
+  // --- beside the map ----------------------------------------------------------------------
+
+  tellSoon() {
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => this.tell(), 120);
+  }
+
+  async tell() {
+    const { state } = this, [ax, ay, az] = state.at;
+    const threshold = Math.min(1, state.look.r.threshold);
+    const query = { ...this.seedQuery(), ax, ay, az, threshold };
+    const told = await getJson("about", query).catch(() => null);
+    if (!told || [ax, ay, az].some((value, k) => value !== this.state.at[k])) return;
+    this.told = told;
+    this.controls.told(told);
+    this.drawChart();
+    $("live").textContent = `${state.at.join(", ")} millimetres, ${told.placeName}. ${this.written(this.valueAt(state.at))}`;
+  }
+
+  async keep() {
+    const { state } = this;
+    const pin = { seed: [...state.seed], radius: state.radius, name: state.name };
+    const same = (other) => other.radius === pin.radius && other.seed.join() === pin.seed.join();
+    state.named = false;
+    state.pins = [...state.pins.filter((other) => !same(other)), pin].slice(-MOST_PINS);
+    await this.showPins();
+    this.writeLink();
+  }
+
+  drop(pin) {
+    this.state.pins = this.state.pins.filter((other) => other !== pin);
+    this.showPins();
+    this.writeLink();
+  }
+
+  async showPins() {
+    await this.pins.show(this.state.pins, this.map, async (pin) => {
+      const query = new URLSearchParams({ ...this.seedQuery(pin), n: 0, w: `pin ${pin.name}` });
+      const answer = await fetch(`api/map?${query}`);
+      if (answer.status !== 200) return null;
+      const values = new Int16Array(await answer.arrayBuffer());
+      const data = new Int16Array(this.map.data.length).fill(NOTHING);
+      this.places.forEach((place, n) => (data[place] = values[n]));
+      return data;
+    });
+    this.refresh();
+  }
+
+  async save() {
+    this.controls.done("Saving…");
+    try {
+      const { folder, files } = await post("save", this.seedQuery());
+      const maps = files.filter((name) => name.endsWith(".nii.gz")).length;
+      this.controls.done(`${maps} maps with their sidecars are in ${folder}`);
+      this.saved = files;
+    } catch (error) {
+      this.controls.done("");
+      this.trouble(error.message);
+    }
+  }
+
+  picture() {
+    pictureOf(this);
+  }
+
+  // --- drawing ---------------------------------------------------------------------------
+
+  get look() {
+    return this.state.look[this.shown?.stat ?? "r"];
+  }
+
+  ink() {
+    const css = getComputedStyle(document.documentElement);
+    const color = (name) => css.getPropertyValue(`--${name}`).trim();
+    return {
+      cross: color("cross"), seed: color("seed"), halo: color("halo"), letters: color("quiet"), gone: color("gone"),
+      line: color("line"), place: color("place"), quiet: color("quiet"), ink: color("ink"), pane: color("pane"),
+    };
+  }
+
+  refresh() {
+    this.wanted ??= requestAnimationFrame(() => this.now());
+  }
+
+  now() {
+    if (this.wanted) cancelAnimationFrame(this.wanted);
+    this.wanted = null;
+    const started = performance.now(), { state, view } = this;
+    const dark = state.theme ? state.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    document.documentElement.classList.toggle("dark", dark);
+    view.radiological = state.radiological;
+    const ink = this.ink(), colors = table(this.look, this.full);
+    const narrow = matchMedia("(max-width: 820px)").matches;
+    $("viewer").style.gridTemplateRows = narrow ? "" : `minmax(0, ${view.size(2)}fr) minmax(0, ${view.size(1)}fr)`;
+    const room = this.panes.map((pane) => pane.measure(view)), least = Math.min(...room);
+    this.panes.forEach((pane, n) => pane.draw(view, this.underlay, this.map, state, colors, narrow ? room[n] : least, ink));
+    this.pins.draw(view, this.underlay, state.at, this.shown?.stat === "z" ? table(state.look.r, 1) : colors, ink);
+    this.controls.read(this.valueAt(state.at), this.shown?.stat ?? "r", this.look, this.full);
+    if (this.told && this.dark !== dark) this.drawChart(ink);
+    this.dark = dark;
+    this.lastDraw = performance.now() - started;
+  }
+
+  drawChart(ink = this.ink()) {
+    const { seedSeries, placeSeries } = this.told;
+    drawChart($("chart").querySelector("canvas"), { seedSeries, placeSeries, keep: this.run.keep, step: this.run.t_r }, ink);
+  }
+
+  valueAt(place) {
+    const position = this.map.at(place);
+    const value = position < 0 ? NOTHING : this.map.data[position];
+    return value === NOTHING ? NaN : (value / 32767) * this.full;
+  }
+
+  written(value) {
+    const stat = this.shown?.stat ?? "r";
+    return Number.isFinite(value) ? `${stat} = ${value.toFixed(stat === "z" ? 2 : 3)}`.replace("-", "−") : "no value";
+  }
+
+  trouble(text) {
+    $("trouble").textContent = text;
+  }
+
+  writeLink() {
+    clearTimeout(this.writing);
+    this.writing = setTimeout(() => {
+      this.link = toLink(this.state);
+      history.replaceState(null, "", `#${this.link}`);
+    }, 150);
+  }
+}
+
+const app = new App();
+/** For scripts, and for the tests. */
+window.seedmap = app;
+app.load().then(
+  () => (app.ready = true),
+  (error) => {
+    const cover = document.createElement("p");
+    cover.className = "cover";
+    cover.textContent = `The explorer cannot begin: ${error.message}. Open the address that was printed when it was started.`;
+    document.body.append(cover);
+  },
+);

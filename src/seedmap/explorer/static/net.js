@@ -1,0 +1,100 @@
+// Talking to the server: one map in flight, the newest wish wins, stale answers are dropped.
+
+export class Refused extends Error {}
+
+async function checked(answer) {
+  if (answer.ok) return answer;
+  const told = await answer.json().catch(() => ({ error: `the server answered ${answer.status}` }));
+  throw new Refused(told.error);
+}
+
+export async function getJson(path, query = {}) {
+  const answer = await checked(await fetch(`api/${path}?${new URLSearchParams(query)}`));
+  return answer.status === 204 ? null : answer.json();
+}
+
+export async function getBytes(path) {
+  return (await checked(await fetch(`api/${path}`))).arrayBuffer();
+}
+
+export async function post(path, content) {
+  const answer = await fetch(`api/${path}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(content),
+  });
+  return (await checked(answer)).json();
+}
+
+const WINDOW = Math.random().toString(36).slice(2);
+const timing = /(\w+);dur=([\d.]+)/g;
+
+/** Asks for maps. `draw(values, facts)` gets each answer that is still wanted. */
+export class Maps {
+  constructor(draw, trouble) {
+    this.draw = draw;
+    this.trouble = trouble;
+    this.number = 0;
+    this.counts = { asked: 0, drawn: 0, dropped: 0 };
+    this.last = { server: 0, net: 0 };
+  }
+
+  /** Wish for a map; an earlier wish that was not yet sent is forgotten. */
+  wish(seed, { preview = false, look = false } = {}) {
+    const number = ++this.number;
+    this.counts.asked++;
+    if (this.waiting) this.counts.dropped++;
+    this.waiting = { query: { ...seed, n: number, w: WINDOW }, number, look };
+    if (preview) this.waiting.query.preview = 1;
+    if (look) {
+      this.waiting.query.look = 1;
+      this.flying?.abort(); // the hand has come to rest: do not wait for what came before
+    }
+    if (!this.flying) this.run();
+  }
+
+  get idle() {
+    return !this.flying && !this.waiting;
+  }
+
+  async run() {
+    while (this.waiting) {
+      const { query, number } = this.waiting;
+      this.waiting = null;
+      this.flying = new AbortController();
+      await this.one(query, number, this.flying.signal);
+      this.flying = null;
+    }
+  }
+
+  async one(query, number, signal) {
+    const started = performance.now();
+    try {
+      const answer = await checked(await fetch(`api/map?${new URLSearchParams(query)}`, { signal }));
+      const facts = JSON.parse(answer.headers.get("X-Map"));
+      const bytes = await answer.arrayBuffer();
+      if (signal.aborted || answer.status === 204) {
+        this.counts.dropped++;
+        if (facts.busy) this.trouble("");
+        return;
+      }
+      for (const [, name, ms] of (answer.headers.get("Server-Timing") ?? "").matchAll(timing)) {
+        this.last[name] = Number(ms);
+      }
+      this.last.net = performance.now() - started;
+      this.counts.drawn++;
+      this.draw(new Int16Array(bytes), facts, query);
+    } catch (error) {
+      if (error.name === "AbortError") this.counts.dropped++;
+      else this.trouble(error instanceof Refused ? error.message : "The explorer does not answer. Is it still running?");
+    }
+  }
+}
+
+/** Ask for a z map; null if a newer one was asked for. */
+export async function certain(seed, number) {
+  const query = new URLSearchParams({ ...seed, n: number, w: WINDOW });
+  const answer = await checked(await fetch(`api/certain?${query}`));
+  if (answer.status === 204) return null;
+  return { facts: JSON.parse(answer.headers.get("X-Map")), values: new Int16Array(await answer.arrayBuffer()) };
+}

@@ -1,0 +1,58 @@
+// The slices as a picture to be kept.
+
+import { alphaOf, colorOf } from "./colors.js";
+
+const SCALE = 2; // pixels of the picture to those of the page
+const PAD = 14;
+
+export function pictureOf(app) {
+  const { panes, state, run } = app, ink = app.ink(), look = app.look, stat = app.shown.stat;
+  const sizes = panes.map((pane) => [pane.canvas.clientWidth, pane.canvas.clientHeight]);
+  const width = sizes.reduce((sum, [w]) => sum + w, 0) + 2 * PAD;
+  const height = Math.max(...sizes.map(([, h]) => h)) + 70 + 2 * PAD;
+  const canvas = Object.assign(document.createElement("canvas"), { width: width * SCALE, height: height * SCALE });
+  const c = canvas.getContext("2d");
+  c.scale(SCALE, SCALE);
+  c.fillStyle = ink.pane;
+  c.fillRect(0, 0, width, height);
+  let left = PAD;
+  panes.forEach((pane, n) => {
+    c.drawImage(pane.canvas, left, PAD, ...sizes[n]);
+    left += sizes[n][0];
+  });
+  const foot = height - 52;
+  c.fillStyle = ink.ink;
+  c.font = "600 15px system-ui, sans-serif";
+  c.fillText(`${state.name}: ${state.seed.join(", ")} mm, radius ${state.radius} mm`, PAD, foot);
+  c.fillStyle = ink.quiet;
+  c.font = "12px system-ui, sans-serif";
+  const fade = look.fade ? "fading below" : "hidden below";
+  c.fillText(`${stat}, ${fade} ${look.threshold}  ·  crosshair ${state.at.join(", ")} mm  ·  ${app.written(app.valueAt(state.at))}`, PAD, foot + 18);
+  c.fillText(`${run.name}  ·  exploration: ${app.facts.looked} seeds looked at  ·  seedmap ${run.app}`, PAD, foot + 35);
+  bar(c, width - PAD - 220, foot - 8, look, ink);
+  canvas.toBlob((blob) => {
+    const link = Object.assign(document.createElement("a"), {
+      href: URL.createObjectURL(blob),
+      download: `${run.name}_seed-${state.name.replace(/[^A-Za-z0-9]/g, "")}_stat-${stat}_slices.png`,
+    });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  });
+}
+
+function bar(c, left, top, look, ink) {
+  for (let i = 0; i < 220; i++) {
+    const value = ((i + 0.5) / 110 - 1) * look.range;
+    const color = colorOf(value, look.range).map(Math.round);
+    c.fillStyle = `rgba(${color.join(",")},${alphaOf(value, look)})`;
+    c.fillRect(left + i, top, 1, 12);
+  }
+  c.strokeStyle = ink.line;
+  c.strokeRect(left - 0.5, top - 0.5, 221, 13);
+  c.fillStyle = ink.quiet;
+  c.textAlign = "center";
+  for (const [share, value] of [[0, -look.range], [0.5, 0], [1, look.range]]) {
+    c.fillText(String(value).replace("-", "−"), left + 220 * share, top + 27);
+  }
+  c.textAlign = "left";
+}

@@ -1,0 +1,230 @@
+// Three slices through one place: drawing them, and pointing into them.
+
+import { NOTHING, compose, sample } from "./volume.js";
+
+const MOST_PER_MM = 2; // pixels: finer than any run, and quick without a graphics card
+const AIR = -1; // no underlay has such a voxel
+const MARGIN = 6; // mm around the brain
+// For each axis that is cut through: the axis to the right and the axis upwards.
+export const PLANES = [[1, 2], [0, 2], [0, 1]];
+export const NAMES = ["Sagittal", "Coronal", "Axial"];
+const ENDS = [["L", "R"], ["P", "A"], ["I", "S"]];
+
+/** The part of space that is shown [mm], for a brain whose corners are given. */
+export class View {
+  constructor(low, high) {
+    this.low = low.map((value) => value - MARGIN);
+    this.high = high.map((value) => value + MARGIN);
+    this.radiological = false;
+  }
+
+  size(axis) {
+    return this.high[axis] - this.low[axis];
+  }
+
+  flipped(axis) {
+    return axis === 0 && this.radiological;
+  }
+}
+
+/** Pixels of one slice, at some pixels per mm, kept as long as nothing changed but the map. */
+export class Slice {
+  constructor(axis) {
+    this.axis = axis;
+    this.canvas = document.createElement("canvas");
+    this.context = this.canvas.getContext("2d");
+  }
+
+  render(view, underlay, map, at, colors, perMm) {
+    const [h, v] = PLANES[this.axis];
+    const fine = Math.min(MOST_PER_MM, perMm);
+    const width = Math.max(1, Math.round(view.size(h) * fine));
+    const height = Math.max(1, Math.round(view.size(v) * fine));
+    if (this.canvas.width !== width || this.canvas.height !== height || !this.image) {
+      this.canvas.width = width;
+      this.canvas.height = height;
+      this.image = this.context.createImageData(width, height);
+      this.grey = new Float32Array(width * height);
+      this.steps = new Int16Array(width * height);
+      this.key = "";
+    }
+    const place = this.place(view, at, width, height);
+    const key = [at[this.axis], view.flipped(h), underlay.key].join();
+    if (key !== this.key) {
+      sample(underlay, place, width, height, this.grey, AIR);
+      this.key = key;
+    }
+    sample(map, place, width, height, this.steps, NOTHING);
+    compose(this.grey, this.steps, colors, this.image.data);
+    this.context.putImageData(this.image, 0, 0);
+  }
+
+  place(view, at, width, height) {
+    const [h, v] = PLANES[this.axis];
+    const dx = view.size(h) / width, dy = view.size(v) / height;
+    const origin = [...at], right = [0, 0, 0], down = [0, 0, 0];
+    right[h] = view.flipped(h) ? -dx : dx;
+    origin[h] = (view.flipped(h) ? view.high[h] : view.low[h]) + right[h] / 2;
+    down[v] = -dy;
+    origin[v] = view.high[v] - dy / 2;
+    return { origin, right, down };
+  }
+}
+
+/** One slice on the page. */
+export class Pane {
+  constructor(figure, app) {
+    this.axis = Number(figure.dataset.axis);
+    this.figure = figure;
+    this.caption = figure.querySelector("figcaption");
+    this.canvas = figure.querySelector("canvas");
+    this.context = this.canvas.getContext("2d");
+    this.slice = new Slice(this.axis);
+    this.app = app;
+    this.listen();
+  }
+
+  /** Take the size the page gives; return how many CSS pixels there is room for in a mm. */
+  measure(view) {
+    const { clientWidth, clientHeight } = this.canvas;
+    this.ratio = window.devicePixelRatio || 1;
+    const width = Math.round(clientWidth * this.ratio), height = Math.round(clientHeight * this.ratio);
+    if (this.canvas.width !== width || this.canvas.height !== height) {
+      this.canvas.width = width;
+      this.canvas.height = height;
+    }
+    const [h, v] = PLANES[this.axis];
+    return Math.min(clientWidth / view.size(h), clientHeight / view.size(v));
+  }
+
+  draw(view, underlay, map, state, colors, scale, ink) {
+    this.view = view;
+    this.scale = scale;
+    const [h, v] = PLANES[this.axis];
+    this.slice.render(view, underlay, map, state.at, colors, scale * this.ratio);
+    const c = this.context, width = view.size(h) * scale, height = view.size(v) * scale;
+    this.left = (this.canvas.clientWidth - width) / 2;
+    this.top = (this.canvas.clientHeight - height) / 2;
+    c.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    c.clearRect(0, 0, this.canvas.clientWidth, this.canvas.clientHeight);
+    c.imageSmoothingQuality = "high";
+    c.drawImage(this.slice.canvas, this.left, this.top, width, height);
+    drawCrosshair(c, this.toPixel(state.at), this, ink);
+    drawSeed(c, this, state, ink);
+    drawLetters(c, this, ink);
+    const axis = "xyz"[this.axis];
+    this.caption.textContent = `${axis} = ${Math.round(state.at[this.axis] * 10) / 10}`.replace("-", "−");
+    this.caption.dataset.plane = NAMES[this.axis];
+  }
+
+  toPixel(place) {
+    const [h, v] = PLANES[this.axis], view = this.view;
+    const across = view.flipped(h) ? view.high[h] - place[h] : place[h] - view.low[h];
+    return [this.left + across * this.scale, this.top + (view.high[v] - place[v]) * this.scale];
+  }
+
+  /** Place [mm] under a pointer; the third coordinate is that of the slice. */
+  toPlace(event) {
+    const [h, v] = PLANES[this.axis], view = this.view, box = this.canvas.getBoundingClientRect();
+    const across = (event.clientX - box.left - this.left) / this.scale;
+    const place = [...this.app.state.at];
+    place[h] = view.flipped(h) ? view.high[h] - across : view.low[h] + across;
+    place[v] = view.high[v] - (event.clientY - box.top - this.top) / this.scale;
+    return place.map((value, k) => Math.min(view.high[k], Math.max(view.low[k], value)));
+  }
+
+  listen() {
+    const { canvas, app } = this;
+    this.held = false;
+    canvas.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0 && !(event.ctrlKey || event.metaKey)) return;
+      event.preventDefault();
+      canvas.focus({ preventScroll: true });
+      canvas.setPointerCapture(event.pointerId);
+      this.held = true;
+      const seed = event.shiftKey && (event.ctrlKey || event.metaKey);
+      app.move(this.toPlace(event), { drag: true, seed });
+    });
+    canvas.addEventListener("pointermove", (event) => {
+      if (this.held) app.move(this.toPlace(event), { drag: true });
+      app.hover(this.toPlace(event));
+    });
+    const release = () => {
+      const held = this.held;
+      this.held = false;
+      if (held) app.settle();
+    };
+    canvas.addEventListener("pointerup", release);
+    canvas.addEventListener("pointercancel", release);
+    canvas.addEventListener("pointerleave", () => app.hover(null));
+    canvas.addEventListener("contextmenu", (event) => event.preventDefault());
+    canvas.addEventListener("wheel", (event) => {
+      event.preventDefault();
+      app.through(this.axis, event.deltaY < 0 ? 1 : -1);
+    }, { passive: false });
+    canvas.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  key(event) {
+    const [h, v] = PLANES[this.axis], app = this.app;
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    const sign = this.view.flipped(h) ? -1 : 1;
+    const steps = {
+      ArrowLeft: [h, -sign], ArrowRight: [h, sign], ArrowUp: [v, 1], ArrowDown: [v, -1],
+      PageUp: [this.axis, 1], PageDown: [this.axis, -1],
+    };
+    const acts = {
+      Home: () => app.jump(), Enter: () => app.seedHere(), s: () => app.seedHere(), f: () => app.toggleFollow(),
+      k: () => app.keep(), "+": () => app.nudge(1), "=": () => app.nudge(1), "-": () => app.nudge(-1),
+    };
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (key in steps) app.through(...steps[key]);
+    else if (key in acts) acts[key]();
+    else return;
+    event.preventDefault();
+  }
+}
+
+function drawCrosshair(c, [x, y], pane, ink) {
+  const gap = 9, { clientWidth, clientHeight } = pane.canvas;
+  c.strokeStyle = ink.cross;
+  c.lineWidth = 1;
+  c.beginPath();
+  const px = Math.round(x) + 0.5, py = Math.round(y) + 0.5;
+  for (const [x0, y0, x1, y1] of [[px, 0, px, py - gap], [px, py + gap, px, clientHeight], [0, py, px - gap, py], [px + gap, py, clientWidth, py]]) {
+    c.moveTo(x0, y0);
+    c.lineTo(x1, y1);
+  }
+  c.stroke();
+}
+
+// The seed is a ring: the sphere where this slice cuts it.
+function drawSeed(c, pane, state, ink) {
+  const away = Math.abs(state.seed[pane.axis] - state.at[pane.axis]);
+  const radius = Math.max(state.radius, 2);
+  if (away > radius) return;
+  const [x, y] = pane.toPixel(state.seed);
+  const ring = Math.max(3, Math.sqrt(radius ** 2 - away ** 2) * pane.scale);
+  for (const [style, width] of [[ink.halo, 4], [ink.seed, 2]]) {
+    c.strokeStyle = style;
+    c.lineWidth = width;
+    c.beginPath();
+    c.arc(x, y, ring, 0, 2 * Math.PI);
+    c.stroke();
+  }
+}
+
+function drawLetters(c, pane, ink) {
+  const [h, v] = PLANES[pane.axis], { clientWidth, clientHeight } = pane.canvas;
+  const [low, high] = pane.view.flipped(h) ? [...ENDS[h]].reverse() : ENDS[h];
+  c.fillStyle = ink.letters;
+  c.font = "600 12px system-ui, sans-serif";
+  c.textBaseline = "middle";
+  c.textAlign = "left";
+  c.fillText(low, 8, clientHeight / 2);
+  c.textAlign = "right";
+  c.fillText(high, clientWidth - 8, clientHeight / 2);
+  c.textAlign = "center";
+  c.fillText(ENDS[v][1], clientWidth / 2, 12);
+  c.fillText(ENDS[v][0], clientWidth / 2, clientHeight - 10);
+}

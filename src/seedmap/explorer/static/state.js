@@ -1,0 +1,131 @@
+// What the page shows, as one plain object; as a link; and as a history.
+
+export const LOOK = { threshold: 0.3, range: 0.8, opacity: 0.9, fade: true };
+
+export function begin(run) {
+  const place = run.start.place;
+  return {
+    seed: [...place],
+    at: [...place],
+    radius: run.start.radius ?? 8,
+    name: run.start.name ?? nameOf(place),
+    named: false, // by hand, so that the name stays when the seed moves
+    follow: true,
+    stat: "r",
+    look: { r: { ...LOOK }, z: { ...LOOK, threshold: 3, range: 10 } },
+    radiological: false,
+    theme: "",
+    pins: [],
+    recipe: { ...run.recipe },
+  };
+}
+
+/** A name for a place: left or right, anterior or posterior, superior or inferior. */
+export function nameOf(place) {
+  const ends = [["L", "R"], ["P", "A"], ["I", "S"]];
+  return place.map((value, k) => ends[k][+(value >= 0)] + Math.abs(Math.round(value))).join("");
+}
+
+const three = (place) => place.map((value) => String(Math.round(value * 100) / 100)).join(",");
+
+function placeOf(text) {
+  const place = (text ?? "").split(",").map(Number);
+  return place.length === 3 && place.every(Number.isFinite) ? place : null;
+}
+
+/** The state as the part of the address after the hash. */
+export function toLink(state) {
+  const { threshold, range, opacity, fade } = state.look[state.stat];
+  const link = new URLSearchParams({
+    seed: three(state.seed),
+    radius: state.radius,
+    name: state.name,
+    at: three(state.at),
+    follow: +state.follow,
+    stat: state.stat,
+    threshold,
+    range,
+    opacity,
+    fade: +fade,
+    side: state.radiological ? "radiological" : "neurological",
+    smoothing: state.recipe.smoothing ?? 0,
+    high: state.recipe.high ?? 0,
+    low: state.recipe.low ?? 0,
+    groups: state.recipe.groups.join("|"),
+  });
+  if (state.theme) link.set("theme", state.theme);
+  for (const pin of state.pins) link.append("pin", `${three(pin.seed)},${pin.radius},${pin.name}`);
+  return link.toString();
+}
+
+const number = (text, low, high, otherwise) => {
+  const value = text === null || text === "" ? NaN : Number(text);
+  return value >= low && value <= high ? value : otherwise;
+};
+
+/** Bring a link's state into `state`; what cannot be read stays as it is. */
+export function fromLink(state, text, run) {
+  const link = new URLSearchParams(text);
+  if (!link.has("seed")) return false;
+  state.seed = placeOf(link.get("seed")) ?? state.seed;
+  state.at = placeOf(link.get("at")) ?? state.seed;
+  state.radius = number(link.get("radius"), 0, run.mostRadius, state.radius);
+  state.name = (link.get("name") || state.name).slice(0, 40);
+  state.follow = link.get("follow") !== "0";
+  state.stat = link.get("stat") === "z" ? "z" : "r";
+  const look = state.look[state.stat];
+  look.threshold = number(link.get("threshold"), 0, 40, look.threshold);
+  look.range = number(link.get("range"), 0.01, 40, look.range);
+  look.opacity = number(link.get("opacity"), 0, 1, look.opacity);
+  look.fade = link.get("fade") !== "0";
+  state.radiological = link.get("side") === "radiological";
+  state.theme = ["light", "dark"].includes(link.get("theme")) ? link.get("theme") : "";
+  state.pins = link.getAll("pin").map(pinOf).filter(Boolean).slice(0, 8);
+  if (link.has("high")) state.recipe = recipeOf(link, state.recipe, run);
+  return true;
+}
+
+function pinOf(text) {
+  const [x, y, z, radius, ...name] = text.split(",");
+  const seed = placeOf([x, y, z].join(","));
+  return seed && { seed, radius: number(radius, 0, 30, 8), name: name.join(",").slice(0, 40) || nameOf(seed) };
+}
+
+function recipeOf(link, recipe, run) {
+  const some = (name) => number(link.get(name), 0, 100, recipe[name] ?? 0) || null;
+  const groups = (link.get("groups") ?? "").split("|").filter((group) => group in run.groups);
+  return { ...recipe, smoothing: some("smoothing"), high: some("high"), low: some("low"), groups };
+}
+
+export const sameRecipe = (a, b) =>
+  ["smoothing", "high", "low"].every((key) => (a[key] ?? null) === (b[key] ?? null)) &&
+  a.groups.join("|") === b.groups.join("|");
+
+const KEPT = 100;
+
+/** Seeds that were looked at, with a place in them. */
+export class History {
+  constructor() {
+    this.entries = [];
+    this.now = -1;
+  }
+
+  add(entry) {
+    const last = this.entries[this.now];
+    if (last && three(last.seed) === three(entry.seed) && last.radius === entry.radius) {
+      last.name = entry.name;
+      return;
+    }
+    this.entries = [...this.entries.slice(0, this.now + 1), entry].slice(-KEPT);
+    this.now = this.entries.length - 1;
+  }
+
+  step(by) {
+    const next = this.now + by;
+    if (next < 0 || next >= this.entries.length) return null;
+    this.now = next;
+    return this.entries[next];
+  }
+}
+
+export { three };

@@ -1,0 +1,94 @@
+"""Grayordinate time series: CIFTI-2 ``dtseries`` and ``ptseries``, and their maps."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedmap.errors import ImageError
+from seedmap.images.parts import Grayordinates, Part
+
+__all__ = ["FRAMES_TOGETHER", "cifti_frames", "cifti_image", "grayordinates_of", "step_of"]
+
+# Frames fetched at once: the file holds all frames of a grayordinate side by side, and a line of
+# the processor's cache holds sixteen float32.
+FRAMES_TOGETHER = 16
+SHORT = {"CORTEX_LEFT": "left", "CORTEX_RIGHT": "right"}
+# CIFTI's units of the series axis, in seconds.
+SECONDS = {"SECOND": 1.0}
+
+
+def grayordinates_of(image: Any, source: str) -> Grayordinates:
+    """Return the space of a CIFTI time series.
+
+    Raises
+    ------
+    ImageError
+        If the file is another kind of CIFTI.
+    """
+    import nibabel as nib
+
+    axes = [image.header.get_axis(index) for index in range(image.ndim)]
+    if image.ndim != 2 or not isinstance(axes[0], nib.cifti2.SeriesAxis):
+        kinds = " x ".join(type(axis).__name__.removesuffix("Axis").lower() for axis in axes)
+        msg = f"{source}: a CIFTI file of {kinds}; a time series (dtseries or ptseries) is wanted"
+        raise ImageError(msg)
+    axis = axes[1]
+    if isinstance(axis, nib.cifti2.ParcelsAxis):
+        parts: tuple[Part, ...] = (Part("parcels", "parcels", np.arange(len(axis))),)
+    elif isinstance(axis, nib.cifti2.BrainModelAxis):
+        parts = tuple(_part(name, model, axis) for name, _, model in axis.iter_structures())
+    else:
+        msg = f"{source}: series of {type(axis).__name__}; brain models or parcels are wanted"
+        raise ImageError(msg)
+    return Grayordinates.of_axis(parts, axis)
+
+
+def step_of(image: Any) -> float | None:
+    """Return the repetition time that a CIFTI series tells [s], if it does."""
+    axis = image.header.get_axis(0)
+    seconds = float(axis.step) * SECONDS.get(str(axis.unit), np.nan)
+    return seconds if np.isfinite(seconds) and seconds > 0 else None
+
+
+def cifti_frames(image: Any) -> Any:
+    """Return a function from a frame's number to its values, shape (grayordinates,)."""
+    values = np.asanyarray(image.dataobj)  # a memory map where the file is not compressed
+    held: dict[int, NDArray[Any]] = {}
+
+    def load(index: int) -> NDArray[Any]:
+        first = index - index % FRAMES_TOGETHER
+        block = held.get(first)
+        if block is None:
+            held.clear()
+            block = held[first] = np.ascontiguousarray(values[first : first + FRAMES_TOGETHER])
+        return block[index - first]
+
+    return load
+
+
+def cifti_image(values: NDArray[Any], space: Grayordinates, name: str) -> Any:
+    """Wrap a map (positions,) as a CIFTI ``dscalar`` or ``pscalar`` image."""
+    import nibabel as nib
+
+    scalars = nib.cifti2.ScalarAxis([name])
+    header = nib.cifti2.Cifti2Header.from_axes((scalars, space.axis))
+    image = nib.Cifti2Image(np.asarray(values, dtype=np.float32)[None], header)
+    dense = isinstance(space.axis, nib.cifti2.BrainModelAxis)
+    image.nifti_header.set_intent("ConnDenseScalar" if dense else "ConnParcelSclr")
+    return image
+
+
+def _part(name: str, model: Any, axis: Any) -> Part:
+    short = name.removeprefix("CIFTI_STRUCTURE_")
+    short = SHORT.get(short, short)
+    if bool(model.surface_mask.all()):
+        return Part(short, "surface", np.asarray(model.vertex), int(axis.nvertices[name]))
+    return Part(short, "voxels", np.asarray(model.voxel), affine=np.asarray(axis.affine))
+
+
+def is_cifti(path: Path) -> bool:
+    """Whether a file's name says CIFTI."""
+    kinds = (".dtseries.nii", ".ptseries.nii", ".dscalar.nii", ".dlabel.nii", ".dconn.nii")
+    return path.name.endswith(kinds)

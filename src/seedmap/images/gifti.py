@@ -1,0 +1,151 @@
+"""Surface time series: GIFTI and FreeSurfer files, and nilearn's surface images."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedmap.errors import ImageError, MissingFile, SpaceMismatch
+from seedmap.images.parts import Mesh, Part, Surface
+
+__all__ = ["HEMISPHERES", "hemisphere_of", "load_surface", "load_surface_series", "mesh_of"]
+
+HEMISPHERES = ("left", "right")
+TRIANGLES, POINTS = 1009, 1008  # GIFTI's intents for the two halves of a mesh
+
+
+def load_surface_series(image: Any, hemisphere: str) -> tuple[NDArray[np.float32], str]:
+    """Load the series of one hemisphere.
+
+    Parameters
+    ----------
+    image
+        Path of a ``.gii`` or ``.mgz`` / ``.mgh`` file, or an array of shape (vertices, frames).
+    hemisphere
+        ``"left"`` or ``"right"``: what the file is taken for.
+
+    Returns
+    -------
+    series : ndarray of float32, shape (frames, vertices)
+    source : str
+
+    Raises
+    ------
+    ImageError
+        If the file holds a mesh or no series, or says that it is the other hemisphere.
+    """
+    if not isinstance(image, str | Path):
+        values = np.asarray(image, dtype=np.float32)
+        return np.atleast_2d(values.T), f"{hemisphere} hemisphere in memory"
+    path = Path(image).expanduser()
+    if not path.is_file():
+        msg = f"{path}: the {hemisphere} hemisphere is not there; check the path"
+        raise MissingFile(msg)
+    series = _from_mgh(path) if path.name.endswith((".mgz", ".mgh")) else _from_gifti(path, hemisphere)
+    if len(series) < 2:
+        msg = f"{path}: {len(series)} map on the surface; a run has one a frame. Is it a single map?"
+        raise ImageError(msg)
+    return series, str(path)
+
+
+def hemisphere_of(path: Path) -> str:
+    """Tell the hemisphere of a file from its name; left if it does not say."""
+    name = path.name.lower()
+    right = "hemi-r" in name or name.startswith("rh.") or ".r." in name
+    return "right" if right else "left"
+
+
+def load_surface(surface: Any) -> Surface:
+    """Load a surface: a GIFTI or FreeSurfer geometry, or a mesh of nilearn's.
+
+    Raises
+    ------
+    ImageError
+        If the file holds no mesh.
+    """
+    if isinstance(surface, Surface):
+        return surface
+    if hasattr(surface, "faces"):
+        return Surface(np.asarray(surface.coordinates, float), np.asarray(surface.faces), "mesh in memory")
+    path = Path(surface).expanduser()
+    if not path.is_file():
+        msg = f"{path}: this surface is not there; check the path"
+        raise MissingFile(msg)
+    import nibabel as nib
+
+    if path.suffix != ".gii":
+        try:
+            points, triangles = nib.freesurfer.read_geometry(path)
+        except (OSError, ValueError) as error:
+            msg = f"{path}: not a surface that can be read ({error}); a .surf.gii file is wanted"
+            raise ImageError(msg) from error
+        return Surface(points, triangles.astype(np.int64), str(path))
+    arrays = {int(array.intent): array.data for array in _open_gifti(path).darrays}
+    if POINTS not in arrays or TRIANGLES not in arrays:
+        msg = f"{path}: holds no mesh; a surface (.surf.gii) with points and triangles is wanted"
+        raise ImageError(msg)
+    return Surface(arrays[POINTS].astype(float), arrays[TRIANGLES].astype(np.int64), str(path))
+
+
+def mesh_of(series: Mapping[str, NDArray[Any]], surfaces: Mapping[str, Surface]) -> Mesh:
+    """Build the space of series (frames, vertices) by hemisphere, left first."""
+    parts = tuple(
+        Part(name, "surface", np.arange(series[name].shape[1]), series[name].shape[1])
+        for name in HEMISPHERES
+        if name in series
+    )
+    return Mesh.whole(parts).with_surfaces(dict(surfaces))
+
+
+def check_same_frames(series: Mapping[str, NDArray[Any]], sources: Mapping[str, str]) -> None:
+    """Refuse hemispheres of different length."""
+    frames = {name: len(values) for name, values in series.items()}
+    if len(set(frames.values())) > 1:
+        found = ", ".join(f"{sources[name]}: {count}" for name, count in frames.items())
+        msg = f"the hemispheres have different numbers of frames ({found}); give two of one run"
+        raise SpaceMismatch(msg)
+
+
+def _open_gifti(path: Path) -> Any:
+    import nibabel as nib
+
+    try:
+        image = nib.load(path)
+    except Exception as error:  # noqa: BLE001  the XML parser raises whatever it meets
+        reason = " ".join(str(error).split()) or type(error).__name__
+        msg = f"{path}: not a GIFTI file that can be read ({reason}); a .func.gii file is wanted"
+        raise ImageError(msg) from error
+    if not hasattr(image, "darrays"):
+        msg = f"{path}: a {type(image).__name__}; a GIFTI file (.func.gii) is wanted"
+        raise ImageError(msg)
+    return image
+
+
+def _from_gifti(path: Path, hemisphere: str) -> NDArray[np.float32]:
+    image = _open_gifti(path)
+    if any(int(array.intent) in (TRIANGLES, POINTS) for array in image.darrays):
+        msg = f"{path}: holds a mesh, not a series; give the run (.func.gii) here"
+        raise ImageError(msg)
+    says = str(image.meta.get("AnatomicalStructurePrimary", ""))
+    other = HEMISPHERES[1 - HEMISPHERES.index(hemisphere)]
+    if says.lower() == f"cortex{other}":
+        msg = f"{path}: given as the {hemisphere} hemisphere, but the file says {says}; are the two swapped?"
+        raise ImageError(msg)
+    if not image.darrays:
+        msg = f"{path}: the GIFTI file holds no data; a series with one array a frame is wanted"
+        raise ImageError(msg)
+    if len(image.darrays) == 1 and image.darrays[0].data.ndim == 2:
+        return np.asarray(image.darrays[0].data, dtype=np.float32).T
+    return np.stack([np.asarray(array.data, dtype=np.float32).ravel() for array in image.darrays])
+
+
+def _from_mgh(path: Path) -> NDArray[np.float32]:
+    import nibabel as nib
+
+    values = np.asarray(nib.load(path).dataobj, dtype=np.float32)
+    if values.ndim != 4 or values.shape[1:3] != (1, 1):
+        msg = f"{path}: shape {values.shape}; surface data have the shape (vertices, 1, 1, frames)"
+        raise ImageError(msg)
+    return np.ascontiguousarray(values[:, 0, 0].T)

@@ -1,0 +1,203 @@
+"""Spaces made of parts: cortical surfaces, and the grayordinates of a CIFTI file.
+
+A `Mesh` holds one hemisphere or two. `Grayordinates` hold surfaces without their medial wall and
+boxes of subcortical voxels. Both are a row of parts, and a sample is a position in that row: the
+left hemisphere first, then the right, then whatever follows, as nilearn and CIFTI have them.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from typing_extensions import Self
+
+from seedmap._checks import Array, readonly
+from seedmap.errors import OptionError, SpaceMismatch
+
+__all__ = ["Grayordinates", "Mesh", "Part", "PartedSpace", "Surface"]
+
+Kind = Literal["surface", "voxels", "parcels"]
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """A triangle mesh in space.
+
+    Attributes
+    ----------
+    coordinates : ndarray, shape (vertices, 3)
+        Where the vertices lie [mm].
+    triangles : ndarray of int, shape (triangles, 3)
+        Vertices of each triangle.
+    source : str
+        Where it comes from.
+    """
+
+    coordinates: Array
+    triangles: NDArray[np.int64]
+    source: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One surface, one box of voxels, or a set of parcels.
+
+    Attributes
+    ----------
+    name : str
+        ``"left"`` and ``"right"`` for hemispheres, else the structure's CIFTI name.
+    kind : str
+        ``"surface"``, ``"voxels"`` or ``"parcels"``.
+    places : ndarray of int
+        Vertices of the surface, shape (n,), or voxels, shape (n, 3), that the part holds.
+    vertices : int
+        Vertices of the whole surface; 0 for voxels.
+    affine : ndarray or None
+        From voxels to millimetres, shape (4, 4).
+    surface : Surface or None
+        Where the vertices lie, if that is known.
+    """
+
+    name: str
+    kind: Kind
+    places: NDArray[np.int64]
+    vertices: int = 0
+    affine: Array | None = None
+    surface: Surface | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of positions."""
+        return len(self.places)
+
+    def coordinates(self) -> Array:
+        """Where the positions lie [mm], shape (n, 3); NaN where that is not known."""
+        if self.kind == "surface" and self.surface is not None:
+            return self.surface.coordinates[self.places]
+        if self.kind == "voxels" and self.affine is not None:
+            return self.places @ self.affine[:3, :3].T + self.affine[:3, 3]
+        return np.full((self.size, 3), np.nan)
+
+
+@dataclass(frozen=True, eq=False)
+class PartedSpace:
+    """A row of parts, of whose positions those in the mask are samples.
+
+    Attributes
+    ----------
+    parts : tuple of Part
+        In the order of the positions.
+    mask : ndarray of bool, shape (positions,)
+        True for samples.
+    """
+
+    parts: tuple[Part, ...]
+    mask: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        positions = sum(part.size for part in self.parts)
+        if self.mask.shape != (positions,):
+            msg = f"a mask of shape {self.mask.shape} does not fit {positions} positions"
+            raise SpaceMismatch(msg)
+        object.__setattr__(self, "mask", readonly(np.ascontiguousarray(self.mask, dtype=bool)))
+
+    @classmethod
+    def whole(cls, parts: tuple[Part, ...]) -> Self:
+        """Return the space in which every position is a sample."""
+        return cls(parts, np.ones(sum(part.size for part in parts), dtype=bool))
+
+    def within(self, mask: NDArray[Any]) -> Self:
+        """Return this space with another mask."""
+        return replace(self, mask=np.asarray(mask, dtype=bool))
+
+    @property
+    def shape(self) -> tuple[int]:
+        """Number of positions, as a shape."""
+        return (self.mask.size,)
+
+    @cached_property
+    def n_samples(self) -> int:
+        """Number of positions in the mask."""
+        return int(np.count_nonzero(self.mask))
+
+    @cached_property
+    def slices(self) -> dict[str, slice]:
+        """Where each part lies in the row."""
+        ends = np.cumsum([part.size for part in self.parts]).tolist()
+        starts = [0, *ends[:-1]]
+        spans = zip(self.parts, starts, ends, strict=True)
+        return {part.name: slice(start, end) for part, start, end in spans}
+
+    def part(self, name: str) -> Part:
+        """Return a part by name.
+
+        Raises
+        ------
+        OptionError
+            If there is no such part.
+        """
+        for part in self.parts:
+            if part.name == name:
+                return part
+        msg = f"there is no part {name!r}; there are {', '.join(part.name for part in self.parts)}"
+        raise OptionError(msg)
+
+    def all_coordinates(self) -> Array:
+        """Where all positions lie [mm], shape (positions, 3); NaN where that is not known."""
+        return np.concatenate([part.coordinates() for part in self.parts])
+
+    def coordinates(self) -> Array:
+        """Where the samples lie [mm], shape (samples, 3); NaN where that is not known."""
+        return self.all_coordinates()[self.mask]
+
+    def with_surfaces(self, surfaces: dict[str, Surface]) -> Self:
+        """Return this space with surfaces put to parts by name.
+
+        Raises
+        ------
+        SpaceMismatch
+            If a surface has another number of vertices than its part.
+        """
+        for name, surface in surfaces.items():
+            part = self.part(name)
+            if len(surface.coordinates) != part.vertices:
+                msg = (
+                    f"{surface.source or 'the surface'}: {len(surface.coordinates)} vertices for the "
+                    f"{name} part, whose data have {part.vertices}; give the surface of that mesh"
+                )
+                raise SpaceMismatch(msg)
+        parts = tuple(
+            replace(part, surface=surfaces.get(part.name, part.surface)) for part in self.parts
+        )
+        return replace(self, parts=parts)
+
+    def unmask(self, values: ArrayLike, outside: float = 0.0) -> Array:
+        """Put samples (..., samples) back into the row (positions, ...), ``outside`` elsewhere."""
+        values = np.asarray(values)
+        row = np.full(self.shape + values.shape[:-1], outside, dtype=values.dtype)
+        row[self.mask] = np.moveaxis(values, -1, 0)
+        return row
+
+
+class Mesh(PartedSpace):
+    """Cortical surfaces: one hemisphere or two."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grayordinates(PartedSpace):
+    """The positions of a CIFTI file.
+
+    Attributes
+    ----------
+    axis : nibabel axis
+        What the file says of its positions, for writing maps beside it.
+    """
+
+    axis: Any = None
+
+    @classmethod
+    def of_axis(cls, parts: tuple[Part, ...], axis: Any) -> "Grayordinates":
+        """Return the space in which every position of a CIFTI axis is a sample."""
+        return cls(parts, np.ones(len(axis), dtype=bool), axis)

@@ -1,0 +1,180 @@
+"""What all four maskers share: they read the images once, and compute with our parts.
+
+nilearn's maskers ask their method ``_cache`` for every function that does real work. That is
+where ours are put in place of nilearn's, and where a path is given the size and time of its
+file, so that a changed file is never served from an old cache entry.
+"""
+
+import contextlib
+import glob
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+import nilearn.image.image
+import nilearn.maskers.base_masker
+import nilearn.maskers.nifti_masker
+import numpy as np
+from nilearn.image import check_niimg, new_img_like
+from nilearn.maskers._utils import compute_middle_image
+from typing_extensions import override
+
+from seedmap.maskers import steps
+from seedmap.maskers.source import middle_frame
+from seedmap.maskers.steps import Walk
+
+__all__ = ["StampedPath", "Streamed", "stand_in"]
+
+OURS = {
+    nilearn.maskers.nifti_masker.filter_and_mask: steps.filter_and_mask,
+    nilearn.maskers.base_masker.filter_and_extract: steps.filter_and_extract,
+    nilearn.image.image.high_variance_confounds: steps.high_variance_confounds,
+}
+
+
+class Streamed:
+    """Stands before one of nilearn's maskers and replaces what it reads and computes."""
+
+    _walk: Walk | None = None
+
+    def fit_transform(
+        self,
+        imgs: Any = None,
+        y: Any = None,
+        confounds: Any = None,
+        sample_mask: Any = None,
+        **fit_params: Any,
+    ) -> Any:
+        """Fit, then transform, reading the images once where that is possible.
+
+        Parameters
+        ----------
+        imgs
+            Path, image or list of three-dimensional images; may also be called ``X``.
+        y
+            Not used; here for scikit-learn.
+        confounds
+            As `seedmap.signal.clean`.
+        sample_mask
+            Frames that stay, as booleans or indices.
+        **fit_params
+            Not used; here for scikit-learn.
+
+        Returns
+        -------
+        ndarray or DataFrame, shape (kept, elements)
+            A vector for a three-dimensional image.
+        """
+        imgs = fit_params.pop("X", None) if imgs is None else imgs
+        with self._one_walk():
+            return super().fit_transform(  # type: ignore[misc]
+                imgs, y, confounds=confounds, sample_mask=sample_mask, **fit_params
+            )
+
+    @contextlib.contextmanager
+    def _one_walk(self) -> Iterator[None]:
+        """Let fit and transform share what they read; leave no trace on the masker."""
+        self._walk = Walk()
+        try:
+            yield
+            if self._walk.shown is not None and "images" in getattr(self, "_reporting_data", {}):
+                self._reporting_data["images"] = self._walk.shown  # type: ignore[attr-defined]
+        finally:
+            del self._walk
+
+    def _fit(self, imgs: Any) -> Any:
+        """Fit with one frame in place of all: nilearn needs it for the grid and the report."""
+        if imgs is None:
+            return super()._fit(imgs)  # type: ignore[misc]
+        image, dimensions = self._glance(imgs)
+        fitted = super()._fit(image)  # type: ignore[misc]
+        if "dim" in getattr(self, "_reporting_data", {}):
+            self._reporting_data["dim"] = dimensions  # type: ignore[attr-defined]
+        return fitted
+
+    def _glance(self, imgs: Any) -> tuple[Any, int]:
+        """Return the frame that a report shows, and how many dimensions there are (5: runs)."""
+        if isinstance(imgs, list):
+            return compute_middle_image(imgs)
+        image = check_niimg(imgs)
+        if len(image.shape) != 4:
+            return image, len(image.shape)
+        if not self._needs_a_frame():
+            return stand_in(image), 4
+        if self._walk is not None and self._can_wait():
+            self._walk.middle = image.shape[3] // 2
+            return stand_in(image), 4
+        return middle_frame(image), 4
+
+    def _needs_a_frame(self) -> bool:
+        return bool(self.reports)  # type: ignore[attr-defined]
+
+    def _can_wait(self) -> bool:
+        """Whether the report's frame can be filled in after the transform."""
+        return self.memory_.location is None  # type: ignore[attr-defined]
+
+    def _cache(
+        self,
+        func: Any,
+        func_memory_level: int = 1,
+        shelve: bool = False,  # noqa: FBT001, FBT002  nilearn's signature
+        **kwargs: Any,
+    ) -> Any:
+        ours = OURS.get(func, func)
+        cached = super()._cache(ours, func_memory_level, shelve=shelve, **kwargs)  # type: ignore[misc]
+        if ours is func:
+            return cached
+        if self.memory_.location is not None:  # type: ignore[attr-defined]
+            return partial(_call_with_stamps, cached)
+        if self._walk is not None and not shelve and ours is not steps.high_variance_confounds:
+            return partial(ours, walk=self._walk)
+        return cached
+
+
+def stand_in(image: Any) -> Any:
+    """Return an empty frame on the grid of an image, which costs nothing."""
+    return new_img_like(image, np.zeros(image.shape[:3], dtype=np.int8))
+
+
+class StampedPath(str):
+    """A path (or pattern) that is the same in a cache only while its files are the same."""
+
+    stamps: tuple[tuple[str, int, int], ...]
+
+    @classmethod
+    def of(cls, path: str) -> Self:
+        """Stamp a path with the names, sizes and times of the files that it stands for."""
+        stamped = cls(path)
+        names = sorted(glob.glob(str(Path(path).expanduser())))  # noqa: PTH207  as nilearn does
+        facts = [(name, Path(name).stat()) for name in names]
+        stamped.stamps = tuple((name, fact.st_size, fact.st_mtime_ns) for name, fact in facts)
+        return stamped
+
+    @override
+    def __reduce__(self) -> Any:
+        return _unstamp, (str(self), self.stamps)
+
+
+def _unstamp(path: str, stamps: Any) -> str:
+    """Return the path alone; the stamps have done their work when the cache's key was made."""
+    del stamps
+    return path
+
+
+def _stamped(given: Any) -> Any:
+    """Stamp every path in what a masker is given."""
+    if isinstance(given, str | Path):
+        return StampedPath.of(str(given))
+    if isinstance(given, list | tuple):
+        return type(given)(_stamped(one) for one in given)
+    return given
+
+
+def _call_with_stamps(cached: Any, imgs: Any, *args: Any, **kwargs: Any) -> Any:
+    """Call a cached function with stamped paths, for images, confounds and the masks of spheres."""
+    if args and hasattr(args[0], "mask_img"):
+        args[0].mask_img = _stamped(args[0].mask_img)
+    if "confounds" in kwargs:
+        kwargs["confounds"] = _stamped(kwargs["confounds"])
+    return cached(_stamped(imgs), *args, **kwargs)

@@ -1,0 +1,196 @@
+"""What has been done: one small file a participant, and how results get into place.
+
+Results are made in a hidden folder beside the others and moved, file by file, when all of a
+participant's are complete. The ledger says before the move which files are coming, and after it
+that they are there, so that a call after any interruption knows what is whole. A folder that an
+interrupted call left is swept away by the next call.
+"""
+
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+from uuid import uuid4
+
+from seedmap.errors import OutputError
+from seedmap.images import write_text
+from seedmap.participants.recipe import FileState, state_of
+
+__all__ = [
+    "RESULTS",
+    "Entry",
+    "commit",
+    "new_work_folder",
+    "put_text",
+    "read_entry",
+    "stage_of",
+    "sweep",
+    "write_entry",
+]
+
+State = Literal["done", "failed", "writing"]
+WORK = ".seedmap-work"
+RESULTS = "results"
+# A folder of another machine, of whose processes nothing is known, counts as left after a day.
+LEFT_AFTER = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a participant's results.
+
+    Attributes
+    ----------
+    participant : str
+        The label.
+    state : str
+        ``"done"``, ``"failed"``, or ``"writing"`` while files move into place.
+    fingerprint : str
+        Sum of inputs, options and version.
+    reason : str
+        Why it failed; empty otherwise.
+    lasting : bool
+        Whether it would fail again unless inputs or options change.
+    inputs, files : tuple of FileState
+        The inputs with their digests; the results, relative to the output folder.
+    facts : dict
+        What the study's page shows.
+    """
+
+    participant: str
+    state: State
+    fingerprint: str
+    reason: str = ""
+    lasting: bool = False
+    inputs: tuple[FileState, ...] = ()
+    files: tuple[FileState, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def files_are_there(self, out: Path) -> bool:
+        """Whether every result is there with its size."""
+        return all(state_of(out / file.path, out).size == file.size for file in self.files)
+
+
+def _path(out: Path, label: str) -> Path:
+    return out / "logs" / f"sub-{label}.json"
+
+
+def read_entry(out: Path, label: str) -> Entry | None:
+    """Read a participant's entry; None where there is none that can be read."""
+    try:
+        content = json.loads(_path(out, label).read_text(encoding="utf-8"))
+        for key in ("inputs", "files"):
+            content[key] = tuple(FileState(**state) for state in content[key])
+        return Entry(**content)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def write_entry(out: Path, entry: Entry, stage: Path) -> None:
+    """Write a participant's entry."""
+    text = json.dumps(asdict(entry), indent=1) + "\n"
+    put_text(_path(out, entry.participant), text, stage)
+
+
+def put_text(path: Path, text: str, stage: Path) -> None:
+    """Write a text in the hidden folder and move it into place."""
+    whole = write_text(stage / f"{uuid4().hex[:8]}{path.suffix}", text)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole.replace(path)
+
+
+def new_work_folder(out: Path) -> Path:
+    """Name the hidden folder of a call; it is made when first used."""
+    return out / WORK / f"{socket.gethostname()}.{os.getpid()}.{uuid4().hex[:8]}"
+
+
+@contextmanager
+def stage_of(work: Path, label: str) -> Iterator[Path]:
+    """Give a hidden folder with a folder ``results`` in it; nothing is left of it afterwards."""
+    stage = work / f"sub-{label}.{uuid4().hex[:8]}"
+    try:
+        (stage / RESULTS).mkdir(parents=True)
+        yield stage
+    except OSError as error:
+        if isinstance(error, OutputError) or error.errno is None:
+            raise
+        raise _cannot_write(error, stage) from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+        for folder in (work, work.parent):
+            with suppress(OSError):
+                folder.rmdir()  # the last one to leave
+
+
+def _cannot_write(error: OSError, stage: Path) -> OutputError:
+    where = stage.parent.parent.parent
+    msg = f"{where}: cannot be written ({error.strerror}); free some space or choose another folder"
+    found = OutputError(msg)
+    found.errno = error.errno
+    return found
+
+
+def commit(stage: Path, out: Path, entry: Entry) -> Entry:
+    """Move a participant's files into place; remove those of an earlier call that did not come again.
+
+    Returns
+    -------
+    Entry
+        The entry with its files, as it was written.
+    """
+    before = read_entry(out, entry.participant)
+    results = stage / RESULTS
+    coming = [path for path in sorted(results.rglob("*")) if path.is_file()]
+    names = [path.relative_to(results).as_posix() for path in coming]
+    sizes = [path.stat().st_size for path in coming]
+    fresh = tuple(FileState(n, size, 0) for n, size in zip(names, sizes, strict=True))
+    old = tuple(file for file in before.files if file.path not in names) if before else ()
+    write_entry(out, replace(entry, state="writing", files=(*fresh, *old)), stage)
+    for path, name in zip(coming, names, strict=True):
+        target = out / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(target)
+    for file in old:
+        (out / file.path).unlink(missing_ok=True)
+        _remove_empty((out / file.path).parent, out)
+    entry = replace(entry, files=fresh)
+    write_entry(out, entry, stage)
+    return entry
+
+
+def _remove_empty(folder: Path, out: Path) -> None:
+    while folder != out and folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
+
+
+def sweep(out: Path, mine: Sequence[Path] = ()) -> None:
+    """Remove hidden folders that earlier calls left, and ``mine``."""
+    root = out / WORK
+    if not root.is_dir():
+        return
+    for folder in root.iterdir():
+        if folder in mine or _is_left(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        root.rmdir()
+
+
+def _is_left(folder: Path) -> bool:
+    """Whether the call that made a hidden folder has ended."""
+    host, _, rest = folder.name.rpartition(".")[0].rpartition(".")
+    try:
+        if host == socket.gethostname():
+            os.kill(int(rest), 0)
+            return False
+        return time.time() - folder.stat().st_mtime > LEFT_AFTER
+    except (ProcessLookupError, ValueError, FileNotFoundError):
+        return True
+    except PermissionError:
+        return False

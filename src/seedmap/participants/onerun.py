@@ -1,0 +1,247 @@
+"""The work on one run: read once, cleaned by every strategy, correlated with every seed."""
+
+import json
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seedmap._checks import Keep
+from seedmap.analysis import SeedMaps
+from seedmap.analysis.door import find_mask
+from seedmap.analysis.prepare import Choice, Prepared, prepare, read
+from seedmap.analysis.story import maps_of
+from seedmap.confounds import ConfoundTable, read_confounds
+from seedmap.errors import ConfoundsError, OptionError, SeedError, SeedmapWarning, TooFewFrames
+from seedmap.images import Grid, Run, load_image, open_run
+from seedmap.participants.find import RunInputs
+from seedmap.participants.recipe import Recipe
+from seedmap.participants.seedlist import PlacedSeed, check_space
+from seedmap.participants.strategies import Chosen
+from seedmap.seeds import MaskSeed, Region, Sphere
+from seedmap.spatial import Extracted, SeedWeights
+
+__all__ = ["RunWork", "StrategyWork", "clean_run", "estimate_memory", "open_inputs"]
+
+
+@dataclass(frozen=True)
+class Listening:
+    """A seed that was brought onto a run's grid once, for all strategies."""
+
+    name: str
+    definition: str
+    source: str
+    on_grid: SeedWeights
+
+    def weights(self, space: Grid) -> SeedWeights:  # noqa: ARG002  the grid is the run's
+        """Return how it listens to the run's grid."""
+        return self.on_grid
+
+
+@dataclass(frozen=True, eq=False)
+class StrategyWork:
+    """What one strategy made of a run."""
+
+    chosen: Chosen
+    prepared: Prepared
+    maps: SeedMaps
+    extracted: Extracted
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class RunWork:
+    """What is known of a run before it is cleaned: its files opened, its choices made."""
+
+    inputs: RunInputs
+    run: Run
+    table: ConfoundTable | None
+    chosen: tuple[Chosen, ...]
+    seeds: tuple[Sphere | Listening, ...]
+    missing: tuple[str, ...]
+    notes: tuple[str, ...]
+    mask: Any
+
+
+def open_inputs(recipe: Recipe, inputs: RunInputs) -> RunWork:
+    """Read a run's headers and tables, and choose confounds, frames and seeds.
+
+    Raises
+    ------
+    SeedmapError
+        If something does not fit together.
+    """
+    run = open_run(inputs.bold, recipe.t_r or inputs.t_r)
+    table = read_confounds(inputs.confounds)
+    if table is None:
+        table = ConfoundTable(np.empty((run.frames, 0)), (), "no confounds")
+    if len(table.values) != run.frames:
+        msg = (
+            f"{table.source}: {len(table.values)} rows of confounds for the {run.frames} frames of "
+            f"{inputs.bold.name}; were frames dropped from only one of them?"
+        )
+        raise ConfoundsError(msg)
+    high_passed = recipe.cleaning.filter is not None and recipe.cleaning.high_pass is not None
+    metadata = _metadata(inputs.confounds_json)
+    chosen = tuple(
+        strategy.choose(
+            table, metadata, high_passed=high_passed, dummy_scans=recipe.dummy_scans
+        )
+        for strategy in recipe.strategies
+    )
+    _check_time(recipe, run, chosen)
+    notes = tuple(
+        note
+        for seed in recipe.seeds
+        if (note := check_space(seed, inputs.space, anyway=recipe.other_space))
+    )
+    mask = recipe.mask_img if recipe.mask_img is not None else inputs.mask
+    seeds, missing = _listening(recipe.seeds, run, mask)
+    return RunWork(inputs, run, table, chosen, seeds, missing, notes, mask)
+
+
+def _metadata(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        msg = f"{path}: not JSON that can be read ({error}); mend or remove it"
+        raise ConfoundsError(msg) from error
+    return content if isinstance(content, dict) else {}
+
+
+def _check_time(recipe: Recipe, run: Run, chosen: Sequence[Chosen]) -> None:
+    """Refuse a run of which too little time stays."""
+    t_r = run.timing.t_r
+    if not recipe.min_minutes or t_r is None:
+        return
+    for one in chosen:
+        minutes = float(one.keep.sum()) * t_r / 60
+        if minutes < recipe.min_minutes:
+            msg = (
+                f"{run.source}: strategy {one.strategy.name!r} keeps {minutes:.1f} minutes; at least "
+                f"{recipe.min_minutes:g} are wanted (--min-time)"
+            )
+            raise TooFewFrames(msg)
+
+
+def _listening(
+    seeds: Sequence[PlacedSeed], run: Run, mask_img: Any
+) -> tuple[tuple[Sphere | Listening, ...], tuple[str, ...]]:
+    """Bring seeds onto the run's grid; leave out those that miss the brain, and say so."""
+    mask = find_mask(mask_img, run, np.ones(run.frames, dtype=bool)) if _is_file(mask_img) else None
+    there: list[Sphere | Listening] = []
+    missing: list[str] = []
+    for placed in seeds:
+        seed = placed.seed
+        try:
+            on_grid = _in_memory(seed).weights(run.space)
+        except SeedError as error:
+            missing.append(str(error))
+            continue
+        if mask is not None and not mask.ravel()[on_grid.voxels].any():
+            missing.append(f"seed {seed.name!r}: none of its voxels lies in the brain mask of the run")
+            continue
+        there.append(
+            seed
+            if isinstance(seed, Sphere)
+            else Listening(seed.name, seed.definition, seed.source, on_grid)
+        )
+    if not there:
+        msg = f"{run.source}: no seed is left: {'; '.join(missing[:2])}"
+        raise SeedError(msg)
+    return tuple(there), tuple(missing)
+
+
+def _is_file(mask_img: Any) -> bool:
+    return isinstance(mask_img, Path) or (isinstance(mask_img, str) and Path(mask_img).is_file())
+
+
+def _in_memory(seed: Sphere | MaskSeed | Region) -> Sphere | MaskSeed | Region:
+    """Let the regions of one atlas share it, so that it is read once."""
+    if isinstance(seed, Region) and seed.source and isinstance(seed.label, int):
+        return replace(seed, atlas=_atlas(seed.source))
+    return seed
+
+
+@lru_cache(maxsize=2)
+def _atlas(path: str) -> Any:
+    image = load_image(path, role="atlas")
+    return type(image)(np.asarray(image.dataobj), image.affine, image.header)
+
+
+def prepare_all(recipe: Recipe, work: RunWork) -> list[Prepared]:
+    """Write every strategy's cleaning out."""
+    choice = Choice(measure=recipe.measure, uncertainty=recipe.uncertainty)  # type: ignore[arg-type]
+    return [
+        prepare(
+            work.run,
+            list(work.seeds),
+            confounds=chosen.table if chosen.columns else None,
+            sample_mask=chosen.keep,
+            mask_img=work.mask,
+            cleaning=recipe.cleaning,
+            smoothing_fwhm=recipe.smoothing_fwhm,
+            choice=choice,
+            n_jobs=recipe.n_jobs,
+        )
+        for chosen in work.chosen
+    ]
+
+
+def clean_run(recipe: Recipe, work: RunWork) -> Iterator[StrategyWork]:
+    """Read a run once and give every strategy's maps, one after the other.
+
+    Raises
+    ------
+    SeedmapError
+        If the run cannot be analysed.
+    """
+    prepared = prepare_all(recipe, work)
+    union = np.any([one.keep for one in prepared], axis=0)
+    extracted = read(replace(prepared[0], keep=union))
+    for chosen, one in zip(work.chosen, prepared, strict=True):
+        part = _frames_of(extracted, union, one.keep)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", SeedmapWarning)
+            maps = maps_of(one, part)
+        maps = replace(maps, provenance=replace(maps.provenance, command=recipe.command))
+        yield StrategyWork(chosen, one, maps, part, tuple(str(w.message) for w in caught))
+
+
+def _frames_of(extracted: Extracted, read_frames: Keep, keep: Keep) -> Extracted:
+    """Take the frames of one strategy from those that were read for all."""
+    if np.array_equal(read_frames, keep):
+        return extracted
+    rows = keep[read_frames]
+    return replace(
+        extracted, series=extracted.series[rows], seed_series=extracted.seed_series[rows]
+    )
+
+
+def estimate_memory(recipe: Recipe, inputs: RunInputs) -> float:
+    """Estimate the most memory that a run takes [bytes], from its header alone.
+
+    Raises
+    ------
+    OptionError
+        If the header tells of nothing.
+    """
+    run = open_run(inputs.bold, recipe.t_r or inputs.t_r or 1.0)
+    samples = run.space.n_samples
+    if inputs.mask is not None:
+        image = load_image(inputs.mask, role="mask")
+        samples = int(np.count_nonzero(np.asarray(image.dataobj)))
+    if not samples:
+        msg = f"{inputs.bold}: no voxel is in the mask; check it"
+        raise OptionError(msg)
+    series = 4.0 * run.frames * samples
+    copies = 2 if len(recipe.strategies) > 1 else 1
+    volume = float(run.space.n_samples) * max(4, run.dtype.itemsize)
+    maps = 4.0 * samples * len(recipe.seeds) * 10
+    return 320e6 + copies * series + 12 * volume + maps

@@ -1,0 +1,106 @@
+"""The files of one run or combination of runs, as a BIDS derivative."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from seedmap._version import __version__
+from seedmap.analysis import SeedMaps
+from seedmap.images import write_text
+from seedmap.participants.names import uri
+from seedmap.participants.recipe import Recipe
+from seedmap.participants.strategies import Chosen
+
+__all__ = ["BIDSIGNORE", "dataset_description", "save_run", "strategy_facts"]
+
+BIDSIGNORE = "*_statmap.*\n*_timeseries.tsv\n*.html\nlogs/\nstore/\nfigures/\n.seedmap-work/\n"
+CODE_URL = "https://pypi.org/project/seedmap/"
+
+
+def save_run(
+    maps: SeedMaps, folder: Path, recipe: Recipe, label: str, about: Mapping[str, Any]
+) -> list[Path]:
+    """Write maps, sidecars and seed series, with the strategy in their names.
+
+    Parameters
+    ----------
+    maps
+        The maps.
+    folder
+        Where to; made if need be.
+    recipe
+        What was done.
+    label
+        The strategy, as it stands in the names.
+    about
+        More facts for the sidecars.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for path in maps.save(folder):
+        if path.name == "dataset_description.json":
+            path.unlink()
+            continue
+        target = path.with_name(_with_desc(path.name, label))
+        if path.suffix == ".json":
+            _dress(path, recipe, about)
+        path.replace(target)
+        written.append(target)
+    return written
+
+
+def _with_desc(name: str, label: str) -> str:
+    """Put the strategy into a name's ``desc``, before what stands there.
+
+    >>> _with_desc("sub-01_seed-PCC_stat-r_statmap.nii.gz", "36P")
+    'sub-01_seed-PCC_stat-r_desc-36P_statmap.nii.gz'
+    """
+    stem, dot, extension = name.partition(".")
+    entities, _, suffix = stem.rpartition("_")
+    before, found, desc = entities.partition("_desc-")
+    return f"{before}_desc-{label}{desc if found else ''}_{suffix}{dot}{extension}"
+
+
+def _dress(path: Path, recipe: Recipe, about: Mapping[str, Any]) -> None:
+    """Let a sidecar speak of sources as BIDS URIs, and of the strategy."""
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    sources = [uri(Path(source), recipe.root) for source in facts["Sources"]]
+    mask = facts["Mask"]
+    facts |= {
+        "Sources": sources,
+        "Mask": uri(Path(mask), recipe.root) if Path(mask).is_absolute() else mask,
+        "SkullStripped": True,
+        "Command": recipe.command,
+        **about,
+    }
+    write_text(path, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+
+
+def strategy_facts(chosen: Chosen) -> dict[str, Any]:
+    """Say what a strategy took, and why."""
+    return {
+        "Strategy": chosen.strategy.name,
+        "ConfoundReasons": {column.name: column.why for column in chosen.columns},
+        "CensoredFor": {reason: list(frames) for reason, frames in chosen.censored.items()},
+    }
+
+
+def dataset_description(recipe: Recipe) -> str:
+    """Describe the output as a BIDS data set."""
+    root = recipe.root.resolve()
+    about = {
+        "Name": "seedmap: seed-to-voxel correlation maps",
+        "BIDSVersion": "1.10.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "seedmap", "Version": __version__, "CodeURL": CODE_URL}],
+        "SourceDatasets": [{"URL": root.as_uri()}],
+        "DatasetLinks": {"preprocessed": root.as_uri()},
+        "HowToAcknowledge": "Cite what logs/CITATION.bib lists.",
+    }
+    return json.dumps(about, indent=2) + "\n"

@@ -1,0 +1,189 @@
+"""The seeds of a study: from the command line, from a table, or from an atlas, each with its space."""
+
+import csv
+import fnmatch
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seedmap.analysis import label_of
+from seedmap.errors import MissingFile, SeedError, SpaceMismatch
+from seedmap.images import load_image, stem_of
+from seedmap.seeds import DEFAULT_RADIUS, MaskSeed, Region, Sphere
+
+__all__ = ["PlacedSeed", "check_space", "read_atlas", "read_seed_table"]
+
+# Names that say no more than "some MNI space".
+VAGUE = ("MNI", "MNI152")
+# Spaces of one brain, in which coordinates of a template mean nothing.
+NATIVE = ("", "T1w", "T2w", "func", "boldref", "orig", "individual")
+
+
+@dataclass(frozen=True)
+class PlacedSeed:
+    """A seed and the space that it is said to lie in.
+
+    Attributes
+    ----------
+    seed : Sphere, MaskSeed or Region
+        The seed.
+    space : str
+        Its space; empty where nobody says.
+    """
+
+    seed: Sphere | MaskSeed | Region
+    space: str = ""
+
+    @property
+    def label(self) -> str:
+        """Its name in file names."""
+        return label_of(self.seed.name)
+
+    def facts(self) -> list[str]:
+        """Return what it is, for comparison."""
+        return [self.seed.name, self.seed.definition, self.space]
+
+
+def placed(seed: Sphere | MaskSeed | Region, space: str = "") -> PlacedSeed:
+    """Say where a seed lies: as told, or as the name of its file tells."""
+    found = re.search(r"(?:^|[_/\\])(?:space|tpl)-([A-Za-z0-9]+)", seed.source)
+    return PlacedSeed(seed, space or (found[1] if found else ""))
+
+
+def check_space(seed: PlacedSeed, space: str, *, anyway: bool) -> str:
+    """Compare a seed's space with a run's; return what the sidecar should say, empty if they agree.
+
+    Raises
+    ------
+    SpaceMismatch
+        If they differ, or a coordinate is given for a run in a brain's own space, unless
+        ``anyway``.
+    """
+    vague = seed.space in VAGUE and space.startswith("MNI")
+    on_grid = not isinstance(seed.seed, Sphere)
+    if seed.space == space or vague or (not seed.space and (on_grid or space not in NATIVE)):
+        return ""
+    where = f"in space {seed.space}" if seed.space else "given by coordinates of no named space"
+    there = f"in {space}" if space else "in a space that its name does not tell"
+    told = f"seed {seed.seed.name!r} is {where}, the run {there}"
+    if anyway:
+        return f"{told}; it was taken as it is"
+    msg = (
+        f"{told}; templates differ by millimetres: give the seed in the run's space, choose runs with "
+        "--space, or take it as it is with --allow-space-mismatch (the sidecars will say so)"
+    )
+    raise SpaceMismatch(msg)
+
+
+def read_seed_table(path: Path, radius: float = DEFAULT_RADIUS) -> list[PlacedSeed]:
+    """Read spheres from a table.
+
+    Parameters
+    ----------
+    path
+        TSV with the columns ``name``, ``x``, ``y``, ``z`` [mm] and perhaps ``radius`` [mm] and
+        ``space``; or JSON: a list of such records, or an object from names to records or to
+        three coordinates.
+    radius
+        Radius [mm] of those that have none.
+
+    Raises
+    ------
+    MissingFile, SeedError
+        If the table is not there or cannot be understood.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        msg = f"{path}: this table of seeds is not there; check the path"
+        raise MissingFile(msg)
+    rows = list(_json_rows(path) if path.suffix == ".json" else _tsv_rows(path))
+    if not rows:
+        msg = f"{path}: holds no seed; the columns name, x, y, z are wanted"
+        raise SeedError(msg)
+    return [_sphere(row, path, number, radius) for number, row in enumerate(rows, 1)]
+
+
+def _tsv_rows(path: Path) -> Iterator[Mapping[str, Any]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        yield from csv.DictReader(file, delimiter="," if path.suffix == ".csv" else "\t")
+
+
+def _json_rows(path: Path) -> Iterator[Mapping[str, Any]]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        msg = f"{path}: not JSON that can be read ({error}); mend it"
+        raise SeedError(msg) from error
+    if isinstance(content, list):
+        yield from content
+        return
+    for name, value in dict(content).items():
+        record = dict(zip("xyz", value, strict=False)) if isinstance(value, list) else dict(value)
+        yield {"name": name} | record
+
+
+def _sphere(row: Mapping[str, Any], path: Path, number: int, radius: float) -> PlacedSeed:
+    try:
+        center = tuple(float(row[axis]) for axis in "xyz")
+        own = row.get("radius")
+        size = radius if own in (None, "", "n/a") else float(str(own))
+        seed = Sphere(str(row["name"]), (center[0], center[1], center[2]), size)
+    except (KeyError, TypeError, ValueError, SeedError) as error:
+        msg = (
+            f"{path}: seed {number} cannot be read ({type(error).__name__}: {error}); name, x, y, z "
+            "in mm are wanted, and perhaps radius and space"
+        )
+        raise SeedError(msg) from error
+    space = row.get("space") or ""
+    return placed(seed, "" if space == "n/a" else str(space))
+
+
+def read_atlas(path: Path, regions: Sequence[str] = ()) -> list[PlacedSeed]:
+    """Make a seed of every region of an atlas, or of those that are named.
+
+    Parameters
+    ----------
+    path
+        Image of whole numbers; a look-up table of the same name may tell names.
+    regions
+        Names, ``*`` standing for anything, or numbers; all if empty.
+
+    Raises
+    ------
+    MissingFile, ImageError, SeedError
+        If the atlas cannot be used, or a region is not in it.
+    """
+    image = load_image(path, role="atlas")
+    present = np.unique(np.asarray(image.dataobj))
+    numbers = [int(value) for value in present if value > 0]
+    names = _names(path)
+    known = {number: names.get(number, f"region{number}") for number in numbers}
+    wanted = list(known) if not regions else [n for text in regions for n in _found(text, known, path)]
+    return [placed(Region(known[number], path, number)) for number in dict.fromkeys(wanted)]
+
+
+def _found(text: str, known: Mapping[int, str], path: Path) -> list[int]:
+    found = [n for n, name in known.items() if text == str(n) or fnmatch.fnmatchcase(name, text)]
+    if not found:
+        few = ", ".join(list(known.values())[:5])
+        msg = f"{path}: no region is called {text!r}; it holds {len(known)}: {few} ..."
+        raise SeedError(msg)
+    return found
+
+
+def _names(path: Path) -> dict[int, str]:
+    table = path.with_name(stem_of(path.name) + ".tsv")
+    if not table.is_file():
+        return {}
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    try:
+        return {int(row["index"]): row["name"] for row in rows}
+    except (KeyError, TypeError, ValueError) as error:
+        msg = f"{table}: a look-up table has the columns index (whole numbers) and name; mend it"
+        raise SeedError(msg) from error

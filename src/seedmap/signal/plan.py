@@ -1,0 +1,331 @@
+"""From nilearn's options of a cleaning to one matrix a run.
+
+Checks, errors and warnings are nilearn's own functions where it has them; the matrices are made
+of our `seedmap.temporal` operators, so that censored frames have no weight in any of them.
+"""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from nilearn._utils.helpers import stringify_path
+from nilearn._utils.logger import find_stack_level
+from nilearn._utils.param_validation import check_params
+from nilearn.exceptions import AllVolumesRemovedError
+from nilearn.signal import (
+    _check_filter_parameters,
+    _check_signal_parameters,
+    _create_cosine_drift_terms,
+    _sanitize_inputs,
+    butterworth,
+    standardize_signal,
+)
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from seedmap._checks import Array, Keep
+from seedmap.errors import ConfoundsError, SeedmapWarning
+from seedmap.temporal import Censor, Detrend, FillCensored, Nuisance, TimeOperator
+from seedmap.temporal.cleaning import _confound_basis
+
+__all__ = ["CleaningPlan", "RunCleaning", "plan_cleaning"]
+
+
+@dataclass(frozen=True, eq=False)
+class RunCleaning:
+    """How one run is cleaned.
+
+    Attributes
+    ----------
+    frames : ndarray of int, shape (kept,)
+        The frames that are read, counted over all runs.
+    operator : ndarray of float64, shape (kept, kept), or None
+        The linear part; None leaves the frames as they are.
+    mean : ndarray of float64, shape (kept,)
+        Weights of the mean before the cleaning.
+    standardize : str or None
+        ``"zscore_sample"``, ``"psc"`` or None.
+    """
+
+    frames: NDArray[np.int64]
+    operator: Array | None
+    mean: Array
+    standardize: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class CleaningPlan:
+    """A cleaning that is ready to be applied to any series of the right length."""
+
+    runs: tuple[RunCleaning, ...]
+
+    @property
+    def frames_out(self) -> int:
+        """Number of frames that stay."""
+        return sum(run.frames.size for run in self.runs)
+
+    @property
+    def only_selects(self) -> bool:
+        """Whether frames are at most dropped, so that values stay what they are."""
+        return all(run.operator is None and run.standardize is None for run in self.runs)
+
+
+def plan_cleaning(  # noqa: PLR0913  nilearn's signature
+    frames: int,
+    runs: Any = None,
+    detrend: bool = True,  # noqa: FBT001, FBT002
+    standardize: Any = "zscore_sample",
+    sample_mask: Any = None,
+    confounds: Any = None,
+    standardize_confounds: Any = True,  # noqa: FBT002
+    filter: Any = "butterworth",  # noqa: A002
+    low_pass: float | None = None,
+    high_pass: float | None = None,
+    t_r: float | None = 2.5,
+    ensure_finite: bool = False,  # noqa: FBT001, FBT002
+    extrapolate: bool = False,  # noqa: FBT001, FBT002
+    **kwargs: Any,
+) -> CleaningPlan:
+    """Check the options of `clean` for a series of so many ``frames`` and write them out.
+
+    Parameters, errors and warnings are those of `clean`.
+    """
+    check_params(locals())
+    confounds = stringify_path(confounds)
+    if confounds is not None:
+        _check_signal_parameters(detrend, standardize_confounds)
+    kind, t_r, low_pass, high_pass = _check_filter_parameters(filter, low_pass, high_pass, t_r)
+    codes = None if runs is None else np.unique(np.asarray(runs), return_inverse=True)[1]
+    _, codes, confounds, masks, standardize = _sanitize_inputs(
+        np.empty((frames, 0)), codes, confounds, sample_mask, ensure_finite, standardize
+    )
+    options = _Options(
+        detrend=detrend,
+        standardize=standardize or None,
+        centre_confounds=bool(standardize_confounds),
+        kind=kind,
+        band=(low_pass, high_pass),
+        t_r=t_r,
+        extrapolate=extrapolate,
+        butterworth={
+            name.removeprefix("butterworth__"): value
+            for name, value in kwargs.items()
+            if name.startswith("butterworth__") and name != "butterworth__copy"
+        },
+    )
+    return CleaningPlan(tuple(_each_run(options, frames, codes, confounds, masks)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Options:
+    """What `clean` was asked for, checked."""
+
+    detrend: bool
+    standardize: str | None
+    centre_confounds: bool
+    kind: Any  # "butterworth", "cosine" or False
+    band: tuple[float | None, float | None]  # low-pass and high-pass [Hz]
+    t_r: float | None
+    extrapolate: bool
+    butterworth: dict[str, Any]
+
+
+def _each_run(
+    options: _Options, frames: int, codes: Any, confounds: Array | None, masks: Any
+) -> list[RunCleaning]:
+    if codes is None:
+        return [_plan_run(options, np.arange(frames), confounds, masks)]
+    masks = [masks] if isinstance(masks, np.ndarray) else masks
+    planned = []
+    for number in range(codes.max() + 1):
+        rows = np.flatnonzero(codes == number)
+        table = None if confounds is None else confounds[rows]
+        planned.append(_plan_run(options, rows, table, None if masks is None else masks[number]))
+    return planned
+
+
+def _plan_run(
+    options: _Options, rows: NDArray[np.int64], confounds: Array | None, index: Any
+) -> RunCleaning:
+    """Write out the cleaning of the run that stands in ``rows``; ``index`` counts within it."""
+    if options.kind == "cosine":
+        confounds = _with_cosines(options, rows.size, confounds)
+    keep = np.ones(rows.size, dtype=bool)
+    if index is not None:
+        _check_index(index, rows.size)
+        if options.kind == "butterworth":
+            keep = _as_increasing(index, rows.size)
+        else:  # nothing needs even spacing, so what is censored is dropped at once
+            rows, keep = rows[index], np.ones(len(index), dtype=bool)
+            confounds = None if confounds is None else confounds[index]
+    before, mean = _before_projection(options, keep)
+    return RunCleaning(
+        frames=rows[keep],
+        operator=_operator(options, before, confounds, keep),
+        mean=mean,
+        standardize=_standardize_if_possible(options.standardize, int(keep.sum())),
+    )
+
+
+def _with_cosines(options: _Options, frames: int, confounds: Array | None) -> Array | None:
+    """Add the slow cosines of the whole run to the confounds, as nilearn does."""
+    high_pass, low_pass = options.band[1], options.band[0]
+    table = _create_cosine_drift_terms(np.empty((frames, 0)), confounds, high_pass, options.t_r)
+    if low_pass is not None:
+        msg = "low_pass is not implemented for filter='cosine': only high_pass is at work"
+        warnings.warn(msg, SeedmapWarning, stacklevel=find_stack_level())
+    return table
+
+
+def _check_index(index: NDArray[Any], frames: int) -> None:
+    """Refuse a mask (of frame numbers) that keeps nothing or points behind the run."""
+    if index.size == 0:
+        raise AllVolumesRemovedError
+    if index.max() >= frames:
+        msg = (
+            f"sample_mask: index {index.max()} is out of bounds for a run of {frames} frames; "
+            "count frames from 0"
+        )
+        raise IndexError(msg)
+
+
+def _as_increasing(index: NDArray[Any], frames: int) -> Keep:
+    """Return a mask of frame numbers as booleans; a filter needs the frames in their order."""
+    if (np.diff(index) <= 0).any():
+        msg = (
+            "sample_mask must be strictly increasing where a Butterworth filter is at work; sort "
+            "the frame numbers and list each once"
+        )
+        raise ValueError(msg)
+    keep = np.zeros(frames, dtype=bool)
+    keep[index] = True
+    return keep
+
+
+def _standardize_if_possible(standardize: str | None, kept: int) -> str | None:
+    """Return None for a single frame, which has no spread; nilearn's own words warn of it."""
+    if standardize is not None and kept == 1:
+        standardize_signal(np.ones((1, 1)), standardize=standardize)
+        return None
+    return standardize
+
+
+def _before_projection(options: _Options, keep: Keep) -> tuple[TimeOperator | None, Array]:
+    """Build what comes before the confounds, and the weights of the mean before trend and filter.
+
+    None where nothing does.
+    """
+    kept = int(keep.sum())
+    steps: TimeOperator | None = None
+    mean, inner = np.full(kept, 1 / kept), keep
+    if not keep.all():
+        fill, inner = _fill(keep, extrapolate=options.extrapolate)
+        mean = fill.matrix()[:, keep].mean(axis=0)
+        steps = fill
+    if options.detrend and inner.size == 1:
+        standardize_signal(np.ones((1, 1)), detrend=True, standardize=None)  # warns
+    elif options.detrend:
+        trend = Detrend(np.arange(inner.size, dtype=float))
+        steps = trend if steps is None else trend @ steps
+    if options.kind == "butterworth":
+        band = _Band(inner.size, options)
+        steps = Censor(inner) @ (band if steps is None else band @ steps)
+    return steps, mean
+
+
+def _fill(keep: Keep, *, extrapolate: bool) -> tuple[TimeOperator, Keep]:
+    """Bridge censored frames by a spline; without ``extrapolate`` cut head and tail off first."""
+    if extrapolate:
+        return _Extrapolated(keep), keep
+    first, last = np.flatnonzero(keep)[[0, -1]]
+    span = np.zeros(keep.size, dtype=bool)
+    span[first : last + 1] = True
+    return FillCensored(keep[span], "spline") @ Censor(span), keep[span]
+
+
+def _operator(
+    options: _Options, before: TimeOperator | None, confounds: Array | None, keep: Keep
+) -> Array | None:
+    """Write the linear part out on the kept frames, shape (kept, kept); None for the identity."""
+    written = None if before is None else before.matrix()
+    operator = None if written is None else written[:, keep]
+    if confounds is None or not confounds.shape[1]:
+        return operator
+    if not np.isfinite(confounds[keep]).all():
+        msg = (
+            "confounds: the array must not contain infs or NaNs in the frames that stay; fill or "
+            "leave out such columns (the first row of derivatives, mostly), or censor the frames"
+        )
+        raise ConfoundsError(msg)
+    steps = _Written(np.eye(keep.size)) if written is None else _Written(written)
+    table = np.asarray(confounds, dtype=np.float64)
+    basis = _confound_basis(table, steps, keep, centre=options.centre_confounds)
+    return Nuisance(basis).apply(np.eye(keep.size) if operator is None else operator)
+
+
+@dataclass(frozen=True, eq=False)
+class _Written(TimeOperator):
+    """An operator that has been written out."""
+
+    values: Array
+
+    @property
+    @override
+    def frames_in(self) -> int:
+        return self.values.shape[1]
+
+    @property
+    @override
+    def frames_out(self) -> int:
+        return self.values.shape[0]
+
+    @override
+    def apply(self, series: Array) -> Array:
+        return self.values @ series
+
+
+@dataclass(frozen=True, eq=False)
+class _Extrapolated(TimeOperator):
+    """Bridge censored frames by a spline that runs on beyond the first and last kept frame."""
+
+    keep: Keep
+
+    @property
+    @override
+    def frames_in(self) -> int:
+        return self.keep.size
+
+    @override
+    def apply(self, series: Array) -> Array:
+        from scipy.interpolate import CubicSpline
+
+        filled = np.array(series, dtype=np.float64)
+        spline = CubicSpline(np.flatnonzero(self.keep), filled[self.keep])
+        filled[~self.keep] = spline(np.flatnonzero(~self.keep))
+        return filled
+
+
+@dataclass(frozen=True, eq=False)
+class _Band(TimeOperator):
+    """nilearn's Butterworth filter, with its warnings about the Nyquist frequency."""
+
+    frames: int
+    options: _Options
+
+    @property
+    @override
+    def frames_in(self) -> int:
+        return self.frames
+
+    @override
+    def apply(self, series: Array) -> Array:
+        low_pass, high_pass = self.options.band
+        return butterworth(
+            np.asarray(series, dtype=np.float64),
+            sampling_rate=1.0 / float(self.options.t_r or 0),  # it was checked before
+            low_pass=low_pass,
+            high_pass=high_pass,
+            copy=True,
+            **self.options.butterworth,
+        )

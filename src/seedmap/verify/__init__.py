@@ -1,0 +1,19 @@
+"""Whether the error bar is honest on a run: simulated nulls, planted signals, and nilearn's r.
+
+`verify_run` does it all for a run and its options; `write_verification` writes what it found.
+"""
+
+from seedmap.verify.page import write_verification
+from seedmap.verify.parity import Parity
+from seedmap.verify.simulation import Planted, Rates
+from seedmap.verify.story import Smallest, Verification, verify_run
+
+__all__ = [
+    "Parity",
+    "Planted",
+    "Rates",
+    "Smallest",
+    "Verification",
+    "verify_run",
+    "write_verification",
+]

@@ -1,0 +1,193 @@
+"""The story of a verification: the user's run, nulls like it, planted signals, nilearn's r."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from seedmap._checks import Array
+from seedmap.analysis import Choice, Prepared, SeedMaps, maps_of, prepare, read
+from seedmap.analysis.door import AnySeed
+from seedmap.connectivity import NoiseTables, noise_autocovariance, noise_tables
+from seedmap.errors import OptionError, TooFewFrames
+from seedmap.spatial import Extracted
+from seedmap.temporal import Cleaning
+from seedmap.verify.parity import Parity, compare_with_nilearn
+from seedmap.verify.simulation import LEVELS, Planted, Rates, null_rates, planted, spectra
+
+__all__ = ["Smallest", "Verification", "verify_run"]
+
+VOXELS = 2000  # whose noise the nulls take after
+RHO = 0.4
+FEWEST_PAIRS = 100
+
+
+@dataclass(frozen=True)
+class Smallest:
+    """The weakest correlation of a seed that is called significant.
+
+    Attributes
+    ----------
+    seed : str
+        Name of the seed.
+    dof : float
+        Median effective degrees of freedom of its map.
+    r : dict of float to float
+        For each level the smallest significant ``|r|`` at these degrees of freedom.
+    naive : dict of float to float
+        The same if every frame counted.
+    """
+
+    seed: str
+    dof: float
+    r: dict[float, float]
+    naive: dict[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Verification:
+    """What `verify_run` found.
+
+    Attributes
+    ----------
+    maps : SeedMaps
+        The maps of the run.
+    rates : tuple of Rates
+        How naive, xDF and our test do on null pairs like this run's.
+    planted : Planted
+        What our test makes of a planted correlation.
+    smallest : tuple of Smallest
+        One a seed.
+    parity : Parity
+        How far r is from nilearn's.
+    """
+
+    maps: SeedMaps
+    rates: tuple[Rates, ...]
+    planted: Planted
+    smallest: tuple[Smallest, ...]
+    parity: Parity
+
+
+def verify_run(  # noqa: PLR0913  the options of `seed_maps`
+    bold: Any,
+    seeds: AnySeed | Sequence[AnySeed],
+    *,
+    confounds: Any = None,
+    sample_mask: ArrayLike | None = None,
+    mask_img: Any = None,
+    t_r: float | None = None,
+    cleaning: Cleaning | None = None,
+    smoothing_fwhm: float | Sequence[float | None] | None = 6.0,
+    n_jobs: int | None = None,
+    pairs: int = 10_000,
+    rng: np.random.Generator | int = 0,
+) -> Verification:
+    """Check on a run, with its own options, that z and p mean what they say.
+
+    Parameters
+    ----------
+    bold, seeds, confounds, sample_mask, mask_img, t_r, cleaning, smoothing_fwhm, n_jobs
+        As for `seed_maps`.
+    pairs
+        Null pairs to draw. 10,000 know a false-positive rate of 5 % to half a percent.
+    rng
+        Source of chance, or its seed.
+
+    Returns
+    -------
+    Verification
+
+    Raises
+    ------
+    SeedmapError
+        As `seed_maps`.
+    TooFewFrames
+        If the cleaning leaves no direction to test anything in.
+    """
+    if pairs < FEWEST_PAIRS:
+        msg = f"pairs={pairs}; at least {FEWEST_PAIRS} are needed to tell a rate (--pairs)"
+        raise OptionError(msg)
+    prepared = prepare(
+        bold,
+        seeds,
+        confounds=confounds,
+        sample_mask=sample_mask,
+        mask_img=mask_img,
+        t_r=t_r,
+        cleaning=cleaning,
+        smoothing_fwhm=smoothing_fwhm,
+        choice=Choice(),
+        n_jobs=n_jobs,
+    )
+    refusal = prepared.preflight().refusal()
+    if refusal:
+        raise TooFewFrames(refusal.replace(" (--force goes on without z and p)", ""))
+    extracted = read(prepared)
+    maps = maps_of(prepared, extracted)
+    return _verified(prepared, extracted, maps, pairs, np.random.default_rng(rng))
+
+
+def _verified(
+    prepared: Prepared,
+    extracted: Extracted,
+    maps: SeedMaps,
+    pairs: int,
+    rng: np.random.Generator,
+) -> Verification:
+    matrices = prepared.matrices
+    tables = noise_tables(matrices.L, matrices.R, matrices.keep, prepared.run.timing.t_r or np.inf)
+    of_seeds = _spectra(prepared, tables, _seed_series(prepared, extracted))
+    step = max(1, extracted.grid.n_samples // VOXELS)
+    usable = np.flatnonzero(np.isfinite(maps.r[0]))[::step]
+    of_voxels = _spectra(prepared, tables, extracted.series[:, usable].astype(np.float64))
+    return Verification(
+        maps=maps,
+        rates=null_rates(matrices, tables, (of_seeds, of_voxels), pairs, rng),
+        planted=planted(matrices, tables, of_voxels, RHO, max(pairs // 5, FEWEST_PAIRS), rng),
+        smallest=tuple(_smallest(maps, seed) for seed in maps.seeds),
+        parity=compare_with_nilearn(prepared),
+    )
+
+
+def _seed_series(prepared: Prepared, extracted: Extracted) -> Array:
+    """Return the uncleaned seeds (kept, seeds) that lie in space, else the time courses."""
+    if extracted.seed_series.shape[1]:
+        return extracted.seed_series - extracted.seed_series[:1]
+    columns = [seed.values[prepared.matrices.keep] for seed in prepared.seeds]  # type: ignore[union-attr]
+    return np.stack(columns, axis=1)
+
+
+def _spectra(prepared: Prepared, tables: NoiseTables, raw: Array) -> Array:
+    """Estimate the noise spectra of uncleaned series (kept, series); the silent are dropped.
+
+    Where removing the bias of an autocovariance leaves no variance, the biased one stands in.
+    """
+    basis = prepared.matrices.noise_basis
+    residuals = raw - basis @ (basis.T @ raw)
+    noise = noise_autocovariance(tables, residuals)
+    biased = replace(tables, inverse=np.eye(tables.lags))
+    noise = np.where(noise[0] > 0, noise, noise_autocovariance(biased, residuals))
+    return spectra(tables, noise[:, noise[0] > 0], prepared.matrices.keep.size)
+
+
+def _smallest(maps: SeedMaps, seed: str) -> Smallest:
+    """Find the weakest significant correlation at the median degrees of freedom of a map."""
+    dof = float(np.nanmedian(maps.values(seed, "dof")))
+    frames = maps.provenance.kept
+    return Smallest(
+        seed=seed,
+        dof=dof,
+        r={level: _critical(dof, level) for level in LEVELS},
+        naive={level: _critical(frames - 1, level) for level in LEVELS},
+    )
+
+
+def _critical(dof: float, level: float) -> float:
+    """Give the |r| whose two-sided p is ``level`` with nu = ``dof``."""
+    from scipy import special
+
+    t = special.stdtrit(dof - 1, 1 - level / 2)
+    return float(t / np.sqrt(dof - 1 + t**2))

@@ -1,0 +1,138 @@
+"""A phantom that is explored, and a browser to look at it with."""
+
+import os
+import shutil
+import time
+
+import pytest
+
+from seedmap.datasets import make_phantom
+from seedmap.explorer import Explorer, ServerOptions, begin_session, open_source
+from seedmap.explorer.command import Command
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def phantom(tmp_path_factory):
+    """A small run with a default mode network, in MNI space."""
+    folder = tmp_path_factory.mktemp("phantom")
+    return make_phantom(folder, voxel_size=8, n_frames=100, rng=0)
+
+
+@pytest.fixture(scope="session")
+def options(phantom):
+    """How it is cleaned."""
+    keep = phantom.truth.sample_masks[0]
+    return {"confounds": phantom.confounds[0], "sample_mask": keep, "mask_img": phantom.masks[0]}
+
+
+@pytest.fixture(scope="session")
+def explorer(phantom, options, tmp_path_factory):
+    """A server that runs while the tests last."""
+    source = open_source(phantom.func[0], **options)
+    mask = ("--mask-img", str(phantom.masks[0]))
+    command = Command(str(phantom.func[0]), (str(phantom.confounds[0]),), mask)
+    out = tmp_path_factory.mktemp("out") / "results"
+    session = begin_session(source, out=out, command=command, anatomy=phantom.masks[0])
+    with Explorer(session, ServerOptions()).start() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A headless browser; without one the tests are skipped, but not in CI."""
+    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        path, sync_playwright = None, None
+    if path is None or sync_playwright is None:
+        reason = "no Chromium, or no playwright: install both to test the page"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def numbers(place):
+    """Write a place as JavaScript knows it."""
+    return [float(value) for value in place]
+
+
+class Window:
+    """A page, and everything it complained of."""
+
+    def __init__(self, browser, url, **context):
+        self.complaints = []
+        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 860}, **context})
+        self.page = self.context.new_page()
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.open(url)
+
+    def _console(self, message):
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def open(self, url):
+        self.page.goto(url)
+        self.until("window.seedmap && seedmap.ready === true")
+        self.at_rest()
+
+    def until(self, truth, seconds=15):
+        """Wait for an expression to be true; Playwright's own waiting needs a laxer policy."""
+        late = time.monotonic() + seconds
+        while not self.page.evaluate(f"Boolean({truth})"):
+            assert time.monotonic() < late, f"never came true: {truth}"
+            time.sleep(0.01)
+
+    def at_rest(self):
+        self.until("seedmap.maps.idle && !seedmap.moved && !seedmap.wanted && seedmap.r")
+
+    def read(self, expression):
+        return self.page.evaluate(f"(() => {expression})()")
+
+    def point(self, place, axis=2):
+        """Return where on the page a place [mm] lies, in one of the slices."""
+        x, y = self.read(f"seedmap.panes[{axis}].toPixel({numbers(place)})")
+        box = self.page.locator(f".pane[data-axis='{axis}'] canvas").bounding_box()
+        return box["x"] + x, box["y"] + y
+
+    def click(self, place, axis=2, modifiers=()):
+        for key in modifiers:
+            self.page.keyboard.down(key)
+        self.page.mouse.click(*self.point(place, axis))
+        for key in modifiers:
+            self.page.keyboard.up(key)
+        self.at_rest()
+
+    def seed(self):
+        return self.read("seedmap.state.seed")
+
+    def value_at(self, place):
+        return self.read(f"seedmap.valueAt({numbers(place)})")
+
+    def type_seed(self, place):
+        for axis, value in zip("xyz", place, strict=True):
+            self.page.fill(f"#{axis}", str(value))
+        self.page.press("#z", "Enter")
+        self.at_rest()
+
+
+@pytest.fixture
+def look(chromium, explorer):
+    """Open windows on the explorer; none may complain."""
+    windows = []
+
+    def open_window(path="", **context):
+        windows.append(Window(chromium, explorer.url + path, **context))
+        return windows[-1]
+
+    yield open_window
+    for window in windows:
+        window.context.close()
+    assert [text for window in windows for text in window.complaints] == []

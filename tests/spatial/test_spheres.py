@@ -1,0 +1,106 @@
+"""A sphere holds the voxels that nilearn's holds."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nilearn.maskers.nifti_spheres_masker import apply_mask_and_get_affinity
+
+from seedmap.images import Grid
+from seedmap.spatial import sphere_voxels
+
+FOUR_MM = np.array([[4.0, 0, 0, -98], [0, 4, 0, -134], [0, 0, 4, -72], [0, 0, 0, 1]])
+
+
+def nilearns(grid, center, radius):
+    """Voxels of nilearn's sphere, or None where it refuses."""
+    image = nib.Nifti1Image(np.zeros((*grid.shape, 1), np.float32), grid.affine)
+    mask_img = None
+    if not grid.mask.all():
+        mask_img = nib.Nifti1Image(grid.mask.astype(np.uint8), grid.affine)
+    try:
+        _, affinity = apply_mask_and_get_affinity([center], image, radius, True, mask_img)
+    except ValueError as error:
+        assert "empty" in str(error)
+        return np.empty((0, 3), dtype=int)
+    return np.argwhere(grid.mask)[np.sort(affinity.rows[0])]
+
+
+def affine_of(random, kind):
+    sizes = random.uniform(1.5, 5, 3)
+    matrix = np.diag(sizes * random.choice([-1, 1], 3))
+    if kind == "oblique":
+        turn = np.linalg.qr(random.standard_normal((3, 3)))[0]
+        small = np.eye(3) + 0.1 * random.standard_normal((3, 3))
+        matrix = (turn if random.random() < 0.5 else small) @ matrix
+    if kind == "whole":
+        matrix = matrix.round()
+    affine = np.eye(4)
+    affine[:3, :3] = matrix
+    affine[:3, 3] = random.uniform(-30, 30, 3)
+    return affine.round() if kind == "whole" else affine
+
+
+@pytest.mark.full
+@settings(max_examples=150)
+@given(
+    seed=st.integers(0, 100_000),
+    kind=st.sampled_from(["straight", "oblique", "whole"]),
+    radius=st.one_of(st.none(), st.sampled_from([0.0, 2, 4, 5, 8, 12]), st.floats(0.1, 15)),
+    masked=st.booleans(),
+    whole_center=st.booleans(),
+)
+def test_a_sphere_holds_nilearns_voxels(seed, kind, radius, masked, whole_center):
+    random = np.random.default_rng(seed)
+    shape = tuple(random.integers(3, 11, 3))
+    grid = Grid.whole(affine_of(random, kind), shape)
+    if masked:
+        mask = random.random(shape) < 0.6
+        mask[0, 0, 0] = True
+        grid = grid.within(mask)
+    center = grid.to_mm(random.uniform(-1.5, np.array(shape) + 0.5))
+    center = center.round() if whole_center else center
+    ours = sphere_voxels(grid, center, radius)
+    theirs = nilearns(grid, tuple(center), 0.0 if radius is None else radius)
+    assert np.array_equal(ours, theirs)
+
+
+def test_the_seed_examples_sphere_has_33_voxels():
+    grid = Grid.whole(FOUR_MM, (50, 59, 50))
+    center = grid.to_mm([24, 20, 22])
+    assert len(sphere_voxels(grid, center, 8)) == 33
+    assert np.array_equal(sphere_voxels(grid, center, None), [[24, 20, 22]])
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("center", "radius"), [((0, -52, 18), 8), ((2, -50, 20), 4.0)])
+def test_spheres_of_a_whole_head_are_nilearns(center, radius):
+    grid = Grid.whole(FOUR_MM, (50, 59, 50))
+    assert np.array_equal(sphere_voxels(grid, center, radius), nilearns(grid, center, radius))
+
+
+def test_the_surface_counts():
+    grid = Grid.whole(np.eye(4), (7, 7, 7))
+    assert len(sphere_voxels(grid, (3, 3, 3), 1.0)) == 7
+    assert len(sphere_voxels(grid, (3, 3, 3), 0.999)) == 1
+    assert len(sphere_voxels(grid, (3, 3, 3), 2.0)) == 33
+
+
+def test_voxels_stand_in_c_order():
+    found = sphere_voxels(Grid.whole(FOUR_MM, (50, 59, 50)), (0, -52, 18), 12)
+    positions = np.ravel_multi_index(tuple(found.T), (50, 59, 50))
+    assert np.all(np.diff(positions) > 0)
+
+
+@pytest.mark.parametrize("center", [(500, 0, 0), (0, -500, 0), (0, 0, 90_000)])
+def test_a_sphere_far_outside_is_empty(center):
+    assert sphere_voxels(Grid.whole(FOUR_MM, (50, 59, 50)), center, 8).shape == (0, 3)
+
+
+def test_only_samples_are_listed():
+    mask = np.zeros((50, 59, 50), dtype=bool)
+    assert len(sphere_voxels(Grid(FOUR_MM, mask), (0, -52, 18), 8)) == 0
+    mask[24, 20, 22] = True
+    found = sphere_voxels(Grid(FOUR_MM, mask), Grid(FOUR_MM, mask).to_mm([24, 20, 22]), 8)
+    assert found.tolist() == [[24, 20, 22]]
