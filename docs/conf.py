@@ -101,6 +101,13 @@ html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": False,
     "show_toc_level": 2,
+    # Code of the gallery needs the width.
+    "secondary_sidebar_items": {
+        "[!g]*": ["page-toc"],
+        "generated/*": ["page-toc"],
+        "gallery/*": [],
+        "index": [],
+    },
     "footer_start": ["copyright"],
     "footer_end": [],
 }

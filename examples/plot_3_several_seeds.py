@@ -65,4 +65,4 @@ for target in ("LIPL", "RIPL"):
 # the posterior cingulate keeps 0.56 with the left and 0.46 with the right parietal region, the
 # prefrontal cortex 0.00 and 0.09. What it shares with them, it shares by way of the other seed.
 
-# sphinx_gallery_thumbnail_number = 1
+# sphinx_gallery_thumbnail_number = 4

@@ -64,9 +64,9 @@ panels[-1].set(xlabel="frame", xlim=(-1, frames))
 plt.show()
 
 # %%
-# Every censored frame should have weight nothing. In nilearn 0.14 four have as much as a frame
-# that was kept: it bridges a censored frame only if the frame at the same distance from the other
-# end of the run is kept. Here 53 and 114 are such mirror images, and 54 and 113.
+# Every censored frame should have weight nothing. In nilearn 0.14 four of them have nearly as much
+# as a frame that was kept: it bridges a censored frame only if the frame at the same distance from
+# the other end of the run is kept. Here 53 and 114 are such mirror images, and 54 and 113.
 
 for name, matrix in (("nilearn", theirs), ("seedmap", ours)):
     weight = np.linalg.norm(matrix, axis=0)[~keep]
@@ -76,8 +76,8 @@ for name, matrix in (("nilearn", theirs), ("seedmap", ours)):
 # What does a leak do?
 # --------------------
 #
-# Let a jerk brighten a part of the brain: we add five percent to all voxels on the left in the
-# censored frames only. As these frames are censored, nothing should change.
+# Let something brighten half of the brain: we add thirty percent to all voxels on the left, in the
+# censored frames only. A crude artefact, but these frames are left out, so nothing should change.
 
 import nibabel as nib
 
@@ -85,7 +85,7 @@ image = nib.load(run.func[0])
 data = image.get_fdata(dtype=np.float32)
 left = np.arange(data.shape[0]) < data.shape[0] // 2
 left = left if image.affine[0, 0] > 0 else ~left
-data[np.ix_(left, *map(np.arange, data.shape[1:3]), np.flatnonzero(~keep))] *= 1.05
+data[np.ix_(left, *map(np.arange, data.shape[1:3]), np.flatnonzero(~keep))] *= 1.3
 spoilt = nib.Nifti1Image(data, image.affine, image.header)
 
 # %%
@@ -134,8 +134,9 @@ axes.axhline(0, color="black", linewidth=0.5)
 plt.show()
 
 # %%
-# The left side now seems to move with the left motor cortex, though nothing was planted there: the
-# spoilt values came through the filter. Our correlations of the same regions, from the spoilt run:
+# Much of the left side now seems to move with the left motor cortex, though nothing was planted
+# there, and its true partner on the right has become weaker: the spoilt values came through the
+# filter. Our correlations of the same regions, from the spoilt run:
 
 for target in np.array(names)[others]:
     r = run.truth.region_mean(spoilt_map.to_img("LMotor").get_fdata(), target)

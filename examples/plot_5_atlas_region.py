@@ -84,4 +84,4 @@ plt.show()
 #
 # In the terminal the same seed is written ``--seed PCC=planted_dseg.nii.gz#PCC``.
 
-# sphinx_gallery_thumbnail_number = 1
+# sphinx_gallery_thumbnail_number = 2

@@ -34,11 +34,11 @@ picture = left.imshow(L, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="
 for frame in np.flatnonzero(~keep):
     left.plot(frame, -3, "v", color="#D55E00", markersize=4, clip_on=False)
 left.set(xlabel="frame of the run", ylabel="cleaned frame", xlim=(0, L.shape[1]))
-left.set_title("L: censored frames marked", pad=12)
+left.set_title("L (triangles: censored frames)", pad=12)
 figure.colorbar(picture, ax=left, shrink=0.8)
 for row, colour in zip((40, 90, 140), ("#0072B2", "#D55E00", "#009E73"), strict=True):
     right.plot(L[row], color=colour, linewidth=1, label=f"row {row}")
-right.set(title="three of its rows", xlabel="frame of the run", ylabel="weight")
+right.set(title="three of its rows", xlabel="frame of the run", ylabel="weight", ylim=(-0.15, 0.45))
 right.legend(frameon=False)
 plt.show()
 

@@ -80,8 +80,10 @@ def test_what_is_given_stays_as_it_was_and_is_not_shared(given_mask):
         ([True, True] + [False] * 8, TooFewFrames, "keeps 2 of 10 .* the right way round"),
         ([], TooFewFrames, "keeps 0 of 10"),
         ([4, 5], TooFewFrames, "keeps 2 of 10"),
-        ([0.5, np.nan, 3], OptionError, "sample_mask"),
-        (["a", "b", "c"], OptionError, "sample_mask"),
+        ([0, np.nan, 3], OptionError, "no frame numbers .*give booleans or whole frame numbers"),
+        ([0, np.inf, 3], OptionError, "no frame numbers"),
+        (["a", "b", "c"], OptionError, "no frame numbers .<U1"),
+        ([True, None, 3], OptionError, "no frame numbers"),
     ],
 )
 def test_what_is_no_mask_is_refused(mask, error, words):

@@ -31,7 +31,14 @@ def table(values=VALUES, names=NAMES):
 class TestFiles:
     @pytest.mark.parametrize(
         ("name", "mark"),
-        [("c.tsv", "\t"), ("c.csv", ","), ("c.csv", ", "), ("c.csv", ";"), ("c.txt", "  "), ("c.1D", " ")],
+        [
+            ("c.tsv", "\t"),
+            ("c.csv", ","),
+            ("c.csv", ", "),
+            ("c.csv", ";"),
+            ("c.txt", "  "),
+            ("c.1D", " "),
+        ],
     )
     @pytest.mark.parametrize("header", [NAMES, ()])
     @pytest.mark.parametrize("end", ["\n", "\r\n"])
@@ -156,7 +163,9 @@ class TestObjects:
             assert found.source == f"{path}, confounds (array), confounds (data frame)"
 
     def test_a_list_whose_parts_do_not_fit_is_refused(self):
-        with pytest.raises(ConfoundsError, match=r"different numbers of rows .*array\): 5.*array\): 6"):
+        with pytest.raises(
+            ConfoundsError, match=r"different numbers of rows .*array\): 5.*array\): 6"
+        ):
             read_confounds([np.zeros(5), np.zeros(6)])
 
     @pytest.mark.parametrize(
@@ -185,7 +194,9 @@ class TestChoosing:
         assert table().choose(["trans_x", "trans_*", "*"]).names == NAMES
 
     def test_a_pattern_that_matches_nothing_is_told(self):
-        with pytest.raises(ConfoundsError, match=r"no column is called 'rot_\*'; there are 3: trans_x, "):
+        with pytest.raises(
+            ConfoundsError, match=r"no column is called 'rot_\*'; there are 3: trans_x, "
+        ):
             table().choose(["csf", "rot_*"])
 
 
@@ -202,7 +213,9 @@ class TestFrames:
 
     @pytest.mark.parametrize("rows", [5, 7])
     def test_another_number_of_rows_is_refused(self, rows):
-        with pytest.raises(ConfoundsError, match=rf"table.tsv: 6 rows of confounds for {rows} frames"):
+        with pytest.raises(
+            ConfoundsError, match=rf"table.tsv: 6 rows of confounds for {rows} frames"
+        ):
             table().for_frames(np.ones(rows, dtype=bool))
 
     @pytest.mark.parametrize("hole", [np.nan, np.inf])
@@ -210,7 +223,9 @@ class TestFrames:
         values = VALUES.copy()
         values[0, 1:] = hole
         values.setflags(write=False)
-        with pytest.warns(SeedmapWarning, match=r"no value in the first row of trans_y, csf; the second"):
+        with pytest.warns(
+            SeedmapWarning, match=r"no value in the first row of trans_y, csf; the second"
+        ):
             found = ConfoundTable(values, NAMES, "table.tsv").for_frames(self.ALL)
         assert np.array_equal(found.values[0], [VALUES[0, 0], VALUES[1, 1], VALUES[1, 2]])
         assert np.array_equal(found.values[1:], VALUES[1:])
@@ -224,7 +239,9 @@ class TestFrames:
     def test_a_hole_elsewhere_is_refused(self):
         values = VALUES.copy()
         values[3, 1] = values[4, 2] = np.nan
-        with pytest.raises(ConfoundsError, match=r"'trans_y' has no finite value in row 4 of 6 \(2 such"):
+        with pytest.raises(
+            ConfoundsError, match=r"'trans_y' has no finite value in row 4 of 6 \(2 such"
+        ):
             table(values).for_frames(self.ALL)
 
     def test_two_holes_at_the_start_are_refused(self):

@@ -52,7 +52,7 @@ TITLES = {
 
 def make(folder: Path, name: str) -> Case:
     """Make a run, unless it is there already, and say what it is."""
-    place = folder / name
+    place = folder.resolve() / name
     note = place / "case.json"
     if not note.is_file():
         shutil.rmtree(place, ignore_errors=True)
@@ -63,6 +63,7 @@ def make(folder: Path, name: str) -> Case:
 
 def _make_phantom(place: Path, name: str) -> Case:
     import numpy as np
+
     import seedmap as sm
 
     size, frames, dtype = PHANTOMS[name]

@@ -16,7 +16,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-LIBRARIES = ("seedmap", "numpy", "scipy", "nibabel", "isal", "nilearn", "scikit-learn", "matplotlib")
+LIBRARIES = (
+    "seedmap",
+    "numpy",
+    "scipy",
+    "nibabel",
+    "isal",
+    "nilearn",
+    "scikit-learn",
+    "matplotlib",
+)
 
 
 @dataclass
@@ -67,7 +76,8 @@ def run_command(command: list[str]) -> dict:
         wall = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError(f"{command} ended with {process.returncode}:\n{said.decode()}")
+        msg = f"{command} ended with {process.returncode}:\n{said.decode()}"
+        raise RuntimeError(msg)
     unit = 1 if sys.platform == "darwin" else 1024
     cpu = usage.ru_utime + usage.ru_stime
     return {"wall": wall, "cpu": cpu, "peak": usage.ru_maxrss * unit, "stages": {}}
@@ -78,7 +88,9 @@ def machine() -> dict[str, str]:
     processor = platform.processor() or platform.machine()
     info, memory = Path("/proc/cpuinfo"), "unknown"
     if info.is_file():
-        names = [line.split(":")[1].strip() for line in info.open() if line.startswith("model name")]
+        names = [
+            line.split(":")[1].strip() for line in info.open() if line.startswith("model name")
+        ]
         processor = names[0] if names else processor
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -94,10 +94,12 @@ def _from_bools(given: NDArray[Any], frames: int) -> NDArray[np.bool_]:
 
 
 def _from_indices(given: NDArray[Any], frames: int) -> NDArray[np.bool_]:
-    index = given.astype(np.int64) if given.size else np.empty(0, np.int64)
-    if given.size and not np.array_equal(index, given):
-        msg = "sample_mask holds fractions; give booleans or whole frame numbers counted from 0"
+    are_numbers = given.dtype.kind in "iuf" and np.isfinite(given).all()
+    if not are_numbers or not np.array_equal(given, np.round(given)):
+        what = "fractions" if are_numbers else f"values that are no frame numbers ({given.dtype})"
+        msg = f"sample_mask holds {what}; give booleans or whole frame numbers counted from 0"
         raise OptionError(msg)
+    index = given.astype(np.int64)
     outside = index[(index < 0) | (index >= frames)]
     if outside.size:
         msg = (

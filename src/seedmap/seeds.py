@@ -388,8 +388,8 @@ def _look_up_table(lut: str | Path | None, atlas: str, name: str) -> dict[str, i
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     try:
-        return {row["name"]: int(row["index"]) for row in rows}
-    except (KeyError, TypeError, ValueError) as error:
+        return {row["name"].strip(): int(row["index"]) for row in rows}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         msg = f"{path}: a look-up table has the columns index (whole numbers) and name; mend it"
         raise SeedError(msg) from error
 

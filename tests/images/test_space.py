@@ -40,7 +40,9 @@ def test_samples_stand_as_nilearn_has_them():
     mask_img = nib.Nifti1Image(mask.astype(np.uint8), OBLIQUE)
     data = np.random.default_rng(0).random((6, 5, 4, 3)).astype(np.float32)
     samples = apply_mask(nib.Nifti1Image(data, OBLIQUE), mask_img)
-    assert np.array_equal(grid.unmask(samples), unmask(samples, mask_img).get_fdata(dtype=np.float32))
+    assert np.array_equal(
+        grid.unmask(samples), unmask(samples, mask_img).get_fdata(dtype=np.float32)
+    )
 
 
 @given(st.integers(0, 1000))
@@ -100,7 +102,9 @@ def test_an_affine_that_is_none_is_refused(affine, words):
 
 
 def test_a_mask_of_another_shape_is_refused():
-    with pytest.raises(SpaceMismatch, match=r"\(2, 2, 2\) does not fit a grid of shape \(3, 3, 3\)"):
+    with pytest.raises(
+        SpaceMismatch, match=r"\(2, 2, 2\) does not fit a grid of shape \(3, 3, 3\)"
+    ):
         Grid.whole(np.eye(4), (3, 3, 3)).within(np.ones((2, 2, 2), dtype=bool))
 
 

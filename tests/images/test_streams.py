@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import itertools
 import struct
 import threading
 import tracemalloc
@@ -51,9 +52,9 @@ def packed(tmp_path, raw):
     return make
 
 
-def read(path):
+def read(path, wanted=None):
     found = []
-    with open_run(path).stream() as stream:
+    with open_run(path).stream(wanted) as stream:
         while (frame := stream.take()) is not None:
             found.append(frame.values.ravel(order="F").copy())
             stream.give_back(frame)
@@ -88,8 +89,7 @@ def test_member_after_member_is_read(raw, packed, size):
 @given(st.lists(st.integers(1, 10431), max_size=6, unique=True), st.integers(0, 9))
 def test_members_of_any_size_give_the_same_bytes(cuts, level):
     content = np.random.default_rng(0).integers(0, 4, 10432, dtype=np.uint8).tobytes()
-    edges = [0, *sorted(cuts), len(content)]
-    parts = zip(edges[:-1], edges[1:], strict=True)
+    parts = itertools.pairwise([0, *sorted(cuts), len(content)])
     joined = b"".join(gzip.compress(content[first:last], level) for first, last in parts)
     assert inflate(joined) == content
 
@@ -123,17 +123,13 @@ def test_zeros_after_the_end_are_padding(raw, packed, zeros):
     assert np.array_equal(read(packed(between)), packed.frames)
 
 
-@pytest.mark.parametrize("garbage", [b"x", b"\x1f", b"garbage" * 100, b"\0\0\0junk", b"\x1f\x8ajunk"])
+@pytest.mark.parametrize(
+    "garbage", [b"x", b"\x1f", b"garbage" * 100, b"\0\0\0junk", b"\x1f\x8ajunk"]
+)
 def test_garbage_after_the_end_is_said_and_ignored(raw, packed, garbage):
     path = packed(gzip.compress(raw) + garbage)
-    run = open_run(path)
-    with run.stream() as stream:
-        found = []
-        with pytest.warns(SeedmapWarning, match=r"packed.nii.gz: the image is whole, but \d+ bytes"):
-            while (frame := stream.take()) is not None:
-                found.append(frame.values.ravel(order="F").copy())
-                stream.give_back(frame)
-            stream._thread.join()
+    with pytest.warns(SeedmapWarning, match=r"packed.nii.gz: the image is whole, but \d+ bytes"):
+        found = read(path)
     assert np.array_equal(found, packed.frames)
 
 
@@ -163,6 +159,7 @@ def test_a_wrong_length_is_told(raw, packed):
         read(packed(bytes(content)))
 
 
+@pytest.mark.full
 def test_a_flipped_bit_never_passes(raw, packed):
     """Bits that say nothing of the data aside: the gzip header, and padding in the last byte."""
     whole = gzip.compress(raw, mtime=0)
@@ -203,16 +200,17 @@ def test_whole_frames_before_the_damage_are_delivered_and_counted(raw, packed):
             assert np.array_equal(frame.values.ravel(order="F"), packed.frames[index])
             stream.give_back(frame)
         for _ in range(2):  # and again, for whoever asks next
-            with pytest.raises(TruncatedImage, match=r"6332 bytes .* 10432 .*\(7 of 12 frames; there"):
+            with pytest.raises(
+                TruncatedImage, match=r"6332 bytes .* 10432 .*\(7 of 12 frames; there"
+            ):
                 stream.take()
 
 
 def test_damage_is_told_even_if_the_last_frames_are_not_wanted(raw, packed):
     wanted = np.arange(FRAMES) < 3
     path = packed(gzip.compress(raw[: OFFSET + 7 * FRAME]))
-    with open_run(path).stream(wanted) as stream, pytest.raises(TruncatedImage):
-        while (frame := stream.take()) is not None:
-            stream.give_back(frame)
+    with pytest.raises(TruncatedImage):
+        read(path, wanted)
 
 
 def test_a_file_that_vanishes_is_told_where_frames_are_taken(raw, packed):
@@ -230,10 +228,20 @@ def test_a_stream_that_is_left_early_leaves_no_thread(tiny_run, taken, name):
     with run.stream() as stream:
         for _ in range(taken):
             stream.take()
-    with pytest.raises(KeyboardInterrupt), run.stream() as stream:
-        stream.take()
-        raise KeyboardInterrupt
     stream.close()  # once more does no harm
+
+
+@pytest.mark.parametrize("name", ["run.nii", "run.nii.gz"])
+def test_an_interruption_leaves_no_thread(tiny_run, name):
+    run = open_run(tiny_run(name, frames=40))
+
+    def interrupted():
+        with run.stream() as stream:
+            stream.take()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
 
 
 def test_after_the_last_frame_there_is_none_for_everyone(tiny_run):
@@ -276,6 +284,7 @@ def test_a_stream_can_be_opened_again_and_twice_at_once(tiny_run):
             two.give_back(second)
 
 
+@pytest.mark.full
 def test_the_whole_run_is_never_held(tiny_run):
     """Few buffers go round: forty times the frames take no more memory."""
     path = tiny_run(shape=(40, 40, 40), frames=60)  # 256 kB a frame, 15 MB in all

@@ -25,7 +25,12 @@ def seeds_of(shape=SHAPE):
     """One seed in the brain, one across its edge, one of a single voxel, one outside."""
     positions = np.arange(np.prod(shape)).reshape(shape)
     made = []
-    for part in [positions[2:4, 2:4, 2:4], positions[1:4, 2, 2], positions[3, 3, 3], positions[0, 0]]:
+    for part in [
+        positions[2:4, 2:4, 2:4],
+        positions[1:4, 2, 2],
+        positions[3, 3, 3],
+        positions[0, 0],
+    ]:
         voxels = np.atleast_1d(part).ravel()
         weights = np.linspace(1, 2, voxels.size)
         made.append(SeedWeights(voxels, weights / weights.sum()))
@@ -190,7 +195,12 @@ def test_every_kept_frame_is_announced_once(tiny_run, name):
     for n_jobs in (1, 3):
         count.clear()
         extract(
-            open_run(path), KEEP, mask=np.ones(SHAPE, bool), sigma=NONE, n_jobs=n_jobs, on_frame=on_frame
+            open_run(path),
+            KEEP,
+            mask=np.ones(SHAPE, bool),
+            sigma=NONE,
+            n_jobs=n_jobs,
+            on_frame=on_frame,
         )
         assert len(count) == KEEP.sum()
 
@@ -232,7 +242,12 @@ def test_an_interruption_in_mid_run_stops_every_thread(tiny_run, n_jobs):
     before = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
         extract(
-            open_run(path), keep, mask=np.ones(SHAPE, bool), sigma=SOME, n_jobs=n_jobs, on_frame=on_frame
+            open_run(path),
+            keep,
+            mask=np.ones(SHAPE, bool),
+            sigma=SOME,
+            n_jobs=n_jobs,
+            on_frame=on_frame,
         )
     assert threading.active_count() == before
 
@@ -355,13 +370,16 @@ class TestBackground:
         data[4, 4, 4, 1] = 0
         assert self.check(data, KEEP).sum() == 18
 
+    @pytest.mark.full
     @given(st.integers(0, 10_000))
     def test_any_run_of_few_values(self, seed):
         random = np.random.default_rng(seed)
         data = random.integers(-1, random.integers(1, 3), (5, 6, 5, 4)).astype(np.int16)
         data[random.random((5, 6, 5)) < random.random()] = random.integers(-1, 2)
         image = nib.Nifti1Image(data, np.eye(4))
-        wanted = np.asarray(compute_background_mask(image).dataobj, dtype=bool) if data.any() else None
+        wanted = (
+            np.asarray(compute_background_mask(image).dataobj, dtype=bool) if data.any() else None
+        )
         try:
             found = extract(open_run(image, t_r=1), np.ones(4, bool), mask=None, sigma=NONE)
         except ImageError:

@@ -116,7 +116,7 @@ def test_the_epi_mask_takes_what_is_not_finite_for_zero():
 
 
 def test_an_epi_mask_of_nothing_is_refused():
-    with pytest.raises(ImageError, match="only 0 voxels .* give a mask instead"):
+    with pytest.raises(ImageError, match=r"only 0 voxels .* give a mask instead"):
         epi_mask(np.zeros((6, 6, 6)), exclude_zeros=True)
 
 

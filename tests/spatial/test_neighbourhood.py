@@ -23,7 +23,9 @@ def test_it_is_what_brute_force_finds(seed, reach, oblique):
     if oblique:
         affine[:3, :3] = affine[:3, :3] @ (np.eye(3) + 0.2 * random.standard_normal((3, 3)))
     grid = Grid(affine, random.random(shape) < 0.7)
-    voxels = random.choice(np.prod(shape), min(np.prod(shape), random.integers(1, 6)), replace=False)
+    voxels = random.choice(
+        np.prod(shape), min(np.prod(shape), random.integers(1, 6)), replace=False
+    )
     found = neighbourhood(grid, np.sort(voxels), reach)
     assert found.dtype.kind == "i"
     assert np.array_equal(found, by_brute_force(grid, voxels, reach))

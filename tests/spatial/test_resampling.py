@@ -64,7 +64,9 @@ def test_masks_stay_masks():
     mask.setflags(write=False)
     found = resample_onto(mask, source, target, "nearest")
     assert found.dtype == bool
-    assert np.array_equal(found, resample_onto(mask.astype(np.int16), source, target, "nearest") > 0)
+    assert np.array_equal(
+        found, resample_onto(mask.astype(np.int16), source, target, "nearest") > 0
+    )
 
 
 @pytest.mark.parametrize("interpolation", ["nearest", "linear"])

@@ -34,7 +34,9 @@ def test_the_matrix_is_scipys_filter(size, sigma):
 
 
 @pytest.mark.parametrize("shape", [(9, 8, 7), (3, 30, 50), (60, 5, 26), (25, 24, 49), (1, 1, 4)])
-@pytest.mark.parametrize("sigma", [(0.6, 0.6, 0.6), (2, 0.3, 1), (0, 1.5, 0), (0.05, 0, 0), (6, 4, 9)])
+@pytest.mark.parametrize(
+    "sigma", [(0.6, 0.6, 0.6), (2, 0.3, 1), (0, 1.5, 0), (0.05, 0, 0), (6, 4, 9)]
+)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_whole_volume_is_smoothed_as_by_scipy(shape, sigma, dtype):
     volume = noise(shape, dtype)
@@ -78,12 +80,16 @@ def test_it_is_nilearns_smoothing(fwhm):
 def test_a_width_becomes_standard_deviations():
     sizes = np.array([2.0, 3, 4])
     np.testing.assert_allclose(fwhm_to_sigma(6, sizes), 6 / 2.3548200450309493 / sizes)
-    np.testing.assert_allclose(fwhm_to_sigma((6, None, 0), sizes) * sizes, [2.547965, 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(
+        fwhm_to_sigma((6, None, 0), sizes) * sizes, [2.547965, 0, 0], rtol=1e-6
+    )
     assert not fwhm_to_sigma(None, sizes).any()
     assert not fwhm_to_sigma(0, sizes).any()
 
 
-@pytest.mark.parametrize("width", [-1, float("nan"), float("inf"), (1, 2), (1, 2, -3), (1, 2, 3, 4)])
+@pytest.mark.parametrize(
+    "width", [-1, float("nan"), float("inf"), (1, 2), (1, 2, -3), (1, 2, 3, 4)]
+)
 def test_a_width_that_makes_no_sense_is_refused(width):
     with pytest.raises(OptionError, match=r"smoothing_fwhm=.*give a width in mm of 0 or more"):
         fwhm_to_sigma(width, np.ones(3))

@@ -30,16 +30,14 @@ def kept(*dropped):
     return keep
 
 
-class Band:
-    butterworth = {"filter": "butterworth", "high_pass": 0.01, "low_pass": 0.1}
-    high = {"filter": "butterworth", "high_pass": 0.01, "low_pass": None}
-    low = {"filter": "butterworth", "high_pass": None, "low_pass": 0.1}
-    third = {"filter": "butterworth", "high_pass": 0.02, "low_pass": 0.08, "order": 3}
-    cosine = {"filter": "cosine", "high_pass": 0.01, "low_pass": None}
-    none = {"filter": None, "high_pass": None, "low_pass": None}
-
-
-BANDS = {name: band for name, band in vars(Band).items() if isinstance(band, dict)}
+BANDS = {
+    "butterworth": {"filter": "butterworth", "high_pass": 0.01, "low_pass": 0.1},
+    "high": {"filter": "butterworth", "high_pass": 0.01, "low_pass": None},
+    "low": {"filter": "butterworth", "high_pass": None, "low_pass": 0.1},
+    "third": {"filter": "butterworth", "high_pass": 0.02, "low_pass": 0.08, "order": 3},
+    "cosine": {"filter": "cosine", "high_pass": 0.01, "low_pass": None},
+    "none": {"filter": None, "high_pass": None, "low_pass": None},
+}
 CENSORINGS = {"all": (), "bursts": (20, 21, 50, 77)}  # no two of them mirror images of each other
 
 
@@ -66,7 +64,8 @@ def nilearn_matrix(band, confounds, keep, *, detrend, standardize_confounds):
 @pytest.mark.parametrize("dropped", CENSORINGS)
 @pytest.mark.parametrize("columns", [None, 1, 6])
 @pytest.mark.parametrize(
-    ("detrend", "standardize_confounds"), list(itertools.product([True, False], repeat=2)),
+    ("detrend", "standardize_confounds"),
+    list(itertools.product([True, False], repeat=2)),
 )
 def test_the_matrix_is_nilearns_cleaning_of_the_identity(
     band, dropped, columns, detrend, standardize_confounds
@@ -89,7 +88,7 @@ def test_the_matrix_is_nilearns_cleaning_of_the_identity(
 
 def test_the_default_is_the_seed_examples_cleaning():
     theirs = nilearn_matrix(
-        Band.butterworth, noise(), ALL, detrend=True, standardize_confounds=True
+        BANDS["butterworth"], noise(), ALL, detrend=True, standardize_confounds=True
     )
     ours = cleaning_matrices(Cleaning(), ALL, T_R, noise())
     np.testing.assert_allclose(ours.L, theirs, rtol=0, atol=1e-10)
@@ -303,11 +302,15 @@ def test_too_few_frames_for_the_filter_are_refused():
 
 @pytest.mark.parametrize("columns", [FRAMES - 1, FRAMES, FRAMES + 20])
 @pytest.mark.parametrize(
-    "options", [{}, {"detrend": False}, {"filter": None}, {"filter": None, "detrend": False}], ids=str
+    "options",
+    [{}, {"detrend": False}, {"filter": None}, {"filter": None, "detrend": False}],
+    ids=str,
 )
 def test_confounds_that_leave_nothing_are_refused(options, columns):
     confounds = np.random.default_rng(0).standard_normal((FRAMES, columns))
-    with pytest.raises(TooFewFrames, match=r"the confounds span \d+ directions and only 120 frames"):
+    with pytest.raises(
+        TooFewFrames, match=r"the confounds span \d+ directions and only 120 frames"
+    ):
         cleaning_matrices(Cleaning(**options), ALL, T_R, confounds)
 
 

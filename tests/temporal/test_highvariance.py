@@ -48,5 +48,5 @@ def test_a_share_is_between_nothing_and_all(percentile):
 
 
 def test_a_share_that_leaves_nothing_is_refused():
-    with pytest.raises(OptionError, match="no sample lies above .* raise percentile"):
+    with pytest.raises(OptionError, match=r"no sample lies above .* raise percentile"):
         high_variance_confounds(run(), percentile=0.0)

@@ -216,7 +216,9 @@ def test_odd_edges_are_scipys_own_defaults(high_pass, low_pass, kind, order):
     operator = Butterworth(90, 2.0, high_pass, low_pass, order)
     series = np.random.default_rng(0).standard_normal((90, 3))
     cut_offs = [edge for edge in (high_pass, low_pass) if edge]
-    sections = butter(order, cut_offs if len(cut_offs) > 1 else cut_offs[0], kind, output="sos", fs=0.5)
+    sections = butter(
+        order, cut_offs if len(cut_offs) > 1 else cut_offs[0], kind, output="sos", fs=0.5
+    )
     np.testing.assert_allclose(
         operator.apply(series), sosfiltfilt(sections, series, axis=0), rtol=0, atol=1e-12
     )

@@ -1,6 +1,6 @@
 """The story of one run: open, smooth, clean, correlate; and its result, `SeedMaps`."""
 
-from seedmap.analysis.files import label_of, sibling_mask, source_stem, versions
+from seedmap.analysis.files import label_of, measure_entity, sibling_mask, source_stem, versions
 from seedmap.analysis.maps import Provenance, SeedFacts, SeedMaps
 from seedmap.analysis.prepare import Choice, Preflight, Prepared, prepare, read
 from seedmap.analysis.story import maps_of, seed_maps
@@ -14,6 +14,7 @@ __all__ = [
     "SeedMaps",
     "label_of",
     "maps_of",
+    "measure_entity",
     "prepare",
     "read",
     "seed_maps",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MAP_KINDS",
     "label_of",
+    "measure_entity",
     "save_clusters",
     "save_maps",
     "sibling_mask",
@@ -115,7 +116,7 @@ def versions() -> dict[str, str]:
 def save_maps(maps: "SeedMaps", folder: str | Path) -> list[Path]:
     """Write maps, sidecars, series and the data set's description; return the paths."""
     folder = Path(folder).expanduser()
-    stem, desc = source_stem(maps.provenance.source), _desc(maps)
+    stem, desc = source_stem(maps.provenance.source), measure_entity(maps)
     names: list[str] = []
     with staged_folder(folder) as stage:
         for facts in maps.provenance.seeds:
@@ -138,7 +139,7 @@ def save_clusters(
 ) -> list[Path]:
     """Write a table of clusters a seed, and what it holds; return the paths."""
     folder = Path(folder).expanduser()
-    stem, desc = source_stem(maps.provenance.source), _desc(maps)
+    stem, desc = source_stem(maps.provenance.source), measure_entity(maps)
     names: list[str] = []
     with staged_folder(folder) as stage:
         for seed in maps.seeds:
@@ -157,7 +158,7 @@ def save_clusters(
     return [folder / name for name in names]
 
 
-def _desc(maps: "SeedMaps") -> str:
+def measure_entity(maps: "SeedMaps") -> str:
     """Tell the files of another measure apart from those of the correlation."""
     measure = maps.provenance.measure
     return "" if measure == "correlation" else f"_desc-{measure}"

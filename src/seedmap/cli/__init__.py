@@ -1,6 +1,7 @@
 """The command line: one function a verb, one line for every error.
 
-Exit codes: 0 done; 2 the input is wrong, in one line on standard error; 130 interrupted; 1 a fault
+Exit codes: 0 done; 2 the input is wrong, in one line on standard error; 3 some
+participants of a study failed; 130 interrupted; 1 a fault
 of seedmap itself, with its traceback.
 """
 
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from seedmap._version import __version__
+from seedmap.cli.bids import bids, spell_out
 from seedmap.cli.demo import demo
 from seedmap.cli.fetch import fetch
 from seedmap.cli.run import run
@@ -35,7 +37,7 @@ def build_app() -> App:
         version_flags=["--version"],
         suppress_keyboard_interrupt=False,  # `main` says that nothing was left
     )
-    for verb in (run, demo, fetch, verify):
+    for verb in (run, bids, demo, fetch, verify):
         app.command(verb)
     return app
 
@@ -48,8 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warnings.simplefilter("always", SeedmapWarning)
         warnings.showwarning = _show_warning
         try:
-            build_app()(
-                tokens, exit_on_error=False, print_error=False, result_action="return_value"
+            code = build_app()(
+                spell_out(tokens),
+                exit_on_error=False,
+                print_error=False,
+                result_action="return_value",
             )
         except SeedmapError as error:
             _say(f"seedmap: {_one_line(error)}")
@@ -62,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             _say("seedmap: interrupted; nothing was left half-written")
             return 130
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def _one_line(message: object) -> str:

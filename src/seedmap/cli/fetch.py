@@ -1,27 +1,38 @@
 """``seedmap fetch``: bring or make data to try seedmap on."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
 
 from seedmap.cli.screen import Screen
-from seedmap.datasets import fetch_development
+from seedmap.datasets import fetch_development, make_study
 
 __all__ = ["fetch"]
 
 
 def fetch(
-    dataset: Literal["development"],  # noqa: ARG001  the only one so far
+    dataset: Literal["development", "phantom-study"],
     /,
     *,
     n_subjects: int = 1,
     data_dir: Path | None = None,
+    participants: int = 12,
+    faults: Annotated[bool, Parameter(negative=())] = False,
+    voxel_size: float = 4.0,
+    frames: int = 168,
 ) -> None:
-    """Download a data set, or find it where an earlier download left it.
+    """Download a data set, or find it where an earlier download left it; or make one.
 
     ``development`` is the data set of nilearn's examples: films watched by 155 children and
     adults, at 4 mm. A broken download is taken up where it ended. Example:
 
         seedmap fetch development --n-subjects 1
+
+    ``phantom-study`` is made here, not downloaded: participants in the layout of fMRIPrep, each
+    with a planted default mode network, for `seedmap bids`. Example:
+
+        seedmap fetch phantom-study --participants 12 --faults
 
     Parameters
     ----------
@@ -30,9 +41,22 @@ def fetch(
     n_subjects
         How many subjects, one run each.
     data_dir
-        Where the files are kept; nilearn's own folder if not given.
+        Where the files are kept; nilearn's own folder, or phantom-study here, if not given.
+    participants
+        How many participants the phantom study has.
+    faults
+        Let one participant's image be truncated and another's confounds be missing.
+    voxel_size
+        Edge of the phantoms' voxels [mm].
+    frames
+        Volumes of each phantom run.
     """
     screen = Screen()
+    if dataset == "phantom-study":
+        _make_study(
+            screen, data_dir or Path("phantom-study"), participants, faults, (voxel_size, frames)
+        )
+        return
     found = fetch_development(n_subjects=n_subjects, data_dir=data_dir, verbose=1)
     rows = []
     for bold, table in zip(found.func, found.confounds, strict=True):
@@ -40,3 +64,26 @@ def fetch(
     rows.append(("Next", f"seedmap run {found.func[0]} --seed PCC=0,-52,18 --t-r {found.t_r:g} \\"))
     rows.append(("", f"  --confounds {found.confounds[0]}"))
     screen.facts(rows)
+
+
+def _make_study(
+    screen: Screen,
+    folder: Path,
+    participants: int,
+    faults: bool,  # noqa: FBT001  passed on
+    size: tuple[float, int],
+) -> None:
+    """Make a study and say how to analyse it."""
+    with screen.progress("Making a phantom study"):
+        study = make_study(
+            folder, participants, faults=faults, voxel_size=size[0], n_frames=size[1]
+        )
+    rows = [("Made", f"{participants} participants in {folder}")]
+    if faults:
+        rows.append(
+            ("Faults", f"sub-{study.broken} truncated, sub-{study.incomplete} no confounds")
+        )
+    screen.facts(rows)
+    screen.line(
+        "Next", f"seedmap bids {folder} results participant --seed PCC=0,-52,18 --strategy simple"
+    )

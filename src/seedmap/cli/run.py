@@ -111,7 +111,5 @@ def write(maps: SeedMaps, output: OutputOptions, stage: Path) -> list[Path]:
     paths = maps.save(stage)
     paths += maps.save_clusters(stage, threshold, atlas=atlas)
     if output.figures:
-        paths += write_report(
-            maps, stage, threshold=threshold.value if threshold.stat == "r" else 0.5
-        )
+        paths += write_report(maps, stage, threshold=threshold, atlas=atlas)
     return [output.out / path.relative_to(stage) for path in paths]

@@ -82,6 +82,8 @@ def rows(found: Verification) -> list[tuple[str, str]]:
         small = 100 * one.rates[0.001][0]
         interval = f"({low:5.2f} to {high:5.2f})"
         lines.append(f"{one.method:9} {rate:5.2f} % {interval}  {small:6.3f} %   {one.spread:5.2f}")
+        if one.unanswered:
+            lines.append(f"          {one.unanswered:.1%} got no answer")
     said = [(f"{found.rates[0].pairs:,} nulls", "\n".join(lines))]
     said.append(
         (

@@ -19,9 +19,13 @@ __all__ = ["BlockCleaner", "Correlations", "correlate", "fisherz", "in_blocks", 
 
 # Samples cleaned at once: a block of cleaned series stays in the processor's cache.
 BLOCK = 8192
+# Seeds correlated with a block at once: their part of the maps (2 MB) stays there, too.
+SEEDS_TOGETHER = 64
 # A series of which the cleaning leaves less than this share is constant but for rounding of
 # float32 (6e-8, times the square root of some hundred frames).
 NOTHING_LEFT = 1e-6
+# The same for series in float64, measured against their whole size: the mean is part of it.
+ROUNDING = 1e-12
 
 
 def pearson(series: Array, seed_series: Array) -> Array:
@@ -66,7 +70,7 @@ def _unit_columns(series: Array) -> Array:
     series = np.asarray(series, dtype=np.float64)
     centred = series - series.mean(axis=0)
     size = np.linalg.norm(centred, axis=0)
-    size[size <= 1e-12 * np.linalg.norm(series, axis=0)] = np.nan
+    size[size <= ROUNDING * np.linalg.norm(series, axis=0)] = np.nan
     return centred / size
 
 
@@ -144,7 +148,7 @@ def correlate(
     Correlations
     """
     samples = series.shape[1]
-    seeds = _unit(into @ seed_series, seed_series - seed_series[:1]).astype(np.float32)
+    seeds = _unit(into @ seed_series, seed_series).astype(np.float32)
     cleaner = BlockCleaner(into, reference)
     r = np.empty((seed_series.shape[1], samples), dtype=np.float32)
     spread = np.empty(samples, dtype=np.float32)
@@ -155,7 +159,11 @@ def correlate(
         size = np.sqrt(np.einsum("ij,ij->j", cleaned, cleaned))
         size[size <= NOTHING_LEFT * np.sqrt(np.einsum("ij,ij->j", raw, raw))] = np.nan
         spread[part] = size
-        np.clip((seeds.T @ cleaned) / size, -1.0, 1.0, out=r[:, part])
+        cleaned /= size
+        for first in range(0, len(r), SEEDS_TOGETHER):
+            some = r[first : first + SEEDS_TOGETHER, part]
+            np.matmul(seeds[:, first : first + SEEDS_TOGETHER].T, cleaned, out=some)
+            np.clip(some, -1.0, 1.0, out=some)
         if on_block is not None:
             on_block(part, raw)
 
@@ -182,7 +190,9 @@ class BlockCleaner:
 def _unit(cleaned: Array, raw: Array) -> Array:
     """Give cleaned seeds (coordinates, seeds) unit norm; NaN where nothing is left of one."""
     size = np.linalg.norm(cleaned, axis=0)
-    size[size <= NOTHING_LEFT * np.linalg.norm(raw, axis=0)] = np.nan
+    moves = NOTHING_LEFT * np.linalg.norm(raw - raw[:1], axis=0)
+    rounding = ROUNDING * np.linalg.norm(raw, axis=0)  # of a seed that does not move at all
+    size[size <= np.maximum(moves, rounding)] = np.nan
     return cleaned / size
 
 

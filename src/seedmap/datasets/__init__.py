@@ -8,6 +8,7 @@ Both answer with a `Dataset`: ``func``, ``confounds``, ``t_r`` and ``description
 from seedmap.datasets.fetch import fetch_development
 from seedmap.datasets.layout import Dataset
 from seedmap.datasets.phantom import Phantom, PhantomOptions, make_phantom
+from seedmap.datasets.study import Study, make_study
 from seedmap.datasets.truth import PlantedRegion, Truth
 
 __all__ = [
@@ -15,7 +16,9 @@ __all__ = [
     "Phantom",
     "PhantomOptions",
     "PlantedRegion",
+    "Study",
     "Truth",
     "fetch_development",
     "make_phantom",
+    "make_study",
 ]

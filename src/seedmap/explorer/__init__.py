@@ -4,13 +4,21 @@
 Needs the extra ``seedmap[explore]``.
 """
 
-from seedmap.explorer.server import (
-    Explorer,
-    ServerOptions,
-    begin_session,
-    explore,
-    serve,
-)
-from seedmap.explorer.source import open_source
+from seedmap.explorer.command import Command
+from seedmap.explorer.engine import Source, open_source
+from seedmap.explorer.recall import recall
+from seedmap.explorer.server import Explorer, ServerOptions, begin_session, explore, serve
+from seedmap.explorer.session import Session
 
-__all__ = ["Explorer", "ServerOptions", "begin_session", "explore", "open_source", "serve"]
+__all__ = [
+    "Command",
+    "Explorer",
+    "ServerOptions",
+    "Session",
+    "Source",
+    "begin_session",
+    "explore",
+    "open_source",
+    "recall",
+    "serve",
+]

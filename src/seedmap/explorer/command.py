@@ -2,16 +2,16 @@
 
 import shlex
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
-from seedmap.explorer.recipe import Recipe
-from seedmap.explorer.source import Source
+from seedmap.explorer.engine import Recipe, Source
 from seedmap.seeds import Sphere
 from seedmap.temporal import Cleaning
 
 __all__ = ["Command"]
 
-UNSPOKEN = "# the run or its options were given as data in Python: call seedmap.seed_maps with the same"
+UNSPOKEN = "# given as data in Python, not as files: call seedmap.seed_maps with the same"
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,26 @@ class Command:
         Paths of the confounds tables.
     options : tuple of str
         Further words, such as ``("--mask-img", "mask.nii.gz")``.
+    all_columns : bool
+        Whether the run's confounds are all columns of the tables.
     """
 
     bold: str = ""
     confounds: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    all_columns: bool = True
+
+    @classmethod
+    def of_call(cls, bold: Any, confounds: Any, sample_mask: Any, mask_img: Any, t_r: Any) -> "Command":
+        """Write down a call in Python, as far as its arguments are files."""
+        tables = confounds if isinstance(confounds, list | tuple) else [confounds]
+        tables = [table for table in tables if table is not None]
+        files = [bold, *tables, *([] if mask_img is None else [mask_img])]
+        if sample_mask is not None or not all(isinstance(file, str | Path) for file in files):
+            return cls()
+        options = ["--mask-img", str(mask_img or "background")]
+        options += ["--t-r", f"{t_r:g}"] if t_r is not None else []
+        return cls(str(bold), tuple(map(str, tables)), tuple(options))
 
     def line(self, source: Source, recipe: Recipe, seed: Sphere) -> str:
         """Write out the command for a recipe and a seed; a remark where there is none."""
@@ -41,7 +56,7 @@ class Command:
         if columns:
             words += ["--confounds", *self.confounds]
             given = source.confounds.names if source.confounds else ()
-            if columns != given:
+            if columns != given or not self.all_columns:
                 words += ["--confound-columns", *columns]
         words += self.options
         words += ["--smoothing-fwhm", _value(recipe.smoothing_fwhm)]
@@ -49,7 +64,7 @@ class Command:
 
 
 def _seed_text(seed: Sphere) -> str:
-    place = ",".join(f"{value:g}" for value in seed.center)
+    place = ",".join(f"{value:.10g}" for value in seed.center)
     return f"{seed.name}={place}:{seed.radius or 0:g}"
 
 
@@ -71,4 +86,4 @@ def _cleaning_words(cleaning: Cleaning) -> list[str]:
 def _value(value: Any) -> str:
     if value is None:
         return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.10g}" if isinstance(value, float) else str(value)

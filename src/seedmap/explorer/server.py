@@ -28,11 +28,11 @@ from seedmap.explorer.anatomy import (
     read_atlas,
     template_underlay,
 )
-from seedmap.explorer.app import make_app
 from seedmap.explorer.command import Command
-from seedmap.explorer.guard import Guard, Policy
 from seedmap.explorer.session import Session
-from seedmap.explorer.source import Source, open_source
+from seedmap.explorer.web import Guard, Policy, make_app
+from seedmap.explorer.engine import Source, open_source
+from seedmap.explorer.recall import recall
 from seedmap.seeds import Sphere
 
 __all__ = ["Explorer", "ServerOptions", "begin_session", "explore", "serve"]
@@ -261,10 +261,10 @@ def explore(  # noqa: PLR0913  the options of seed_maps, and where the page is s
     Parameters
     ----------
     bold
-        The run, as for `seedmap.seed_maps`; or maps that it returned (`SeedMaps`), whose run is
-        explored as it was cleaned.
+        The run, as for `seedmap.seed_maps`; or maps that it returned (`SeedMaps`), or the folder
+        of results of ``seedmap run``: their run is explored as it was cleaned.
     confounds, sample_mask, mask_img, t_r, cleaning, smoothing_fwhm, n_jobs
-        As for `seedmap.seed_maps`; for `SeedMaps` they are those of the maps.
+        As for `seedmap.seed_maps`; for maps and folders they are those of the maps.
     anatomy
         Image to draw under the maps; None takes the MNI152 template for runs in MNI space, else
         the mean of the run.
@@ -297,11 +297,12 @@ def explore(  # noqa: PLR0913  the options of seed_maps, and where the page is s
         "cleaning": cleaning,
         "smoothing_fwhm": smoothing_fwhm,
     }
-    if isinstance(bold, SeedMaps):
-        start = start or _first_sphere(bold)
-        bold, options = of_maps(bold)
+    command = Command.of_call(bold, confounds, sample_mask, mask_img, t_r)
+    if isinstance(bold, SeedMaps) or (isinstance(bold, str | Path) and Path(bold).is_dir()):
+        told = recall(bold)
+        bold, options, start = told.bold, told.options, start or told.start
+        command = Command()
     source = open_source(bold, **options, n_jobs=n_jobs)
-    command = _command_of(bold, confounds, sample_mask, mask_img, t_r)
     session = begin_session(
         source, out=out, command=command, anatomy=anatomy, atlas=atlas, start=start
     )
@@ -324,50 +325,6 @@ def serve(
         pass
     finally:
         explorer.close()
-
-
-def of_maps(maps: SeedMaps) -> tuple[str, dict[str, Any]]:
-    """Return the run of some maps and the options that cleaned it.
-
-    Raises
-    ------
-    OptionError
-        If the run or its confounds are no files, so that they cannot be read again.
-    """
-    told = maps.provenance
-    for path in (told.source, told.confounds_source):
-        if path and not Path(path).is_file():
-            msg = f"{path}: the maps' data are not a file that can be read again; give the run itself"
-            raise OptionError(msg)
-    from_file = Path(told.mask_source).is_file()
-    return told.source, {
-        "confounds": told.confounds_source or None,
-        "sample_mask": told.keep,
-        "mask_img": told.mask_source if from_file else None,
-        "t_r": told.t_r if told.t_r_source == "argument" else None,
-        "cleaning": told.cleaning,
-        "smoothing_fwhm": told.smoothing_fwhm,
-    }
-
-
-def _first_sphere(maps: SeedMaps) -> Sphere | None:
-    facts = maps.provenance.seeds[0]
-    return Sphere(facts.name, facts.center) if facts.center else None
-
-
-def _command_of(bold: Any, confounds: Any, sample_mask: Any, mask_img: Any, t_r: Any) -> Command:
-    """Write down how ``seedmap run`` would be told, where everything is a file."""
-    tables = confounds if isinstance(confounds, list | tuple) else [confounds]
-    paths = [str(table) for table in tables if isinstance(table, str | Path)]
-    given = [table for table in tables if table is not None]
-    masks_are_files = mask_img is None or isinstance(mask_img, str | Path)
-    if not isinstance(bold, str | Path) or len(paths) < len(given) or not masks_are_files:
-        return Command()
-    if sample_mask is not None and not isinstance(sample_mask, str | Path):
-        return Command()
-    options = ["--mask-img", str(mask_img or "background")]
-    options += ["--t-r", f"{t_r:g}"] if t_r is not None else []
-    return Command(str(bold), tuple(paths), tuple(options))
 
 
 def _listen(port: int) -> socket.socket:

@@ -17,9 +17,7 @@ from seedmap.analysis import SeedMaps, label_of, source_stem
 from seedmap.errors import OptionError, OutputError, SeedmapError
 from seedmap.explorer.anatomy import Atlas, Landmarks, Underlay, mean_underlay
 from seedmap.explorer.command import Command
-from seedmap.explorer.recipe import Recipe
-from seedmap.explorer.source import Cleaned, Source
-from seedmap.explorer.walk import Superseded
+from seedmap.explorer.engine import Cleaned, Recipe, Source, Superseded
 from seedmap.images import staged_folder
 from seedmap.seeds import Sphere
 

@@ -69,6 +69,11 @@ class Grid:
         """Number of voxels in the mask."""
         return int(np.count_nonzero(self.mask))
 
+    @cached_property
+    def positions(self) -> NDArray[np.int64]:
+        """Flat positions of the samples in the box, C order, ascending, shape (samples,)."""
+        return readonly(np.flatnonzero(self.mask))
+
     @property
     def voxel_sizes(self) -> Array:
         """Edge lengths of a voxel [mm], shape (3,)."""

@@ -16,6 +16,7 @@ import nilearn.image.image
 import nilearn.maskers.base_masker
 import nilearn.maskers.nifti_masker
 import numpy as np
+from nilearn._utils.niimg import img_data_dtype
 from nilearn.image import check_niimg, new_img_like
 from nilearn.maskers._utils import compute_middle_image
 from typing_extensions import override
@@ -113,6 +114,11 @@ class Streamed:
     def _can_wait(self) -> bool:
         """Whether the report's frame can be filled in after the transform."""
         return self.memory_.location is None  # type: ignore[attr-defined]
+
+    def _get_target_dtype(self, imgs: Any) -> Any:
+        if isinstance(self.dtype, str) and self.dtype == "auto":  # type: ignore[attr-defined]
+            return np.int32 if np.dtype(img_data_dtype(imgs)).kind == "i" else np.float32
+        return super()._get_target_dtype(imgs)  # type: ignore[misc]
 
     def _cache(
         self,

@@ -25,9 +25,9 @@ class NiftiSpheresMasker(Streamed, nilearn.maskers.NiftiSpheresMasker):  # type:
         grids differ.
     allow_overlap : bool, default=False
         Accept voxels that lie in several spheres.
-    smoothing_fwhm : float, three floats or "fast", optional
-        Full width at half maximum [mm] of the Gaussian that smooths each volume first;
-        ``"fast"`` averages with the six neighbours. None for no smoothing.
+    smoothing_fwhm : float, optional
+        Full width at half maximum [mm] of the Gaussian that smooths each volume first. None for
+        no smoothing.
     standardize : "zscore_sample", "psc", None or bool, default=False
         Give each series mean 0 and standard deviation 1 (with n - 1), or percent of its mean.
         Booleans are on their way out in nilearn, and warn.
@@ -99,9 +99,9 @@ class NiftiLabelsMasker(Streamed, nilearn.maskers.NiftiLabelsMasker):  # type: i
     mask_img : path or image, optional
         Only voxels where this is not zero count. It is resampled to the images where their
         grids differ.
-    smoothing_fwhm : float, three floats or "fast", optional
-        Full width at half maximum [mm] of the Gaussian that smooths each volume first;
-        ``"fast"`` averages with the six neighbours. None for no smoothing.
+    smoothing_fwhm : float, optional
+        Full width at half maximum [mm] of the Gaussian that smooths each volume first. None for
+        no smoothing.
     standardize : "zscore_sample", "psc", None or bool, default=False
         Give each series mean 0 and standard deviation 1 (with n - 1), or percent of its mean.
         Booleans are on their way out in nilearn, and warn.
@@ -173,9 +173,9 @@ class NiftiMapsMasker(Streamed, nilearn.maskers.NiftiMapsMasker):  # type: ignor
         grids differ.
     allow_overlap : bool, default=True
         Accept maps that share voxels.
-    smoothing_fwhm : float, three floats or "fast", optional
-        Full width at half maximum [mm] of the Gaussian that smooths each volume first;
-        ``"fast"`` averages with the six neighbours. None for no smoothing.
+    smoothing_fwhm : float, optional
+        Full width at half maximum [mm] of the Gaussian that smooths each volume first. None for
+        no smoothing.
     standardize : "zscore_sample", "psc", None or bool, default=False
         Give each series mean 0 and standard deviation 1 (with n - 1), or percent of its mean.
         Booleans are on their way out in nilearn, and warn.

@@ -174,12 +174,10 @@ def maps(
     source.witness.looks_for_gaps = True
     found = source.gather(mask, _gathered_type(source, wide=wide), centred=centred)
     _warn_of_gaps(source)
-    dtype = _region_type(source, wide=wide)
-    dtype = FLOAT32 if source.scaled and not wide else np.result_type(dtype, weights.dtype)
-    narrow = dtype == FLOAT32
-    fit = _least_squares(weights[mask][:, chosen], FLOAT32 if narrow else FLOAT64)
+    dtype = _fit_type(source, weights, wide=wide)
+    fit = _least_squares(weights[mask][:, chosen], dtype)
     series = _in_steps(found.series, lambda frames: frames @ fit.T, len(chosen))
-    return Found(series, fit @ found.reference, dtype if narrow else FLOAT64, chosen.tolist())
+    return Found(series, fit @ found.reference, dtype, chosen.tolist())
 
 
 def _maps_in(mask: NDArray[np.bool_], weights: Array, *, keep: bool) -> NDArray[np.int64]:
@@ -189,7 +187,8 @@ def _maps_in(mask: NDArray[np.bool_], weights: Array, *, keep: bool) -> NDArray[
     if keep:
         msg = (
             'Applying "mask_img" before signal extraction may result in empty region signals in '
-            'the output. These are kept as "keep_masked_maps" asks; nilearn 0.15 drops the option'
+            'the output. These are kept; the "keep_masked_maps" parameter will be removed in '
+            "nilearn 0.15"
         )
         warnings.warn(msg, FutureWarning, stacklevel=find_stack_level())
         return every
@@ -225,10 +224,23 @@ def _gathered_type(source: Source, *, wide: bool) -> np.dtype[Any]:
 
 def _region_type(source: Source, *, wide: bool) -> np.dtype[Any]:
     """Return the type of reduced labels: float32 for float32, else float64, as nilearn's."""
-    values = source.value_type
-    smooth_small = source.sigma.any() and values.kind in "iu" and values.itemsize < 8
-    narrow = source.scaled or values == np.float32 or smooth_small
+    narrow = source.value_type == np.float32 or _smoothing_narrows(source)
     return FLOAT32 if narrow and not wide else FLOAT64
+
+
+def _fit_type(source: Source, weights: Array, *, wide: bool) -> np.dtype[Any]:
+    """Return the type in which LAPACK would fit maps to the values, as in nilearn."""
+    from scipy.linalg import get_lapack_funcs
+
+    values = FLOAT32 if _smoothing_narrows(source) else source.value_type
+    kinds = (np.empty((0, 0), dtype=weights.dtype), np.empty((0, 0), dtype=values))
+    return FLOAT64 if wide else np.dtype(get_lapack_funcs("gelsd", kinds).dtype)
+
+
+def _smoothing_narrows(source: Source) -> bool:
+    """Whether smoothing makes float32 of the values' integers."""
+    values = source.value_type
+    return bool(source.sigma.any()) and values.kind in "iu" and values.itemsize < 8
 
 
 def _warn_of_gaps(source: Source) -> None:

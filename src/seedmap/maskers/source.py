@@ -156,7 +156,8 @@ def open_source(imgs: Any, parameters: dict[str, Any], verbose: int = 0) -> Sour
     sigma: Array = np.zeros(3)
     if fwhm is not None:
         logger.log("Smoothing images", verbose=verbose)
-        run, sigma = _smoothed(run, fwhm)
+        smooth_array(np.zeros((1, 1, 1)), run.space.affine, fwhm=fwhm)  # warns of a width of 0
+        sigma = fwhm_to_sigma(max(float(fwhm), 0.0), run.space.voxel_sizes)
     return Source(image, opened, run, sigma, single, scaled, witness, n_jobs)
 
 
@@ -263,21 +264,6 @@ def _changed(run: Run, change: Callable[[NDArray[Any]], NDArray[Any]], like: Any
     )
 
 
-def _smoothed(run: Run, fwhm: Any) -> tuple[Run, Array]:
-    """Prepare smoothing: by a Gaussian while gathering, or "fast" frame by frame."""
-    if isinstance(fwhm, str) and fwhm == "fast":
-
-        def cross(values: NDArray[Any]) -> NDArray[Any]:
-            return smooth_array(_scaled(values, run), None, fwhm="fast")
-
-        like = nib.spatialimages.SpatialImage(cross(_first_frame(run)), run.space.affine)
-        return _changed(run, cross, like), np.zeros(3)
-    # nilearn's own words on a width of zero
-    smooth_array(np.zeros((1, 1, 1)), run.space.affine, fwhm=fwhm)
-    widths = [0.0 if width is None else max(float(width), 0.0) for width in np.ravel([fwhm])]
-    return run, fwhm_to_sigma(widths if len(widths) > 1 else widths[0], run.space.voxel_sizes)
-
-
 def _resampled(run: Run, affine: Any, shape: Any, *, wide: bool) -> Run:
     """Resample frame by frame, with nilearn's interpolation, within the range of all frames."""
     first, low, high = _range_of(run, wide=wide)
@@ -308,14 +294,6 @@ def _scaled(values: NDArray[Any], run: Run, *, wide: bool = False) -> NDArray[An
     numbers *= run.slope
     numbers += run.inter
     return numbers
-
-
-def _first_frame(run: Run) -> NDArray[Any]:
-    only_first = np.arange(run.frames) == 0
-    with run.stream(only_first) as stream:
-        frame = stream.take()
-        assert frame is not None
-        return np.array(frame.values)
 
 
 def _range_of(run: Run, *, wide: bool) -> tuple[NDArray[Any], float, float]:

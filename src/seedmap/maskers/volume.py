@@ -33,9 +33,9 @@ class NiftiMasker(Streamed, nilearn.maskers.NiftiMasker):  # type: ignore[misc]
         grid are resampled to the mask.
     runs : array of int, shape (frames,), optional
         Run of each frame; runs are cleaned one by one, with all options.
-    smoothing_fwhm : float, three floats or "fast", optional
-        Full width at half maximum [mm] of the Gaussian that smooths each volume first;
-        ``"fast"`` averages with the six neighbours. None for no smoothing.
+    smoothing_fwhm : float, optional
+        Full width at half maximum [mm] of the Gaussian that smooths each volume first. None for
+        no smoothing.
     standardize : "zscore_sample", "psc", None or bool, default=False
         Give each series mean 0 and standard deviation 1 (with n - 1), or percent of its mean.
         Booleans are on their way out in nilearn, and warn.
@@ -121,9 +121,8 @@ class NiftiMasker(Streamed, nilearn.maskers.NiftiMasker):  # type: ignore[misc]
     def _can_gather_at_once(self, imgs: Any) -> bool:
         """Whether the mask can be found while ``fit_transform`` gathers the samples."""
         plain = self.mask_strategy == "background" and not self.mask_args
-        gaussian = not isinstance(self.smoothing_fwhm, str)
         one_run = not isinstance(imgs, list)
-        return self._walk is not None and plain and gaussian and one_run and self._can_wait()
+        return self._walk is not None and plain and one_run and self._can_wait()
 
     def _fit_while_gathering(self, image: Any) -> Any:
         """Look for the mask and gather its samples in one walk through the image."""

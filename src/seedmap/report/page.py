@@ -4,15 +4,21 @@ import base64
 from datetime import UTC, datetime
 
 from seedmap.analysis import SeedMaps, source_stem
+from seedmap.clusters import Atlas, Threshold, parse_threshold
 from seedmap.report.pictures import Picture, Pictures
-from seedmap.report.tables import library_versions, run_facts, seed_table
+from seedmap.report.tables import cluster_rows, library_versions, run_facts, seed_table
 from seedmap.report.words import describe_certainty, describe_cleaning, summarize, true_minus
 
 __all__ = ["render_report"]
 
 
 def render_report(
-    maps: SeedMaps, pictures: Pictures, *, threshold: float = 0.5, date: datetime | None = None
+    maps: SeedMaps,
+    pictures: Pictures,
+    *,
+    threshold: float | str | Threshold = 0.5,
+    date: datetime | None = None,
+    atlas: Atlas | None = None,
 ) -> str:
     """Make the page of a run.
 
@@ -23,9 +29,11 @@ def render_report(
     pictures
         What to show; seeds without a picture are shown in numbers only.
     threshold
-        Threshold of r that the pictures were drawn with, and above which voxels are counted.
+        What the pictures were drawn with, and beyond which voxels are counted and clusters listed.
     date
         Date of the page; None is now.
+    atlas
+        Where names of regions come from.
 
     Returns
     -------
@@ -41,6 +49,8 @@ def render_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    threshold = parse_threshold(threshold)
+    clusters = {seed: maps.clusters(seed, threshold, atlas=atlas) for seed in maps.seeds}
     environment.filters |= {"data_uri": _data_uri, "true_minus": true_minus}
     return environment.get_template("report.html.j2").render(
         title=source_stem(maps.provenance.source),
@@ -48,6 +58,9 @@ def render_report(
         seeds=maps.provenance.seeds,
         pictures=pictures,
         measures=seed_table(maps, threshold),
+        threshold=threshold.words,
+        clusters=[(seed, len(found), cluster_rows(found)) for seed, found in clusters.items()],
+        regions=atlas is not None,
         methods=describe_cleaning(maps.provenance),
         certainty=describe_certainty(maps),
         facts=run_facts(maps),

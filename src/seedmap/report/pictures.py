@@ -1,12 +1,11 @@
 """The pictures of a report: drawn, written as files, and described in words."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from seedmap.analysis import SeedFacts, SeedMaps, label_of, source_stem
+from seedmap.analysis import SeedFacts, SeedMaps, label_of, measure_entity, source_stem
+from seedmap.clusters import Threshold
 from seedmap.figures import plot_sample_series, plot_series, save_figure
 from seedmap.report.words import count, listed, number, true_minus
 
@@ -49,16 +48,19 @@ class Pictures:
     Attributes
     ----------
     maps : dict of str to Picture
-        One a seed, by the seed's name.
+        Of r, one a seed, by the seed's name.
     series : tuple of Picture
         Series over time.
+    z_maps : dict of str to Picture
+        Of z, likewise, where the threshold is one of z or q.
     """
 
     maps: dict[str, Picture]
     series: tuple[Picture, ...] = ()
+    z_maps: dict[str, Picture] = field(default_factory=dict)
 
 
-def draw_pictures(maps: SeedMaps, folder: Path, *, threshold: float) -> Pictures:
+def draw_pictures(maps: SeedMaps, folder: Path, *, threshold: Threshold) -> Pictures:
     """Draw every picture and write it, as PNG and PDF, into ``folder / "figures"``.
 
     Parameters
@@ -68,7 +70,7 @@ def draw_pictures(maps: SeedMaps, folder: Path, *, threshold: float) -> Pictures
     folder
         Where the page will be; it must exist.
     threshold
-        Values of r no further from zero than this are not drawn.
+        What is drawn; with z or q, maps of z are drawn beside those of r.
 
     Returns
     -------
@@ -83,14 +85,16 @@ def draw_pictures(maps: SeedMaps, folder: Path, *, threshold: float) -> Pictures
     stem = source_stem(maps.provenance.source)
     figures = folder / "figures"
     figures.mkdir(exist_ok=True)
-    drawn = {}
-    for facts in maps.provenance.seeds:
-        name = f"{stem}_seed-{label_of(facts.name)}_stat-r_statmap"
-        files = save_figure(maps.plot(facts.name, threshold=threshold), figures / name)
-        caption = _map_caption(maps, facts, threshold)
-        drawn[facts.name] = _picture(files, _map_alt(facts, threshold), caption)
+    drawn: dict[str, dict[str, Picture]] = {"r": {}, "z": {}}
+    for stat in ("r",) if threshold.stat == "r" else ("r", "z"):
+        for facts in maps.provenance.seeds:
+            entities = f"seed-{label_of(facts.name)}_stat-{stat}{measure_entity(maps)}"
+            figure = maps.plot(facts.name, threshold=threshold, stat=stat)
+            files = save_figure(figure, figures / f"{stem}_{entities}_statmap")
+            words = _map_alt(facts, threshold, stat), _map_caption(maps, facts, threshold)
+            drawn[stat][facts.name] = _picture(files, *words)
     series = _seeds(maps, figures / f"{stem}_timeseries"), _voxels(maps, figures / f"{stem}_voxels")
-    return Pictures(drawn, series)
+    return Pictures(drawn["r"], series, drawn["z"])
 
 
 def _seeds(maps: SeedMaps, path: Path) -> Picture:
@@ -119,16 +123,21 @@ def _picture(files: Sequence[Path], alt: str, caption: str) -> Picture:
     return Picture(png, width, height, alt, caption, pdf=f"figures/{files[1].name}")
 
 
-def _map_alt(facts: SeedFacts, threshold: float) -> str:
+def _map_alt(facts: SeedFacts, threshold: Threshold, stat: str) -> str:
     where = "" if facts.center is None else f" at {_place(facts)}, where a green dot marks the seed"
-    return (
-        f"The brain in three cuts{where}. Voxels whose r with {facts.name} is above {threshold:g} "
-        f"are red, below {true_minus(f'{-threshold:g}')} blue."
-    )
+    if threshold.stat != stat:
+        drawn = f"Voxels with {threshold.words} are red where {stat} is above 0, blue below"
+    else:
+        low = true_minus(f"{-threshold.value:g}")
+        drawn = (
+            f"Voxels whose {stat} with {facts.name} is above {threshold.value:g} are red, below "
+            f"{low} blue"
+        )
+    return f"The brain in three cuts{where}. {drawn}."
 
 
-def _map_caption(maps: SeedMaps, facts: SeedFacts, threshold: float) -> str:
-    shown = (np.abs(maps.values(facts.name)) > threshold).any()
+def _map_caption(maps: SeedMaps, facts: SeedFacts, threshold: Threshold) -> str:
+    shown = maps.passed(facts.name, threshold).any()
     free = f"cut through {'its strongest part' if shown else 'the middle'}"
     cut = free if facts.center is None else f"cut at {_place(facts)}"
     code = maps.provenance.codes[0] or maps.provenance.codes[1]

@@ -3,7 +3,7 @@
 To add a number to the page, add a `Measure` to `MEASURES` or a pair to `run_facts`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import pairwise
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from seedmap._checks import Array
 from seedmap.analysis import Provenance, SeedMaps, versions
+from seedmap.clusters import Cluster, Threshold, parse_threshold
 from seedmap.report.words import DASH, T_R_SOURCES, count, number, percent
 
 __all__ = ["MEASURES", "Measure", "library_versions", "run_facts", "seed_table"]
@@ -33,7 +34,7 @@ class Measure:
     """
 
     heading: str
-    value: Callable[[SeedMaps, int, float], str]
+    value: Callable[[SeedMaps, int, Threshold], str]
     needs: str = "r"
 
 
@@ -43,36 +44,38 @@ def _end(values: Array, end: Callable[[Array], float]) -> str:
     return number(end(finite)) if finite.size else DASH
 
 
-def _beyond(maps: SeedMaps, seed: int, threshold: float) -> str:
+def _beyond(maps: SeedMaps, seed: int, threshold: Threshold) -> str:
     r = maps.r[seed]
-    found = int(np.count_nonzero(np.abs(r) > threshold))
+    found = int(np.count_nonzero(maps.passed(maps.seeds[seed], threshold)))
     return f"{found:,} ({percent(found, int(np.isfinite(r).sum()))})"
 
 
-def _voxels(maps: SeedMaps, seed: int, _: float) -> str:
+def _voxels(maps: SeedMaps, seed: int, _: Threshold) -> str:
     facts = maps.provenance.seeds[seed]
     return f"{facts.voxels:,}" if facts.voxels else DASH
 
 
-def _max_elsewhere(maps: SeedMaps, seed: int, _: float) -> str:
+def _max_elsewhere(maps: SeedMaps, seed: int, _: Threshold) -> str:
     """Write the largest r outside the seed's own neighbourhood."""
     elsewhere = np.ones(maps.space.n_samples, dtype=bool)
     elsewhere[maps.near[seed]] = False
     return _end(maps.r[seed][elsewhere], np.max)
 
 
-def _significant(maps: SeedMaps, seed: int, _: float) -> str:
+def _significant(maps: SeedMaps, seed: int, _: Threshold) -> str:
     q = maps.values(maps.seeds[seed], "q")
     found = int(np.count_nonzero(q < ALPHA))
     return f"{found:,} ({percent(found, int(np.isfinite(q).sum()))})"
 
 
-def _median_dof(maps: SeedMaps, seed: int, _: float) -> str:
+def _median_dof(maps: SeedMaps, seed: int, _: Threshold) -> str:
     dof = maps.values(maps.seeds[seed], "dof")
     finite = dof[np.isfinite(dof)]
     return number(float(np.median(finite)), 1) if finite.size else DASH
 
 
+MOST_CLUSTERS = 10
+SMALLEST_SHOWN = 0.001
 ALPHA = 0.05  # the usual rate of false discoveries; for a count only, nothing is cut off by it
 MEASURES = (
     Measure("Voxels in seed", _voxels),
@@ -82,23 +85,46 @@ MEASURES = (
     Measure("Max r elsewhere", _max_elsewhere),
     Measure("Min Fisher z", lambda maps, seed, _: _end(maps.fisherz[seed], np.min)),
     Measure("Max Fisher z", lambda maps, seed, _: _end(maps.fisherz[seed], np.max)),
-    Measure("Voxels with |r| > {threshold}", _beyond),
+    Measure("Voxels with {threshold}", _beyond),
     Measure("Voxels with q < 0.05", _significant, needs="q"),
     Measure("Median dof", _median_dof, needs="dof"),
     Measure("NaN", lambda maps, seed, _: f"{np.count_nonzero(np.isnan(maps.r[seed])):,}"),
 )
 
 
-def seed_table(maps: SeedMaps, threshold: float) -> list[tuple[str, list[str]]]:
+def seed_table(maps: SeedMaps, threshold: float | str | Threshold) -> list[tuple[str, list[str]]]:
     """Return one row a measure: its heading, and its value for each seed."""
-    return [
-        (
-            measure.heading.format(threshold=f"{threshold:g}"),
-            [measure.value(maps, seed, threshold) for seed in range(len(maps.seeds))],
-        )
+    threshold = parse_threshold(threshold)
+    rows = {  # a threshold of q may ask for a row that is there anyway
+        measure.heading.format(threshold=threshold.words): [
+            measure.value(maps, seed, threshold) for seed in range(len(maps.seeds))
+        ]
         for measure in MEASURES
         if measure.needs in maps.stats
+    }
+    return list(rows.items())
+
+
+def cluster_rows(clusters: Sequence[Cluster]) -> list[list[str]]:
+    """Return a row of words for each of the largest clusters."""
+    return [
+        [
+            f"({', '.join(number(c, 0) for c in (one.x, one.y, one.z_mm))})",
+            number(one.r),
+            number(one.z),
+            _small(one.q),
+            f"{one.mm3:,.0f}",
+            one.regions or one.region,
+        ]
+        for one in clusters[:MOST_CLUSTERS]
     ]
+
+
+def _small(value: float) -> str:
+    """Write a p or q: three decimals, or that it is smaller."""
+    if not np.isfinite(value):
+        return DASH
+    return f"{value:.3f}" if value >= SMALLEST_SHOWN else f"< {SMALLEST_SHOWN:g}"
 
 
 def run_facts(maps: SeedMaps) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from seedmap._checks import Array
 from seedmap.analysis import Provenance, SeedMaps
+from seedmap.clusters import Threshold, parse_threshold
 from seedmap.temporal import Cleaning
 
 __all__ = [
@@ -48,16 +49,34 @@ METHODS = {
         "independent; they are not, so z, p and q are too sure."
     ),
 }
+SUMMARIES = {
+    "correlation": "Correlation",
+    "partial": "Partial correlation",
+    "semipartial": "Semipartial correlation",
+    "regression": "Partial correlation, by multiple regression,",
+    "spearman": "Spearman correlation",
+    "lagged": "Strongest correlation at a delay",
+}
+PAIR = "of the cleaned series of a seed and of a voxel"
+R_IS = {
+    "correlation": f"the Pearson correlation {PAIR}",
+    "partial": f"the partial correlation {PAIR}, the other seeds projected out of both,",
+    "semipartial": "the semipartial correlation of the cleaned series of a voxel and of what is the "
+    "seed's own, the other seeds projected out of it,",
+    "regression": f"the partial correlation {PAIR}, with the weights of a regression on all seeds,",
+    "spearman": f"the correlation of the ranks {PAIR}",
+    "lagged": f"the strongest Pearson correlation {PAIR} at delays of up to {{lag:g}} s either way",
+}
 NAMED = 8  # so many confounds are named in a sentence; a longer list stands on its own
 
 
-def summarize(maps: SeedMaps, threshold: float) -> str:
+def summarize(maps: SeedMaps, threshold: float | str | Threshold) -> str:
     """Say in one sentence what the maps are and what is in them."""
     source = maps.provenance
     whose = listed(maps.seeds) if len(maps.seeds) <= NAMED else f"{len(maps.seeds)} seeds"
-    beyond = f"; {_beyond(maps.r[0], threshold)}" if len(maps.seeds) == 1 else ""
+    beyond = f"; {_beyond(maps, parse_threshold(threshold))}" if len(maps.seeds) == 1 else ""
     return (
-        f"Correlation of {whose} with each of {count(maps.space.n_samples, 'voxel')} over "
+        f"{SUMMARIES[source.measure]} of {whose} with each of {count(maps.space.n_samples, 'voxel')} over "
         f"{count(source.kept, 'frame')}{_duration(source)}: {_range(maps.r)}{beyond}."
     )
 
@@ -77,7 +96,7 @@ def describe_cleaning(source: Provenance) -> str:
     """
     sentences = [_frames(source), describe_smoothing(source), _steps(source), _confounds(source)]
     sentences.append(
-        f"r is the Pearson correlation of the cleaned series of a seed and of a voxel over the "
+        f"r is {R_IS[source.measure].format(lag=source.max_lag)} over the "
         f"{count(source.kept, 'kept frame')}; Fisher z is atanh r."
     )
     return " ".join(sentence for sentence in sentences if sentence)
@@ -86,9 +105,13 @@ def describe_cleaning(source: Provenance) -> str:
 def describe_certainty(maps: SeedMaps) -> str:
     """Say how the error bars were found, or that there are none."""
     if maps.certainty is None:
+        lagged = maps.provenance.measure == "lagged"
+        why = (
+            "no p belongs to the best of many delays" if lagged else "no error bars were asked for"
+        )
         return (
             "Cleaned frames are not independent of each other, so r alone does not say how sure a "
-            "correlation is; no error bars were asked for."
+            f"correlation is; {why}."
         )
     return (
         f"{METHODS[maps.certainty.method]} z and p follow from r and these; q is "
@@ -159,11 +182,11 @@ def _range(r: Array) -> str:
     return f"r runs from {number(finite.min())} to {number(finite.max())}"
 
 
-def _beyond(r: Array, threshold: float) -> str:
-    found = int(np.count_nonzero(np.abs(r) > threshold))
+def _beyond(maps: SeedMaps, threshold: Threshold) -> str:
+    r, found = maps.r[0], int(np.count_nonzero(maps.passed(maps.seeds[0], threshold)))
     verb = "has" if found == 1 else "have"
     share = percent(found, int(np.isfinite(r).sum()))
-    return f"{count(found, 'voxel')} ({share}) {verb} |r| > {threshold:g}"
+    return f"{count(found, 'voxel')} ({share}) {verb} {threshold.words}"
 
 
 def _frames(source: Provenance) -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from seedmap.analysis import SeedMaps, source_stem
+from seedmap.clusters import Atlas, Threshold, parse_threshold
 from seedmap.images import staged_folder, write_text
 from seedmap.report.page import render_report
 from seedmap.report.pictures import Pictures, draw_pictures
@@ -11,7 +12,12 @@ __all__ = ["write_report"]
 
 
 def write_report(
-    maps: SeedMaps, folder: Path | str, *, threshold: float = 0.5, figures: bool = True
+    maps: SeedMaps,
+    folder: Path | str,
+    *,
+    threshold: float | str | Threshold = 0.5,
+    figures: bool = True,
+    atlas: Atlas | None = None,
 ) -> list[Path]:
     """Write the page of a run, and its figures as PNG and PDF.
 
@@ -22,9 +28,12 @@ def write_report(
     folder
         Where to; made if it is not there. Figures go to its folder ``figures``.
     threshold
-        Values of r no further from zero than this are not drawn.
+        What is drawn and listed as clusters: a size of r, or ``"r>0.5"``, ``"z>3.1"``,
+        ``"q<0.05"``. With z or q, maps of z are drawn beside those of r.
     figures
         Whether to draw; the page comes in words and numbers otherwise.
+    atlas
+        Where names of regions come from: see `seedmap.clusters.open_atlas`.
 
     Returns
     -------
@@ -38,8 +47,9 @@ def write_report(
     """
     folder = Path(folder).expanduser()
     with staged_folder(folder) as stage:
+        threshold = parse_threshold(threshold)
         pictures = draw_pictures(maps, stage, threshold=threshold) if figures else Pictures({})
         page = f"{source_stem(maps.provenance.source)}_report.html"
-        write_text(stage / page, render_report(maps, pictures, threshold=threshold))
+        write_text(stage / page, render_report(maps, pictures, threshold=threshold, atlas=atlas))
         drawn = sorted(path.relative_to(stage) for path in stage.glob("figures/*"))
     return [*(folder / path for path in drawn), folder / page]

@@ -42,7 +42,7 @@ def apply_plan(plan: CleaningPlan, series: Array, reference: Array, n_jobs: int 
     ready = [_Ready.of(run, series.dtype) for run in plan.runs]
     ends = np.cumsum([run.frames.size for run in plan.runs]).tolist()
     places = [slice(end - run.frames.size, end) for end, run in zip(ends, plan.runs, strict=True)]
-    means = [np.empty((2, series.shape[1])) for _ in plan.runs]
+    means = [np.empty((3, series.shape[1])) for _ in plan.runs]
 
     def one_block(part: slice) -> None:
         # All runs of a block are read before any is written: rows move up where frames go.
@@ -57,7 +57,7 @@ def apply_plan(plan: CleaningPlan, series: Array, reference: Array, n_jobs: int 
     in_blocks(one_block, series.shape[1], n_jobs)
     for run, place, mean in zip(ready, places, means, strict=True):
         if run.standardize == "psc":
-            to_percent(series[place], mean[0], mean[1], scale=np.abs(reference))
+            to_percent(series[place], *mean)
     return series[: plan.frames_out]
 
 
@@ -104,8 +104,9 @@ class _Ready:
         )
 
     def means(self, raw: Array, reference: Array) -> Array:
-        """Return each sample's mean after and before the linear part, shape (2, samples)."""
-        return self.to_means @ raw + np.outer(self.to_means.sum(axis=1), reference)
+        """Return each sample's mean after and before the linear part, and its size, shape (3, samples)."""
+        means = self.to_means @ raw + np.outer(self.to_means.sum(axis=1), reference)
+        return np.vstack([means, np.abs(reference) + np.abs(raw).max(axis=0)])
 
     def clean(self, raw: Array, reference: Array) -> Array:
         """Clean a block (kept, samples); percents are centred only."""

@@ -11,7 +11,7 @@ Time is always axis 0 and samples are axis 1. Hertz and seconds. Arithmetic is i
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from seedmap._checks import Array, Keep
 from seedmap.errors import OptionError, TooFewFrames
+from seedmap.temporal.zerophase import butterworth, zero_phase
 
 __all__ = [
     "Butterworth",
@@ -269,17 +270,13 @@ class Butterworth(TimeOperator):
 
     @override
     def apply(self, series: Array) -> Array:
-        from scipy.signal import butter, sosfiltfilt
-
-        band: Any
-        if self.high_pass and self.low_pass:
-            kind, band = "bandpass", (self.high_pass, self.low_pass)
-        elif self.high_pass:
-            kind, band = "highpass", self.high_pass
-        else:
-            kind, band = "lowpass", self.low_pass
-        sections = butter(self.order, band, btype=kind, output="sos", fs=1 / self.t_r)
-        return sosfiltfilt(sections, series, axis=0, padtype=self.edges, padlen=self.padding)
+        nyquist = 0.5 / self.t_r
+        sections = butterworth(
+            self.order,
+            self.high_pass / nyquist if self.high_pass else None,
+            self.low_pass / nyquist if self.low_pass else None,
+        )
+        return zero_phase(sections, series, self.padding, self.edges)
 
 
 def cosine_drift(frames: int, t_r: float, high_pass: float) -> Array:

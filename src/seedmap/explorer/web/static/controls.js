@@ -241,11 +241,15 @@ export class Controls {
     canvas.setAttribute("aria-label", `Colour bar of ${stat} from ${text(-look.range)} to ${text(look.range)}, threshold ${text(look.threshold)}`);
   }
 
-  heard({ voxels, leftOut, coverage, looked }) {
+  looked(count) {
+    this.app.looked = count;
+    $("looked").textContent = `${count} seed${count === 1 ? "" : "s"} looked at`;
+  }
+
+  heard({ voxels, leftOut, coverage }) {
     const part = coverage < 0.995 ? `, ${Math.round(coverage * 100)} % in the mask` : "";
     const out = leftOut ? `, ${leftOut} too far outside to be heard` : "";
     $("heard").textContent = `${voxels} voxel${voxels === 1 ? "" : "s"}${part}${out}`;
-    $("looked").textContent = `${looked} seed${looked === 1 ? "" : "s"} looked at`;
   }
 
   told({ placeName, peaks, command, placeSeries, seedSeries }) {

@@ -28,7 +28,7 @@ export function pictureOf(app) {
   c.font = "12px system-ui, sans-serif";
   const fade = look.fade ? "fading below" : "hidden below";
   c.fillText(`${stat}, ${fade} ${look.threshold}  ·  crosshair ${state.at.join(", ")} mm  ·  ${app.written(app.valueAt(state.at))}`, PAD, foot + 18);
-  c.fillText(`${run.name}  ·  exploration: ${app.facts.looked} seeds looked at  ·  seedmap ${run.app}`, PAD, foot + 35);
+  c.fillText(`${run.name}  ·  exploration: ${app.looked} seeds looked at  ·  seedmap ${run.app}`, PAD, foot + 35);
   bar(c, width - PAD - 220, foot - 8, look, ink);
   canvas.toBlob((blob) => {
     const link = Object.assign(document.createElement("a"), {

@@ -16,9 +16,9 @@ from seedmap._checks import Array, Keep, parse_sample_mask
 from seedmap.analysis import SeedMaps, seed_maps
 from seedmap.analysis.door import check_timing, find_mask, parse_n_jobs
 from seedmap.confounds import ConfoundTable, read_confounds
-from seedmap.explorer.live import LiveRun
-from seedmap.explorer.recipe import Recipe, confound_groups
-from seedmap.explorer.walk import Walk
+from seedmap.explorer.engine.live import LiveRun
+from seedmap.explorer.engine.recipe import Recipe, confound_groups
+from seedmap.explorer.engine.walk import Walk
 from seedmap.images import Run, open_run
 from seedmap.seeds import DEFAULT_RADIUS, Sphere
 from seedmap.spatial import fwhm_to_sigma

@@ -66,7 +66,7 @@ class App {
     this.controls.show();
     if (!sameRecipe(this.state.recipe, this.run.recipe)) await this.switchRecipe(this.state.recipe);
     this.refresh();
-    this.ask({ look: true });
+    this.rest();
     this.remember();
     this.controls.show();
     this.tellSoon();
@@ -80,7 +80,15 @@ class App {
 
   ask(how) {
     this.maps.wish(this.seedQuery(), how);
-    if (how.look) this.settled = { seed: [...this.state.seed], radius: this.state.radius, name: this.state.name };
+  }
+
+  /** Ask for the whole map of a seed that is looked at, and have it noted. */
+  rest() {
+    const { seed, radius, name, stat } = this.state;
+    this.settled = { seed: [...seed], radius, name };
+    this.maps.wish(this.seedQuery(), { rest: true });
+    post("look", this.seedQuery()).then(({ looked }) => this.controls.looked(looked), () => {});
+    if (stat === "z") this.askZ();
   }
 
   // --- what a hand can do ----------------------------------------------------------------
@@ -109,7 +117,7 @@ class App {
     this.seeding = false;
     if (this.moved) {
       this.moved = false;
-      this.ask({ look: true });
+      this.rest();
       this.remember();
     }
     this.tellSoon();
@@ -160,7 +168,7 @@ class App {
   go({ seed, radius, name, at }, { remember = true } = {}) {
     Object.assign(this.state, { seed: [...seed], radius, name, at: [...(at ?? seed)] });
     this.state.named = false;
-    this.ask({ look: true });
+    this.rest();
     if (remember) this.remember();
     this.tellSoon();
     this.controls.show();
@@ -214,7 +222,6 @@ class App {
     this.facts = facts;
     this.fill(values);
     this.controls.heard(facts);
-    if (query.look && this.state.stat === "z") this.askZ();
     this.now();
   }
 
@@ -228,6 +235,7 @@ class App {
     this.controls.busy("error bars…");
     try {
       const answer = await certain(seed, number);
+      while (!this.maps.idle) await wait(20); // the map of r is drawn first
       if (!answer || JSON.stringify(seed) !== JSON.stringify(this.seedQuery()) || this.state.stat !== "z") return;
       this.full = answer.facts.full;
       this.shown.stat = "z";
@@ -244,8 +252,8 @@ class App {
   setStat(stat) {
     this.state.stat = stat;
     this.controls.notes("", []);
-    if (stat === "z") this.askZ();
-    else this.ask({});
+    this.maps.key = "";
+    this.rest();
     this.changed();
   }
 
@@ -257,9 +265,10 @@ class App {
     this.renewing = false;
     if (!run) return;
     this.take(run, places);
+    this.maps.key = "";
     this.state.recipe = { ...run.recipe };
     this.controls.show();
-    this.ask({ look: true });
+    this.rest();
     this.tellSoon();
     this.writeLink();
     await this.showPins();

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 
-from seedmap.explorer.recipe import Recipe
-from seedmap.explorer.source import Source
+from seedmap.explorer.engine.recipe import Recipe
+from seedmap.explorer.engine.source import Source
 from seedmap.seeds import DEFAULT_RADIUS, Sphere
 
 __all__ = [

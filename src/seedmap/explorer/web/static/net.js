@@ -40,16 +40,16 @@ export class Maps {
   }
 
   /** Wish for a map; an earlier wish that was not yet sent is forgotten. */
-  wish(seed, { preview = false, look = false } = {}) {
+  wish(seed, { preview = false, rest = false } = {}) {
+    const key = JSON.stringify([seed, preview]);
+    if (rest && key === this.key) return; // it is on its way, or on the screen
+    this.key = key;
     const number = ++this.number;
     this.counts.asked++;
     if (this.waiting) this.counts.dropped++;
-    this.waiting = { query: { ...seed, n: number, w: WINDOW }, number, look };
+    this.waiting = { query: { ...seed, n: number, w: WINDOW }, number };
     if (preview) this.waiting.query.preview = 1;
-    if (look) {
-      this.waiting.query.look = 1;
-      this.flying?.abort(); // the hand has come to rest: do not wait for what came before
-    }
+    if (rest) this.flying?.abort(); // the hand has come to rest: do not wait for what came before
     if (!this.flying) this.run();
   }
 
@@ -86,8 +86,13 @@ export class Maps {
       this.draw(new Int16Array(bytes), facts, query);
     } catch (error) {
       if (error.name === "AbortError") this.counts.dropped++;
-      else this.trouble(error instanceof Refused ? error.message : "The explorer does not answer. Is it still running?");
+      else this.failed(error);
     }
+  }
+
+  failed(error) {
+    this.key = "";
+    this.trouble(error instanceof Refused ? error.message : "The explorer does not answer. Is it still running?");
   }
 }
 

@@ -19,7 +19,7 @@ from threadpoolctl import ThreadpoolController
 
 from seedmap._checks import Array, Keep
 from seedmap.errors import SeedError
-from seedmap.explorer.walk import Gathered, Superseded
+from seedmap.explorer.engine.walk import Gathered, Superseded
 from seedmap.images import Grid
 from seedmap.seeds import Sphere
 

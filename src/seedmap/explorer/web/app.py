@@ -20,9 +20,9 @@ from starlette.routing import Route
 
 from seedmap._version import __version__
 from seedmap.errors import SeedmapError
-from seedmap.explorer.guard import Guard, Policy
-from seedmap.explorer.live import FULL_SCALE, NOT_A_NUMBER, Heard
-from seedmap.explorer.questions import (
+from seedmap.explorer.web.guard import Guard, Policy
+from seedmap.explorer.engine.live import FULL_SCALE, NOT_A_NUMBER, Heard
+from seedmap.explorer.web.questions import (
     MOST_RADIUS,
     Wrong,
     number_in,
@@ -33,8 +33,8 @@ from seedmap.explorer.questions import (
     whole_in,
 )
 from seedmap.explorer.session import Busy, Session
-from seedmap.explorer.source import Cleaned
-from seedmap.explorer.walk import Superseded
+from seedmap.explorer.engine.source import Cleaned
+from seedmap.explorer.engine.walk import Superseded
 
 __all__ = ["make_app"]
 
@@ -61,6 +61,7 @@ def make_app(session: Session, policy: Policy) -> Guard:
         Route("/api/about", _answering(pages.about)),
         Route("/api/job", _answering(pages.job)),
         Route("/api/recipe", _answering(pages.switch), methods=["POST"]),
+        Route("/api/look", _answering(pages.look), methods=["POST"]),
         Route("/api/save", _answering(pages.save), methods=["POST"]),
     ]
     return Guard(Starlette(routes=routes), policy)
@@ -124,9 +125,6 @@ class _Pages:
             return heard, steps.astype("<i2", copy=False).tobytes()
 
         heard, body = await run_in_threadpool(work)
-        count = session.looked_at
-        if wants(query, "look"):
-            count = await run_in_threadpool(session.look, seed)
         facts = {
             "n": number,
             "version": version,
@@ -136,7 +134,6 @@ class _Pages:
             "voxels": heard.voxels,
             "leftOut": heard.left_out,
             "coverage": round(heard.coverage, 3),
-            "looked": count,
         }
         return _map_answer(body, facts, started)
 
@@ -181,6 +178,12 @@ class _Pages:
         wish = recipe_in(await _body(request), self._session.source)
         await run_in_threadpool(self._session.switch, wish)
         return JSONResponse({"version": self._session.version}, 202)
+
+    async def look(self, request: Request) -> Response:
+        """Note that a seed was looked at."""
+        seed = seed_in(await _body(request))
+        self._session.cleaned.live.listen(seed)  # what is no seed was not looked at
+        return JSONResponse({"looked": await run_in_threadpool(self._session.look, seed)})
 
     async def save(self, request: Request) -> Response:
         """Write the maps of a seed into the output folder."""
@@ -283,7 +286,7 @@ def _about(
 
 def _static_files() -> dict[str, bytes]:
     """Read our own files, once; no request can name another."""
-    folder = files("seedmap.explorer") / "static"
+    folder = files("seedmap.explorer.web") / "static"
     return {
         file.name: file.read_bytes()
         for file in folder.iterdir()

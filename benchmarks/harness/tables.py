@@ -1,0 +1,201 @@
+"""From the numbers to the table that is printed and the page that is written."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+MB = 1e6
+
+PAGE = """# Speed and memory
+
+{intro}
+
+{table}
+
+## What the time goes to
+
+{stages}
+
+{steps}
+
+## Measured on
+
+{machine}
+
+Made by `{command}` on {date}. Times on other machines differ; ratios, less so.
+"""
+INTRO = """The work is that of nilearn's seed-to-voxel example: mask, seed series, smoothed and
+cleaned brain series, correlation. Each row is the median over fresh processes that took turns, so
+that whatever else the machine did was shared. Imports are excluded from the first three rows of a
+run, on both sides, and have their own column; a *command* is everything from the shell's prompt to
+saved maps. The *floor* is the time that inflating the file takes with isal and nothing else: no
+reader of this file can be faster. *With operator* is the same with the error bars
+(`uncertainty="operator"`), which nilearn has not."""
+STAGES = "The stages as they run, in seconds. Reading and smoothing overlap: one thread inflates."
+STEPS = (
+    "The steps of seedmap one after the other in one thread, in seconds, to see what each costs."
+)
+
+
+class Target(NamedTuple):
+    """What has to hold: a ratio at least or at most a limit."""
+
+    case: str
+    what: str
+    found: float
+    limit: float
+    at_least: bool
+
+    @property
+    def met(self) -> bool:
+        """Whether it holds."""
+        return self.found >= self.limit if self.at_least else self.found <= self.limit
+
+
+def summary(results: dict) -> str:
+    """Return what is printed: the table, the stages, the targets."""
+    parts = [f"{key}: {value}" for key, value in results["machine"].items()]
+    steps = [stage_table(results), STEPS, step_table(results)]
+    return "\n\n".join(["; ".join(parts), main_table(results), target_table(results), *steps])
+
+
+def page(results: dict) -> str:
+    """Return the documentation's page."""
+    facts = "\n".join(f"- {key}: {value}" for key, value in results["machine"].items())
+    return PAGE.format(
+        intro=INTRO,
+        table=f"{main_table(results)}\n\n## What has to hold\n\n{target_table(results)}",
+        stages=f"{STAGES}\n\n{stage_table(results)}",
+        steps=f"{STEPS}\n\n{step_table(results)}",
+        machine=facts,
+        command=results["command"],
+        date=results["date"],
+    )
+
+
+def markdown(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """Write a table that is as easy to read as text as it is as a page."""
+    widths = [max(len(row[at]) for row in [head, *rows]) for at in range(len(head))]
+    lines = [" | ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)) for r in [head, *rows]]
+    rule = "|".join([":" + "-" * (widths[0] + 1), *("-" * (w + 1) + ":" for w in widths[1:])])
+    return "\n".join([f"| {lines[0]} |", f"|{rule}|", *(f"| {line} |" for line in lines[1:])])
+
+
+HEAD = (
+    "run",
+    "what",
+    "median s",
+    "min s",
+    "CPU s",
+    "peak MB",
+    "faster than nilearn",
+    "memory of nilearn's",
+    "times the floor",
+    "imports s",
+    "with operator s",
+)
+# Row of ours, what it is called, and what it is compared with.
+ROWS = (
+    ("floor", "inflating alone", "nilearn"),
+    ("nilearn", "nilearn, both maskers", "nilearn"),
+    ("seedmap none", "seedmap", "nilearn"),
+    ("seedmap many", "seedmap, 1000 seeds", ""),
+    ("nilearn command", "nilearn's script", "nilearn command"),
+    ("command none", "`seedmap run --no-figures`", "nilearn command"),
+    ("nilearn command, figures", "nilearn's script with figures", "nilearn command, figures"),
+    ("command none, figures", "`seedmap run`", "nilearn command, figures"),
+)
+
+
+def main_table(results: dict) -> str:
+    """Put everything that was measured side by side."""
+    rows = []
+    for case in results["cases"].values():
+        for kind, label, peer in ROWS:
+            if kind in case:
+                rows.append((case["title"], label, *_cells(case, kind, peer)))
+    return markdown(HEAD, rows)
+
+
+def _cells(case: dict, kind: str, peer: str) -> Iterator[str]:
+    one, other = case[kind], case.get(peer)
+    yield f"{one['wall']:.2f}"
+    yield f"{one['least']:.2f}"
+    yield f"{one['cpu']:.2f}"
+    yield f"{one['peak'] / MB:.0f}"
+    compared = other is not None and other is not one and kind != "floor"
+    yield f"{other['wall'] / one['wall']:.1f}x" if compared else ""
+    yield f"1/{other['peak'] / one['peak']:.1f}" if compared else ""
+    yield f"{one['wall'] / case['floor']['wall']:.1f}"
+    yield f"{one['imports']:.2f}" if "imports" in one and kind != "floor" else ""
+    beside = case.get(kind.replace("none", "operator")) if "none" in kind else None
+    yield f"{beside['wall']:.2f}" if beside else ""
+
+
+def targets(results: dict) -> Iterator[Target]:
+    """Compare what was measured with what has to hold."""
+    limits = {"4mm": (50, 3, 2, 8, 4), "2mm": (70, 17, 3, 30, None)}
+    for name, case in results["cases"].items():
+        title, ours = case["title"], case["seedmap none"]
+        speed, memory, floor, command, figures = limits.get(name, (None,) * 5)
+        if "nilearn" in case and speed:
+            yield Target(title, "times faster", _ratio(case, "nilearn", "wall"), speed, True)
+            yield Target(title, "times less memory", _ratio(case, "nilearn", "peak"), memory, True)
+        if name == "2mm-1200":
+            yield Target(title, "peak GB", ours["peak"] / 1e9, 2, False)
+        if floor or name == "2mm-1200":
+            over = ours["wall"] / case["floor"]["wall"]
+            yield Target(title, "times the floor", over, floor or 3, False)
+        if "nilearn command" in case and command:
+            whole = _ratio(case, "nilearn command", "wall", "command none")
+            yield Target(title, "whole command, times faster", whole, command, True)
+        if "nilearn command, figures" in case and figures:
+            whole = _ratio(case, "nilearn command, figures", "wall", "command none, figures")
+            yield Target(title, "... with figures, times faster", whole, figures, True)
+        if name == "2mm":
+            many = case["seedmap many"]["wall"] / ours["wall"]
+            yield Target(title, "1000 seeds over one seed", many, 2, False)
+
+
+def _ratio(case: dict, peer: str, what: str, ours: str = "seedmap none") -> float:
+    return case[peer][what] / case[ours][what]
+
+
+def target_table(results: dict) -> str:
+    """Say what has to hold and whether it does."""
+    rows = [
+        (
+            target.case,
+            target.what,
+            f"{target.found:.1f}",
+            f"{'at least' if target.at_least else 'at most'} {target.limit:g}",
+            "yes" if target.met else "**no**",
+        )
+        for target in targets(results)
+    ]
+    return markdown(("run", "what", "found", "wanted", "holds"), rows)
+
+
+def stage_table(results: dict) -> str:
+    """Show the stages of both sides as they run."""
+    rows = []
+    for case in results["cases"].values():
+        for kind, label in (
+            ("nilearn", "nilearn"),
+            ("seedmap none", "seedmap"),
+            ("seedmap operator", "seedmap, operator"),
+        ):
+            if kind in case:
+                text = "; ".join(f"{n} {s:.3g}" for n, s in case[kind]["stages"].items())
+                rows.append((case["title"], label, text))
+    return markdown(("run", "who", "seconds"), rows)
+
+
+def step_table(results: dict) -> str:
+    """Show what each step costs by itself."""
+    cases = [case for case in results["cases"].values() if "steps" in case]
+    names = list(cases[0]["steps"]["stages"]) if cases else []
+    rows = [
+        (case["title"], *(f"{case['steps']['stages'][name]:.3f}" for name in names))
+        for case in cases
+    ]
+    return markdown(("run", *names), rows)

@@ -1,0 +1,176 @@
+"""``seedmap bids``: a derivative data set in, every participant's maps out."""
+
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from seedmap.cli.screen import Screen
+from seedmap.cli.study_options import (
+    AnalysisOptions,
+    CallOptions,
+    ChoiceOptions,
+    DenoiseOptions,
+    PoolOptions,
+    StudySeedOptions,
+    spell_out,
+)
+from seedmap.participants.find import Participant, find_participants
+from seedmap.participants.recipe import Recipe
+from seedmap.participants.run import Result
+from seedmap.participants.schedule import Pool, job_script
+from seedmap.participants.study import Plan, plan_study, run_study
+from seedmap.temporal import Cleaning
+
+__all__ = ["bids", "spell_out"]
+
+SOME_FAILED = 3
+
+
+def bids(  # noqa: PLR0913  the three places of a BIDS App, and its groups of options
+    bids_dir: Path,
+    output_dir: Path,
+    analysis_level: Literal["participant"] = "participant",  # noqa: ARG001  the only one so far
+    /,
+    *,
+    choice: Annotated[ChoiceOptions, Parameter(name="*", group="Which runs")] = ChoiceOptions(),  # noqa: B008
+    seeds: Annotated[StudySeedOptions, Parameter(name="*", group="Seeds")] = StudySeedOptions(),  # noqa: B008
+    denoise: Annotated[DenoiseOptions, Parameter(name="*", group="Denoising")] = DenoiseOptions(),  # noqa: B008
+    cleaning: Annotated[Cleaning, Parameter(name="*", group="Cleaning")] = Cleaning(),  # noqa: B008
+    analysis: Annotated[AnalysisOptions, Parameter(name="*", group="Analysis")] = AnalysisOptions(),  # noqa: B008
+    pool: Annotated[PoolOptions, Parameter(name="*", group="Machine")] = PoolOptions(),  # noqa: B008
+    call: Annotated[CallOptions, Parameter(name="*", group="Call")] = CallOptions(),  # noqa: B008
+) -> int:
+    """Make the maps of every participant of an fMRIPrep data set.
+
+    A call does only what is missing or changed. Exit code 3: some participants failed, the others
+    are complete. Example:
+
+        seedmap bids derivatives/fmriprep derivatives/seedmap participant
+        --task-id rest --seed PCC=0,-52,18 --strategy 36P
+
+    Parameters
+    ----------
+    bids_dir
+        The derivatives of fMRIPrep: the folder with sub-... in it.
+    output_dir
+        Folder for the results; made if it is not there.
+    analysis_level
+        participant.
+    """
+    screen = Screen(call.quiet, call.verbose)
+    recipe = _recipe(bids_dir, seeds, denoise, cleaning, analysis)
+    needs_confounds = any(strategy.name != "none" for strategy in recipe.strategies)
+    participants = find_participants(
+        recipe.root,
+        choice.filters(recipe.desc),
+        needs_confounds=needs_confounds,
+        needs_mask=recipe.mask_img is None,
+    )
+    settings = pool.pool()
+    plan = plan_study(recipe, participants, output_dir, settings)
+    _say_plan(screen, plan, participants)
+    if call.dry_run:
+        _say_dry(screen, plan, settings)
+        return 0
+    results = _run(screen, recipe, plan, output_dir, settings, call)
+    _say_end(screen, results, output_dir)
+    return SOME_FAILED if any(one.state == "failed" for one in results) else 0
+
+
+def _recipe(
+    root: Path,
+    seeds: StudySeedOptions,
+    denoise: DenoiseOptions,
+    cleaning: Cleaning,
+    analysis: AnalysisOptions,
+) -> Recipe:
+    """Put the options together."""
+    return Recipe(
+        seeds=seeds.placed(),
+        strategies=denoise.strategies(),
+        root=root.resolve(),
+        cleaning=cleaning,
+        smoothing_fwhm=analysis.smoothing_fwhm,
+        measure=analysis.measure,
+        uncertainty=analysis.uncertainty,
+        mask_img=analysis.mask_img,
+        t_r=analysis.t_r,
+        dummy_scans=denoise.dummy_scans,
+        min_minutes=denoise.min_time,
+        other_space=seeds.allow_space_mismatch,
+        combine=analysis.combine_runs,
+        combine_by=analysis.combine_by,
+        figures=analysis.figures,
+        threshold=analysis.threshold,
+        command=shlex.join(["seedmap", *sys.argv[1:]]),
+    )
+
+
+def _run(
+    screen: Screen, recipe: Recipe, plan: Plan, out: Path, pool: Pool, call: CallOptions
+) -> list[Result]:
+    """Do the work with a bar."""
+    done = 0
+    with screen.progress("Participants") as progress:
+        progress(0, len(plan.todo))
+
+        def on_result(result: Result) -> None:
+            nonlocal done
+            done += 1
+            progress(done, len(plan.todo))
+            if screen.verbose:
+                screen.facts(
+                    [(f"sub-{result.participant}", f"{result.state}, {result.seconds:.1f} s")]
+                )
+
+        return run_study(
+            recipe,
+            plan,
+            out,
+            pool,
+            stop_on_first_crash=call.stop_on_first_crash,
+            on_result=on_result,
+        )
+
+
+def _say_plan(screen: Screen, plan: Plan, participants: Sequence[Participant]) -> None:
+    runs = sum(len(one.runs) for one in participants)
+    rows = [("Found", f"{len(participants)} participants, {runs} runs")]
+    if plan.settled:
+        rows.append(("Skipped", f"{len(plan.settled)} participants: nothing has changed since"))
+    if plan.todo:
+        share = plan.share
+        how = f"{share.workers} at once, about {plan.memory / 1e6:.0f} MB each"
+        rows.append(("To do", f"{len(plan.todo)} participants, {how}"))
+    screen.facts(rows)
+
+
+def _say_dry(screen: Screen, plan: Plan, pool: Pool) -> None:
+    """Say what would be done, run by run."""
+    rows = []
+    for one in plan.todo:
+        rows += [(f"sub-{one.label}", run.bold.name) for run in one.runs]
+        rows += [(f"sub-{one.label}", f"trouble: {problem}") for problem in one.problems]
+    screen.facts(rows)
+    if pool.cluster:
+        screen.out.print(job_script(pool), soft_wrap=True, markup=False)
+
+
+def _say_end(screen: Screen, results: Sequence[Result], out: Path) -> None:
+    """Say what came of it; each failure with its reason."""
+    count = {state: sum(one.state == state for one in results) for state in ("done", "unchanged")}
+    failed = [one for one in results if one.state == "failed"]
+    rows = [("Done", f"{count['done']} participants, {count['unchanged']} unchanged")]
+    for one in failed:
+        log = f" (see {out / one.log})" if one.log else ""
+        rows.append((f"sub-{one.participant}", f"failed: {one.reason}{log}"))
+    page = out / "index.html"
+    files = sum(one.files for one in results if one.state == "done")
+    rows.append(("Written", f"{files} files in {out}"))
+    rows += [("Look at", str(page))] if page.is_file() else []
+    screen.facts([*rows, ("Took", f"{time.perf_counter() - screen.started:.1f} s")])

@@ -1,0 +1,129 @@
+"""``seedmap explore``: click a place in the brain, and its map is there.
+
+This verb is loaded when it is called, since it needs the extra ``seedmap[explore]``.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from seedmap.analysis import sibling_mask
+from seedmap.cli.options import Repeated, RunOptions
+from seedmap.cli.screen import Screen
+from seedmap.explorer import (
+    Command,
+    ServerOptions,
+    Source,
+    begin_session,
+    open_source,
+    recall,
+    serve,
+)
+from seedmap.images import open_run
+from seedmap.seeds import Sphere, parse_seed
+from seedmap.temporal import Cleaning
+
+__all__ = ["ExploreOptions", "explore"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExploreOptions:
+    """What the page shows, and where it is."""
+
+    seed: str | None = None
+    """Seed to begin with: NAME=x,y,z in mm; without it the posterior cingulate, or the middle."""
+
+    anatomy: Path | None = None
+    """Image to draw under the maps; without it the MNI152 template for runs in MNI space, else the mean of the run."""
+
+    atlas: Path | None = None
+    """Label image that names places, with a table (TSV: index, name) of the same name beside it."""
+
+    port: int = 0
+    """Port to listen on; 0 takes one that is free."""
+
+    allow_host: Annotated[tuple[str, ...], Repeated] = ()
+    """Further host name under which the page is reached, such as that of a proxy. Repeat for more."""
+
+    idle_minutes: float | None = None
+    """Stop when nothing was asked for this long [minutes]; without it, run until Ctrl+C."""
+
+    browser: bool = True
+    """Open the browser."""
+
+    out: Annotated[Path, Parameter(name=["--out", "-o"])] = Path("seedmap-results")
+    """Folder for what is saved, and for the log of the seeds that were looked at."""
+
+    def start(self) -> Sphere | None:
+        """Read the seed to begin with; only a sphere has a place to begin at."""
+        seed = parse_seed(self.seed) if self.seed else None
+        return seed if isinstance(seed, Sphere) else None
+
+
+def explore(
+    bold: Path,
+    /,
+    *,
+    options: Annotated[RunOptions, Parameter(name="*", group="Run")] = RunOptions(),  # noqa: B008
+    cleaning: Annotated[Cleaning, Parameter(name="*", group="Cleaning")] = Cleaning(),  # noqa: B008
+    page: Annotated[ExploreOptions, Parameter(name="*", group="Page")] = ExploreOptions(),
+) -> None:
+    """Explore a run in the browser: click a place, and its map is there.
+
+    The run is cleaned once. The page is served on this machine alone. Example:
+
+        seedmap explore sub-01_desc-preproc_bold.nii.gz --confounds sub-01_desc-confounds_timeseries.tsv
+
+    Parameters
+    ----------
+    bold
+        The run: a 4-D NIfTI image; or a folder of results of `seedmap run`, whose run is explored as it was cleaned there.
+    """
+    server = ServerOptions(
+        port=page.port, allow_host=page.allow_host, idle_minutes=page.idle_minutes
+    )
+    screen = Screen()
+    source, command, start = _opened(bold, options, cleaning)
+    with screen.progress("Reading and cleaning") as progress:
+        session = begin_session(
+            source,
+            out=page.out,
+            command=command,
+            anatomy=page.anatomy,
+            atlas=page.atlas,
+            start=page.start() or start,
+            progress=progress,
+        )
+    serve(
+        session,
+        server,
+        browser=page.browser,
+        say=lambda address: screen.line("Explorer", f"{address}   (Ctrl+C ends it)"),
+    )
+
+
+def _opened(
+    bold: Path, options: RunOptions, cleaning: Cleaning
+) -> tuple[Source, Command, Sphere | None]:
+    """Open a run, or the run behind a folder of results."""
+    if bold.is_dir():
+        told = recall(bold)
+        return open_source(told.bold, **told.options, n_jobs=options.n_jobs), Command(), told.start
+    run = open_run(bold, options.t_r)
+    mask = options.mask_img if options.mask_img is not None else sibling_mask(run.source)
+    source = open_source(
+        run,
+        confounds=options.table(),
+        sample_mask=options.kept(run),
+        mask_img=mask,
+        cleaning=cleaning,
+        smoothing_fwhm=options.smoothing_fwhm,
+        n_jobs=options.n_jobs,
+    )
+    words = ["--mask-img", str(mask or "background")]
+    words += ["--sample-mask", str(options.sample_mask)] if options.sample_mask else []
+    words += ["--t-r", f"{options.t_r:g}"] if options.t_r is not None else []
+    tables = tuple(map(str, options.confounds))
+    return source, Command(str(bold), tables, tuple(words), not options.confound_columns), None

@@ -1,0 +1,326 @@
+"""Options of ``seedmap bids``, grouped; each field is a flag and its text the help.
+
+The names are those that users of BIDS Apps know. `spell_out` lets every option also be written
+with underscores, and puts in those of a configuration file.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from seedmap.analysis.certainty import Uncertainty
+from seedmap.analysis.measures import Measure
+from seedmap.cli.options import Repeated
+from seedmap.errors import MissingFile, OptionError, SeedError
+from seedmap.participants.find import Filters, read_filter_file
+from seedmap.participants.recipe import Combine, Weighting
+from seedmap.participants.schedule import ClusterKind, Pool
+from seedmap.participants.scrubbing import Scrubbing
+from seedmap.participants.seedlist import PlacedSeed, placed, read_atlas, read_seed_table
+from seedmap.participants.strategies import Strategy, named, read_strategy
+from seedmap.seeds import DEFAULT_RADIUS, parse_seed
+
+__all__ = [
+    "AnalysisOptions",
+    "CallOptions",
+    "ChoiceOptions",
+    "DenoiseOptions",
+    "PoolOptions",
+    "StudySeedOptions",
+    "spell_out",
+]
+
+
+def many(*names: str) -> Parameter:
+    """Take several values after one flag."""
+    return Parameter(name=list(names), negative_iterable=(), consume_multiple=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoiceOptions:
+    """Which participants and runs."""
+
+    participant_label: Annotated[tuple[str, ...], many("--participant-label")] = ()
+    """Participants, without sub-; all if not given."""
+
+    session_id: Annotated[tuple[str, ...], many("--session-id", "--session-label")] = ()
+    """Sessions, without ses-."""
+
+    task_id: Annotated[tuple[str, ...], many("--task-id", "--task-label", "-t")] = ()
+    """Tasks, without task-."""
+
+    run: Annotated[tuple[str, ...], many("--run", "--run-id")] = ()
+    """Runs, as their names have them (1, or 01)."""
+
+    space: str | None = None
+    """The space of the runs, such as MNI152NLin2009cAsym; needed where there are several."""
+
+    res: str | None = None
+    """The resolution of the runs, as their names have it; needed where there are several."""
+
+    bids_filter_file: Path | None = None
+    """JSON that chooses runs by any entity, as fMRIPrep takes it: what it says of bold is used."""
+
+    def filters(self, desc: str) -> Filters:
+        """Put the choice together."""
+        chosen = [
+            (key, values)
+            for key, values in (("ses", self.session_id), ("task", self.task_id), ("run", self.run))
+            if values
+        ]
+        for key, value in (("space", self.space), ("res", self.res)):
+            if value is not None:
+                chosen.append((key, () if value == "none" else (value,)))
+        strip = [(key, tuple(v.removeprefix(f"{key}-") for v in values)) for key, values in chosen]
+        more = read_filter_file(self.bids_filter_file) if self.bids_filter_file else ()
+        return Filters(participants=self.participant_label, desc=desc, entities=(*strip, *more))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySeedOptions:
+    """What the brain is compared with."""
+
+    seed: Annotated[tuple[str, ...], Repeated] = ()
+    """A seed: NAME=x,y,z in mm (PCC=0,-52,18), with its own radius (PCC=0,-52,18:6), NAME=mask.nii.gz, or NAME=atlas.nii.gz#31. Repeat for more."""
+
+    seeds_file: Path | None = None
+    """Table of seeds: TSV or JSON with name, x, y, z, and perhaps radius and space."""
+
+    radius: float = DEFAULT_RADIUS
+    """Radius of spheres that bring none [mm]."""
+
+    seed_space: str = ""
+    """The space of seeds that tell none."""
+
+    atlas: Path | None = None
+    """Label image whose regions are seeds, each."""
+
+    atlas_region: Annotated[tuple[str, ...], many("--atlas-region")] = ()
+    """Regions of the atlas, by name (* stands for anything) or number; all if not given."""
+
+    allow_space_mismatch: Annotated[bool, Parameter(negative=())] = False
+    """Take seeds of another space as they are; the sidecars say so."""
+
+    def placed(self) -> tuple[PlacedSeed, ...]:
+        """Read the seeds."""
+        found = [placed(parse_seed(text, self.radius)) for text in self.seed]
+        if self.seeds_file is not None:
+            found += read_seed_table(self.seeds_file, self.radius)
+        if self.atlas is not None:
+            found += read_atlas(self.atlas, self.atlas_region)
+        elif self.atlas_region:
+            msg = "--atlas-region is given without --atlas; name the image, too"
+            raise OptionError(msg)
+        if not found:
+            msg = "no seed is given; give --seed PCC=0,-52,18, --seeds-file or --atlas"
+            raise SeedError(msg)
+        return tuple(replace(one, space=one.space or self.seed_space) for one in found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoiseOptions:
+    """Which confounds and frames."""
+
+    strategy: Annotated[
+        tuple[str, ...],
+        many("--strategy", "--denoise-strategy", "--nuisance-regressors", "-p"),
+    ] = ("36P",)
+    """Strategies by name (none 6P 9P 24P 27P 36P acompcor simple scrubbing compcor ica_aroma; with _gsr or _scrub behind), or YAML files of one's own. Several cost one read."""
+
+    fd_thresh: Annotated[float | None, Parameter(name=["--fd-thresh", "--fd-threshold"])] = None
+    """Drop frames with a framewise displacement above this [mm], in every strategy; 0 drops none."""
+
+    dummy_scans: int = 0
+    """Drop this many frames at the beginning of every run."""
+
+    min_time: float = 0.0
+    """Refuse runs of which less than this stays [min]."""
+
+    def strategies(self) -> tuple[Strategy, ...]:
+        """Read the strategies."""
+        found = [
+            read_strategy(text) if text.endswith((".yaml", ".yml")) else named(text)
+            for text in self.strategy
+        ]
+        return tuple(self._with_threshold(one) for one in found)
+
+    def _with_threshold(self, strategy: Strategy) -> Strategy:
+        if self.fd_thresh is None:
+            return strategy
+        scrubbing = strategy.scrubbing or Scrubbing(fd_threshold=None)
+        threshold = self.fd_thresh or None
+        if threshold is None and scrubbing.std_dvars_threshold is None:
+            return replace(strategy, scrubbing=None)
+        return replace(strategy, scrubbing=replace(scrubbing, fd_threshold=threshold))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalysisOptions:
+    """What is made of each run."""
+
+    smoothing_fwhm: Annotated[float | None, Parameter(name=["--smoothing-fwhm", "--smoothing"])] = (
+        6.0
+    )
+    """Smoothing of the brain, full width at half maximum [mm]; none for no smoothing."""
+
+    measure: Measure = "correlation"
+    """What r is: correlation, partial, semipartial, regression, spearman or lagged."""
+
+    uncertainty: Uncertainty | None = "operator"
+    """How sure the maps are: operator, xdf, naive, or none."""
+
+    mask_img: Annotated[str | None, Parameter(name=["--mask-img", "--mask"])] = None
+    """A mask or a rule (background, epi, whole-brain-template, ...) in place of the brain mask beside each run."""
+
+    t_r: float | None = None
+    """Repetition time [s] in place of what JSON and header say."""
+
+    combine_runs: Combine = "none"
+    """Also combine the runs of a session, or of a participant."""
+
+    combine_by: Weighting = "dof"
+    """How combined runs weigh: by dof (degrees of freedom), or by frames."""
+
+    threshold: float = 0.5
+    """Draw only |r| above this in the figures; the files hold all values."""
+
+    figures: bool = True
+    """Draw the maps on the participants' pages."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolOptions:
+    """Where the work is done."""
+
+    nprocs: Annotated[
+        int | None, Parameter(name=["--nprocs", "--n-cpus", "--nthreads", "--n-procs"])
+    ] = None
+    """Processes; as many as there are cores, and memory for, if not given. More than one needs seedmap[cluster]."""
+
+    omp_nthreads: int | None = None
+    """Accepted for other tools' sake: threads follow from cores and processes."""
+
+    mem_gb: float | None = None
+    """Memory for all processes together [GB]; what the machine has if not given."""
+
+    mem_mb: float | None = None
+    """The same in MB."""
+
+    work_dir: Annotated[Path | None, Parameter(name=["--work-dir", "-w"])] = None
+    """Folder for temporary files of the processes; the system's if not given."""
+
+    dask_scheduler: str | None = None
+    """Address of a Dask scheduler that is running, such as tcp://host:8786."""
+
+    cluster: ClusterKind | None = None
+    """Ask this batch system for workers: slurm, pbs, sge or lsf."""
+
+    cluster_config: Path | None = None
+    """YAML with the batch system's options (jobs, cores, memory, queue, walltime, ...): those of dask-jobqueue."""
+
+    def pool(self) -> Pool:
+        """Put the pool together."""
+        if self.mem_gb is not None and self.mem_mb is not None:
+            msg = "--mem-gb and --mem-mb are both given; choose one"
+            raise OptionError(msg)
+        return Pool(
+            nprocs=self.nprocs,
+            mem_gb=self.mem_mb / 1000 if self.mem_mb is not None else self.mem_gb,
+            dask_scheduler=self.dask_scheduler,
+            cluster=self.cluster,
+            cluster_config=self.cluster_config,
+            work_dir=self.work_dir,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallOptions:
+    """How the call behaves."""
+
+    dry_run: Annotated[bool, Parameter(negative=())] = False
+    """Say what would be done, and do nothing."""
+
+    stop_on_first_crash: Annotated[bool, Parameter(negative=())] = False
+    """Stop when the first participant fails."""
+
+    reports_only: Annotated[bool, Parameter(negative=())] = False
+    """Only write the study's page anew from what is there."""
+
+    boilerplate_only: Annotated[bool, Parameter(negative=())] = False
+    """Only print the methods text."""
+
+    skip_bids_validation: Annotated[bool, Parameter(negative=())] = False
+    """Accepted for other tools' sake: names are read as they are."""
+
+    notrack: Annotated[bool, Parameter(negative=())] = False
+    """Accepted for other tools' sake: nothing is ever sent."""
+
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative=())] = False
+    """Print nothing but errors."""
+
+    verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative=())] = False
+    """Print every detail."""
+
+
+def spell_out(tokens: list[str]) -> list[str]:
+    """Write options of ``seedmap bids`` with hyphens, and add those of its configuration file.
+
+    What stands on the command line goes before what stands in the file.
+
+    Examples
+    --------
+    >>> spell_out(["bids", "in", "out", "participant", "--task_id", "my_task"])
+    ['bids', 'in', 'out', 'participant', '--task-id', 'my_task']
+    """
+    if tokens[:1] != ["bids"]:
+        return tokens
+    plain = [_hyphens(token) for token in tokens]
+    given = {token.partition("=")[0] for token in plain}
+    for number, token in enumerate(plain):
+        flag, found, value = token.partition("=")
+        if flag == "--config-file":
+            path = value if found else (plain[number + 1] if number + 1 < len(plain) else "")
+            rest = plain[:number] + plain[number + (1 if found else 2) :]
+            return rest + _from_file(Path(path), given)
+    return plain
+
+
+def _hyphens(token: str) -> str:
+    if not re.match(r"--[A-Za-z]", token):
+        return token
+    flag, found, value = token.partition("=")
+    return flag.replace("_", "-") + found + value
+
+
+def _from_file(path: Path, given: set[str]) -> list[str]:
+    """Turn a YAML table of options into tokens."""
+    import yaml
+
+    if not path.is_file():
+        msg = f"--config-file {path}: this file is not there; check the path"
+        raise MissingFile(msg)
+    try:
+        content = dict(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except (yaml.YAMLError, TypeError, ValueError) as error:
+        msg = f"{path}: not a YAML table of options ({' '.join(str(error).split())}); mend it"
+        raise OptionError(msg) from error
+    tokens: list[str] = []
+    for key, value in content.items():
+        flag = "--" + str(key).lstrip("-").replace("_", "-")
+        if flag not in given:
+            tokens += _tokens(flag, value)
+    return tokens
+
+
+def _tokens(flag: str, value: Any) -> list[str]:
+    if value is True:
+        return [flag]
+    if value is False:
+        return [f"--no-{flag[2:]}"] if flag == "--figures" else []
+    values = value if isinstance(value, list) else ["none" if value is None else value]
+    if flag == "--seed":  # one flag a seed
+        return [token for one in values for token in (flag, str(one))]
+    return [flag, *map(str, values)]

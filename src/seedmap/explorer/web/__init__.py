@@ -1,0 +1,6 @@
+"""The session over HTTP: routes, what a request may ask, who is let in, and the page itself."""
+
+from seedmap.explorer.web.app import make_app
+from seedmap.explorer.web.guard import Guard, Policy
+
+__all__ = ["Guard", "Policy", "make_app"]

@@ -1,0 +1,92 @@
+"""Series that memory would not hold lie in a file, and nothing else changes."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seedmap.errors import OptionError, OutputError
+from seedmap.images import PageKeeper, open_run
+from seedmap.spatial import extract, parse_memory
+from seedmap.spatial.memory import OVERHEAD, room
+
+GIGA = 1024**3
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        (None, None), (5e8, 5e8), (1000, 1000), ("1000", 1000), ("2GB", 2 * GIGA), ("2 gb", 2 * GIGA),
+        (" 1.5G ", 1.5 * GIGA), ("800 MiB", 800 * 1024**2), ("3k", 3072), ("1T", 1024 * GIGA),
+        ("7B", 7), (np.int64(9), 9),
+    ],
+)  # fmt: skip
+def test_memory_is_understood(text, limit):
+    assert parse_memory(text) == limit
+
+
+@pytest.mark.parametrize(
+    "text", ["", "much", "0", 0, -1, "-2GB", "1.2.3GB", "2 XB", float("nan"), "GB"]
+)
+def test_memory_that_makes_no_sense_is_refused(text):
+    with pytest.raises(
+        OptionError, match=r"max_memory=.*; give a number of bytes, or text such as 2GB"
+    ):
+        parse_memory(text)
+
+
+@pytest.mark.parametrize("limit", [None, OVERHEAD + 8 * 30])
+def test_what_fits_is_in_memory(limit):
+    found = room((5, 6), np.float64, limit)
+    assert type(found) is np.ndarray
+    assert found.shape == (5, 6)
+
+
+def test_what_does_not_fit_is_in_a_file_without_a_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    found = room((5, 6), np.float32, OVERHEAD + 119)
+    assert isinstance(found, np.memmap)
+    found[:] = 7
+    assert np.all(found == 7)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_without_room_is_told():
+    free = shutil.disk_usage(tempfile.gettempdir()).free
+    with pytest.raises(OutputError, match=r"MB are free and \d+ MB are needed .*set TMPDIR"):
+        room((free // 1000, 2000), np.float64, 1e9)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 3])
+@pytest.mark.parametrize("sigma", [0.0, 0.7])
+def test_a_run_is_the_same_in_a_file(tiny_run, n_jobs, sigma):
+    run, keep = open_run(tiny_run(frames=20)), np.arange(20) != 4
+    mask, width = np.ones(run.space.shape, dtype=bool), np.full(3, sigma)
+    plain = extract(run, keep, mask=mask, sigma=width)
+    spilt = extract(run, keep, mask=mask, sigma=width, n_jobs=n_jobs, max_memory=1.0)
+    assert isinstance(spilt.series, np.memmap)
+    assert np.array_equal(spilt.series, plain.series)
+    assert np.array_equal(spilt.reference, plain.reference)
+
+
+def test_pages_that_are_let_go_keep_their_values():
+    written = room((64, 4096), np.float32, 1.0)
+    keeper = PageKeeper(written)
+    for number, row in enumerate(written):
+        row[:] = number
+        keeper.used(1 << 40)  # far more than is kept: lets go each time
+    assert np.array_equal(written, np.arange(64.0)[:, None] * np.ones(4096))
+    PageKeeper(np.zeros(3)).used(1 << 40)  # an array in memory has nothing to let go
+
+
+def test_a_mapped_run_is_read_while_its_pages_are_let_go(tiny_run):
+    run = open_run(tiny_run("run.nii", frames=6))
+    assert Path(run.source).suffix == ".nii"
+    with run.stream() as stream:
+        first = stream.take()
+        before = first.values.copy()
+        stream._keeper.used(1 << 40)
+        assert np.array_equal(first.values, before)
+        stream.give_back(first)

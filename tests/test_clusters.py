@@ -1,0 +1,191 @@
+"""Thresholds as they are typed, and the clusters of maps whose clusters are known."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from seedmap.clusters import (
+    Atlas,
+    Threshold,
+    clusters_table,
+    find_clusters,
+    open_atlas,
+    parse_threshold,
+)
+from seedmap.errors import ImageError, OptionError, SpaceMismatch
+from seedmap.images import Grid
+
+AFFINE = np.array([[-3.0, 0, 0, 12], [0, 3, 0, -9], [0, 0, 4, 2], [0, 0, 0, 1]])
+SHAPE = (8, 7, 6)
+
+
+@pytest.fixture
+def grid():
+    mask = np.ones(SHAPE, dtype=bool)
+    mask[0] = False
+    return Grid(AFFINE, mask)
+
+
+@pytest.fixture
+def volume():
+    """Two clusters above, one below, and a voxel that touches one of them by an edge only."""
+    r = np.zeros(SHAPE)
+    r[2:5, 2, 2] = (0.6, 0.9, 0.7)
+    r[5, 3, 2] = 0.8  # shares an edge, no face
+    r[6, 5:, 4] = -0.7
+    r[6, 5, 3] = -0.95
+    r[2, 3, 2] = -0.6  # touches the first cluster, with the other sign
+    return r
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("0.5", ("r", 0.5)),
+        (0.25, ("r", 0.25)),
+        (0, ("r", 0.0)),
+        ("r>0.5", ("r", 0.5)),
+        ("|r| > .3", ("r", 0.3)),
+        ("z>3.1", ("z", 3.1)),
+        ("z >= 3", ("z", 3.0)),
+        ("q<0.05", ("q", 0.05)),
+        ("q < 1e-3", ("q", 0.001)),
+    ],
+)
+def test_thresholds_are_read_as_they_are_typed(text, wanted):
+    assert parse_threshold(text) == Threshold(*wanted)
+    assert parse_threshold(str(parse_threshold(text))) == parse_threshold(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "r",
+        "r<0.5",
+        "q>0.05",
+        "p<0.05",
+        "r>-0.5",
+        "r>1",
+        "2",
+        "q<0",
+        "q<1.5",
+        "z>x",
+        "z>1.2.3",
+        "nan",
+    ],
+)
+def test_thresholds_that_make_no_sense_are_refused(text):
+    with pytest.raises(OptionError, match=r"r>0\.5"):
+        parse_threshold(text)
+
+
+def test_nan_never_counts():
+    values = np.array([np.nan, 0.01, -4.0, 4.0])
+    assert parse_threshold("q<0.05").passed(values[:2]).tolist() == [False, True]
+    assert parse_threshold("z>3").passed(values).tolist() == [False, False, True, True]
+    assert parse_threshold("z>3").words == "|z| > 3"
+    assert parse_threshold("q<0.05").words == "q < 0.05"
+
+
+def test_known_clusters_are_found(grid, volume):
+    r = volume[grid.mask]
+    found = find_clusters(grid, np.abs(r) > 0.5, r)
+    assert [one.voxels for one in found] == [3, 3, 1, 1]
+    (below, above) = (one for one in found if one.voxels == 3)
+    assert (below.r, above.r) == (-0.95, 0.9)
+    np.testing.assert_allclose(
+        (above.x, above.y, above.z_mm), AFFINE[:3, :3] @ (3, 2, 2) + AFFINE[:3, 3]
+    )
+    assert above.mm3 == 3 * 36
+    assert np.isnan(above.z)
+    assert [abs(one.r) for one in found[2:]] == [0.8, 0.6]
+
+
+def test_peaks_are_those_of_z_where_it_is_known(grid, volume):
+    r = volume[grid.mask]
+    z = 5 * r
+    z[r == 0.7] = 6.0
+    q = np.where(r == 0.7, 0.001, 0.04)
+    (first, *_) = (
+        one for one in find_clusters(grid, np.abs(r) > 0.5, r, {"z": z, "q": q}) if one.r > 0
+    )
+    assert (first.r, first.z, first.q) == (0.7, 6.0, 0.001)
+
+
+def test_arrays_are_not_changed_and_nan_is_no_cluster(grid, volume):
+    volume[2, 2, 2] = np.nan
+    r = volume[grid.mask]
+    counts = np.abs(r) > 0.5
+    for array in (r, counts):
+        array.setflags(write=False)
+    assert sorted(one.voxels for one in find_clusters(grid, counts, r)) == [1, 1, 2, 3]
+    assert find_clusters(grid, np.zeros_like(counts), r) == ()
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.2, 1.5))
+def test_every_voxel_that_counts_is_in_one_cluster(seed, threshold):
+    rng = np.random.default_rng(seed)
+    grid = Grid(AFFINE, rng.random(SHAPE) < 0.8)
+    r = rng.standard_normal(grid.n_samples)
+    counts = np.abs(r) > threshold
+    found = find_clusters(grid, counts, r)
+    assert sum(one.voxels for one in found) == counts.sum()
+    expected = sum(ndimage.label(grid.unmask(counts & (s * r > 0)))[1] for s in (1, -1))
+    assert len(found) == expected
+    assert [one.voxels for one in found] == sorted((one.voxels for one in found), reverse=True)
+
+
+def test_regions_are_named(grid, volume):
+    labels = np.zeros(SHAPE, dtype=np.int64)
+    labels[:4, 2, 2], labels[4, 2, 2] = 7, 9
+    r = volume[grid.mask]
+    atlas = Atlas(labels, {7: "left here"})
+    found = [one for one in find_clusters(grid, np.abs(r) > 0.5, r, atlas=atlas) if one.r == 0.9]
+    assert (found[0].region, found[0].regions) == ("left here", "left here 67%; 9 33%")
+    (other, *_) = (one for one in find_clusters(grid, r < -0.5, r, atlas=atlas))
+    assert (other.region, other.regions) == ("", "")
+
+
+def test_an_atlas_comes_onto_the_grid_with_its_names(grid, tmp_path):
+    fine = np.zeros((32, 28, 24), dtype=np.int16)
+    fine[:, :, 12:] = 3
+    affine = AFFINE.copy()
+    affine[:3, :3] /= 4
+    nib.save(nib.Nifti1Image(fine, affine), tmp_path / "atlas.nii.gz")
+    assert open_atlas(tmp_path / "atlas.nii.gz", grid).name(3) == "3"
+    (tmp_path / "atlas.tsv").write_text("index\tname\tcolour\n3\tupper half\tred\n")
+    atlas = open_atlas(tmp_path / "atlas.nii.gz", grid)
+    assert atlas.name(3) == "upper half"
+    assert atlas.name(0) == ""
+    assert np.array_equal(np.unique(atlas.labels[:, :, 3:]), [3])
+    assert not atlas.labels[:, :, :2].any()
+
+
+def test_atlases_that_cannot_be_used_are_refused(grid, tmp_path):
+    half = nib.Nifti1Image(np.full(SHAPE, 0.5, np.float32), AFFINE)
+    with pytest.raises(ImageError, match="whole numbers"):
+        open_atlas(half, grid)
+    away = AFFINE.copy()
+    away[:3, 3] += 500
+    with pytest.raises(SpaceMismatch, match="no region"):
+        open_atlas(nib.Nifti1Image(np.ones(SHAPE, np.uint8), away), grid)
+    path = tmp_path / "names.tsv"
+    path.write_text("number\tname\n1\tx\n")
+    with pytest.raises(ImageError, match="columns index"):
+        open_atlas(nib.Nifti1Image(np.ones(SHAPE, np.uint8), AFFINE), grid, path)
+
+
+def test_table_has_a_line_a_cluster(grid, volume):
+    r = volume[grid.mask]
+    found = find_clusters(grid, np.abs(r) > 0.5, r)
+    lines = clusters_table(found).splitlines()
+    head = lines[0].split("\t")
+    assert head[:5] == ["cluster", "x_mm", "y_mm", "z_mm", "r"]
+    assert len(lines) == 1 + len(found)
+    assert all(len(line.split("\t")) == len(head) for line in lines)
+    row = dict(zip(head, lines[1].split("\t"), strict=True))
+    assert (row["r"], row["z"], row["voxels"], row["size_mm3"]) == ("-0.95", "n/a", "3", "108")
