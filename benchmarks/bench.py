@@ -23,6 +23,15 @@ FACTS = ("bold", "confounds", "mask", "frame_bytes")
 # nilearn needs minutes and 8 GB for the 2 mm run, and more than most machines have for the large.
 NILEARN_REPEATS = {"2mm": 1, LARGE: 0}
 OURS = ("none", "operator")
+# Minutes more, for figures that do not depend on the voxel size; what needs all volumes at once.
+SKIPPED = {
+    "2mm": ("nilearn command, figures",),
+    LARGE: (
+        "steps",
+        "seedmap many",
+        *(f"command {way}{figures}" for way in OURS for figures in ("", ", figures")),
+    ),
+}
 
 
 def main() -> int:
@@ -80,6 +89,8 @@ def measure_case(name: str, given: dict, options: argparse.Namespace) -> dict:
         for kind, measure in kinds_of(given, options).items():
             if kind.startswith("nilearn") and turn >= nilearn:
                 continue
+            if kind in SKIPPED.get(name, ()):
+                continue
             print(f"{name}: {turn + 1} of {options.repeats}: {kind} ...", file=sys.stderr)
             records.setdefault(kind, []).append(measure())
     return {kind: digest(Samples(found)) for kind, found in records.items()}
@@ -88,7 +99,7 @@ def measure_case(name: str, given: dict, options: argparse.Namespace) -> dict:
 def kinds_of(given: dict, options: argparse.Namespace) -> dict:
     """Name everything that is measured of a run, in the order in which it takes turns."""
     out = str(options.work / "out")
-    many = {"seeds": options.seeds}
+    many = {"seeds": options.seeds, "uncertainty": None}
     jobs = {
         "floor": ("floor", {}),
         "nilearn": ("nilearn", {}),

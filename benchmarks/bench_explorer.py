@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -19,11 +20,11 @@ from seedmap import Cleaning
 from seedmap.datasets.anatomy import affine_of, load_anatomy
 from seedmap.explorer import Explorer, ServerOptions, open_source
 from seedmap.explorer.anatomy import template_underlay
+from seedmap.explorer.command import Command
 from seedmap.explorer.engine.live import LiveRun
-from seedmap.explorer.session import Session
 from seedmap.explorer.engine.source import Cleaned
 from seedmap.explorer.engine.walk import Gathered
-from seedmap.explorer.command import Command
+from seedmap.explorer.session import Session
 from seedmap.temporal import cleaning_matrices
 
 # Frames, samples, voxel size [mm], and the medians that are promised [ms]: server, pixels.
@@ -65,8 +66,7 @@ def noise_run(frames, samples, voxel_size):
     )
     matrices = cleaning_matrices(cleaning, keep, 2.0)
     cleaned = Cleaned(live, source.recipe, matrices, None, frames, np.zeros(brain.shape))
-    session = Session(source, tempfile.mkdtemp(), Command())
-    session.out = __import__("pathlib").Path(session.out)
+    session = Session(source, Path(tempfile.mkdtemp()), Command())
     session.underlay = template_underlay()
     session._accept(cleaned)
     return session, samples
@@ -95,6 +95,7 @@ def measure(session, playwright, clicks):
 
 
 def wait(page, truth):
+    """Wait for an expression to be true on the page."""
     late = time.monotonic() + 30
     while not page.evaluate(f"Boolean({truth})"):
         if time.monotonic() > late:
@@ -103,6 +104,7 @@ def wait(page, truth):
 
 
 def main():
+    """Measure all cases and print a table."""
     from playwright.sync_api import sync_playwright
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 
 import seedmap
-import seedmap.datasets
-import seedmap.errors
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(
@@ -15,7 +13,7 @@ PAGES = sorted(
     for path in [DOCS / "start.md", *DOCS.glob("how-to/*.md")]
     if "```python" in path.read_text(encoding="utf-8")
 )
-# Pages of other programs, which this test cannot run.
+# Pages whose code starts a server and waits.
 ELSEWHERE = {"explore"}
 
 

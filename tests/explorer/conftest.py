@@ -68,7 +68,9 @@ class Window:
 
     def __init__(self, browser, url, **context):
         self.complaints = []
-        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 860}, **context})
+        self.context = browser.new_context(
+            **{"viewport": {"width": 1280, "height": 860}, **context}
+        )
         self.page = self.context.new_page()
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -81,6 +83,7 @@ class Window:
     def open(self, url):
         self.page.goto(url)
         self.until("window.seedmap && seedmap.ready === true")
+        self.until("seedmap.underlay.key !== 'nothing yet'")
         self.at_rest()
 
     def until(self, truth, seconds=15):

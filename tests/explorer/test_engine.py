@@ -32,7 +32,6 @@ def make_run(dtype=np.float32, slope=None, frames=60, rng=0):
     shape = (11, 12, 10)
     shared = random.standard_normal(frames)
     values = 500 + 20 * random.standard_normal((*shape, frames)) + 12 * shared
-    values[3, 4, 5] = 512
     image = nib.Nifti1Image(values.astype(dtype), AFFINE)
     if slope is not None:
         image.header.set_slope_inter(slope, 3.0)
@@ -64,7 +63,11 @@ def check(image, seeds, **options):
     return cleaned
 
 
-SEEDS = [Sphere("in", (0, 0, 0), 8.0), Sphere("edge", (-12, 12, 8), 8.0), Sphere("one", (4, 0, 4), 0)]
+SEEDS = [
+    Sphere("in", (0, 0, 0), 8.0),
+    Sphere("edge", (-12, 12, 8), 8.0),
+    Sphere("one", (4, 0, 4), 0),
+]
 
 
 @pytest.mark.filterwarnings("ignore::seedmap.errors.SeedmapWarning")
@@ -88,7 +91,9 @@ def test_maps_are_those_of_seed_maps(changed):
 
 
 @pytest.mark.filterwarnings("ignore::seedmap.errors.SeedmapWarning")
-@pytest.mark.parametrize(("dtype", "slope"), [(np.int16, None), (np.int16, 0.5), (np.float64, None)])
+@pytest.mark.parametrize(
+    ("dtype", "slope"), [(np.int16, None), (np.int16, 0.5), (np.float64, None)]
+)
 def test_however_the_run_is_stored(dtype, slope, tmp_path):
     image, mask, confounds = make_run(dtype, slope)
     path = tmp_path / "run.nii.gz"
@@ -114,9 +119,7 @@ def test_constants_and_gaps_are_nan():
     values[5, 5, 5] = 500
     values[4, 6, 5, 9] = np.nan
     broken = nib.Nifti1Image(values, image.affine, image.header)
-    cleaned = check(
-        broken, SEEDS[2:], mask_img=mask, confounds=confounds, smoothing_fwhm=None
-    )
+    cleaned = check(broken, SEEDS[2:], mask_img=mask, confounds=confounds, smoothing_fwhm=None)
     assert cleaned.live.unusable == 1
     assert cleaned.live.constant == 1
 
@@ -131,7 +134,8 @@ def test_a_seed_that_hears_nothing_is_refused():
         live.listen(Sphere("s", (400, 0, 0), 8.0))
 
 
-def test_rows_need_little_memory():
+def test_rows_need_little_memory(monkeypatch):
+    monkeypatch.setattr("seedmap.explorer.engine.source.SMALL", 0)
     image, mask, confounds = make_run(frames=200)
     source = open_source(image, mask_img=mask, confounds=confounds)
     for cleaning in (Cleaning(), Cleaning(filter=None)):
@@ -140,7 +144,8 @@ def test_rows_need_little_memory():
         assert live.nbytes <= 2.5 * 200 * live.grid.n_samples * 4
 
 
-def test_far_voxels_are_left_out_and_said_so():
+def test_far_voxels_are_left_out_and_said_so(monkeypatch):
+    monkeypatch.setattr("seedmap.explorer.engine.source.SMALL", 0)
     image, mask, _ = make_run()
     source = open_source(image, mask_img=mask, cleaning=Cleaning(filter=None))
     live = source.clean(source.recipe).live
@@ -230,7 +235,15 @@ def test_peaks_are_apart_and_sorted():
 
 
 def test_confounds_fall_into_groups():
-    names = ("rot_x", "csf", "global_signal", "a_comp_cor_00", "cosine03", "motion_outlier01", "age")
+    names = (
+        "rot_x",
+        "csf",
+        "global_signal",
+        "a_comp_cor_00",
+        "cosine03",
+        "motion_outlier01",
+        "age",
+    )
     groups = confound_groups(names)
     assert sorted(sum(groups.values(), ())) == sorted(names)
     assert groups["head motion"] == ("rot_x",)

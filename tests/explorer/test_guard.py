@@ -22,7 +22,9 @@ class Client:
         self.cookie = {"Cookie": f"seedmap-{explorer.port}={self.token}"}
 
     def ask(self, path, method="GET", body=None, cookie=True, **headers):
-        given = (self.cookie if cookie else {}) | {k.replace("_", "-"): v for k, v in headers.items()}
+        given = (self.cookie if cookie else {}) | {
+            k.replace("_", "-"): v for k, v in headers.items()
+        }
         line = http.client.HTTPConnection("127.0.0.1", self.explorer.port, timeout=20)
         try:
             line.request(method, path, body, given)
@@ -64,7 +66,9 @@ def test_a_wrong_token_is_refused(client):
     assert client.status("/?token=%ff%00", cookie=False) == 403
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "localhost.", "[::2]:80"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "", "localhost.", "[::2]:80"]
+)
 def test_another_host_is_refused(client, host):
     assert client.status("/api/run", Host=host) == 400
 
@@ -126,7 +130,9 @@ def test_what_makes_no_sense_is_answered_with_a_sentence(client, query):
         assert json.loads(body)["error"]
 
 
-@pytest.mark.parametrize("place", ["", "&ax=0&ay=0", "&ax=0&ay=nan&az=0", "&ax=0&ay=0&az=0&threshold=7"])
+@pytest.mark.parametrize(
+    "place", ["", "&ax=0&ay=0", "&ax=0&ay=nan&az=0", "&ax=0&ay=0&az=0&threshold=7"]
+)
 def test_about_checks_its_place(client, place):
     assert client.status(f"/api/about?{PLACE}{place}") == 422
 
@@ -223,7 +229,9 @@ def test_many_random_requests_from_two_windows(client, explorer):
 def hang_up(client, path):
     """Ask, and leave before the answer is there."""
     with socket.create_connection(("127.0.0.1", client.explorer.port)) as line:
-        request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {client.cookie['Cookie']}\r\n\r\n"
+        request = (
+            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {client.cookie['Cookie']}\r\n\r\n"
+        )
         line.sendall(request.encode())
     return 0
 

@@ -53,8 +53,9 @@ def test_the_value_under_the_pointer_and_at_the_crosshair(look, truth):
     window.page.uncheck("#follow")
     window.click((1, 55, 18))
     wanted = r_at(truth(PCC), (1, 55, 18))
+    shown = window.page.inner_text("#value").replace("\N{MINUS SIGN}", "-")
     assert window.seed() == list(PCC)
-    assert float(window.page.inner_text("#value").replace("−", "-")) == pytest.approx(wanted, abs=6e-4)
+    assert float(shown) == pytest.approx(wanted, abs=6e-4)
     window.page.mouse.move(*window.point((0, -52, 18)))
     window.until("document.getElementById('pointer').textContent.startsWith('pointer')")
 
@@ -168,7 +169,14 @@ def test_the_command_makes_the_same_map(look, phantom, tmp_path, options):
     assert words[:2] == ["seedmap", "run"]
     mask = tmp_path / "keep.tsv"
     mask.write_text("keep\n" + "\n".join(str(int(kept)) for kept in options["sample_mask"]) + "\n")
-    further = ["--sample-mask", str(mask), "--out", str(tmp_path / "out"), "--no-figures", "--quiet"]
+    further = [
+        "--sample-mask",
+        str(mask),
+        "--out",
+        str(tmp_path / "out"),
+        "--no-figures",
+        "--quiet",
+    ]
     assert main([*words[1:], *further]) == 0
     (path,) = (tmp_path / "out").glob("*_stat-r_statmap.nii.gz")
     found = np.array(window.read("Array.from(seedmap.r)"), dtype=float) / 32767

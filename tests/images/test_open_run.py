@@ -198,7 +198,7 @@ def test_files_that_are_no_run_are_refused(tiny_run, tmp_path):
         tmp_path / "nowhere.nii.gz": (MissingFile, r"nowhere.nii.gz: this run is not there"),
         tmp_path: (MissingFile, "this run is a folder; check the path"),
         text: (ImageError, r"text.nii.gz: this run is not an image that can be read"),
-        surface: (ImageError, r"this run is a GiftiImage; a volume image \(NIfTI\) is wanted"),
+        surface: (ImageError, r"surface.gii: the GIFTI file holds no data; a series .* is wanted"),
         flat: (ImageError, r"flat.nii: the image has 3 dimensions .* Is it a single volume\?"),
         five: (ImageError, r"five.nii: .*put the frames on the fourth axis"),
     }
@@ -207,7 +207,7 @@ def test_files_that_are_no_run_are_refused(tiny_run, tmp_path):
             with pytest.raises(error, match=words) as caught:
                 open_run(given)
             assert "\n" not in str(caught.value)
-    with pytest.raises(ImageError, match="the run is a dict"):
+    with pytest.raises(ImageError, match="hemispheres 'bold'; give 'left', 'right' or both"):
         open_run({"bold": 1})
     with pytest.raises(ImageError, match="real numbers are wanted"):
         open_run(nib.Nifti1Image(colours, np.eye(4)))

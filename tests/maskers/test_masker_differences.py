@@ -122,7 +122,8 @@ def test_the_cache_is_used(images, tmp_path, mask_img):
     run.write_bytes(images["float32"].read_bytes())
     masker = ours.NiftiMasker(mask_img, standardize=None, memory=str(tmp_path / "cache")).fit()
     masker.transform(str(run))
-    kept = list((tmp_path / "cache").rglob("output.pkl"))
+    pattern = "filter_and_mask/*/output.pkl"
+    kept = list((tmp_path / "cache").rglob(pattern))
     masker.transform(str(run))
     assert len(kept) == 1
-    assert list((tmp_path / "cache").rglob("output.pkl")) == kept
+    assert list((tmp_path / "cache").rglob(pattern)) == kept

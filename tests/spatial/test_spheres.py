@@ -105,3 +105,14 @@ def test_only_samples_are_listed():
     mask[24, 20, 22] = True
     found = sphere_voxels(Grid(FOUR_MM, mask), Grid(FOUR_MM, mask).to_mm([24, 20, 22]), 8)
     assert found.tolist() == [[24, 20, 22]]
+
+
+@pytest.mark.parametrize("center", [(0.4, 0.4, 0.4), (-0.7, 0.9, 0.2), (2.3, -2.6, 0.0)])
+def test_the_voxel_of_the_same_whole_millimetres_counts_however_far(center):
+    """About zero, a cell of whole millimetres is two wide: many small voxels."""
+    affine = np.diag([0.5, 0.5, 0.5, 1])
+    affine[:3, 3] = -4.1
+    grid = Grid.whole(affine, (17, 17, 17))
+    found = sphere_voxels(grid, center, None)
+    assert len(found) == 2
+    assert np.array_equal(found, nilearns(grid, center, 0.0))

@@ -173,6 +173,17 @@ def test_confounds_that_are_all_constant_change_nothing():
     assert found.confounds_given == 3
 
 
+@pytest.mark.parametrize("options", [{}, {"filter": None}, {"high_pass": None}], ids=str)
+@pytest.mark.parametrize("dropped", [(), (0, 10, 11, 108)])
+def test_a_confound_that_an_earlier_step_removes_changes_nothing(options, dropped):
+    """What rounding leaves of it is no direction of the data."""
+    keep, line = kept(*dropped), 1e3 + 7.0 * np.arange(FRAMES)[:, None]
+    plain = cleaning_matrices(Cleaning(**options), keep, T_R, noise())
+    found = cleaning_matrices(Cleaning(**options), keep, T_R, np.hstack([noise(), line]))
+    np.testing.assert_allclose(found.L, plain.L, rtol=0, atol=1e-9)
+    assert found.confound_rank == plain.confound_rank
+
+
 def test_the_unit_of_a_confound_does_not_matter():
     plain = cleaning_matrices(Cleaning(), ALL, T_R, noise())
     scaled = cleaning_matrices(Cleaning(), ALL, T_R, noise() * np.logspace(-6, 6, 6) + 5)

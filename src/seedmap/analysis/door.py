@@ -49,7 +49,7 @@ AnySeed = Seed | SeriesSeed | str
 def parse_seeds(seeds: AnySeed | Sequence[AnySeed], run: Run) -> tuple[Seed | SeriesSeed, ...]:
     """Return seeds as objects, with names that differ also as file names."""
     given = [seeds] if isinstance(seeds, Seed | SeriesSeed | str) else list(seeds)
-    chosen = tuple(parse_seed(seed) if isinstance(seed, str) else seed for seed in given)
+    chosen: tuple[Any, ...] = tuple(parse_seed(s) if isinstance(s, str) else s for s in given)
     if not chosen:
         msg = "no seed is given; name at least one, as in PCC=0,-52,18"
         raise SeedError(msg)

@@ -258,7 +258,8 @@ def _near(
     smoothing_fwhm: float | Sequence[float | None] | None,
 ) -> Iterator[NDArray[np.int64]]:
     """List each seed's own neighbourhood: its voxels and one smoothing width around them."""
-    reach = max((width or 0.0 for width in np.atleast_1d(smoothing_fwhm or 0.0)), default=0.0)
+    widths = smoothing_fwhm if isinstance(smoothing_fwhm, Sequence) else [smoothing_fwhm]
+    reach = max((width or 0.0 for width in widths), default=0.0)
     rest = iter(weights)
     for seed in seeds:
         if isinstance(seed, SeriesSeed):
@@ -278,9 +279,10 @@ def _raw_seed_series(seeds: Sequence[Seed | SeriesSeed], extracted: Extracted, k
     heard, gaps = iter(extracted.seed_series.T), iter(extracted.seed_gaps.tolist())
     columns = []
     for seed in seeds:
-        in_space = not isinstance(seed, SeriesSeed)
-        column = next(heard) if in_space else seed.values[keep]
-        missing = next(gaps) if in_space else 0
+        if isinstance(seed, SeriesSeed):
+            column, missing = seed.values[keep], 0
+        else:
+            column, missing = next(heard), next(gaps)
         if not np.isfinite(column).all():
             msg = (
                 f"seed {seed.name!r}: no finite value in {np.count_nonzero(~np.isfinite(column))} of "

@@ -36,7 +36,9 @@ class Command:
     all_columns: bool = True
 
     @classmethod
-    def of_call(cls, bold: Any, confounds: Any, sample_mask: Any, mask_img: Any, t_r: Any) -> "Command":
+    def of_call(
+        cls, bold: Any, confounds: Any, sample_mask: Any, mask_img: Any, t_r: Any
+    ) -> "Command":
         """Write down a call in Python, as far as its arguments are files."""
         tables = confounds if isinstance(confounds, list | tuple) else [confounds]
         tables = [table for table in tables if table is not None]

@@ -82,7 +82,9 @@ def _of_maps(maps: SeedMaps) -> Recalled:
 def _of_folder(folder: Path) -> Recalled:
     sidecars = sorted(folder.glob("*_stat-r_statmap.json"))
     if not sidecars:
-        msg = f"{folder}: no map of r is in this folder; give a run, or a folder `seedmap run` wrote"
+        msg = (
+            f"{folder}: no map of r is in this folder; give a run, or a folder `seedmap run` wrote"
+        )
         raise MissingFile(msg)
     told = json.loads(sidecars[0].read_text(encoding="utf-8"))
     try:
@@ -117,7 +119,7 @@ def _confounds(source: str, columns: Any) -> Any:
     """Read the columns that were used again."""
     if not source:
         return None
-    table = read_confounds([_file(path) for path in source.split(", ")])
+    table = read_confounds([Path(_file(path)) for path in source.split(", ")])
     return table.choose(list(columns)) if table else None
 
 

@@ -9,19 +9,17 @@ import json
 import socket
 import threading
 import time
-import warnings
 import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import uvicorn
 
 from seedmap.analysis import SeedMaps
 from seedmap.errors import OptionError, SeedmapError
 from seedmap.explorer.anatomy import (
-    Underlay,
     image_underlay,
     in_mni_space,
     landmarks,
@@ -29,10 +27,10 @@ from seedmap.explorer.anatomy import (
     template_underlay,
 )
 from seedmap.explorer.command import Command
-from seedmap.explorer.session import Session
-from seedmap.explorer.web import Guard, Policy, make_app
 from seedmap.explorer.engine import Source, open_source
 from seedmap.explorer.recall import recall
+from seedmap.explorer.session import Session
+from seedmap.explorer.web import Guard, Policy, make_app
 from seedmap.seeds import Sphere
 
 __all__ = ["Explorer", "ServerOptions", "begin_session", "explore", "serve"]
@@ -136,7 +134,7 @@ class Explorer:
             time.sleep(min(left, 1.0) + 0.01)
         self._server.should_exit = True
 
-    def __enter__(self) -> "Explorer":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -211,22 +209,18 @@ def begin_session(  # noqa: PLR0913  one argument a decision
     )
     session.names = read_atlas(atlas) if atlas else None
     session.underlay = image_underlay(anatomy) if anatomy is not None else None
-    beside = threading.Thread(target=_furnish, args=(session,), daemon=True)
-    if mni:
-        beside.start()  # importing nilearn takes longer than reading a small run
+    if mni:  # importing nilearn takes longer than reading a small run: nobody waits for it
+        session.furnishing = threading.Thread(target=_furnish, args=(session,), daemon=True)
+        session.furnishing.start()
     session.begin(progress)
-    if mni:
-        beside.join()
     _fit_start(session)
     return session
 
 
 def _furnish(session: Session) -> None:
     """Bring what nilearn carries for MNI space."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of nilearn's own imports
-        session.underlay = session.underlay or template_underlay()
-        session.names = session.names or landmarks()
+    session.underlay = session.underlay or template_underlay()
+    session.names = session.names or landmarks()
 
 
 def _fit_start(session: Session) -> None:
@@ -356,4 +350,3 @@ def _server(app: Guard) -> uvicorn.Server:
 
 def _lower(hosts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(host.lower() for host in hosts)
-

@@ -34,7 +34,7 @@ CAUTION = (
 )
 
 
-class Busy(Exception):  # noqa: N818  a state, not a fault
+class Busy(Exception):
     """The run is being cleaned and there is nothing to ask yet."""
 
 
@@ -84,6 +84,10 @@ class Session:
         How to make the same maps with ``seedmap run``.
     start : Sphere or None
         Seed to begin with; None begins in the middle of the brain.
+    underlay, names
+        What lies under the maps, and what places are called; None where nobody knows.
+    furnishing : threading.Thread or None
+        Brings these two while the page already works.
     """
 
     source: Source
@@ -93,6 +97,7 @@ class Session:
     latest: Latest = field(default_factory=Latest)
     underlay: Underlay | None = None
     names: Atlas | Landmarks | None = None
+    furnishing: threading.Thread | None = None
     job: Job | None = None
     version: int = 0
     looked_at: int = 0
@@ -128,7 +133,12 @@ class Session:
         return source_stem(self.source.run.source)
 
     def picture(self) -> Underlay:
-        """Return what lies under the map: what was asked for, else the mean of the run."""
+        """Return what lies under the map: what was asked for, else the mean of the run.
+
+        Waits for the template, which may still be on its way.
+        """
+        if self.furnishing is not None:
+            self.furnishing.join()
         if self.underlay is None:
             cleaned = self.cleaned
             self.underlay = mean_underlay(cleaned.mean, cleaned.live.grid)
@@ -168,7 +178,9 @@ class Session:
             if self._cleaned is None:
                 self._accept(self.source.clean(recipe_before))
         except MemoryError:
-            job.error = "there is not enough memory for this recipe; free some, or smooth less often"
+            job.error = (
+                "there is not enough memory for this recipe; free some, or smooth less often"
+            )
         finally:
             job.running = False
 
@@ -212,10 +224,14 @@ class Session:
             }
             try:
                 self.out.mkdir(parents=True, exist_ok=True)
-                with (self.out / f"{self.stem}_exploration.jsonl").open("a", encoding="utf-8") as log:
+                with (self.out / f"{self.stem}_exploration.jsonl").open(
+                    "a", encoding="utf-8"
+                ) as log:
                     log.write(json.dumps(entry) + "\n")
             except OSError as error:
-                msg = f"{self.out}: the log of seeds cannot be written ({error.strerror}); give --out"
+                msg = (
+                    f"{self.out}: the log of seeds cannot be written ({error.strerror}); give --out"
+                )
                 raise OutputError(msg) from error
             return self.looked_at
 

@@ -3,9 +3,15 @@
 `open_run` reads headers and hands out frames as a stream; the writers write whole files or none.
 """
 
-from seedmap.images.run import Run, Timing, load_image, open_run, stem_of
+from seedmap.images.cifti import cifti_image
+from seedmap.images.gifti import hemisphere_of, load_surface
+from seedmap.images.labels import load_on_parts
+from seedmap.images.opening import open_run
+from seedmap.images.parts import Grayordinates, Mesh, Part, PartedSpace, Surface
+from seedmap.images.run import Run, Space, Timing, stem_of
 from seedmap.images.space import Grid
 from seedmap.images.streams import FrameStream, PageKeeper, RawFrame
+from seedmap.images.volumes import load_image
 from seedmap.images.write import (
     MapKind,
     atomic_file,
@@ -17,14 +23,24 @@ from seedmap.images.write import (
 
 __all__ = [
     "FrameStream",
+    "Grayordinates",
     "Grid",
     "MapKind",
+    "Mesh",
     "PageKeeper",
+    "Part",
+    "PartedSpace",
     "RawFrame",
     "Run",
+    "Space",
+    "Surface",
     "Timing",
     "atomic_file",
+    "cifti_image",
+    "hemisphere_of",
     "load_image",
+    "load_on_parts",
+    "load_surface",
     "open_run",
     "staged_folder",
     "stem_of",

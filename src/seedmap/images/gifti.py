@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from seedmap.errors import ImageError, MissingFile, SpaceMismatch
 from seedmap.images.parts import Mesh, Part, Surface
 
-__all__ = ["HEMISPHERES", "hemisphere_of", "load_surface", "load_surface_series", "mesh_of"]
+__all__ = [
+    "HEMISPHERES",
+    "check_same_frames",
+    "hemisphere_of",
+    "load_surface",
+    "load_surface_series",
+    "mesh_of",
+]
 
 HEMISPHERES = ("left", "right")
 TRIANGLES, POINTS = 1009, 1008  # GIFTI's intents for the two halves of a mesh
@@ -43,9 +50,13 @@ def load_surface_series(image: Any, hemisphere: str) -> tuple[NDArray[np.float32
     if not path.is_file():
         msg = f"{path}: the {hemisphere} hemisphere is not there; check the path"
         raise MissingFile(msg)
-    series = _from_mgh(path) if path.name.endswith((".mgz", ".mgh")) else _from_gifti(path, hemisphere)
+    series = (
+        _from_mgh(path) if path.name.endswith((".mgz", ".mgh")) else _from_gifti(path, hemisphere)
+    )
     if len(series) < 2:
-        msg = f"{path}: {len(series)} map on the surface; a run has one a frame. Is it a single map?"
+        msg = (
+            f"{path}: {len(series)} map on the surface; a run has one a frame. Is it a single map?"
+        )
         raise ImageError(msg)
     return series, str(path)
 
@@ -68,7 +79,9 @@ def load_surface(surface: Any) -> Surface:
     if isinstance(surface, Surface):
         return surface
     if hasattr(surface, "faces"):
-        return Surface(np.asarray(surface.coordinates, float), np.asarray(surface.faces), "mesh in memory")
+        return Surface(
+            np.asarray(surface.coordinates, float), np.asarray(surface.faces), "mesh in memory"
+        )
     path = Path(surface).expanduser()
     if not path.is_file():
         msg = f"{path}: this surface is not there; check the path"
@@ -113,7 +126,7 @@ def _open_gifti(path: Path) -> Any:
 
     try:
         image = nib.load(path)
-    except Exception as error:  # noqa: BLE001  the XML parser raises whatever it meets
+    except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         msg = f"{path}: not a GIFTI file that can be read ({reason}); a .func.gii file is wanted"
         raise ImageError(msg) from error

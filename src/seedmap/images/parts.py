@@ -7,11 +7,10 @@ left hemisphere first, then the right, then whatever follows, as nilearn and CIF
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from typing_extensions import Self
 
 from seedmap._checks import Array, readonly
 from seedmap.errors import OptionError, SpaceMismatch
@@ -147,6 +146,10 @@ class PartedSpace:
     def all_coordinates(self) -> Array:
         """Where all positions lie [mm], shape (positions, 3); NaN where that is not known."""
         return np.concatenate([part.coordinates() for part in self.parts])
+
+    def places(self, positions: NDArray[np.int64]) -> Array:
+        """Where positions of the row (n,) lie [mm], shape (n, 3); NaN where that is not known."""
+        return self.all_coordinates()[positions]
 
     def coordinates(self) -> Array:
         """Where the samples lie [mm], shape (samples, 3); NaN where that is not known."""

@@ -1,28 +1,33 @@
-"""Opening a run: what its header says, and a way to walk through its frames.
+"""A run: facts from its header, its repetition time, and a way to walk through its frames.
 
-`open_run` takes a path, a nibabel image or a list of three-dimensional ones and gives a `Run`, a
-frozen record. Nothing but headers is read until its frames are asked for.
+Nothing but headers is read until frames are asked for. Volumes, surfaces and grayordinates differ
+in how they are opened, and in their space; from here on they are the same.
 """
 
 import json
 import warnings
-import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap.errors import ImageError, MissingFile, OptionError, SeedmapWarning, SpaceMismatch
-from seedmap.images.inflate import is_gzip
+from seedmap.errors import ImageError, OptionError, SeedmapWarning
+from seedmap.images.parts import Grayordinates, Mesh
 from seedmap.images.space import Grid
-from seedmap.images.streams import FileLayout, FrameStream, LoadedFrames, PageKeeper, ReadAhead
+from seedmap.images.streams import FrameStream
 
-__all__ = ["Run", "Timing", "load_image", "open_run", "stem_of"]
+__all__ = ["Run", "Space", "Timing", "choose_timing", "positive_t_r", "stem_of"]
+
+Space = Grid | Mesh | Grayordinates
 
 IMAGE_SUFFIXES = (
+    ".dtseries.nii",
+    ".ptseries.nii",
+    ".func.gii",
+    ".gii",
     ".nii.gz",
     ".nii",
     ".hdr",
@@ -33,9 +38,6 @@ IMAGE_SUFFIXES = (
     ".mgz",
     ".mgh",
 )
-# NIfTI's codes of the repetition time's unit, in seconds, and the bits of the header they stand in.
-# An unknown unit is taken for seconds, as everyone does.
-SECONDS, UNIT_BITS = {8: 1.0, 16: 1e-3, 24: 1e-6}, 0b111000
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,8 @@ class Run:
     ----------
     source : str
         The path it was opened from, or what stands for one.
-    space : Grid
-        Its grid, in which every voxel is a sample.
+    space : Grid, Mesh or Grayordinates
+        Where its values lie; every place is a sample.
     frames : int
         Number of frames.
     timing : Timing
@@ -77,7 +79,7 @@ class Run:
     """
 
     source: str
-    space: Grid
+    space: Space
     frames: int
     timing: Timing
     dtype: np.dtype[Any]
@@ -97,69 +99,6 @@ class Run:
         return path if path.is_file() else None
 
 
-def open_run(bold: Any, t_r: float | None = None) -> Run:
-    """Open a run without reading its data.
-
-    Parameters
-    ----------
-    bold
-        Path of a four-dimensional image, a nibabel image, a list of three-dimensional paths or
-        images (one a frame), or a `Run`, which is returned as it is (with ``t_r``, if given).
-    t_r
-        Repetition time [s]. None takes it from the sibling JSON (same name, ``.json``) or else
-        from the header.
-
-    Returns
-    -------
-    Run
-
-    Raises
-    ------
-    MissingFile
-        If a file is not there.
-    ImageError
-        If a file is no image, or not a series.
-    SpaceMismatch
-        If the images of a list have different grids.
-    """
-    if isinstance(bold, Run):
-        return bold if t_r is None else _replace_timing(bold, t_r)
-    if isinstance(bold, Sequence) and not isinstance(bold, str | bytes):
-        return _open_list(bold, t_r)
-    return _open_one(bold, t_r)
-
-
-def load_image(image: Any, *, role: str = "image") -> Any:
-    """Return a nibabel image for a path or an image, or say what is wrong with it.
-
-    ``role`` is what the message calls it, such as ``"mask"``.
-    """
-    import nibabel as nib
-    from nibabel.filebasedimages import ImageFileError
-    from nibabel.spatialimages import HeaderDataError
-
-    if hasattr(image, "dataobj"):
-        return image
-    if not isinstance(image, str | Path):
-        msg = f"the {role} is a {type(image).__name__}; give a path or a nibabel image"
-        raise ImageError(msg)
-    path = Path(image).expanduser()
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "is not there"
-        msg = f"{path}: this {role} {what}; check the path"
-        raise MissingFile(msg)
-    try:
-        loaded = nib.load(path)
-    except (ImageFileError, HeaderDataError, EOFError, OSError, ValueError, zlib.error) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        msg = f"{path}: this {role} is not an image that can be read ({reason}); a NIfTI file is wanted"
-        raise ImageError(msg) from error
-    if not hasattr(loaded, "affine") or not hasattr(loaded, "dataobj"):
-        msg = f"{path}: this {role} is a {type(loaded).__name__}; a volume image (NIfTI) is wanted"
-        raise ImageError(msg)
-    return loaded
-
-
 def stem_of(name: str) -> str:
     """Return a file's name without its folder and its image suffix."""
     name = Path(name).name
@@ -169,127 +108,9 @@ def stem_of(name: str) -> str:
     return Path(name).stem
 
 
-def _open_one(bold: Any, t_r: float | None) -> Run:
-    image = load_image(bold, role="run")
-    source = str(image.get_filename() or "image in memory")
-    shape = image.shape
-    if len(shape) == 5 and shape[3] == 1:
-        msg = f"{source}: the image has shape {shape}; put the frames on the fourth axis"
-        raise ImageError(msg)
-    if len(shape) != 4:
-        msg = (
-            f"{source}: the image has {len(shape)} dimensions {shape}; a run has 4 (x, y, z, frames). "
-            "Is it a single volume?"
-        )
-        raise ImageError(msg)
-    if min(shape) < 1:
-        msg = f"{source}: the image has shape {shape}, so there is nothing in it; mend its header"
-        raise ImageError(msg)
-    return _run_of(image, source, frames=shape[3], timing=_timing(image, source, t_r))
-
-
-def _run_of(image: Any, source: str, *, frames: int, timing: Timing) -> Run:
-    data = _data_of(image)
-    dtype, slope, inter = _storage(data, source)
-    return Run(
-        source=source,
-        space=Grid.whole(image.affine, image.shape[:3]),
-        frames=frames,
-        timing=timing,
-        dtype=dtype,
-        slope=slope,
-        inter=inter,
-        codes=_codes(image),
-        _open=_opener(data, dtype),
-    )
-
-
-def _open_list(images: Sequence[Any], t_r: float | None) -> Run:
-    """Take a list of 3-D images as the frames of one run."""
-    if not images:
-        msg = "the list of images is empty; give one image a frame, or one 4-D image"
-        raise ImageError(msg)
-    loaded = [load_image(image, role="frame") for image in images]
-    first = loaded[0]
-    grid = Grid.whole(first.affine, first.shape[:3])
-    for number, image in enumerate(loaded):
-        name = image.get_filename() or f"image {number} of the list"
-        if len(image.shape) != 3:
-            msg = (
-                f"{name}: shape {image.shape}; every image of a list is one frame and has 3 "
-                "dimensions. Runs are analysed one by one"
-            )
-            raise ImageError(msg)
-        if not grid.same_grid(Grid.whole(image.affine, image.shape)):
-            msg = f"{name}: its grid differs from that of the first image of the list; resample it"
-            raise SpaceMismatch(msg)
-    source = str(first.get_filename() or "images in memory")
-    timing = Timing(None, "header") if t_r is None else Timing(_positive_t_r(t_r), "argument")
-
-    def load(index: int) -> NDArray[Any]:
-        return np.asarray(loaded[index].dataobj)
-
-    return Run(
-        source=source,
-        space=grid,
-        frames=len(loaded),
-        timing=timing,
-        dtype=np.result_type(*[image.dataobj[:1, :1, :1].dtype for image in loaded]),
-        slope=1.0,
-        inter=0.0,
-        codes=_codes(first),
-        _open=lambda wanted: LoadedFrames(load, wanted),
-    )
-
-
-def _data_of(image: Any) -> Any:
-    """Return an image's array, or a proxy whose frames lie plainly in one file, one after another.
-
-    What is neither, such as a format with a scaling of its own for each slice, is loaded whole.
-    """
-    import nibabel as nib
-    from nibabel.arrayproxy import ArrayProxy
-
-    data = image.dataobj
-    plain = type(data) is ArrayProxy and isinstance(data.file_like, str | Path)
-    return data if plain or not nib.is_proxy(data) else np.asarray(data)
-
-
-def _storage(data: Any, source: str) -> tuple[np.dtype[Any], float, float]:
-    """How values are stored: type, slope and intercept."""
-    dtype = np.dtype(data.dtype)
-    if dtype.kind not in "biuf":
-        msg = f"{source}: values are stored as {dtype}; real numbers are wanted (int or float)"
-        raise ImageError(msg)
-    return dtype, float(getattr(data, "slope", 1.0)), float(getattr(data, "inter", 0.0))
-
-
-def _opener(data: Any, dtype: np.dtype[Any]) -> Callable[[NDArray[np.bool_]], FrameStream]:
-    """Choose how frames are read: from memory, through a memory map, or read ahead."""
-    import nibabel as nib
-
-    if not nib.is_proxy(data):
-        array = np.asarray(data)
-        return lambda wanted: LoadedFrames(lambda index: array[..., index], wanted)
-    path = Path(str(data.file_like))
-    layout = FileLayout(path, int(data.offset), dtype, data.shape[:3], data.shape[3])
-    if is_gzip(path) or path.suffix in (".bz2", ".zst"):
-        return lambda wanted: ReadAhead(layout, wanted)
-    mapped = layout.memory_map()
-    keeper = PageKeeper(mapped)
-    return lambda wanted: LoadedFrames(lambda index: mapped[..., index], wanted, keeper)
-
-
-def _codes(image: Any) -> tuple[int, int]:
-    header = image.header
-    if "sform_code" not in getattr(header, "keys", list)():
-        return (2, 0)  # aligned: what is known of an image without codes
-    return int(header["sform_code"]), int(header["qform_code"])
-
-
-def _timing(image: Any, source: str, t_r: float | None) -> Timing:
+def choose_timing(header: float, source: str, t_r: float | None) -> Timing:
     """Repetition time: the argument, else the sibling JSON, else the header."""
-    header, sibling = _header_t_r(image), _sibling_t_r(source)
+    sibling = _sibling_t_r(source)
     if sibling is not None and header and abs(sibling - header) > 1e-3 * sibling:
         msg = (
             f"{source}: the header says a repetition time of {header:g} s, the JSON beside it "
@@ -297,32 +118,10 @@ def _timing(image: Any, source: str, t_r: float | None) -> Timing:
         )
         warnings.warn(msg, SeedmapWarning, stacklevel=2)
     if t_r is not None:
-        return Timing(_positive_t_r(t_r), "argument")
+        return Timing(positive_t_r(t_r), "argument")
     if sibling is not None:
         return Timing(sibling, "json")
     return Timing(header or None, "header")
-
-
-def _header_t_r(image: Any) -> float:
-    """Repetition time of the header [s]; 0 where it has none."""
-    zooms = image.header.get_zooms()
-    if len(zooms) < 4:
-        return 0.0
-    seconds = float(zooms[3]) * _unit_of_time(image.header)
-    # Headers hold float32: 0.72 would come out as 0.7200000286.
-    return float(f"{seconds:.6g}") if np.isfinite(seconds) and seconds > 0 else 0.0
-
-
-def _unit_of_time(header: Any) -> float:
-    """Return the unit of a header's repetition time [s]."""
-    import nibabel as nib
-
-    if isinstance(header, nib.freesurfer.mghformat.MGHHeader):
-        return 1e-3
-    if isinstance(header, nib.Nifti1Header):
-        # nibabel's own reading of the units fails where the unit of length is not known.
-        return SECONDS.get(int(header["xyzt_units"]) & UNIT_BITS, 1.0)
-    return 1.0
 
 
 def _sibling_t_r(source: str) -> float | None:
@@ -345,12 +144,9 @@ def _sibling_t_r(source: str) -> float | None:
     return float(value)
 
 
-def _positive_t_r(t_r: float) -> float:
+def positive_t_r(t_r: float) -> float:
+    """Return a repetition time [s], or refuse one that makes no sense."""
     if not (np.isfinite(t_r) and t_r > 0):
         msg = f"t_r={t_r:g}; the repetition time is a number of seconds above 0"
         raise OptionError(msg)
     return float(t_r)
-
-
-def _replace_timing(run: Run, t_r: float) -> Run:
-    return replace(run, timing=Timing(_positive_t_r(t_r), "argument"))

@@ -88,6 +88,10 @@ class Grid:
         """Centres of the samples [mm], shape (samples, 3)."""
         return self.to_mm(np.argwhere(self.mask))
 
+    def places(self, positions: NDArray[np.int64]) -> Array:
+        """Where flat positions of the box (n,), C order, lie [mm], shape (n, 3)."""
+        return self.to_mm(np.stack(np.unravel_index(positions, self.shape), axis=1))
+
     def to_mm(self, voxels: ArrayLike) -> Array:
         """Turn voxel indices (n, 3) into millimetres (n, 3)."""
         return np.asarray(voxels) @ self.affine[:3, :3].T + self.affine[:3, 3]

@@ -19,6 +19,7 @@ import numpy as np
 from nilearn._utils.niimg import img_data_dtype
 from nilearn.image import check_niimg, new_img_like
 from nilearn.maskers._utils import compute_middle_image
+from sklearn.base import TransformerMixin
 from typing_extensions import override
 
 from seedmap.maskers import steps
@@ -32,16 +33,19 @@ OURS = {
     nilearn.maskers.base_masker.filter_and_extract: steps.filter_and_extract,
     nilearn.image.image.high_variance_confounds: steps.high_variance_confounds,
 }
+# Ours that may share what they read.
+WALKING = (steps.filter_and_mask, steps.filter_and_extract, steps.find_mask, steps.mean_of)
+READING = (*WALKING, steps.high_variance_confounds, middle_frame)
 
 
-class Streamed:
+class Streamed(TransformerMixin):  # type: ignore[misc]
     """Stands before one of nilearn's maskers and replaces what it reads and computes."""
 
     _walk: Walk | None = None
 
     def fit_transform(
         self,
-        imgs: Any = None,
+        imgs: Any,
         y: Any = None,
         confounds: Any = None,
         sample_mask: Any = None,
@@ -52,7 +56,7 @@ class Streamed:
         Parameters
         ----------
         imgs
-            Path, image or list of three-dimensional images; may also be called ``X``.
+            Path, image or list of three-dimensional images.
         y
             Not used; here for scikit-learn.
         confounds
@@ -67,31 +71,33 @@ class Streamed:
         ndarray or DataFrame, shape (kept, elements)
             A vector for a three-dimensional image.
         """
-        imgs = fit_params.pop("X", None) if imgs is None else imgs
-        with self._one_walk():
-            return super().fit_transform(  # type: ignore[misc]
+        regresses = confounds is not None or self.high_variance_confounds
+        with self._one_walk(imgs, Walk(sample_mask is not None, regresses)):
+            return super().fit_transform(
                 imgs, y, confounds=confounds, sample_mask=sample_mask, **fit_params
             )
 
     @contextlib.contextmanager
-    def _one_walk(self) -> Iterator[None]:
+    def _one_walk(self, imgs: Any, walk: Walk) -> Iterator[None]:
         """Let fit and transform share what they read; leave no trace on the masker."""
-        self._walk = Walk()
+        self._walk = walk
         try:
             yield
-            if self._walk.shown is not None and "images" in getattr(self, "_reporting_data", {}):
-                self._reporting_data["images"] = self._walk.shown  # type: ignore[attr-defined]
+            if walk.middle is not None and walk.shown is None:  # all came from the cache
+                walk.shown = self._cache(middle_frame)(imgs)
         finally:
+            if walk.middle is not None and hasattr(self, "_reporting_data"):
+                self._reporting_data["images"] = walk.shown
             del self._walk
 
     def _fit(self, imgs: Any) -> Any:
         """Fit with one frame in place of all: nilearn needs it for the grid and the report."""
         if imgs is None:
-            return super()._fit(imgs)  # type: ignore[misc]
+            return super()._fit(imgs)
         image, dimensions = self._glance(imgs)
-        fitted = super()._fit(image)  # type: ignore[misc]
+        fitted = super()._fit(image)
         if "dim" in getattr(self, "_reporting_data", {}):
-            self._reporting_data["dim"] = dimensions  # type: ignore[attr-defined]
+            self._reporting_data["dim"] = dimensions
         return fitted
 
     def _glance(self, imgs: Any) -> tuple[Any, int]:
@@ -101,24 +107,21 @@ class Streamed:
         image = check_niimg(imgs)
         if len(image.shape) != 4:
             return image, len(image.shape)
-        if not self._needs_a_frame():
+        if not self.reports:
             return stand_in(image), 4
         if self._walk is not None and self._can_wait():
             self._walk.middle = image.shape[3] // 2
             return stand_in(image), 4
-        return middle_frame(image), 4
-
-    def _needs_a_frame(self) -> bool:
-        return bool(self.reports)  # type: ignore[attr-defined]
+        return self._cache(middle_frame)(imgs), 4
 
     def _can_wait(self) -> bool:
         """Whether the report's frame can be filled in after the transform."""
-        return self.memory_.location is None  # type: ignore[attr-defined]
+        return True
 
     def _get_target_dtype(self, imgs: Any) -> Any:
-        if isinstance(self.dtype, str) and self.dtype == "auto":  # type: ignore[attr-defined]
+        if isinstance(self.dtype, str) and self.dtype == "auto":
             return np.int32 if np.dtype(img_data_dtype(imgs)).kind == "i" else np.float32
-        return super()._get_target_dtype(imgs)  # type: ignore[misc]
+        return super()._get_target_dtype(imgs)
 
     def _cache(
         self,
@@ -128,14 +131,15 @@ class Streamed:
         **kwargs: Any,
     ) -> Any:
         ours = OURS.get(func, func)
-        cached = super()._cache(ours, func_memory_level, shelve=shelve, **kwargs)  # type: ignore[misc]
-        if ours is func:
+        walk = self._walk if ours in WALKING else None
+        if ours in WALKING:
+            kwargs["ignore"] = [*kwargs.get("ignore", []), "walk"]
+        cached = super()._cache(ours, func_memory_level, shelve=shelve, **kwargs)
+        if ours not in READING:
             return cached
-        if self.memory_.location is not None:  # type: ignore[attr-defined]
-            return partial(_call_with_stamps, cached)
-        if self._walk is not None and not shelve and ours is not steps.high_variance_confounds:
-            return partial(ours, walk=self._walk)
-        return cached
+        if self.memory_.location is not None:
+            cached = partial(_call_with_stamps, cached)
+        return cached if walk is None else partial(cached, walk=walk)
 
 
 def stand_in(image: Any) -> Any:

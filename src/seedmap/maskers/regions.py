@@ -21,12 +21,12 @@ from nilearn.regions.signal_extraction import (
 )
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._checks import Array, Keep
 from seedmap.errors import SeedError, SeedmapWarning
 from seedmap.maskers.source import Source
 from seedmap.spatial import Extracted, sphere_voxels
 
-__all__ = ["EXTRACTORS", "Found"]
+__all__ = ["EXTRACTORS", "Found", "Wishes", "voxel_type"]
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 # Frames reduced at once, so that no second array of the gathered voxels' size is made.
@@ -55,15 +55,36 @@ class Found:
     more: Any = None
 
 
-def voxels(
-    functor: Any, source: Source, *, early: Extracted | None, wide: bool, centred: bool
-) -> Found:
+@dataclass(frozen=True, eq=False)
+class Wishes:
+    """What a masker asks of an extraction.
+
+    Attributes
+    ----------
+    keep : ndarray of bool, shape (frames,)
+        Frames to read.
+    wide : bool
+        Whether float64 is asked for.
+    centred : bool
+        Whether the first frame may be subtracted, which keeps small fluctuations exact.
+    early : Extracted or None
+        Voxels that have been gathered already.
+    """
+
+    keep: Keep
+    wide: bool
+    centred: bool
+    early: Extracted | None = None
+
+
+def voxels(functor: Any, source: Source, wishes: Wishes) -> Found:
     """Gather the voxels of ``functor.mask_img_``, unless that was done ``early``."""
-    dtype = voxel_type(source, wide=wide)
-    if early is None:
+    dtype = voxel_type(source, wide=wishes.wide)
+    found = wishes.early
+    if found is None:
         mask = np.asarray(functor.mask_img_.dataobj).astype(bool)
-        early = source.gather(mask, dtype, centred=centred)
-    return Found(early.series, early.reference, dtype, source.run.space.affine)
+        found = source.gather(mask, dtype, keep=wishes.keep, centred=wishes.centred)
+    return Found(found.series, found.reference, dtype, source.grid.affine)
 
 
 def voxel_type(source: Source, *, wide: bool) -> np.dtype[Any]:
@@ -74,12 +95,9 @@ def voxel_type(source: Source, *, wide: bool) -> np.dtype[Any]:
     return FLOAT64 if wide or smooth_wide or stays else FLOAT32
 
 
-def spheres(
-    functor: Any, source: Source, *, early: Extracted | None, wide: bool, centred: bool
-) -> Found:
+def spheres(functor: Any, source: Source, wishes: Wishes) -> Found:
     """Average the voxels of each sphere."""
-    del early
-    grid = source.run.space
+    grid = source.grid
     if functor.mask_img is not None:
         resampled = resample_img(
             check_niimg_3d(functor.mask_img),
@@ -93,14 +111,19 @@ def spheres(
     _check_spheres(members, allow_overlap=functor.allow_overlap)
     regions = _Regions.of(members, grid.shape)
     source.witness.looks_for_gaps = functor.mask_img is None
-    found = source.gather(regions.mask, _gathered_type(source, wide=wide), centred=centred)
+    found = source.gather(
+        regions.mask,
+        _gathered_type(source, wide=wishes.wide),
+        keep=wishes.keep,
+        centred=wishes.centred,
+    )
     if source.witness.nan and not source.sigma.any():
         msg = (
             "The imgs you have fed into fit_transform() contains NaN values which will be "
             "converted to zeroes. Mask the images, or mend them"
         )
         warnings.warn(msg, SeedmapWarning, stacklevel=find_stack_level())
-    narrow = not wide and (source.scaled or source.value_type.itemsize < 8)
+    narrow = not wishes.wide and (source.scaled or source.value_type.itemsize < 8)
     return _averaged(found, regions, FLOAT32 if narrow else FLOAT64)
 
 
@@ -121,11 +144,8 @@ def _check_spheres(members: Sequence[NDArray[np.int64]], *, allow_overlap: bool)
         raise SeedError(msg)
 
 
-def labels(
-    functor: Any, source: Source, *, early: Extracted | None, wide: bool, centred: bool
-) -> Found:
+def labels(functor: Any, source: Source, wishes: Wishes) -> Found:
     """Reduce the voxels of each label to one value a frame."""
-    del early
     names, numbers = _get_labels_data(
         source.everywhere(),
         check_niimg_3d(functor.labels_img),
@@ -141,10 +161,13 @@ def labels(
     linear = functor.strategy in ("mean", "sum")
     source.witness.looks_for_gaps = True
     found = source.gather(
-        regions.mask, _gathered_type(source, wide=wide), centred=centred and linear
+        regions.mask,
+        _gathered_type(source, wide=wishes.wide),
+        keep=wishes.keep,
+        centred=wishes.centred and linear,
     )
     _warn_of_gaps(source)
-    dtype = _region_type(source, wide=wide)
+    dtype = _region_type(source, wide=wishes.wide)
     atlas = Nifti1Image(numbers.astype(np.int32), check_niimg_3d(functor.labels_img).affine)
     if linear:
         reduced = _averaged(found, regions, dtype)
@@ -156,11 +179,8 @@ def labels(
     return Found(reduced.series, reduced.reference, dtype, (names, atlas))
 
 
-def maps(
-    functor: Any, source: Source, *, early: Extracted | None, wide: bool, centred: bool
-) -> Found:
+def maps(functor: Any, source: Source, wishes: Wishes) -> Found:
     """Fit the maps to each frame by least squares."""
-    del early
     image = check_niimg_4d(functor.maps_img_)
     everywhere = source.everywhere()
     _check_shape_and_affine_compatibility(everywhere, image, 3)
@@ -172,9 +192,11 @@ def maps(
     # Voxels where all maps are zero have no say in the fit.
     mask = mask & (weights[..., chosen] != 0).any(axis=-1)
     source.witness.looks_for_gaps = True
-    found = source.gather(mask, _gathered_type(source, wide=wide), centred=centred)
+    found = source.gather(
+        mask, _gathered_type(source, wide=wishes.wide), keep=wishes.keep, centred=wishes.centred
+    )
     _warn_of_gaps(source)
-    dtype = _fit_type(source, weights, wide=wide)
+    dtype = _fit_type(source, weights, wide=wishes.wide)
     fit = _least_squares(weights[mask][:, chosen], dtype)
     series = _in_steps(found.series, lambda frames: frames @ fit.T, len(chosen))
     return Found(series, fit @ found.reference, dtype, chosen.tolist())

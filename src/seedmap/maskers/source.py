@@ -21,7 +21,7 @@ from nilearn.image.image import smooth_array
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from seedmap._checks import Array
+from seedmap._checks import Array, Keep
 from seedmap.images import FrameStream, Grid, RawFrame, Run, open_run
 from seedmap.spatial import Extracted, extract, fwhm_to_sigma
 
@@ -103,18 +103,28 @@ class Source:
         """The type that nilearn would give the values; float32 for scaled integers."""
         return np.dtype(np.float32) if self.scaled else np.dtype(self.run.dtype.newbyteorder("="))
 
+    @property
+    def grid(self) -> Grid:
+        """Where the voxels lie."""
+        return grid_of(self.run)
+
     def everywhere(self) -> Any:
         """Return an image of the same grid and one empty frame, for nilearn's checks."""
-        empty = np.broadcast_to(np.int8(0), (*self.run.space.shape, 1))
-        return nib.Nifti1Image(empty, self.run.space.affine)
+        empty = np.broadcast_to(np.int8(0), (*self.grid.shape, 1))
+        return nib.Nifti1Image(empty, self.grid.affine)
 
     def gather(
-        self, mask: NDArray[np.bool_] | None, dtype: np.dtype[Any], *, centred: bool
+        self,
+        mask: NDArray[np.bool_] | None,
+        dtype: np.dtype[Any],
+        *,
+        keep: Keep | None = None,
+        centred: bool,
     ) -> Extracted:
-        """Read all frames and bring home the voxels of a mask (None: the background mask)."""
+        """Bring home the voxels of a mask (None: the background mask) in all frames, or in some."""
         return extract(
             self.run,
-            np.ones(self.run.frames, dtype=bool),
+            np.ones(self.run.frames, dtype=bool) if keep is None else keep,
             mask=mask,
             sigma=self.sigma,
             n_jobs=self.n_jobs,
@@ -156,8 +166,8 @@ def open_source(imgs: Any, parameters: dict[str, Any], verbose: int = 0) -> Sour
     sigma: Array = np.zeros(3)
     if fwhm is not None:
         logger.log("Smoothing images", verbose=verbose)
-        smooth_array(np.zeros((1, 1, 1)), run.space.affine, fwhm=fwhm)  # warns of a width of 0
-        sigma = fwhm_to_sigma(max(float(fwhm), 0.0), run.space.voxel_sizes)
+        smooth_array(np.zeros((1, 1, 1)), grid_of(run).affine, fwhm=fwhm)  # warns of a width of 0
+        sigma = fwhm_to_sigma(max(float(fwhm), 0.0), grid_of(run).voxel_sizes)
     return Source(image, opened, run, sigma, single, scaled, witness, n_jobs)
 
 
@@ -169,6 +179,12 @@ def run_of(image: Any) -> Run:
         data = np.asanyarray(data)
     # Without the file's name, the run takes no notice of what lies beside it.
     return open_run(SpatialImage(data, image.affine))
+
+
+def grid_of(run: Run) -> Grid:
+    """Return the grid of a run of volumes, which is what nilearn's images are."""
+    assert isinstance(run.space, Grid)
+    return run.space
 
 
 def threads_for(run: Run) -> int:
@@ -269,7 +285,7 @@ def _resampled(run: Run, affine: Any, shape: Any, *, wide: bool) -> Run:
     first, low, high = _range_of(run, wide=wide)
 
     def resample(values: NDArray[Any]) -> Any:
-        frame = nib.spatialimages.SpatialImage(values, run.space.affine)
+        frame = nib.spatialimages.SpatialImage(values, grid_of(run).affine)
         return resample_img(
             frame, affine, shape, interpolation="continuous", copy=False, clip=False
         )
@@ -281,7 +297,7 @@ def _resampled(run: Run, affine: Any, shape: Any, *, wide: bool) -> Run:
         return np.clip(resampled, low, high)
 
     like = resample(first)
-    if like.shape == run.space.shape and np.allclose(like.affine, run.space.affine):
+    if like.shape == run.space.shape and np.allclose(like.affine, grid_of(run).affine):
         return run
     return _changed(run, change, like)
 
@@ -309,8 +325,9 @@ def _range_of(run: Run, *, wide: bool) -> tuple[NDArray[Any], float, float]:
     return first, low, high
 
 
-def middle_frame(image: Any) -> Any:
+def middle_frame(imgs: Any) -> Any:
     """Read the middle frame of a four-dimensional image, as an image."""
+    image, _ = check_imgs(imgs)
     run = run_of(image)
     with run.stream(np.arange(run.frames) == run.frames // 2) as stream:
         frame = stream.take()

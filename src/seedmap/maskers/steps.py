@@ -13,10 +13,11 @@ from nilearn._utils.logger import find_stack_level
 from nilearn.image import crop_img
 from nilearn.image.image import check_same_fov
 from nilearn.maskers.base_masker import mask_logger
+from numpy.typing import NDArray
 
 from seedmap import signal
 from seedmap._checks import Array
-from seedmap.maskers.regions import EXTRACTORS
+from seedmap.maskers.regions import EXTRACTORS, Wishes, voxel_type
 from seedmap.maskers.source import (
     Source,
     asks_for_float64,
@@ -24,17 +25,28 @@ from seedmap.maskers.source import (
     frame_image,
     open_source,
 )
-from seedmap.spatial import Extracted
+from seedmap.spatial import Extracted, mean_volume
 
-__all__ = ["Walk", "filter_and_extract", "filter_and_mask", "high_variance_confounds"]
+__all__ = [
+    "Walk",
+    "filter_and_extract",
+    "filter_and_mask",
+    "find_mask",
+    "high_variance_confounds",
+    "mean_of",
+]
 
 
-@dataclass
+@dataclass(repr=False)
 class Walk:
     """What one call of ``fit_transform`` shares between fit and transform.
 
     Attributes
     ----------
+    censors : bool
+        Whether frames will be dropped.
+    regresses : bool
+        Whether there are confounds.
     middle : int or None
         The frame that the report shows, None for none.
     shown : nibabel image or None
@@ -43,6 +55,8 @@ class Walk:
         Samples that were gathered while the mask was looked for.
     """
 
+    censors: bool = False
+    regresses: bool = False
     middle: int | None = None
     shown: Any = None
     extracted: Extracted | None = None
@@ -65,6 +79,37 @@ class VoxelExtraction:
 
     mask_img_: Any
     func_name = "nifti_masker_extractor"
+
+
+def find_mask(
+    imgs: Any, parameters: dict[str, Any], walk: Walk | None = None, *, centred: bool = True
+) -> NDArray[np.bool_]:
+    """Find the background mask, and gather its samples for ``walk`` in the same walk.
+
+    Raises
+    ------
+    ImageError
+        If the mask is empty.
+    """
+    walk = Walk() if walk is None else walk
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the transform says them
+        source = open_source(imgs, parameters)
+    walk.prepare(source)
+    dtype = voxel_type(source, wide=asks_for_float64(parameters))
+    walk.extracted = source.gather(None, dtype, centred=centred)
+    walk.remember(source)
+    return walk.extracted.grid.mask
+
+
+def mean_of(imgs: Any, walk: Walk | None = None) -> Array:
+    """Average all frames, in the type that nilearn gives the mean, and show ``walk`` its frame."""
+    walk = Walk() if walk is None else walk
+    source = open_source(imgs, {})
+    walk.prepare(source)
+    mean = mean_volume(source.run, np.ones(source.run.frames, dtype=bool))
+    walk.remember(source)
+    return mean.astype(np.float32) if source.value_type == np.float32 else mean
 
 
 def filter_and_mask(  # noqa: PLR0913  nilearn's signature
@@ -151,17 +196,21 @@ def filter_and_extract(  # noqa: PLR0913  nilearn's signature
     walk = Walk() if walk is None else walk
     early = walk.prepare(source)
     mask_logger("extracting", verbose=verbose)
-    plan = _plan(source, parameters, confounds, sample_mask)
+    frames = source.run.frames
+    plan = _plan(frames, parameters, confounds, sample_mask)
     found = EXTRACTORS[extraction_function.func_name](
         extraction_function,
         source,
-        early=early,
-        wide=asks_for_float64(parameters),
-        centred=not plan.only_selects,
+        Wishes(
+            keep=plan.read(frames),
+            wide=asks_for_float64(parameters),
+            centred=not plan.only_selects,
+            early=early,
+        ),
     )
     walk.remember(source)
     mask_logger("cleaning", verbose=verbose)
-    cleaned = signal.apply_plan(plan, found.series, found.reference, source.n_jobs)
+    cleaned = signal.apply_plan(plan.for_read(frames), found.series, found.reference, source.n_jobs)
     cleaned = cleaned.astype(found.dtype, copy=False)
     if source.single and sklearn_output_config is None:
         cleaned = cleaned.squeeze()
@@ -169,10 +218,10 @@ def filter_and_extract(  # noqa: PLR0913  nilearn's signature
 
 
 def _plan(
-    source: Source, parameters: dict[str, Any], confounds: Any, sample_mask: Any
+    frames: int, parameters: dict[str, Any], confounds: Any, sample_mask: Any
 ) -> signal.CleaningPlan:
     return signal.plan_cleaning(
-        source.run.frames,
+        frames,
         detrend=parameters["detrend"],
         standardize=parameters["standardize"],
         standardize_confounds=parameters["standardize_confounds"],
@@ -195,7 +244,7 @@ def high_variance_confounds(
 ) -> Array:
     """Return the leading time courses of an image's most variable voxels, shape (frames, n)."""
     source = open_source(imgs, {})
-    everything = np.ones(source.run.space.shape, dtype=bool)
+    everything = np.ones(source.grid.shape, dtype=bool)
     found = source.gather(everything, np.dtype(np.float32), centred=detrend)
     series = found.series
     if detrend:

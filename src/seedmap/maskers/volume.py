@@ -1,11 +1,9 @@
 """`NiftiMasker`: the series of every voxel in a mask."""
 
 import contextlib
-import warnings
 from typing import Any
 
 import nilearn.maskers
-import numpy as np
 from nilearn.image import check_niimg, new_img_like, resample_img
 from nilearn.maskers._utils import compute_middle_image
 from nilearn.maskers.base_masker import mask_logger
@@ -13,9 +11,8 @@ from typing_extensions import override
 
 from seedmap.errors import ImageError
 from seedmap.maskers.base import Streamed, stand_in
-from seedmap.maskers.regions import voxel_type
-from seedmap.maskers.source import asks_for_float64, frame_image, open_source
-from seedmap.spatial import mean_volume
+from seedmap.maskers.source import middle_frame
+from seedmap.maskers.steps import Walk, find_mask, mean_of
 
 __all__ = ["NiftiMasker"]
 
@@ -103,16 +100,14 @@ class NiftiMasker(Streamed, nilearn.maskers.NiftiMasker):  # type: ignore[misc]
             return super()._fit(imgs)
         if self._can_gather_at_once(imgs):
             with contextlib.suppress(ImageError):  # an empty mask: nilearn says it below
-                return self._fit_while_gathering(image)
-        source = open_source(image, {})
-        source.witness.wanted = image.shape[3] // 2
-        mean = mean_volume(source.run, np.ones(source.run.frames, dtype=bool))
-        mean = mean.astype(np.float32) if source.value_type == np.float32 else mean
+                return self._fit_while_gathering(imgs, image)
+        walk = Walk(middle=image.shape[3] // 2)
+        mean = self._cache(mean_of)(imgs, walk=walk)
         nilearn.maskers.NiftiMasker._fit(self, new_img_like(image, mean))
-        shown, dimensions = frame_image(image, source.opened, source.witness.frame), 4
         if isinstance(imgs, list):
-            shown, dimensions = compute_middle_image(imgs)
-        return self._show(shown, dimensions)
+            return self._show(*compute_middle_image(imgs))
+        shown = self._cache(middle_frame)(imgs) if walk.shown is None else walk.shown
+        return self._show(shown, 4)
 
     @override
     def _can_wait(self) -> bool:
@@ -121,24 +116,20 @@ class NiftiMasker(Streamed, nilearn.maskers.NiftiMasker):  # type: ignore[misc]
     def _can_gather_at_once(self, imgs: Any) -> bool:
         """Whether the mask can be found while ``fit_transform`` gathers the samples."""
         plain = self.mask_strategy == "background" and not self.mask_args
-        one_run = not isinstance(imgs, list)
-        return self._walk is not None and plain and one_run and self._can_wait()
+        if self._walk is None or self._walk.censors:  # the mask is that of all frames
+            return False
+        return plain and not isinstance(imgs, list) and self._can_wait()
 
-    def _fit_while_gathering(self, image: Any) -> Any:
+    def _fit_while_gathering(self, imgs: Any, image: Any) -> Any:
         """Look for the mask and gather its samples in one walk through the image."""
         assert self._walk is not None
-        parameters = self.get_params()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # said by the transform
-            source = open_source(image, parameters)
-        self._walk.middle = image.shape[3] // 2
-        self._walk.prepare(source)
-        dtype = voxel_type(source, wide=asks_for_float64(parameters))
-        found = source.gather(None, dtype, centred=self._will_change_values())
+        self._walk.middle = image.shape[3] // 2 if self.reports else None
+        ask = ("parameters", "centred")  # the mask does not depend on them
+        mask = self._cache(find_mask, ignore=ask)(
+            imgs, self.get_params(), centred=self._will_change_values()
+        )
         mask_logger("compute_mask", verbose=self.verbose)
-        self._walk.remember(source)
-        self._walk.extracted = found
-        self.mask_img_ = new_img_like(image, found.grid.mask)
+        self.mask_img_ = new_img_like(image, mask)
         nilearn.maskers.NiftiMasker._fit(self, stand_in(image))
         return self._show(None, 4)
 
@@ -150,6 +141,7 @@ class NiftiMasker(Streamed, nilearn.maskers.NiftiMasker):  # type: ignore[misc]
             or self.low_pass is not None
             or self.high_pass is not None
             or self.clean_args
+            or (self._walk is not None and self._walk.regresses)
         )
 
     def _show(self, image: Any, dimensions: int) -> Any:

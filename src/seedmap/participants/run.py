@@ -32,7 +32,9 @@ from seedmap.participants.ledger import (
 from seedmap.participants.names import uri
 from seedmap.participants.onerun import RunWork, StrategyWork, clean_run, open_inputs
 from seedmap.participants.outputs import save_run, strategy_facts
+from seedmap.participants.pages import probe, run_page, strategy_page
 from seedmap.participants.recipe import FileState, Recipe, digest, fingerprint, state_of
+from seedmap.report.participant import ParticipantPage, RunPage, render_participant
 
 __all__ = ["Result", "is_current", "run_participant"]
 
@@ -82,6 +84,8 @@ class _Outcome:
     lasting: bool = True
     runs: list[dict[str, Any]] = field(default_factory=list)
     maps: dict[str, list[tuple[RunInputs, SeedMaps]]] = field(default_factory=dict)
+    pages: list[RunPage] = field(default_factory=list)
+    combined: list[str] = field(default_factory=list)
 
     def failed(self, where: str, error: Exception) -> None:
         """Note an error as a value."""
@@ -194,6 +198,15 @@ def _fresh(
     with stage_of(work, participant.label) as stage:
         outcome = _analyse(recipe, participant, stage / RESULTS)
         failed = bool(outcome.problems)
+        page = ParticipantPage(
+            participant.label,
+            tuple(outcome.pages),
+            tuple(outcome.problems),
+            tuple(outcome.combined),
+            recipe.command,
+        )
+        html = stage / RESULTS / f"sub-{participant.label}.html"
+        put_text(html, render_participant(page), stage)
         if outcome.tracebacks:
             log = stage / RESULTS / "logs" / f"sub-{participant.label}_error.txt"
             log.parent.mkdir(exist_ok=True)
@@ -238,12 +251,15 @@ def _one_run(
         opened = open_inputs(recipe, inputs)
     notes = [*opened.notes, *opened.missing, *(str(w.message) for w in caught)]
     place = folder / _place(inputs)
+    strategies = []
     for done in clean_run(recipe, opened):
         about = {**strategy_facts(done.chosen), "RawSources": [], "Notes": notes}
         save_run(done.maps, place, recipe, done.chosen.strategy.label, about)
         if recipe.combine != "none":
             outcome.maps.setdefault(done.chosen.strategy.name, []).append((inputs, done.maps))
+        strategies.append(strategy_page(recipe, done, place.parent / "figures"))
         yield _facts(recipe, inputs, opened.run, done, opened)
+    outcome.pages.append(run_page(inputs, opened, strategies))
 
 
 def _place(inputs: RunInputs) -> Path:
@@ -276,6 +292,8 @@ def _facts(
         "rank": source.rank,
         "coverage": {facts.name: _number(facts.coverage) for facts in source.seeds},
         "dof": dof,
+        "probes": probe(maps),
+        "centers": {facts.name: facts.center for facts in source.seeds},
         "missing": list(opened.missing),
         "warnings": list(done.warnings),
     }
@@ -305,6 +323,7 @@ def _combine(recipe: Recipe, participant: Participant, folder: Path, outcome: _O
                 "Combined": f"mean of Fisher transforms over {len(inputs)} runs, weighted by {recipe.combine_by}",
             }
             save_run(maps, folder / place, recipe, label, about)
+            outcome.combined.append(f"{source_stem(name)}, {strategy}")
 
 
 def _dropped(recipe: Recipe) -> tuple[str, ...]:

@@ -9,14 +9,22 @@ from pathlib import Path
 
 from seedmap.errors import OutputError, SeedmapError
 from seedmap.participants.find import Participant
-from seedmap.participants.ledger import new_work_folder, put_text, stage_of, sweep
+from seedmap.participants.ledger import (
+    Entry,
+    new_work_folder,
+    put_text,
+    read_entry,
+    stage_of,
+    sweep,
+)
 from seedmap.participants.onerun import estimate_memory
 from seedmap.participants.outputs import BIDSIGNORE, dataset_description
+from seedmap.participants.pages import write_study_page
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.run import Result, is_current, run_participant
 from seedmap.participants.schedule import Pool, Share, run_each, share_of
 
-__all__ = ["Plan", "plan_study", "run_study"]
+__all__ = ["Plan", "gather", "plan_study", "run_study"]
 
 FALLBACK = 1e9  # bytes, where no header can be read
 
@@ -104,6 +112,7 @@ def run_study(
                     on_result(result)
                 if stop_on_first_crash and result.state == "failed":
                     break
+        write_study_page(recipe, gather(out, results), out, work)
     except OSError as error:
         if isinstance(error, SeedmapError):
             raise
@@ -112,6 +121,19 @@ def run_study(
     finally:
         sweep(out, [work])
     return sorted(results, key=lambda result: result.participant)
+
+
+def gather(out: Path, results: Sequence[Result] = ()) -> list[Entry]:
+    """Read what is known of every participant, of this call and of earlier ones."""
+    labels = {path.stem.removeprefix("sub-") for path in (out / "logs").glob("sub-*.json")}
+    known = {label: entry for label in labels if (entry := read_entry(out, label)) is not None}
+    for result in results:
+        if result.participant not in known:
+            known[result.participant] = Entry(result.participant, "failed", "", result.reason)
+        elif result.state == "failed":
+            entry = known[result.participant]
+            known[result.participant] = replace(entry, state="failed", reason=result.reason)
+    return list(known.values())
 
 
 def _results(

@@ -96,6 +96,7 @@ def clean(  # noqa: PLR0913  nilearn's signature
         reference = series[plan.runs[0].frames[0]].astype(np.float64)
         reference[~np.isfinite(reference)] = 0.0
         series -= reference.astype(series.dtype)
+        series[np.isinf(series)] = np.nan  # either spoils all of its sample
     cleaned = apply_plan(plan, series, reference)
     return cleaned.reshape(-1, *given.shape[1:]).astype(given.dtype, copy=False)
 

@@ -5,7 +5,7 @@ of our `seedmap.temporal` operators, so that censored frames have no weight in a
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,12 @@ from nilearn._utils.logger import find_stack_level
 from nilearn._utils.param_validation import check_params
 from nilearn.exceptions import AllVolumesRemovedError
 from nilearn.signal import (
+    _check_cosine_by_user,
     _check_filter_parameters,
     _check_signal_parameters,
-    _create_cosine_drift_terms,
     _sanitize_inputs,
     butterworth,
+    create_cosine_drift,
     standardize_signal,
 )
 from numpy.typing import NDArray
@@ -70,6 +71,18 @@ class CleaningPlan:
         """Whether frames are at most dropped, so that values stay what they are."""
         return all(run.operator is None and run.standardize is None for run in self.runs)
 
+    def read(self, frames: int) -> Keep:
+        """Return which of so many frames are read at all, bool, shape (frames,)."""
+        keep = np.zeros(frames, dtype=bool)
+        for run in self.runs:
+            keep[run.frames] = True
+        return keep
+
+    def for_read(self, frames: int) -> "CleaningPlan":
+        """Return the plan for series that hold only the frames that are read."""
+        place = np.cumsum(self.read(frames)) - 1
+        return CleaningPlan(tuple(replace(run, frames=place[run.frames]) for run in self.runs))
+
 
 def plan_cleaning(  # noqa: PLR0913  nilearn's signature
     frames: int,
@@ -100,6 +113,8 @@ def plan_cleaning(  # noqa: PLR0913  nilearn's signature
     _, codes, confounds, masks, standardize = _sanitize_inputs(
         np.empty((frames, 0)), codes, confounds, sample_mask, ensure_finite, standardize
     )
+    if confounds is not None and confounds.ndim == 1:  # a file of one column
+        confounds = confounds[:, None]
     options = _Options(
         detrend=detrend,
         standardize=standardize or None,
@@ -149,16 +164,18 @@ def _plan_run(
     options: _Options, rows: NDArray[np.int64], confounds: Array | None, index: Any
 ) -> RunCleaning:
     """Write out the cleaning of the run that stands in ``rows``; ``index`` counts within it."""
-    if options.kind == "cosine":
-        confounds = _with_cosines(options, rows.size, confounds)
     keep = np.ones(rows.size, dtype=bool)
     if index is not None:
         _check_index(index, rows.size)
         if options.kind == "butterworth":
             keep = _as_increasing(index, rows.size)
-        else:  # nothing needs even spacing, so what is censored is dropped at once
-            rows, keep = rows[index], np.ones(len(index), dtype=bool)
-            confounds = None if confounds is None else confounds[index]
+            index = None
+    drift = _cosines(options, rows.size)
+    if index is not None:  # nothing needs even spacing, so what is censored is dropped at once
+        rows, drift, keep = rows[index], drift[index], np.ones(len(index), dtype=bool)
+        confounds = None if confounds is None else confounds[index]
+    if options.kind == "cosine":
+        confounds = _with_cosines(options, drift, confounds)
     before, mean = _before_projection(options, keep)
     return RunCleaning(
         frames=rows[keep],
@@ -168,14 +185,21 @@ def _plan_run(
     )
 
 
-def _with_cosines(options: _Options, frames: int, confounds: Array | None) -> Array | None:
-    """Add the slow cosines of the whole run to the confounds, as nilearn does."""
-    high_pass, low_pass = options.band[1], options.band[0]
-    table = _create_cosine_drift_terms(np.empty((frames, 0)), confounds, high_pass, options.t_r)
-    if low_pass is not None:
+def _cosines(options: _Options, frames: int) -> Array:
+    """Return the slow cosines of a whole run, shape (frames, cosines); none for other filters."""
+    if options.kind != "cosine":
+        return np.empty((frames, 0))
+    high_pass, t_r = options.band[1], float(options.t_r or 0)
+    return create_cosine_drift(high_pass, np.arange(frames) * t_r)[:, :-1]
+
+
+def _with_cosines(options: _Options, drift: Array, confounds: Array | None) -> Array | None:
+    """Add slow cosines to the confounds, unless some are among them; nilearn decides and warns."""
+    if options.band[0] is not None:
         msg = "low_pass is not implemented for filter='cosine': only high_pass is at work"
         warnings.warn(msg, SeedmapWarning, stacklevel=find_stack_level())
-    return table
+    with np.errstate(invalid="ignore", divide="ignore"):  # a constant correlates with nothing
+        return _check_cosine_by_user(confounds, drift)
 
 
 def _check_index(index: NDArray[Any], frames: int) -> None:

@@ -1,6 +1,13 @@
 """On a space: masks, spheres, smoothing, resampling, and the walk that gathers a run's series."""
 
-from seedmap.spatial.extraction import Extracted, SeedWeights, extract, mean_volume
+from seedmap.spatial.extraction import (
+    Extracted,
+    SeedWeights,
+    extract,
+    mean_volume,
+    smoothing_of,
+)
+from seedmap.spatial.geodesic import edge_graph, geodesic_distances
 from seedmap.spatial.masks import Template, background_mask, epi_mask, template_mask
 from seedmap.spatial.memory import parse_memory
 from seedmap.spatial.neighbourhood import neighbourhood
@@ -13,14 +20,17 @@ __all__ = [
     "SeedWeights",
     "Template",
     "background_mask",
+    "edge_graph",
     "epi_mask",
     "extract",
     "fwhm_to_sigma",
     "gaussian_matrix",
+    "geodesic_distances",
     "mean_volume",
     "neighbourhood",
     "parse_memory",
     "resample_onto",
+    "smoothing_of",
     "sphere_voxels",
     "template_mask",
 ]

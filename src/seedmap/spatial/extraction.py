@@ -19,8 +19,8 @@ from numpy.typing import DTypeLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from seedmap._checks import Array, Keep
-from seedmap.errors import ImageError
-from seedmap.images import FrameStream, Grid, RawFrame, Run
+from seedmap.errors import ImageError, OptionError
+from seedmap.images import FrameStream, Grid, PartedSpace, RawFrame, Run, Space
 from seedmap.spatial.hands import (
     BackgroundWatch,
     Hand,
@@ -32,9 +32,10 @@ from seedmap.spatial.hands import (
 )
 from seedmap.spatial.masks import background_mask
 from seedmap.spatial.memory import room
-from seedmap.spatial.smoothing import BoxSmoother, bounding_box
+from seedmap.spatial.smoothing import BoxSmoother, bounding_box, fwhm_to_sigma
+from seedmap.spatial.sparse_smoothing import smoothing_matrix
 
-__all__ = ["Extracted", "SeedWeights", "extract", "mean_volume"]
+__all__ = ["Extracted", "SeedWeights", "extract", "mean_volume", "smoothing_of"]
 
 OnFrame = Callable[[], None]
 
@@ -48,7 +49,7 @@ class Extracted:
 
     Attributes
     ----------
-    grid : Grid
+    grid : Grid, Mesh or Grayordinates
         Where the samples lie.
     series : ndarray of float32 or float64, shape (kept, samples)
         Smoothed data of the kept frames, the first of them subtracted. Values that are not
@@ -63,7 +64,7 @@ class Extracted:
         How many values of each seed, over voxels and frames, are not finite.
     """
 
-    grid: Grid
+    grid: Space
     series: Array
     reference: Array
     seed_series: Array
@@ -76,7 +77,7 @@ def extract(  # noqa: PLR0913  one argument a decision
     keep: Keep,
     *,
     mask: NDArray[np.bool_] | None,
-    sigma: Array,
+    sigma: Array | float,
     seeds: Sequence[SeedWeights] = (),
     n_jobs: int = 1,
     on_frame: OnFrame | None = None,
@@ -96,7 +97,8 @@ def extract(  # noqa: PLR0913  one argument a decision
         Voxels that are samples, shape (x, y, z). None finds nilearn's background mask of the kept
         frames on the way.
     sigma
-        Standard deviations of the smoothing [voxels], shape (3,); zeros for none.
+        The smoothing, from `smoothing_of`: on a grid its standard deviations [voxels], shape
+        (3,), zeros for none; on surfaces and grayordinates its full width [mm], 0 for none.
     seeds
         How each seed listens.
     n_jobs
@@ -127,6 +129,8 @@ def extract(  # noqa: PLR0913  one argument a decision
     )
     if mask is not None:
         return walk.with_mask(mask)
+    if not isinstance(run.space, Grid):
+        return walk.with_mask(_finite_and_alive(run, keep))
     found, certain = walk.with_background()
     return found if certain else walk.with_mask(background_mask(mean_volume(run, keep)))
 
@@ -141,13 +145,44 @@ def mean_volume(run: Run, keep: Keep) -> Array:
     return total / int(keep.sum()) * run.slope + run.inter
 
 
+def smoothing_of(
+    space: Space, smoothing_fwhm: float | Sequence[float | None] | None
+) -> Array | float:
+    """Say how `extract` is to smooth a space by a full width at half maximum [mm].
+
+    Raises
+    ------
+    OptionError
+        If the width is negative, not finite, or differs by axis on a surface.
+    """
+    if isinstance(space, Grid):
+        return fwhm_to_sigma(smoothing_fwhm, space.voxel_sizes)
+    widths = fwhm_to_sigma(smoothing_fwhm, np.full(3, 1 / np.sqrt(8 * np.log(2))))
+    if np.ptp(widths):
+        msg = f"smoothing_fwhm={smoothing_fwhm}; a surface has no axes, so give one width in mm"
+        raise OptionError(msg)
+    return float(widths[0])
+
+
+def _finite_and_alive(run: Run, keep: Keep) -> NDArray[np.bool_]:
+    """Leave out the medial wall: what is zero in every kept frame, or not finite in one."""
+    alive: NDArray[np.bool_] = np.zeros(run.space.shape, dtype=bool)
+    finite: NDArray[np.bool_] = np.ones(run.space.shape, dtype=bool)
+    with run.stream(keep) as stream:
+        while (frame := stream.take()) is not None:
+            alive |= frame.values != 0
+            finite &= np.isfinite(frame.values)
+            stream.give_back(frame)
+    return alive & finite
+
+
 @dataclass(frozen=True, eq=False)
 class _Walk:
     """What stays the same however the mask is found."""
 
     run: Run
     keep: Keep
-    sigma: Array
+    sigma: Array | float
     seeds: tuple[SeedWeights, ...]
     n_jobs: int
     on_frame: OnFrame
@@ -193,9 +228,10 @@ class _Walk:
             )
             raise ImageError(msg)
         kept, samples, seeds = int(self.keep.sum()), int(mask.sum()), len(self.seeds)
+        space = self.run.space.within(mask)
         stored = flat(first.values)
         return Table(
-            grid=self.run.space.within(mask),
+            grid=space,
             sigma=self.sigma,
             scale=(self.run.slope, self.run.inter),
             row_of=np.cumsum(self.keep) - 1,
@@ -204,6 +240,7 @@ class _Walk:
             seed_series=np.empty((kept, seeds)),
             unusable=np.zeros(samples, dtype=bool),
             seed_gaps=np.zeros(seeds, dtype=np.int64),
+            matrix=_matrix(space, self.sigma),
         )
 
     def _gather(self, stream: FrameStream, first: RawFrame, hands: Sequence[Hand]) -> None:
@@ -225,6 +262,12 @@ class _Walk:
                     raise
 
 
+def _matrix(space: Space, width: Array | float) -> Any:
+    """Build what smooths the samples of surfaces and structures; None for a grid or no width."""
+    parted = isinstance(space, PartedSpace) and np.ndim(width) == 0 and width
+    return smoothing_matrix(space, float(width)) if parted else None  # type: ignore[arg-type]
+
+
 def _brought_home(table: Table) -> Extracted:
     return Extracted(
         grid=table.grid,
@@ -241,9 +284,13 @@ def _smooth_first(table: Table) -> Array:
     slope, inter = table.scale
     shape = table.grid.shape
     values = table.first.reshape(shape[::-1]) * np.float64(slope) + inter
-    if not table.sigma.any():
-        return values.reshape(-1)[file_order(np.flatnonzero(table.grid.mask), shape)]
+    plain = values.reshape(-1)[file_order(np.flatnonzero(table.grid.mask), shape)]
+    if not np.any(table.sigma):
+        return plain
+    if not isinstance(table.grid, Grid):
+        return table.matrix @ plain
     box = bounding_box(table.grid.mask)
-    smoother = BoxSmoother(shape, box, table.sigma, table.series.dtype)
+    sigma = np.asarray(table.sigma)
+    smoother = BoxSmoother(table.grid.shape, box, sigma, table.series.dtype)
     part = values[smoother.reach[::-1]].astype(table.series.dtype)
     return smoother.smooth(part).T[table.grid.mask[box]].astype(np.float64)

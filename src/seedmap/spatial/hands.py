@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._checks import Array
-from seedmap.images import FrameStream, Grid, PageKeeper, RawFrame
+from seedmap.images import FrameStream, Grid, PageKeeper, RawFrame, Space
 from seedmap.spatial.masks import border_values
 from seedmap.spatial.smoothing import BoxSmoother, bounding_box
 
@@ -31,10 +31,13 @@ class SeedWeights:
         Positions in the grid's box, in C order, inside and outside its mask.
     weights : ndarray, shape (n,)
         Weight of each; they sum to 1.
+    note : str
+        What a reader should know of how the seed was placed.
     """
 
     voxels: NDArray[np.int64]
     weights: Array
+    note: str = ""
 
 
 def flat(volume: NDArray[Any]) -> NDArray[Any]:
@@ -61,8 +64,8 @@ def finite_only(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_] |
 class Table:
     """The arrays that all hands write to, one row a kept frame, and what they share."""
 
-    grid: Grid
-    sigma: Array
+    grid: Space
+    sigma: Array | float
     scale: tuple[float, float]  # slope and intercept of stored values
     row_of: NDArray[np.int64]  # row of each frame
     first: NDArray[Any]  # what is subtracted from each frame as stored, flat, finite
@@ -70,6 +73,7 @@ class Table:
     seed_series: Array
     unusable: NDArray[np.bool_]
     seed_gaps: NDArray[np.int64]
+    matrix: Any = None  # that smooths the samples of surfaces and structures
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -143,7 +147,7 @@ class Hand:
         self._table, self.watch = table, watch
         self._keeper = PageKeeper(table.series)
         self._listener = Listener(seeds, table.grid.shape)
-        self._gather = Smooth(table) if table.sigma.any() else Plain(table)
+        self._gather = gatherer(table)
         self._positions = file_order(np.flatnonzero(table.grid.mask), table.grid.shape)
 
     def take_all(self, stream: FrameStream, on_frame: Callable[[], None]) -> None:
@@ -173,6 +177,13 @@ class Hand:
                 table.seed_gaps[:] += 0 if gaps is None else gaps
 
 
+def gatherer(table: Table) -> "Plain | Smooth | SmoothParts":
+    """Choose how a row is filled: as it is, or smoothed by the way of its space."""
+    if not np.any(table.sigma):
+        return Plain(table)
+    return Smooth(table, table.grid) if isinstance(table.grid, Grid) else SmoothParts(table)
+
+
 class Plain:
     """Gathers the mask's voxels as they are, less the first volume."""
 
@@ -190,10 +201,10 @@ class Plain:
 class Smooth:
     """Gathers the mask's voxels from the smoothed difference to the first volume."""
 
-    def __init__(self, table: Table) -> None:
-        box = bounding_box(table.grid.mask)
-        self._shape = table.grid.shape[::-1]
-        self._smoother = BoxSmoother(table.grid.shape, box, table.sigma, table.series.dtype)
+    def __init__(self, table: Table, grid: Grid) -> None:
+        box = bounding_box(grid.mask)
+        self._shape = grid.shape[::-1]
+        self._smoother = BoxSmoother(grid.shape, box, np.asarray(table.sigma), table.series.dtype)
         self._reach = self._smoother.reach[::-1]
         first = table.first.reshape(self._shape)[self._reach]
         self._difference = np.empty(first.shape, dtype=table.series.dtype)
@@ -216,6 +227,20 @@ class Smooth:
         smooth = self._smoother.smooth(self._difference)
         # mode="clip" lets NumPy write into the row directly; no position is out of range
         np.take(smooth.reshape(-1), self._positions, out=row, mode="clip")
+
+
+class SmoothParts:
+    """Gathers the samples of surfaces and structures, smoothed by one sparse matrix."""
+
+    def __init__(self, table: Table) -> None:
+        self._plain = Plain(table)
+        self._matrix = table.matrix
+        self._row = np.empty(table.series.shape[1], dtype=table.series.dtype)
+
+    def into(self, row: Array, stored: NDArray[Any]) -> None:
+        """Fill a row from one frame, in the order of its places."""
+        self._plain.into(self._row, stored)
+        row[:] = self._matrix @ self._row
 
 
 def working_type(stored: np.dtype[Any], wanted: np.dtype[Any]) -> np.dtype[Any]:

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap.images import Grid
+from seedmap.images import Grid, PartedSpace, Space
+from seedmap.spatial.geodesic import edge_graph
 
 __all__ = ["neighbourhood"]
 
@@ -13,23 +14,56 @@ TOUCH = 1e-6
 TOGETHER = 1024
 
 
-def neighbourhood(grid: Grid, voxels: NDArray[np.int64], reach: float) -> NDArray[np.int64]:
-    """List the samples within a distance of any voxel of a seed.
+def neighbourhood(space: Space, voxels: NDArray[np.int64], reach: float) -> NDArray[np.int64]:
+    """List the samples within a distance of any place of a seed.
 
     Parameters
     ----------
-    grid
+    space
         Where the samples lie.
     voxels
-        The seed's voxels, as flat positions in the grid's box, C order.
+        The seed's places, as flat positions in the space, C order.
     reach
-        Distance between voxel centres [mm]; the seed's own voxels always count.
+        Distance between voxel centres, or along the surface [mm]; the seed's own places always
+        count, and on a surface whose vertices lie nobody knows where, only they.
 
     Returns
     -------
     ndarray of int
         Indices of samples, ascending.
     """
+    if isinstance(space, PartedSpace):
+        return _on_parts(space, voxels, reach)
+    return _in_grid(space, voxels, reach)
+
+
+def _on_parts(space: PartedSpace, positions: NDArray[np.int64], reach: float) -> NDArray[np.int64]:
+    from scipy.sparse import csgraph
+    from scipy.spatial import cKDTree
+
+    near = np.zeros(space.mask.size, dtype=bool)
+    near[positions] = True
+    for part in space.parts:
+        span = space.slices[part.name]
+        own = positions[(positions >= span.start) & (positions < span.stop)] - span.start
+        if not own.size:
+            continue
+        if part.kind == "surface" and part.surface is not None:
+            usable = np.zeros(part.vertices, dtype=bool)
+            usable[part.places] = True
+            graph = edge_graph(part.surface, usable)
+            distance = csgraph.dijkstra(
+                graph, directed=False, indices=part.places[own], limit=reach + TOUCH, min_only=True
+            )
+            near[span] |= np.isfinite(distance[part.places])
+        elif part.kind == "voxels":
+            places = part.coordinates()
+            distance, _ = cKDTree(places[own]).query(places)
+            near[span] |= distance <= reach + TOUCH
+    return np.flatnonzero(near[space.mask])
+
+
+def _in_grid(grid: Grid, voxels: NDArray[np.int64], reach: float) -> NDArray[np.int64]:
     seed = np.stack(np.unravel_index(voxels, grid.shape), axis=1)
     steps = _steps_within(grid, reach + TOUCH)
     margin = np.abs(steps).max(axis=0)
@@ -40,9 +74,10 @@ def neighbourhood(grid: Grid, voxels: NDArray[np.int64], reach: float) -> NDArra
     steps_flat = steps @ np.array([box[1] * box[2], box[2], 1])
     for first in range(0, places.size, TOGETHER):
         reached.reshape(-1)[places[first : first + TOGETHER, None] + steps_flat] = True
-    near = np.argwhere(reached) + corner
-    near = near[((near >= 0) & (near < grid.shape)).all(axis=1)]
-    near = near[grid.mask[tuple(near.T)]]
+    low, high = np.maximum(corner, 0), np.minimum(corner + box, grid.shape)
+    in_grid = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    in_box = tuple(slice(a, b) for a, b in zip(low - corner, high - corner, strict=True))
+    near = np.argwhere(reached[in_box] & grid.mask[in_grid]) + low
     return np.searchsorted(grid.positions, np.ravel_multi_index(tuple(near.T), grid.shape))
 
 

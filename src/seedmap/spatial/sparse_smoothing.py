@@ -5,14 +5,18 @@ balanced so that a constant stays a constant and the total, each vertex weighing
 the total. Nothing crosses the medial wall, a gap between hemispheres or a structure's border.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from seedmap._checks import Array
 from seedmap.errors import OptionError
 from seedmap.images import Part, PartedSpace
 from seedmap.spatial.geodesic import edge_graph, geodesic_distances, vertex_areas
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 __all__ = ["smoothing_matrix"]
 
@@ -23,7 +27,7 @@ CUT_OFF = 3.5
 BALANCED, TURNS = 1e-6, 100
 
 
-def smoothing_matrix(space: PartedSpace, smoothing_fwhm: float) -> sparse.csr_array:
+def smoothing_matrix(space: PartedSpace, smoothing_fwhm: float) -> "sparse.csr_array":
     """Build the matrix that smooths the samples of a space.
 
     Parameters
@@ -48,6 +52,8 @@ def smoothing_matrix(space: PartedSpace, smoothing_fwhm: float) -> sparse.csr_ar
     Hagler et al. (2006), NeuroImage 33, 1093, doi:10.1016/j.neuroimage.2006.07.036 (smoothing on
     surfaces); Sinkhorn and Knopp (1967), Pacific J. Math. 21, 343 (balancing).
     """
+    from scipy import sparse
+
     sigma = smoothing_fwhm / FWHM_PER_SIGMA
     blocks = []
     for part in space.parts:
@@ -61,12 +67,14 @@ def smoothing_matrix(space: PartedSpace, smoothing_fwhm: float) -> sparse.csr_ar
 
 def _neighbours(
     part: Part, kept: NDArray[np.bool_], limit: float
-) -> tuple[sparse.csr_array, Array]:
+) -> "tuple[sparse.csr_array, Array]":
     """Distances between a part's samples (samples, samples), and how much each weighs."""
     if part.kind == "voxels":
         return _in_space(part.coordinates()[kept], limit), np.ones(int(kept.sum()))
     if part.surface is None:
-        what = "parcels have no neighbours" if part.kind == "parcels" else "its surface is not known"
+        what = (
+            "parcels have no neighbours" if part.kind == "parcels" else "its surface is not known"
+        )
         msg = (
             f"{part.name}: smoothing was asked for, but {what}; give the surface "
             "(--surface-left, --surface-right), or smoothing_fwhm=None"
@@ -81,7 +89,8 @@ def _neighbours(
     return distances[:, vertices], np.maximum(areas, 1e-6 * areas.mean())
 
 
-def _in_space(coordinates: Array, limit: float) -> sparse.csr_array:
+def _in_space(coordinates: Array, limit: float) -> "sparse.csr_array":
+    from scipy import sparse
     from scipy.spatial import cKDTree
 
     tree = cKDTree(coordinates)
@@ -89,12 +98,14 @@ def _in_space(coordinates: Array, limit: float) -> sparse.csr_array:
     return sparse.csr_array(found)
 
 
-def _balanced(distances: sparse.csr_array, size: Array, sigma: float) -> sparse.csr_array:
+def _balanced(distances: "sparse.csr_array", size: Array, sigma: float) -> "sparse.csr_array":
     """Turn distances into weights whose rows sum to 1 and that keep the total.
 
     With a symmetric Gaussian K and sizes A, the weights are ``D K D A``; D is found so that every
     row sums to 1, and then the columns keep the total because K is symmetric.
     """
+    from scipy import sparse
+
     kernel = distances.copy()
     kernel.data = np.exp(-0.5 * (kernel.data / sigma) ** 2)
     kernel = 0.5 * (kernel + kernel.T)

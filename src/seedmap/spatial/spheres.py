@@ -44,9 +44,10 @@ def _candidates(grid: Grid, center: Array, radius: float) -> NDArray[np.int64]:
     """List the samples in a box around the sphere, in C order, so that few distances are taken."""
     # Two millimetres more than the radius reach every voxel that shares the centre's whole
     # millimetres (a cell is up to two millimetres wide about zero); one voxel more, the nearest.
-    corners = np.array(np.meshgrid(*[(-1, 1)] * 3)).reshape(3, -1).T * (radius + 2.0) + center
-    voxels = grid.to_voxels(corners)
-    low = np.clip(np.floor(voxels.min(axis=0)) - 1, 0, grid.shape).astype(int)
-    high = np.clip(np.ceil(voxels.max(axis=0)) + 2, 0, grid.shape).astype(int)
+    inverse = np.linalg.inv(grid.affine)
+    middle = inverse[:3, :3] @ center + inverse[:3, 3]
+    reach = np.abs(inverse[:3, :3]).sum(axis=1) * (radius + 2.0)
+    low = np.clip(np.floor(middle - reach) - 1, 0, grid.shape).astype(int)
+    high = np.clip(np.ceil(middle + reach) + 2, 0, grid.shape).astype(int)
     part = tuple(slice(first, last) for first, last in zip(low, high, strict=True))
     return np.argwhere(grid.mask[part]) + low

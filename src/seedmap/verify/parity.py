@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from seedmap._checks import Array
 from seedmap.analysis import Choice, Prepared, maps_of, read
-from seedmap.images import load_image
+from seedmap.images import Grid, load_image
 from seedmap.seeds import SeriesSeed, Sphere
 from seedmap.spatial import fwhm_to_sigma
 from seedmap.temporal import Cleaning, cleaning_matrices, own_coordinates
@@ -55,15 +55,15 @@ class Parity:
 def compare_with_nilearn(prepared: Prepared) -> Parity:
     """Correlate the first seed with a few hundred voxels by both, and compare."""
     seed = prepared.seeds[0]
-    if prepared.run.path is None:
-        return Parity(seed.name, 0, float("nan"), "the run is not one file")
+    if prepared.run.path is None or not isinstance(prepared.run.space, Grid):
+        return Parity(seed.name, 0, float("nan"), "the run is not one image of voxels")
     if prepared.matrices.confound_rank < prepared.matrices.confounds_given:
         return Parity(
             seed.name, 0, float("nan"), "confounds repeat each other, which nilearn takes otherwise"
         )
     image = load_image(prepared.run.source, role="run")
     comparable, note = _comparable(prepared)
-    inner, outer = _boxes(prepared)
+    inner, outer = _boxes(prepared, prepared.run.space)
     mask = np.zeros(prepared.run.space.shape, dtype=bool)
     mask[inner] = True
     if prepared.mask is not None and (mask & prepared.mask).any():
@@ -109,9 +109,8 @@ def _whole(values: Array) -> Array:
     return np.where(finite, values, mean)
 
 
-def _boxes(prepared: Prepared) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+def _boxes(prepared: Prepared, space: Grid) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     """Choose the voxels that are compared, and the box that their smoothing reaches into."""
-    space = prepared.run.space
     mask = space.mask if prepared.mask is None else prepared.mask
     middle = np.argwhere(mask).mean(axis=0)
     if prepared.weights:

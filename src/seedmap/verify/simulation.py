@@ -26,7 +26,7 @@ from seedmap.temporal import CleaningMatrices
 __all__ = ["LEVELS", "METHODS", "Planted", "Rates", "draw", "null_rates", "planted", "spectra"]
 
 LEVELS = (0.05, 0.001)
-METHODS = {"naive": "as if frames were independent", "xdf": "xDF", "operator": "seedmap"}
+METHODS = {"naive": "frames independent", "xdf": "xDF", "operator": "seedmap"}
 PAIRS_TOGETHER = 500
 QUANTILES = 200
 

@@ -285,7 +285,7 @@ class LiveRun:
                 chosen.append(index)
             if len(chosen) == most:
                 break
-        return [Peak(*places[c].round(2).tolist(), round(float(values[c]), 4)) for c in chosen]
+        return [_peak(places[c], values[c]) for c in chosen]
 
     def close(self) -> None:
         """Let go of the threads."""
@@ -328,6 +328,11 @@ def _representatives(live: LiveRun) -> dict[str, NDArray[Any]]:
     names = np.ravel_multi_index(tuple(blocks.T), tuple(sizes))
     _, first, of = np.unique(names, return_index=True, return_inverse=True)
     return {"rows": live.targets[first], "usable": live.usable[first], "of": of}
+
+
+def _peak(place: Array, r: float) -> Peak:
+    x, y, z = (round(float(value), 2) for value in place)
+    return Peak(x, y, z, round(float(r), 4))
 
 
 def _local_maxima(volume: NDArray[Any], threshold: float) -> NDArray[np.int64]:

@@ -16,10 +16,11 @@ from seedmap._checks import Array, Keep, parse_sample_mask
 from seedmap.analysis import SeedMaps, seed_maps
 from seedmap.analysis.door import check_timing, find_mask, parse_n_jobs
 from seedmap.confounds import ConfoundTable, read_confounds
+from seedmap.errors import ImageError
 from seedmap.explorer.engine.live import LiveRun
 from seedmap.explorer.engine.recipe import Recipe, confound_groups
 from seedmap.explorer.engine.walk import Walk
-from seedmap.images import Run, open_run
+from seedmap.images import Grid, Run, open_run
 from seedmap.seeds import DEFAULT_RADIUS, Sphere
 from seedmap.spatial import fwhm_to_sigma
 from seedmap.temporal import Cleaning, CleaningMatrices, cleaning_matrices, own_coordinates
@@ -30,7 +31,9 @@ __all__ = ["Cleaned", "Source", "open_source"]
 # whole wherever its centre lies in the mask.
 AROUND = DEFAULT_RADIUS
 # All rows together may have this many times the bytes of the run in float32.
-MOST_MEMORY = 2.2
+MOST_MEMORY = 2.35
+# ... but they may always have this much [bytes].
+SMALL = 4 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +72,8 @@ class Source:
     ----------
     run : Run
         The opened run.
+    grid : Grid
+        Its grid.
     keep : ndarray of bool, shape (frames,)
         Frames that stay.
     confounds : ConfoundTable or None
@@ -84,6 +89,7 @@ class Source:
     """
 
     run: Run
+    grid: Grid
     keep: Keep
     confounds: ConfoundTable | None
     mask: NDArray[np.bool_] | None
@@ -138,16 +144,17 @@ class Source:
         kept, numbers = int(matrices.keep.sum()), itertools.count(1)
         walk = Walk(
             run=self.run,
+            grid=self.grid,
             keep=matrices.keep,
             into=coordinates.into,
-            sigma=fwhm_to_sigma(recipe.smoothing_fwhm, self.run.space.voxel_sizes),
+            sigma=fwhm_to_sigma(recipe.smoothing_fwhm, self.grid.voxel_sizes),
             around=lambda mask: self._around(mask, coordinates.into.shape[0] / kept),
             n_jobs=self.n_jobs,
             on_frame=lambda: progress(next(numbers), kept) if progress else None,
         )
         brain, heard, mean = walk.go(self.mask)
         basis = _basis(matrices.on_kept, coordinates.into)
-        grid = self.run.space.within(brain.mask)
+        grid = self.grid.within(brain.mask)
         live = LiveRun.from_rows(grid, brain, heard, basis, matrices.keep, self.n_jobs)
         return Cleaned(live, recipe, matrices, self.chosen(recipe), coordinates.rank, mean)
 
@@ -155,11 +162,14 @@ class Source:
         """Grow a mask by what seeds may hear around it, nearest first, as far as memory goes."""
         from scipy import ndimage
 
-        distance = ndimage.distance_transform_edt(~mask, sampling=self.run.space.voxel_sizes)
-        room = int(max(0.0, MOST_MEMORY / share - 2) * mask.sum())
-        outside = np.sort(distance[(distance > 0) & (distance <= AROUND)])
-        reach = AROUND if outside.size <= room else (outside[room - 1] if room else 0.0)
-        return np.asarray(distance <= reach, dtype=bool)
+        distance = ndimage.distance_transform_edt(~mask, sampling=self.grid.voxel_sizes)
+        room = max(0.0, MOST_MEMORY / share - 2) * mask.sum()
+        room = max(room, SMALL / (4 * share * self.keep.sum()) - 2 * mask.sum())
+        levels, counts = np.unique(
+            distance[(distance > 0) & (distance <= AROUND)], return_counts=True
+        )
+        fitting = levels[np.cumsum(counts) <= room]
+        return np.asarray(distance <= fitting.max(initial=0.0), dtype=bool)
 
     def certain_maps(
         self, recipe: Recipe, seed: Sphere, progress: Callable[[int, int], None] | None = None
@@ -197,6 +207,9 @@ def open_source(  # noqa: PLR0913  the options of seed_maps that belong to the r
         If the input cannot be used: see `seedmap.errors`.
     """
     run = open_run(bold, t_r)
+    if not isinstance(run.space, Grid):
+        msg = f"{run.source}: a run on a surface; the explorer shows volumes: give the run in a volume"
+        raise ImageError(msg)
     cleaning = cleaning or Cleaning()
     check_timing(run, cleaning)
     keep = parse_sample_mask(sample_mask, run.frames)
@@ -207,6 +220,7 @@ def open_source(  # noqa: PLR0913  the options of seed_maps that belong to the r
     recipe = Recipe(cleaning=cleaning, smoothing_fwhm=smoothing_fwhm or None, groups=groups)
     return Source(
         run=run,
+        grid=run.space,
         keep=keep,
         confounds=table,
         mask=find_mask(mask_img, run, keep),

@@ -8,7 +8,7 @@ forgotten. So the memory needed is that of the two results, however long the run
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +16,9 @@ from threadpoolctl import threadpool_limits
 
 from seedmap._checks import Array, Keep
 from seedmap.errors import ImageError
-from seedmap.images import FrameStream, RawFrame, Run
+from seedmap.images import FrameStream, Grid, RawFrame, Run
 from seedmap.spatial import background_mask, mean_volume
-from seedmap.spatial.hands import (
-    BackgroundWatch,
-    Plain,
-    Smooth,
-    Table,
-    file_order,
-    finite_only,
-    flat,
-)
+from seedmap.spatial.hands import BackgroundWatch, Table, file_order, finite_only, flat, gatherer
 from seedmap.spatial.smoothing import BoxSmoother, bounding_box
 
 __all__ = ["Gathered", "Superseded", "Walk"]
@@ -40,7 +32,7 @@ MEAN_OF = 32  # frames that are averaged for a picture of the run
 NO_OFFSET = 1e-9
 
 
-class Superseded(Exception):  # noqa: N818  nothing went wrong: a newer wish came in
+class Superseded(Exception):
     """Nobody waits for this result any more."""
 
 
@@ -74,6 +66,8 @@ class Walk:
     ----------
     run : Run
         The opened run.
+    grid : Grid
+        Its grid.
     keep : ndarray of bool, shape (frames,)
         Frames that stay.
     into : ndarray, shape (coordinates, kept)
@@ -89,6 +83,7 @@ class Walk:
     """
 
     run: Run
+    grid: Grid
     keep: Keep
     into: Array
     sigma: Array
@@ -133,7 +128,8 @@ class _Half:
     def __init__(self, walk: Walk, first: RawFrame, mask: NDArray[np.bool_], sigma: Array) -> None:
         voxels = int(mask.sum())
         self.block = np.empty((block_rows(walk), voxels), dtype=np.float32)
-        self.table = _table(walk, first, mask, sigma, self.block)
+        self.grid, self.sigma = walk.grid.within(mask), sigma
+        self.table = _table(walk, first, self.grid, sigma, self.block)
         self.rows = np.zeros((voxels, walk.into.shape[0]), dtype=np.float32)
         self.squares = np.zeros(voxels, dtype=np.float32)
 
@@ -150,13 +146,11 @@ class _Half:
     def result(self, offset: Array) -> Gathered:
         """Add what the cleaning leaves of the first frame, if it leaves anything."""
         if np.abs(offset).max() >= NO_OFFSET:
-            first = _first_frame(self.table).astype(np.float32)
+            first = _first_frame(self.table, self.grid, self.sigma).astype(np.float32)
             narrow = offset.astype(np.float32)
             for part in self.parts():
                 self.rows[part] += first[part, None] * narrow
-        return Gathered(
-            self.table.grid.mask, self.rows, np.sqrt(self.squares), ~self.table.unusable
-        )
+        return Gathered(self.grid.mask, self.rows, np.sqrt(self.squares), ~self.table.unusable)
 
 
 class _Crew:
@@ -224,7 +218,7 @@ class _Crew:
 
     def confirmed(self) -> bool:
         """Whether the mask that was guessed is the right one."""
-        return not self._watches or self._watches[0].confirms(self._watches)
+        return all(watch.holds() for watch in self._watches)
 
     def brought_home(self) -> tuple[Gathered, Gathered, Array]:
         offset = self._walk.into.sum(axis=1)
@@ -236,8 +230,8 @@ class _Hand:
 
     def __init__(self, brain: Table, heard: Table) -> None:
         self._halves = [
-            (brain, Smooth(brain) if brain.sigma.any() else Plain(brain), _positions(brain)),
-            (heard, Plain(heard), _positions(heard)),
+            (brain, gatherer(brain), _positions(brain)),
+            (heard, gatherer(heard), _positions(heard)),
         ]
 
     def take(self, stored: NDArray[np.generic], row: int) -> None:
@@ -257,7 +251,7 @@ class _Mean:
     def __init__(self, walk: Walk) -> None:
         self._run = walk.run
         self._step = max(1, int(walk.keep.sum()) // MEAN_OF)
-        self._total: Array = np.zeros(walk.run.space.shape, order="F")
+        self._total: Array = np.zeros(walk.grid.shape, order="F")
         self._count = 0
         self._lock = threading.Lock()
 
@@ -281,17 +275,17 @@ def block_rows(walk: Walk) -> int:
 
 
 def _table(
-    walk: Walk, first: RawFrame, mask: NDArray[np.bool_], sigma: Array, block: NDArray[np.float32]
+    walk: Walk, first: RawFrame, grid: Grid, sigma: Array, block: NDArray[np.float32]
 ) -> Table:
     return Table(
-        grid=walk.run.space.within(mask),
+        grid=grid,
         sigma=sigma,
         scale=(walk.run.slope, walk.run.inter),
         row_of=np.cumsum(walk.keep) - 1,
         first=finite_only(flat(first.values).copy())[0],
         series=block,
         seed_series=np.empty((0, 0)),
-        unusable=np.zeros(int(mask.sum()), dtype=bool),
+        unusable=np.zeros(grid.n_samples, dtype=bool),
         seed_gaps=np.zeros(0, dtype=np.int64),
     )
 
@@ -300,16 +294,16 @@ def _positions(table: Table) -> NDArray[np.int64]:
     return file_order(np.flatnonzero(table.grid.mask), table.grid.shape)
 
 
-def _first_frame(table: Table) -> Array:
+def _first_frame(table: Table, grid: Grid, sigma: Array) -> Array:
     """Return the first frame's voxels in the units of the data, smoothed where the table is."""
     slope, inter = table.scale
-    values = table.first.reshape(table.grid.shape[::-1]) * np.float32(slope) + np.float32(inter)
-    if not table.sigma.any():
-        return values.reshape(-1)[_positions(table)].astype(np.float64)
-    box = bounding_box(table.grid.mask)
-    smoother = BoxSmoother(table.grid.shape, box, table.sigma)
+    values = table.first.reshape(grid.shape[::-1]) * np.float64(slope) + inter
+    if not sigma.any():
+        return values.reshape(-1)[_positions(table)]
+    box = bounding_box(grid.mask)
+    smoother = BoxSmoother(grid.shape, box, sigma)
     smooth = smoother.smooth(values[smoother.reach[::-1]].astype(np.float32))
-    return smooth.T[table.grid.mask[box]].astype(np.float64)
+    return smooth.T[grid.mask[box]].astype(np.float64)
 
 
 def _all_done(jobs: Sequence[Future[None]]) -> None:

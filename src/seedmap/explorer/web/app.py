@@ -20,8 +20,11 @@ from starlette.routing import Route
 
 from seedmap._version import __version__
 from seedmap.errors import SeedmapError
-from seedmap.explorer.web.guard import Guard, Policy
 from seedmap.explorer.engine.live import FULL_SCALE, NOT_A_NUMBER, Heard
+from seedmap.explorer.engine.source import Cleaned
+from seedmap.explorer.engine.walk import Superseded
+from seedmap.explorer.session import Busy, Session
+from seedmap.explorer.web.guard import Guard, Policy
 from seedmap.explorer.web.questions import (
     MOST_RADIUS,
     Wrong,
@@ -32,9 +35,6 @@ from seedmap.explorer.web.questions import (
     wants,
     whole_in,
 )
-from seedmap.explorer.session import Busy, Session
-from seedmap.explorer.engine.source import Cleaned
-from seedmap.explorer.engine.walk import Superseded
 
 __all__ = ["make_app"]
 
@@ -55,6 +55,7 @@ def make_app(session: Session, policy: Policy) -> Guard:
         *(_static(name, content) for name, content in _static_files().items()),
         Route("/api/run", _answering(pages.run)),
         Route("/api/mask", _answering(pages.mask)),
+        Route("/api/picture", _answering(pages.picture)),
         Route("/api/underlay", _answering(pages.underlay)),
         Route("/api/map", _answering(pages.map)),
         Route("/api/certain", _answering(pages.certain)),
@@ -100,6 +101,11 @@ class _Pages:
         """Say where the samples are: flat positions in C order, int32."""
         places = np.flatnonzero(self._session.cleaned.live.grid.mask).astype("<i4")
         return Response(places.tobytes(), media_type=BYTES)
+
+    async def picture(self, _request: Request) -> Response:
+        """Say what the picture of the head is; waits until it is there."""
+        picture = await run_in_threadpool(self._session.picture)
+        return JSONResponse(_told(picture.grid.affine, picture.grid.shape) | {"name": picture.name})
 
     async def underlay(self, _request: Request) -> Response:
         """Send the picture of the head: uint8, C order."""
@@ -222,7 +228,7 @@ def _map_answer(body: bytes, facts: dict[str, Any], started: float) -> Response:
 
 
 def _about_run(session: Session) -> dict[str, Any]:
-    source, cleaned, picture = session.source, session.cleaned, session.picture()
+    source, cleaned = session.source, session.cleaned
     live, start = cleaned.live, session.start
     recipe = cleaned.recipe
     middle = live.grid.coordinates().mean(axis=0).round(0)
@@ -234,7 +240,6 @@ def _about_run(session: Session) -> dict[str, Any]:
         "grid": _told(live.grid.affine, live.grid.shape),
         "samples": live.grid.n_samples,
         "coordinates": int(live.targets.shape[1]),
-        "underlay": _told(picture.grid.affine, picture.grid.shape) | {"name": picture.name},
         "frames": int(source.keep.size),
         "keep": cleaned.matrices.keep.astype(int).tolist(),
         "t_r": source.run.timing.t_r,
@@ -263,7 +268,11 @@ def _told(affine: Any, shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 def _about(
-    session: Session, cleaned: Cleaned, seed: Any, place: tuple[float, float, float], threshold: float
+    session: Session,
+    cleaned: Cleaned,
+    seed: Any,
+    place: tuple[float, float, float],
+    threshold: float,
 ) -> dict[str, Any]:
     live, names = cleaned.live, session.names
     heard = live.listen(seed)

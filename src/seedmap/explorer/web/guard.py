@@ -96,7 +96,9 @@ class Guard:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(self._headers)
-                headers.append("Server-Timing", f"total;dur={1e3 * (time.perf_counter() - started):.2f}")
+                headers.append(
+                    "Server-Timing", f"total;dur={1e3 * (time.perf_counter() - started):.2f}"
+                )
             await send(message)
 
         answer = self._at_the_door(scope)

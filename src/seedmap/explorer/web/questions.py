@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-
 from seedmap.explorer.engine.recipe import Recipe
 from seedmap.explorer.engine.source import Source
 from seedmap.seeds import DEFAULT_RADIUS, Sphere
@@ -29,7 +28,7 @@ SWITCHES = ("smoothing", "high", "low", "groups")
 Question = Mapping[str, Any]
 
 
-class Wrong(ValueError):  # noqa: N818  reads as what it says
+class Wrong(ValueError):
     """A parameter that cannot be used; the message says which and why."""
 
 

@@ -17,10 +17,10 @@ const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 
 class App {
   async load() {
-    const [run, places, grey] = await Promise.all([getJson("run"), getBytes("mask"), getBytes("underlay")]);
+    const [run, places] = await Promise.all([getJson("run"), getBytes("mask")]);
     this.take(run, places);
-    this.underlay = new Volume(run.underlay.affine, run.underlay.shape, new Uint8Array(grey));
-    this.underlay.key = run.underlay.name;
+    this.underlay = new Volume(run.grid.affine, [2, 2, 2], new Uint8Array(8));
+    this.underlay.key = "nothing yet";
     this.state = begin(run);
     this.view = this.viewOf();
     this.history = new History();
@@ -32,6 +32,16 @@ class App {
     addEventListener("hashchange", () => this.follow(location.hash.slice(1)));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.refresh());
     await this.follow(location.hash.slice(1));
+    this.fetchPicture();
+  }
+
+  /** The picture of the head may take longer than the first map. */
+  async fetchPicture() {
+    const [{ affine, shape, name }, grey] = await Promise.all([getJson("picture"), getBytes("underlay")]);
+    this.underlay = new Volume(affine, shape, new Uint8Array(grey));
+    this.underlay.key = name;
+    this.refresh();
+    this.tellSoon();
   }
 
   /** Take what the server says of the run: at first, and after it was cleaned anew. */

@@ -1,48 +1,25 @@
-"""Seeds: what the rest of the brain is compared with.
+"""Seeds given in millimetres or by images: spheres, masks and regions of an atlas.
 
-Every seed that lies in space has a name and says with which weights it listens to a grid; a
-`SeriesSeed` brings its own time course. `parse_seed` reads seeds as a user types them. Seeds
-listen to unsmoothed data, also outside the mask, as nilearn's spheres do.
+On a grid a sphere takes nilearn's voxels. On surfaces and grayordinates its centre snaps to the
+nearest place, and images are surface maps or CIFTI files: see `seedmap.seeds.surface`.
 """
 
 import csv
 import difflib
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array, readonly
 from seedmap.errors import MissingFile, SeedError
-from seedmap.images import Grid, load_image, stem_of
+from seedmap.images import Grid, PartedSpace, Space, load_image, stem_of
+from seedmap.seeds.common import DEFAULT_RADIUS, check_name, few
+from seedmap.seeds.surface import label_on_parts, mask_on_parts, sphere_on_parts
 from seedmap.spatial import SeedWeights, resample_onto, sphere_voxels
 
-__all__ = ["DEFAULT_RADIUS", "MaskSeed", "Region", "Seed", "SeriesSeed", "Sphere", "parse_seed"]
-
-DEFAULT_RADIUS = 8.0  # mm: the reference example's
-
-
-@runtime_checkable
-class Seed(Protocol):
-    """What a seed in space can do."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    def definition(self) -> str:
-        """What it is, in words."""
-
-    @property
-    def source(self) -> str:
-        """The file it comes from; empty where it comes from none."""
-
-    def weights(self, space: Grid) -> SeedWeights:
-        """Return how it listens to a grid; the weights sum to 1."""
+__all__ = ["MaskSeed", "Region", "Sphere"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +46,7 @@ class Sphere:
     radius: float | None = DEFAULT_RADIUS
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        check_name(self.name)
         center = np.asarray(self.center, dtype=np.float64)
         if center.shape != (3,) or not np.isfinite(center).all():
             msg = f"seed {self.name!r}: the centre {self.center} is not three finite numbers in mm"
@@ -92,14 +69,16 @@ class Sphere:
         """Spheres come from no file."""
         return ""
 
-    def weights(self, space: Grid) -> SeedWeights:
-        """Return equal weights for the voxels of the sphere.
+    def weights(self, space: Space) -> SeedWeights:
+        """Return equal weights for the voxels of the sphere, or for a patch of a surface.
 
         Raises
         ------
         SeedError
-            If it lies outside the image.
+            If it lies outside the image, or far from every vertex.
         """
+        if isinstance(space, PartedSpace):
+            return sphere_on_parts(self, space)
         voxels = sphere_voxels(
             Grid.whole(space.affine, space.shape), np.array(self.center), self.radius
         )
@@ -133,7 +112,7 @@ class MaskSeed:
     image: Any
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        check_name(self.name)
 
     @property
     def definition(self) -> str:
@@ -145,7 +124,7 @@ class MaskSeed:
         """The file it comes from, if any."""
         return _file_of(self.image)
 
-    def weights(self, space: Grid) -> SeedWeights:
+    def weights(self, space: Space) -> SeedWeights:
         """Return weights in proportion to the image's values.
 
         Raises
@@ -153,6 +132,8 @@ class MaskSeed:
         SeedError
             If the image has negative values, looks like an atlas or misses the run's grid.
         """
+        if isinstance(space, PartedSpace):
+            return mask_on_parts(self, self.image, space)
         values, grid = _volume(self.image, self.name)
         levels = np.unique(values[values != 0])
         if (levels < 0).any():
@@ -194,7 +175,7 @@ class Region:
     lut: str | Path | None = None
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        check_name(self.name)
 
     @property
     def definition(self) -> str:
@@ -206,14 +187,16 @@ class Region:
         """The file it comes from, if any."""
         return _file_of(self.atlas)
 
-    def weights(self, space: Grid) -> SeedWeights:
-        """Return equal weights for the voxels of the region.
+    def weights(self, space: Space) -> SeedWeights:
+        """Return equal weights for the places of the region.
 
         Raises
         ------
         SeedError
             If the atlas has no such region, or it misses the run's grid.
         """
+        if isinstance(space, PartedSpace):
+            return label_on_parts(self, self.atlas, self.label, space)
         values, grid = _volume(self.atlas, self.name)
         index = self._index()
         inside = values == index
@@ -221,7 +204,7 @@ class Region:
             present = np.unique(values[values != 0]).astype(np.int64)
             msg = (
                 f"seed {self.name!r}: {self.source or 'the atlas'} has no region {index}; it holds "
-                f"{present.size}, {_few(present.tolist())}"
+                f"{present.size}, {few(present.tolist())}"
             )
             raise SeedError(msg)
         return _weights_from(inside, grid, space, "nearest", self)
@@ -234,119 +217,14 @@ class Region:
         if self.label in names:
             return names[self.label]
         near = difflib.get_close_matches(self.label, names, n=3, cutoff=0.3) or list(names)[:3]
-        msg = f"seed {self.name!r}: the look-up table has no region {self.label!r}; near are {_few(near)}"
-        raise SeedError(msg)
-
-
-@dataclass(frozen=True, eq=False)
-class SeriesSeed:
-    """A time course of one's own: a heart rate, a rating, the mean of some other region.
-
-    Parameters
-    ----------
-    name
-        Its name.
-    values
-        One raw value a frame of the whole run, shape (frames,). It is cleaned as the data are.
-
-    Raises
-    ------
-    SeedError
-        If the values are not one finite number a frame.
-    """
-
-    name: str
-    values: Array
-
-    def __post_init__(self) -> None:
-        _check_name(self.name)
-        values = np.array(self.values, dtype=np.float64)
-        values = values.reshape(-1) if values.ndim == 2 and 1 in values.shape else values
-        if values.ndim != 1:
-            msg = (
-                f"seed {self.name!r}: its values have shape {values.shape}; give one number a frame"
-            )
-            raise SeedError(msg)
-        object.__setattr__(self, "values", readonly(values))
-
-    @property
-    def definition(self) -> str:
-        """What it is, in words."""
-        return f"time course of {self.values.size} values"
-
-    @property
-    def source(self) -> str:
-        """Time courses come from no file."""
-        return ""
-
-
-def parse_seed(text: str, radius: float | None = DEFAULT_RADIUS) -> Sphere | MaskSeed | Region:
-    """Read a seed as a user types it.
-
-    Parameters
-    ----------
-    text
-        ``PCC=0,-52,18`` (a sphere), ``PCC=0,-52,18:6`` (with its own radius in mm),
-        ``lesion=mask.nii.gz`` (the voxels of an image) or ``PCC=atlas.nii.gz#31`` (a region by
-        number, or by name where a look-up table lies beside the atlas).
-    radius
-        Radius [mm] of spheres that do not bring their own.
-
-    Returns
-    -------
-    Sphere, MaskSeed or Region
-
-    Raises
-    ------
-    SeedError
-        If the text cannot be understood.
-
-    Examples
-    --------
-    >>> parse_seed("PCC=0,-52,18")
-    Sphere(name='PCC', center=(0.0, -52.0, 18.0), radius=8.0)
-    >>> parse_seed("PCC=0,-52,18:6").radius
-    6.0
-    """
-    name, found, place = text.partition("=")
-    name, place = name.strip(), place.strip()
-    if not (found and name and place):
-        msg = (
-            f"seed {text!r} cannot be read; write name=x,y,z in mm (PCC=0,-52,18), "
-            "name=mask.nii.gz or name=atlas.nii.gz#31"
-        )
-        raise SeedError(msg)
-    sphere = re.fullmatch(r"\(?([^:#/()]+,[^:#/()]+)\)?(?::(.+))?", place)
-    if sphere and not Path(place).exists():
-        return _parse_sphere(name, sphere[1], sphere[2], radius)
-    image, is_region, label = place.rpartition("#")
-    if is_region and not Path(place).exists():
-        return Region(name, image, int(label) if label.strip().isdecimal() else label.strip())
-    return MaskSeed(name, place)
-
-
-def _parse_sphere(name: str, place: str, own_radius: str | None, radius: float | None) -> Sphere:
-    try:
-        center = tuple(float(part) for part in place.split(","))
-        size = radius if own_radius is None else float(own_radius)
-    except ValueError:
-        center, size = (), None
-    if len(center) != 3:
-        msg = (
-            f"seed {name!r}: {place!r} is not three numbers; write x,y,z in mm, as in PCC=0,-52,18"
-        )
-        raise SeedError(msg)
-    return Sphere(name, center, size)
-
-
-def _check_name(name: str) -> None:
-    if not isinstance(name, str) or not re.search(r"[A-Za-z0-9]", name):
-        msg = f"a seed is called {name!r}; give it a name with letters or digits, such as 'PCC'"
+        msg = f"seed {self.name!r}: the look-up table has no region {self.label!r}; near are {few(near)}"
         raise SeedError(msg)
 
 
 def _file_of(image: Any) -> str:
-    return str(image) if isinstance(image, str | Path) else str(image.get_filename() or "")
+    if isinstance(image, str | Path):
+        return str(image)
+    return str(image.get_filename() or "") if hasattr(image, "get_filename") else ""
 
 
 def _volume(image: Any, name: str) -> tuple[NDArray[Any], Grid]:
@@ -392,8 +270,3 @@ def _look_up_table(lut: str | Path | None, atlas: str, name: str) -> dict[str, i
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         msg = f"{path}: a look-up table has the columns index (whole numbers) and name; mend it"
         raise SeedError(msg) from error
-
-
-def _few(values: list[Any]) -> str:
-    shown = ", ".join(str(value) for value in values[:5])
-    return shown if len(values) <= 5 else f"{shown} and {len(values) - 5} more"

@@ -1,0 +1,169 @@
+"""How time and memory grow with volumes, voxels and seeds, nilearn's beside it.
+
+Measures each point in fresh processes, draws the curves and writes them with a page for the
+documentation.
+
+    python benchmarks/scaling.py
+    python benchmarks/scaling.py --curves seeds --no-nilearn
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.fresh import HERE, Samples, machine, make_data, run_job
+from harness.tables import markdown
+
+ROOT = HERE.parent.parent
+FACTS = ("bold", "confounds", "mask", "frame_bytes")
+# Each curve: run, options and whether nilearn is asked, too.
+CURVES = {
+    "volumes": [("4mm-84", 1, True), ("4mm", 1, True), ("4mm-336", 1, True), ("4mm-672", 1, False)],
+    "voxels": [
+        ("8mm-168", 1, True),
+        ("6mm-168", 1, True),
+        ("4mm", 1, True),
+        ("3mm-168", 1, True),
+        ("2mm-168", 1, False),
+    ],
+    "seeds": [("4mm", 1, True), ("4mm", 10, True), ("4mm", 100, True), ("4mm", 1000, False)],
+}
+BOUNDS = {
+    "volumes": "**Volumes.** Time grows with the file: inflating it is what bounds the run, and "
+    "smoothing goes on beside it. Memory grows by four bytes a volume and voxel of the mask, the "
+    "one array that is held, on top of what Python and its libraries take; `max_memory` moves that "
+    "array to a file.",
+    "voxels": "**Voxels.** The same: time is inflating, memory the mask's voxels times volumes. "
+    "Small runs are bound by what does not depend on them, the design of the filter and the "
+    "starting of threads.",
+    "seeds": "**Seeds.** The run is read once for all of them. Up to a hundred or so they are "
+    "free; beyond, one matrix product of seeds by voxels bounds the time, and the maps themselves "
+    "the memory: four bytes a seed and voxel.",
+}
+PAGE = """# How it scales
+
+Measured as on [the page of benchmarks](benchmarks.md): the work of both maskers and the
+correlation, imports excluded, each point the median over fresh processes. nilearn is beside it
+where it runs in reasonable time and memory. The run is the phantom of 4 mm and 168 volumes where
+nothing else is said; both axes are logarithmic.
+
+![Time and memory against volumes, voxels and seeds](benchmarks-scaling.svg)
+
+{bounds}
+
+{tables}
+
+Measured on {date} on {processor}, {cores} cores, {memory}.
+"""
+
+
+def main() -> int:
+    """Measure, draw, write."""
+    options = parse()
+    options.work.mkdir(parents=True, exist_ok=True)
+    warm_up = {fact: make_data(options.work, "tiny")[fact] for fact in FACTS} | {"seeds": 1}
+    curves = {name: list(measure_curve(name, warm_up, options)) for name in options.curves}
+    results = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "curves": curves}
+    options.json.write_text(json.dumps(results, indent=1) + "\n")
+    options.page.write_text(page(results))
+    draw(curves, options.page.with_suffix(".svg"))
+    print(options.page.read_text())
+    return 0
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--curves", nargs="+", default=list(CURVES), choices=list(CURVES))
+    parser.add_argument("--repeats", type=int, default=3, help="repetitions of ours")
+    parser.add_argument("--no-nilearn", action="store_true", help="leave nilearn out")
+    parser.add_argument("--work", type=Path, default=ROOT / "benchmarks" / "work")
+    parser.add_argument("--json", type=Path, default=ROOT / "benchmarks" / "scaling.json")
+    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "benchmarks-scaling.md")
+    return parser.parse_args()
+
+
+def measure_curve(name: str, warm_up: dict, options: argparse.Namespace) -> Iterator[dict]:
+    """Measure the points of a curve."""
+    for run, seeds, with_nilearn in CURVES[name]:
+        case = make_data(options.work, run)
+        given = {fact: case[fact] for fact in FACTS} | {"seeds": seeds, "warm_up": warm_up}
+        print(f"{name}: {run}, {seeds} seeds ...", file=sys.stderr)
+        jobs = {"floor": options.repeats, "seedmap": options.repeats}
+        if with_nilearn and not options.no_nilearn:
+            jobs["nilearn"] = 1
+        found = {job: Samples([run_job(job, given) for _ in range(n)]) for job, n in jobs.items()}
+        voxels = found["seedmap"].records[0]["facts"]["voxels"]
+        yield {
+            "volumes": case["frames"],
+            "voxels": voxels,
+            "seeds": seeds,
+            "wall": {job: samples.median("wall") for job, samples in found.items()},
+            "peak": {job: samples.median("peak") for job, samples in found.items()},
+        }
+
+
+def page(results: dict) -> str:
+    """Write the documentation's page."""
+    curves = results["curves"]
+    return PAGE.format(
+        bounds="\n\n".join(BOUNDS[name] for name in curves),
+        tables="\n\n".join(table(name, points) for name, points in curves.items()),
+        date=results["date"],
+        **{key: results["machine"][key] for key in ("processor", "cores", "memory")},
+    )
+
+
+def table(name: str, points: list[dict]) -> str:
+    """Write a curve as a table."""
+    head = (name, "inflating s", "seedmap s", "nilearn s", "seedmap MB", "nilearn MB")
+    rows = []
+    for point in points:
+        wall, peak = point["wall"], point["peak"]
+        seconds = [f"{wall[job]:.2f}" if job in wall else "" for job in JOBS]
+        memory = [f"{peak[job] / 1e6:.0f}" if job in peak else "" for job in JOBS[1:]]
+        rows.append((f"{point[name]:,}", *seconds, *memory))
+    return markdown(head, rows)
+
+
+JOBS = ("floor", "seedmap", "nilearn")
+LOOK = {"floor": ("#888888", ":"), "seedmap": ("#0072b2", "-"), "nilearn": ("#d55e00", "--")}
+
+
+def draw(curves: dict, path: Path) -> None:
+    """Draw the curves: time above, memory below."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    plt.rcParams["svg.hashsalt"] = "seedmap"
+    figure, axes = plt.subplots(
+        2, len(curves), figsize=(3.2 * len(curves), 5), layout="constrained", squeeze=False
+    )
+    for column, (name, points) in enumerate(curves.items()):
+        for row, (what, unit, scale) in enumerate((("wall", "s", 1.0), ("peak", "MB", 1e6))):
+            axis = axes[row, column]
+            for job, (color, style) in LOOK.items():
+                if what == "peak" and job == "floor":
+                    continue
+                there = [point for point in points if job in point[what]]
+                label = "inflating alone" if job == "floor" else job
+                values = [point[what][job] / scale for point in there]
+                axis.plot(
+                    [point[name] for point in there], values, style, color=color, marker="o", ms=4
+                )
+                if there and column == 0:
+                    axis.lines[-1].set_label(label)
+            axis.set(xscale="log", yscale="log", xlabel=name)
+            axis.set_ylabel(f"{'time' if what == 'wall' else 'peak memory'} [{unit}]")
+            axis.grid(alpha=0.3)
+    axes[0, 0].legend(frameon=False, fontsize="small")
+    figure.savefig(path, metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

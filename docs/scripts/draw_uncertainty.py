@@ -1,0 +1,185 @@
+"""Draw the figures of "How sure is a correlation?" and write its table.
+
+    python docs/scripts/draw_uncertainty.py --pairs 10000
+
+Runs the simulations of benchmarks/verify_statistics.py, draws their false positives, and puts their
+table between the marks of docs/explanation/uncertainty.md. With real data (the environment variable
+SEEDMAP_TEST_DATA names their folder) also the map of degrees of freedom is drawn anew.
+"""
+
+import argparse
+import importlib.util
+import os
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+import seedmap as sm
+from seedmap.analysis import prepare, read
+from seedmap.connectivity import noise_autocovariance, noise_tables
+
+DOCS = Path(__file__).resolve().parents[1]
+IMAGES, PAGE = DOCS / "images", DOCS / "explanation" / "uncertainty.md"
+INK, QUIET = "#222222", "#6b6b6b"
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.edgecolor": QUIET,
+    "axes.linewidth": 0.6,
+    "text.color": INK,
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "svg.hashsalt": "seedmap",
+}
+METHODS = {
+    "naive": ("as if frames were independent", "#D55E00", "s"),
+    "xdf": ("xDF", "#E69F00", "^"),
+    "ours": ("seedmap", "#0072B2", "o"),
+}
+RUN = "volume/sub-01_task-rest_space-MNI152_res-4_desc-preproc_bold.nii.gz"
+
+
+def simulations() -> ModuleType:
+    """Import benchmarks/verify_statistics.py."""
+    path = DOCS.parent / "benchmarks" / "verify_statistics.py"
+    spec = importlib.util.spec_from_file_location("verify_statistics", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def draw_false_positives(rows: list[dict[str, Any]]) -> Any:
+    """Draw one line a scenario, one mark a test."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.6, 3.9), layout="constrained")
+    axes = figure.subplots()
+    places = np.arange(len(rows))[::-1]
+    axes.axvspan(3.8, 6.0, color="#0072B2", alpha=0.12, lw=0)
+    axes.axvline(5, color=QUIET, lw=0.8)
+    for method, (name, colour, marker) in METHODS.items():
+        rates = [row[f"{method}_05"] for row in rows]
+        axes.plot(rates, places, marker, color=colour, ms=6, label=name)
+    axes.set_xscale("log")
+    axes.set_xlim(2.5, 100)
+    ticks = [3, 5, 10, 20, 50, 100]
+    axes.set_xticks(ticks, [f"{tick} %" for tick in ticks])
+    axes.set_xticks([], minor=True)
+    axes.set_yticks(places, [f"{row['scenario']}  {row['says']}, {row['noise']}" for row in rows])
+    axes.tick_params(length=0)
+    axes.grid(axis="y", color="#e6e6e6", lw=0.6)
+    axes.set_axisbelow(True)
+    axes.set_xlabel("null correlations called significant at p < .05")
+    figure.legend(ncols=3, frameon=False, loc="outside upper right")
+    return figure
+
+
+def draw_dof(folder: Path) -> Any:
+    """Draw, of a real run, the memory of the noise, the degrees of freedom, and one by the other."""
+    from matplotlib.figure import Figure
+
+    run = folder / RUN
+    mask = run.with_name(run.name.replace("preproc_bold", "brain_mask"))
+    options = {"mask_img": mask, "cleaning": sm.Cleaning(low_pass=None)}
+    maps = sm.seed_maps(run, "PCC=0,-52,18", **options)
+    prepared = prepare(run, "PCC=0,-52,18", **options)
+    made = prepared.matrices
+    tables = noise_tables(made.L, made.R, made.keep, prepared.run.timing.t_r)
+    raw = read(prepared).series
+    basis = made.noise_basis.astype(np.float32)
+    noise = noise_autocovariance(tables, raw - basis @ (basis.T @ raw))
+    memory = 1 + 2 * np.sum((noise[1:] / noise[0]) ** 2, axis=0)
+    dof = maps.dof[0]
+    figure = Figure(figsize=(7.6, 2.7), layout="constrained")
+    left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.15))
+    level = int(np.round(maps.space.to_voxels([[0, 0, 18]])[0, 2]))
+    top = float(np.nanquantile(memory, 0.98))
+    for axes, values, title, limits in (
+        (left, memory, "memory of the noise [frames]", (1, top)),
+        (middle, dof, "degrees of freedom", (0, float(np.nanquantile(dof, 0.98)))),
+    ):
+        cut = maps.space.unmask(values.astype(float), outside=np.nan)[:, :, level].T
+        shown = axes.imshow(cut, origin="lower", cmap="viridis", vmin=limits[0], vmax=limits[1])
+        axes.set_title(title, size=9)
+        axes.set_axis_off()
+        figure.colorbar(shown, ax=axes, shrink=0.75, pad=0.02).outline.set_visible(False)
+    right.hexbin(
+        memory, dof, gridsize=45, mincnt=1, bins="log", cmap="Blues", extent=(1, top, 0, 240)
+    )
+    right.set_xlabel("memory of the noise [frames]")
+    right.set_ylabel("degrees of freedom")
+    return figure
+
+
+def save(figure: Any, name: str) -> None:
+    """Write a figure; the same figure gives the same bytes."""
+    path = IMAGES / name
+    metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+    figure.savefig(path, metadata=metadata, facecolor="white", dpi=150)
+    print(path)
+
+
+def write_table(text: str) -> None:
+    """Put the table between its marks on the page."""
+    page = PAGE.read_text(encoding="utf-8")
+    marks = r"(<!-- table -->\n).*?(<!-- end of table -->)"
+    PAGE.write_text(
+        re.sub(marks, lambda found: f"{found[1]}{text}\n{found[2]}", page, flags=re.DOTALL),
+        encoding="utf-8",
+    )
+    print(PAGE)
+
+
+def table(rows: list[dict[str, Any]], pairs: int) -> str:
+    """Write the rows for readers."""
+    lines = [
+        "| | run; noise of the two series | dof | seedmap | xDF | naive | prototype |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for row in rows:
+        rates = " | ".join(
+            f"{row[f'{m}_05']:.1f} ({row[f'{m}_001']:.2f})" for m in reversed(METHODS)
+        )
+        run = f"{row['says']}, {row['frames']} frames, {row['confounds']} confounds; {row['noise']}"
+        lines.append(
+            f"| {row['scenario']} | {run} | {row['nu']:.0f} | {rates} | {row['earlier']:.1f} |"
+        )
+    lines.append("")
+    lines.append(
+        f"Percent of {pairs:,} null pairs called significant at p < .05 (at p < .001). dof: median "
+        "effective degrees of freedom. Prototype: an earlier version with a shorter window of lags."
+    )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Draw everything that can be drawn."""
+    import matplotlib as mpl
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", type=int, default=10_000, help="null pairs a scenario")
+    options = parser.parse_args()
+    IMAGES.mkdir(exist_ok=True)
+    module = simulations()
+    rows = [module.summary(s, module.simulate(s, options.pairs, 0)) for s in module.SCENARIOS]
+    write_table(table(rows, options.pairs))
+    with mpl.rc_context(STYLE):
+        save(draw_false_positives(rows), "false-positives.svg")
+        folder = os.environ.get("SEEDMAP_TEST_DATA")
+        if folder:
+            save(draw_dof(Path(folder)), "dof.png")
+        else:
+            print("SEEDMAP_TEST_DATA is not set: dof.png stays as it is")
+
+
+if __name__ == "__main__":
+    main()

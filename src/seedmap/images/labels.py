@@ -1,0 +1,124 @@
+"""Maps and labels that lie on surfaces and grayordinates: GIFTI, FreeSurfer and CIFTI files."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedmap.errors import ImageError, MissingFile, SpaceMismatch
+from seedmap.images.gifti import hemisphere_of
+from seedmap.images.parts import PartedSpace
+
+__all__ = ["load_on_parts"]
+
+Names = dict[str, int]
+
+
+def load_on_parts(image: Any, space: PartedSpace, role: str) -> tuple[NDArray[Any], Names]:
+    """Load one value a position.
+
+    Parameters
+    ----------
+    image
+        Array of shape (positions,); path of a CIFTI ``dlabel`` or ``dscalar``, of a GIFTI
+        ``.label.gii``, ``.shape.gii`` or ``.func.gii``, or of a FreeSurfer ``.annot`` (of the
+        hemisphere that its name tells; the other is 0); or two of these by hemisphere,
+        ``{"left": ..., "right": ...}``.
+    space
+        The space of the run.
+    role
+        What messages call it.
+
+    Returns
+    -------
+    values : ndarray, shape (positions,)
+    names : dict
+        Numbers of labels by name, where the file tells them.
+
+    Raises
+    ------
+    MissingFile
+        If a file is not there.
+    ImageError
+        If it cannot be read.
+    SpaceMismatch
+        If it has another number of places than the run.
+    """
+    if isinstance(image, str | Path):
+        path = Path(image).expanduser()
+        if not path.is_file():
+            msg = f"{path}: the {role} is not there; check the path"
+            raise MissingFile(msg)
+        if path.name.endswith(".nii"):
+            values, names = _from_cifti(path)
+            _check_size(values, space.mask.size, str(path), role)
+            return values, names
+        image = {hemisphere_of(path): path}
+    if not isinstance(image, Mapping):
+        values = np.asarray(image)
+        _check_size(values, space.mask.size, f"the {role}", role)
+        return values, {}
+    return _by_hemisphere(image, space, role)
+
+
+def _by_hemisphere(
+    images: Mapping[str, Any], space: PartedSpace, role: str
+) -> tuple[NDArray[Any], Names]:
+    row: NDArray[Any] = np.zeros(space.mask.size)
+    names: Names = {}
+    for hemisphere, image in images.items():
+        part = space.part(hemisphere)
+        values, told = (
+            _from_surface(image) if isinstance(image, str | Path) else (np.asarray(image), {})
+        )
+        _check_size(values, part.vertices, str(image) if told else f"the {role}", role)
+        row[space.slices[hemisphere]] = values[part.places]
+        names |= told
+    return row, names
+
+
+def _check_size(values: NDArray[Any], wanted: int, source: str, role: str) -> None:
+    if values.shape != (wanted,):
+        msg = f"{source}: {values.shape} values for {wanted} places of the run; give a {role} of its mesh"
+        raise SpaceMismatch(msg)
+
+
+def _from_surface(image: str | Path) -> tuple[NDArray[Any], Names]:
+    """Read one map of a hemisphere."""
+    import nibabel as nib
+
+    path = Path(image).expanduser()
+    if not path.is_file():
+        msg = f"{path}: this surface map is not there; check the path"
+        raise MissingFile(msg)
+    try:
+        if path.suffix == ".annot":
+            labels, _, named = nib.freesurfer.read_annot(path)
+            return labels, {name.decode(): index for index, name in enumerate(named)}
+        loaded = nib.load(path)
+        names = {name: int(key) for key, name in loaded.labeltable.get_labels_as_dict().items()}
+        return np.asarray(loaded.darrays[0].data).ravel(), names
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        msg = (
+            f"{path}: not a surface map that can be read ({reason}); .label.gii or .annot is wanted"
+        )
+        raise ImageError(msg) from error
+
+
+def _from_cifti(path: Path) -> tuple[NDArray[Any], Names]:
+    """Read the first map of a CIFTI file, and its labels."""
+    import nibabel as nib
+
+    try:
+        loaded = nib.load(path)
+        values = np.asarray(loaded.dataobj[0]).ravel()
+        axis = loaded.header.get_axis(0)
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        msg = f"{path}: not a CIFTI map that can be read ({reason}); dlabel or dscalar is wanted"
+        raise ImageError(msg) from error
+    told = axis.label[0] if isinstance(axis, nib.cifti2.LabelAxis) else {}
+    return values, {name: int(key) for key, (name, _) in told.items()}

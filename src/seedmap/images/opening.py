@@ -1,0 +1,137 @@
+"""Opening a run, whatever it comes in: volumes, surfaces or grayordinates."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seedmap.errors import ImageError, OptionError
+from seedmap.images.cifti import cifti_frames, grayordinates_of, step_of
+from seedmap.images.gifti import (
+    HEMISPHERES,
+    check_same_frames,
+    hemisphere_of,
+    load_surface,
+    load_surface_series,
+    mesh_of,
+)
+from seedmap.images.parts import PartedSpace, Surface
+from seedmap.images.run import Run, Space, Timing, choose_timing, positive_t_r
+from seedmap.images.streams import LoadedFrames
+from seedmap.images.volumes import load_image, open_volume, open_volumes
+
+__all__ = ["open_run"]
+
+
+def open_run(bold: Any, t_r: float | None = None, surfaces: Mapping[str, Any] | None = None) -> Run:
+    """Open a run without reading its data.
+
+    Parameters
+    ----------
+    bold
+        Path of a 4-D image or a nibabel image; a list of 3-D paths or images, one a frame;
+        surfaces as ``{"left": path, "right": path}`` (or one of them), one GIFTI or ``.mgz``
+        path, or nilearn's ``SurfaceImage``; a CIFTI ``dtseries`` or ``ptseries``; or a `Run`,
+        which is returned as it is (with ``t_r`` and ``surfaces``, if given). Surface series are
+        small and are loaded at once.
+    t_r
+        Repetition time [s]. None takes it from the sibling JSON (same name, ``.json``) or else
+        from the header.
+    surfaces
+        Where the vertices lie, by hemisphere: ``{"left": path, "right": path}`` of surface files,
+        or meshes of nilearn's. Needed to smooth on a surface and to place seeds by coordinates.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    MissingFile
+        If a file is not there.
+    ImageError
+        If a file is no image, or not a series.
+    SpaceMismatch
+        If the images of a list have different grids, hemispheres differ in length, or a surface
+        has another mesh.
+    """
+    run = bold if isinstance(bold, Run) else _open(bold, t_r)
+    if isinstance(bold, Run) and t_r is not None:
+        run = replace(run, timing=Timing(positive_t_r(t_r), "argument"))
+    if not surfaces:
+        return run
+    if not isinstance(run.space, PartedSpace):
+        msg = f"{run.source}: surfaces are given, but the run is a volume; leave them out"
+        raise OptionError(msg)
+    placed = {name: load_surface(surface) for name, surface in surfaces.items()}
+    return replace(run, space=run.space.with_surfaces(placed))
+
+
+def _open(bold: Any, t_r: float | None) -> Run:
+    if isinstance(bold, Mapping):
+        return _open_surfaces(bold, {}, t_r)
+    if hasattr(bold, "mesh") and hasattr(bold.data, "parts"):
+        meshes = {name: load_surface(mesh) for name, mesh in bold.mesh.parts.items()}
+        return _open_surfaces(bold.data.parts, meshes, t_r)
+    if isinstance(bold, str | Path) and Path(bold).name.endswith(".gii"):
+        path = Path(bold).expanduser()
+        return _open_surfaces({hemisphere_of(path): path}, {}, t_r)
+    if isinstance(bold, Sequence) and not isinstance(bold, str | bytes):
+        return open_volumes(bold, t_r)
+    image = load_image(bold, role="run")
+    if type(image).__name__ == "Cifti2Image":
+        return _open_cifti(image, t_r)
+    return open_volume(image, t_r)
+
+
+def _open_surfaces(
+    images: Mapping[str, Any], surfaces: Mapping[str, Surface], t_r: float | None
+) -> Run:
+    """Load the hemispheres that are given, and put them side by side, left first."""
+    unknown = set(images) - set(HEMISPHERES)
+    if unknown or not images:
+        found = ", ".join(map(repr, images)) or "nothing"
+        msg = f"hemispheres {found}; give 'left', 'right' or both"
+        raise ImageError(msg)
+    loaded = {
+        name: load_surface_series(images[name], name) for name in HEMISPHERES if name in images
+    }
+    series = {name: values for name, (values, _) in loaded.items()}
+    sources = {name: source for name, (_, source) in loaded.items()}
+    check_same_frames(series, sources)
+    together = np.concatenate(list(series.values()), axis=1)
+    source = next(iter(sources.values()))
+    return _held(mesh_of(series, surfaces), source, together, choose_timing(0.0, source, t_r))
+
+
+def _held(space: Space, source: str, together: Any, timing: Timing) -> Run:
+    return Run(
+        source=source,
+        space=space,
+        frames=len(together),
+        timing=timing,
+        dtype=together.dtype,
+        slope=1.0,
+        inter=0.0,
+        codes=(0, 0),
+        _open=lambda wanted: LoadedFrames(lambda index: together[index], wanted),
+    )
+
+
+def _open_cifti(image: Any, t_r: float | None) -> Run:
+    source = str(image.get_filename() or "image in memory")
+    space = grayordinates_of(image, source)
+    load = cifti_frames(image)
+    return Run(
+        source=source,
+        space=space,
+        frames=image.shape[0],
+        timing=choose_timing(step_of(image) or 0.0, source, t_r),
+        dtype=np.dtype(image.dataobj.dtype),
+        slope=1.0,
+        inter=0.0,
+        codes=(0, 0),
+        _open=lambda wanted: LoadedFrames(load, wanted),
+    )

@@ -1,0 +1,133 @@
+"""What was done to a study, in words that may be used as they are, and what to cite."""
+
+from collections.abc import Iterator
+
+from seedmap._version import __version__
+from seedmap.participants.recipe import Recipe
+from seedmap.participants.strategies import Chosen, Strategy
+
+__all__ = ["citations", "methods_text", "strategy_words"]
+
+EXPANSIONS = {
+    "basic": "",
+    "derivatives": " with their temporal derivatives",
+    "power2": " with their squares",
+    "full": " with their temporal derivatives, squares and squared derivatives",
+}
+COMPCOR = {
+    "anat_combined": "anatomical CompCor components of white matter and cerebrospinal fluid together",
+    "anat_separated": "anatomical CompCor components of white matter and of cerebrospinal fluid",
+    "temporal": "temporal CompCor components",
+}
+BIBLIOGRAPHY = (
+    ("biswal1995", "article", "Biswal, Bharat and Yetkin, F. Zerrin and Haughton, Victor M. and Hyde, James S.", "Functional connectivity in the motor cortex of resting human brain using echo-planar {MRI}", "Magnetic Resonance in Medicine", "1995", "34", "537--541", "10.1002/mrm.1910340409"),
+    ("ciric2017", "article", "Ciric, Rastko and others", "Benchmarking of participant-level confound regression strategies for the control of motion artifact in studies of functional connectivity", "NeuroImage", "2017", "154", "174--187", "10.1016/j.neuroimage.2017.03.020"),
+    ("esteban2019", "article", "Esteban, Oscar and others", "{fMRIPrep}: a robust preprocessing pipeline for functional {MRI}", "Nature Methods", "2019", "16", "111--116", "10.1038/s41592-018-0235-4"),
+    ("power2012", "article", "Power, Jonathan D. and others", "Spurious but systematic correlations in functional connectivity {MRI} networks arise from subject motion", "NeuroImage", "2012", "59", "2142--2154", "10.1016/j.neuroimage.2011.10.018"),
+    ("behzadi2007", "article", "Behzadi, Yashar and others", "A component based noise correction method ({CompCor}) for {BOLD} and perfusion based {fMRI}", "NeuroImage", "2007", "37", "90--101", "10.1016/j.neuroimage.2007.04.042"),
+    ("worsley2002", "article", "Worsley, Keith J. and others", "A general statistical analysis for {fMRI} data", "NeuroImage", "2002", "15", "1--15", "10.1006/nimg.2001.0933"),
+)  # fmt: skip
+
+
+def methods_text(recipe: Recipe) -> Iterator[str]:
+    """Word what is done to every run of a study, one paragraph a topic."""
+    seeds = ", ".join(f"{seed.seed.name} ({seed.seed.definition})" for seed in recipe.seeds[:8])
+    more = f" and {len(recipe.seeds) - 8} more" if len(recipe.seeds) > 8 else ""
+    yield (
+        f"Seed-based functional connectivity was computed with seedmap {__version__} from series that "
+        f"fMRIPrep had preprocessed (Esteban et al. 2019). Seeds were {seeds}{more}. Seeds listened to "
+        "unsmoothed data; the brain was "
+        + (
+            f"smoothed with a Gaussian kernel of {recipe.smoothing_fwhm:g} mm full width at half maximum."
+            if recipe.smoothing_fwhm
+            else "not smoothed."
+        )
+    )
+    yield _cleaning_words(recipe)
+    for strategy in recipe.strategies:
+        yield f"Strategy {strategy.name}: {_took(strategy)} {_dropped(strategy)}".strip()
+    yield (
+        f"Each seed's cleaned series was correlated with that of every voxel ({recipe.measure}; Biswal "
+        "et al. 1995)."
+        + (
+            " Effective degrees of freedom, z and p account for the autocorrelation of the noise and "
+            "for what the cleaning took away (after Worsley et al. 2002)."
+            if recipe.uncertainty == "operator"
+            else ""
+        )
+    )
+    if recipe.combine != "none":
+        weight = "degrees of freedom" if recipe.combine_by == "dof" else "frames"
+        yield f"Runs of a {recipe.combine} were combined: the mean of Fisher transforms, weighted by {weight}."
+
+
+def _cleaning_words(recipe: Recipe) -> str:
+    cleaning = recipe.cleaning
+    steps = ["a linear trend was removed"] if cleaning.detrend else []
+    if cleaning.filter and cleaning.needs_t_r:
+        low = f"from {cleaning.high_pass:g} Hz" if cleaning.high_pass else ""
+        high = f"to {cleaning.low_pass:g} Hz" if cleaning.low_pass and cleaning.filter != "cosine" else ""
+        band = " ".join(part for part in (low, high) if part)
+        steps.append(f"a {cleaning.filter} filter passed fluctuations {band}")
+    done = " and ".join(steps) or "neither trend nor band was removed"
+    return (
+        f"Within each run {done}; confounds went through the same steps and were projected out of the "
+        "kept frames, so that no step brings back what another took."
+    )
+
+
+def _took(strategy: Strategy) -> str:
+    """Say which confounds a strategy takes."""
+    taken = []
+    if strategy.motion != "none":
+        taken.append(f"six motion parameters{EXPANSIONS[strategy.motion]}")
+    if strategy.wm_csf != "none":
+        taken.append(f"mean signals of white matter and CSF{EXPANSIONS[strategy.wm_csf]}")
+    if strategy.global_signal != "none":
+        taken.append(f"the global signal{EXPANSIONS[strategy.global_signal].replace('their', 'its')}")
+    if strategy.compcor != "none":
+        most = f"up to {strategy.n_compcor} " if strategy.n_compcor else ""
+        taken.append(f"{most}{COMPCOR[strategy.compcor]} (Behzadi et al. 2007) and slow cosines")
+    elif strategy.cosines == "with":
+        taken.append("slow cosines")
+    if strategy.aroma:
+        taken.append("the motion components of ICA-AROMA")
+    if strategy.columns:
+        taken.append(f"the columns {', '.join(strategy.columns)}")
+    return f"confounds were {'; '.join(taken)}." if taken else "no confounds were regressed out."
+
+
+def _dropped(strategy: Strategy) -> str:
+    """Say which frames a strategy drops."""
+    rules = strategy.scrubbing
+    if rules is None:
+        return ""
+    limits = []
+    if rules.fd_threshold:
+        limits.append(f"framewise displacement above {rules.fd_threshold:g} mm")
+    if rules.std_dvars_threshold:
+        limits.append(f"standardised DVARS above {rules.std_dvars_threshold:g}")
+    text = f"Frames with {' or '.join(limits)} were censored (Power et al. 2012)"
+    if rules.before or rules.after:
+        text += f", with {rules.before} frames before and {rules.after} after them"
+    if rules.min_segment:
+        text += f", and so were segments shorter than {rules.min_segment} frames between them"
+    return text + "."
+
+
+def strategy_words(chosen: Chosen) -> str:
+    """Say in one sentence what a strategy took of a run."""
+    dropped = int((~chosen.keep).sum())
+    return (
+        f"Strategy {chosen.strategy.name} took {len(chosen.columns)} columns of confounds and dropped "
+        f"{dropped} of {chosen.keep.size} frames."
+    )
+
+
+def citations() -> str:
+    """Return the references as BibTeX."""
+    return "\n".join(
+        f"@{kind}{{{key},\n  author = {{{author}}},\n  title = {{{title}}},\n  journal = {{{journal}}},\n"
+        f"  year = {{{year}}},\n  volume = {{{volume}}},\n  pages = {{{pages}}},\n  doi = {{{doi}}}\n}}\n"
+        for key, kind, author, title, journal, year, volume, pages, doi in BIBLIOGRAPHY
+    )

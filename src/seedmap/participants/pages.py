@@ -1,0 +1,234 @@
+"""From what was worked out to the pages: a participant's, and the study's."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seedmap._checks import Array
+from seedmap.analysis import SeedMaps
+from seedmap.participants.find import RunInputs
+from seedmap.participants.ledger import Entry, put_text, stage_of
+from seedmap.participants.methods import citations, methods_text, strategy_words
+from seedmap.participants.onerun import RunWork, StrategyWork
+from seedmap.participants.recipe import Recipe
+from seedmap.report.participant import RunPage, StrategyPage
+from seedmap.report.pictures import Picture
+from seedmap.report.study import StudyPage, StudyRow, motion_effect, render_study
+from seedmap.report.tables import seed_table
+from seedmap.report.words import describe_certainty, describe_cleaning
+
+__all__ = ["Probes", "probe", "run_page", "strategy_page", "write_study_page"]
+
+SHOWN_SAMPLES = 300
+# Maps that are drawn; an atlas of hundreds of regions is shown in numbers.
+MOST_DRAWN = 12
+# Seeds whose connectivity is kept for the study's page, and the lattice it is kept at [mm].
+MOST_PROBED, STEP = 20, 20.0
+LATTICE = ((-60, 60), (-100, 60), (-40, 80))
+
+
+def strategy_page(recipe: Recipe, done: StrategyWork, figures: Path) -> StrategyPage:
+    """Collect what a participant's page shows of a strategy; draws its maps if they are wanted."""
+    maps, extracted = done.maps, done.extracted
+    few = np.unique(np.linspace(0, maps.space.n_samples - 1, SHOWN_SAMPLES).astype(np.int64))
+    few = few[~extracted.unusable[few]]
+    raw = extracted.series[:, few].astype(np.float64) + extracted.reference[few]
+    after = done.prepared.matrices.on_kept @ raw
+    spread = raw.std(axis=0)
+    drawn = maps.seeds if recipe.figures and len(maps.seeds) <= MOST_DRAWN else ()
+    return StrategyPage(
+        name=done.chosen.strategy.name,
+        columns=tuple((column.name, column.why) for column in done.chosen.columns),
+        censored=done.chosen.censored,
+        keep=maps.provenance.keep,
+        rank=maps.provenance.rank,
+        before=raw,
+        after=after,
+        tsnr=float(np.median(np.abs(raw.mean(axis=0)) / np.where(spread > 0, spread, np.inf))),
+        seeds=maps.seeds,
+        table=tuple(seed_table(maps, recipe.threshold)),
+        pictures={seed: _draw(maps, seed, recipe, figures, done) for seed in drawn},
+        methods=" ".join(
+            [
+                describe_cleaning(maps.provenance),
+                strategy_words(done.chosen),
+                describe_certainty(maps),
+            ]
+        ),
+        warnings=done.warnings,
+    )
+
+
+def _draw(
+    maps: SeedMaps, seed: str, recipe: Recipe, figures: Path, done: StrategyWork
+) -> Picture:
+    """Draw one map into the folder of figures."""
+    from seedmap.analysis import label_of, source_stem
+    from seedmap.figures import save_figure
+
+    figures.mkdir(parents=True, exist_ok=True)
+    label = done.chosen.strategy.label
+    name = f"{source_stem(maps.provenance.source)}_seed-{label_of(seed)}_stat-r_desc-{label}_statmap"
+    png, pdf = save_figure(maps.plot(seed, threshold=recipe.threshold), figures / name)
+    pdf.unlink()
+    data = png.read_bytes()
+    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
+    alt = (
+        f"The brain in three cuts: voxels whose r with {seed} is above {recipe.threshold:g} are red, "
+        f"below its negative blue. Strategy {done.chosen.strategy.name}."
+    )
+    return Picture(data, width, height, alt, f"{seed}, {done.chosen.strategy.name}.")
+
+
+def run_page(inputs: RunInputs, work: RunWork, strategies: Sequence[StrategyPage]) -> RunPage:
+    """Collect what a participant's page shows of a run."""
+    run, facts = work.run, [("Series", inputs.bold.name)]
+    facts += [("Space", inputs.space or "not told by its name")]
+    facts += [("Frames", str(run.frames))]
+    facts += [("Repetition time", f"{run.timing.t_r:g} s" if run.timing.t_r else "unknown")]
+    facts += [("Mask", inputs.mask.name if inputs.mask else str(work.mask))]
+    facts += [("Confounds", inputs.confounds.name if inputs.confounds else "none")]
+    thresholds = [
+        chosen.strategy.scrubbing.fd_threshold
+        for chosen in work.chosen
+        if chosen.strategy.scrubbing is not None and chosen.strategy.scrubbing.fd_threshold
+    ]
+    return RunPage(
+        name=inputs.name,
+        facts=tuple(facts),
+        t_r=run.timing.t_r,
+        displacement=_column(work, "framewise_displacement"),
+        dvars=_column(work, "std_dvars"),
+        threshold=min(thresholds, default=None),
+        strategies=tuple(strategies),
+        notes=(*work.notes, *work.missing),
+    )
+
+
+def _column(work: RunWork, name: str) -> Array:
+    table = work.table
+    if table is None or name not in table.names:
+        return np.empty(0)
+    return table.values[:, table.names.index(name)]
+
+
+@dataclass(frozen=True, eq=False)
+class Probes:
+    """A lattice over the brain, at which connectivity is kept for the study's page.
+
+    Attributes
+    ----------
+    places : ndarray, shape (points, 3)
+        Coordinates [mm].
+    """
+
+    places: Array
+
+    @classmethod
+    def lattice(cls) -> "Probes":
+        """Return the lattice that every participant shares."""
+        axes = [np.arange(low, high + 1, STEP) for low, high in LATTICE]
+        return cls(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3))
+
+
+def probe(maps: SeedMaps) -> dict[str, list[float | None]]:
+    """Read Fisher transforms at the lattice, None outside the mask or where r is not known."""
+    space = maps.space
+    voxels = np.rint(space.to_voxels(Probes.lattice().places)).astype(np.int64)
+    inside = ((voxels >= 0) & (voxels < space.shape)).all(axis=1)
+    order = np.full(space.shape, -1, dtype=np.int64)
+    order[space.mask] = np.arange(space.n_samples)
+    at = np.where(inside, order[tuple(np.where(inside[:, None], voxels, 0).T)], -1)
+    found = {}
+    for seed, values in zip(maps.seeds[:MOST_PROBED], maps.fisherz[:MOST_PROBED], strict=True):
+        z = np.where(at >= 0, values[at], np.nan)
+        found[seed] = [round(float(v), 4) if np.isfinite(v) else None for v in z]
+    return found
+
+
+def write_study_page(recipe: Recipe, entries: Iterable[Entry], out: Path, work: Path) -> None:
+    """Write the study's page, its methods text and its references."""
+    entries = sorted(entries, key=lambda entry: entry.participant)
+    page = StudyPage(
+        title=f"Seed maps of {recipe.root.name}",
+        rows=tuple(row for entry in entries for row in _rows(entry, out)),
+        motion=tuple(_motion(recipe, entries)),
+        methods=tuple(methods_text(recipe)),
+        command=recipe.command,
+    )
+    with stage_of(work, "page") as stage:
+        put_text(out / "logs" / "CITATION.bib", citations(), stage)
+        put_text(out / "logs" / "CITATION.md", "\n\n".join(page.methods) + "\n", stage)
+        put_text(out / "index.html", render_study(page), stage)
+
+
+def _rows(entry: Entry, out: Path) -> list[StudyRow]:
+    """Write a participant's rows: one a run and strategy, and one for what failed."""
+    page = f"sub-{entry.participant}.html"
+    page = page if (out / page).is_file() else ""
+    rows = [
+        StudyRow(
+            participant=entry.participant,
+            state=entry.state,
+            run=facts["run"].removeprefix(f"sub-{entry.participant}_"),
+            strategy=facts["strategy"],
+            kept=f"{facts['kept']} of {facts['frames']}",
+            mean_fd=_or_nan(facts["mean_fd"]),
+            dof=_median(facts["dof"].values()),
+            coverage=min((_or_nan(v) for v in facts["coverage"].values()), default=float("nan")),
+            page=page,
+        )
+        for facts in entry.facts.get("runs", [])
+    ]
+    if entry.reason or not rows:
+        reason = entry.reason or "nothing was found"
+        rows.append(StudyRow(entry.participant, entry.state, reason=reason, page=page))
+    return rows
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _median(values: Iterable[float | None]) -> float:
+    known = [value for value in values if value is not None]
+    return float(np.median(known)) if known else float("nan")
+
+
+def _motion(recipe: Recipe, entries: Sequence[Entry]) -> Iterable[Any]:
+    """Work out how motion shows in the connectivity, strategy by strategy."""
+    places = Probes.lattice().places
+    for strategy in recipe.strategies:
+        people = [
+            runs
+            for entry in entries
+            if (runs := [r for r in entry.facts.get("runs", []) if r["strategy"] == strategy.name])
+        ]
+        seeds = sorted(set.intersection(*(set(_probes(runs)) for runs in people))) if people else []
+        if not seeds:
+            continue
+        motion = np.array([np.mean([_or_nan(run["mean_fd"]) for run in runs]) for runs in people])
+        joined = np.array([np.concatenate([_probes(runs)[s] for s in seeds]) for runs in people])
+        distance = np.concatenate(
+            [np.linalg.norm(places - _center(people[0], seed), axis=1) for seed in seeds]
+        )
+        effect = motion_effect(strategy.name, motion, joined, distance)
+        if effect is not None:
+            yield effect
+
+
+def _probes(runs: Sequence[Mapping[str, Any]]) -> dict[str, Array]:
+    """Average a participant's runs at the lattice, by seed."""
+    seeds = set.intersection(*(set(run["probes"]) for run in runs))
+    return {
+        seed: np.mean([[_or_nan(v) for v in run["probes"][seed]] for run in runs], axis=0)
+        for seed in seeds
+    }
+
+
+def _center(runs: Sequence[Mapping[str, Any]], seed: str) -> Array:
+    center = runs[0]["centers"].get(seed)
+    return np.full(3, np.nan) if center is None else np.array(center, dtype=np.float64)

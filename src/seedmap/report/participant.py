@@ -1,0 +1,173 @@
+"""The page of a participant: what was found and done, run by run and strategy by strategy.
+
+`ParticipantPage` holds what the page shows; `render_participant` makes the page, one HTML file
+that needs nothing else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from seedmap._checks import Array, Keep
+from seedmap.report.charts import carpet, histogram, trace
+from seedmap.report.pictures import Picture
+from seedmap.report.shelf import environment
+from seedmap.report.tables import library_versions
+from seedmap.report.words import count, listed, number, percent
+
+__all__ = ["ParticipantPage", "RunPage", "StrategyPage", "render_participant"]
+
+
+@dataclass(frozen=True, eq=False)
+class StrategyPage:
+    """What one strategy made of a run."""
+
+    name: str
+    """Its name."""
+
+    columns: tuple[tuple[str, str], ...]
+    """The confounds that were regressed out, each with the reason."""
+
+    censored: Mapping[str, tuple[int, ...]]
+    """The frames that were dropped, by reason."""
+
+    keep: Keep
+    """Frames that stay, shape (frames,)."""
+
+    rank: int
+    """Directions that the cleaning leaves."""
+
+    before: Array
+    """A few hundred samples before cleaning, shape (kept, samples)."""
+
+    after: Array
+    """The same after cleaning."""
+
+    tsnr: float
+    """Median temporal signal-to-noise ratio of the samples before cleaning."""
+
+    seeds: tuple[str, ...]
+    """Names of the seeds."""
+
+    table: tuple[tuple[str, list[str]], ...]
+    """Measures of the maps: a heading, and a value a seed."""
+
+    pictures: Mapping[str, Picture]
+    """Maps by seed; a seed without a picture is shown in numbers only."""
+
+    methods: str
+    """What was done, in words."""
+
+    warnings: tuple[str, ...] = ()
+    """What a reader may want to act upon."""
+
+    @property
+    def kept(self) -> str:
+        """Frames that stay, in words."""
+        return f"{int(self.keep.sum())} of {self.keep.size}"
+
+    @property
+    def carpets(self) -> tuple[str, str]:
+        """Carpets before and after cleaning, as data URIs."""
+        return carpet(self.before, self.keep), carpet(self.after, self.keep)
+
+    @property
+    def connectivity(self) -> str:
+        """Distribution of the samples' correlations with each other, as SVG."""
+        return histogram(
+            _pairs(self.before), _pairs(self.after), name="Correlations between voxels"
+        )
+
+    @property
+    def reasons(self) -> list[tuple[str, str]]:
+        """Dropped frames in words, by reason."""
+        return [
+            (reason, f"{len(frames)}: {', '.join(map(str, frames[:30]))}{' ...' if len(frames) > 30 else ''}")
+            for reason, frames in self.censored.items()
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class RunPage:
+    """One run and what every strategy made of it."""
+
+    name: str
+    """The run."""
+
+    facts: tuple[tuple[str, str], ...]
+    """What was found: names and values."""
+
+    t_r: float | None
+    """Repetition time [s]."""
+
+    displacement: Array
+    """Framewise displacement [mm], shape (frames,); empty if the table has none."""
+
+    dvars: Array
+    """Standardised DVARS, likewise."""
+
+    threshold: float | None
+    """The displacement above which frames were dropped [mm]; None if none was."""
+
+    strategies: tuple[StrategyPage, ...]
+    """The strategies."""
+
+    notes: tuple[str, ...] = ()
+    """What a reader may want to act upon."""
+
+    @property
+    def traces(self) -> list[str]:
+        """Motion over time, as SVG; frames that any strategy dropped are shaded."""
+        keep = np.all([one.keep for one in self.strategies], axis=0)
+        drawn = []
+        if self.displacement.size:
+            name = "Framewise displacement [mm]"
+            drawn.append(
+                trace(self.displacement, keep, self.t_r, name=name, threshold=self.threshold)
+            )
+        if self.dvars.size:
+            drawn.append(trace(self.dvars, keep, self.t_r, name="Standardised DVARS"))
+        return drawn
+
+
+@dataclass(frozen=True, eq=False)
+class ParticipantPage:
+    """All that the page of a participant shows."""
+
+    label: str
+    """The participant, without ``sub-``."""
+
+    runs: tuple[RunPage, ...]
+    """The runs that were analysed."""
+
+    problems: tuple[str, ...] = ()
+    """What could not be analysed, and why."""
+
+    combined: tuple[str, ...] = ()
+    """Names of the combinations of runs that were made."""
+
+    command: str = ""
+    """The command line."""
+
+
+def render_participant(page: ParticipantPage, date: datetime | None = None) -> str:
+    """Make the page of a participant: HTML5 with pictures and style inside; it loads nothing."""
+    strategies = listed(list(dict.fromkeys(s.name for run in page.runs for s in run.strategies)))
+    summary = f"{count(len(page.runs), 'run')} analysed with {strategies}." if page.runs else "No run could be analysed."
+    return environment().get_template("participant.html.j2").render(
+        page=page,
+        summary=summary,
+        number=number,
+        percent=percent,
+        versions=library_versions(),
+        date=f"{(date or datetime.now(UTC)).astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+    )
+
+
+def _pairs(series: Array) -> Array:
+    """Correlate every two samples, (pairs,); NaN for constants."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r = np.corrcoef(series.T)
+    return r[np.triu_indices(len(r), 1)]

@@ -1,0 +1,22 @@
+"""Seeds: what the rest of the brain is compared with.
+
+Every seed that lies in space has a name and says with which weights it listens to a space; a
+`SeriesSeed` brings its own time course. `parse_seed` reads seeds as a user types them. Seeds
+listen to unsmoothed data, also outside the mask, as nilearn's spheres do.
+"""
+
+from seedmap.seeds.common import DEFAULT_RADIUS, Seed, SeriesSeed
+from seedmap.seeds.parse import parse_seed
+from seedmap.seeds.surface import VertexPatch
+from seedmap.seeds.volume import MaskSeed, Region, Sphere
+
+__all__ = [
+    "DEFAULT_RADIUS",
+    "MaskSeed",
+    "Region",
+    "Seed",
+    "SeriesSeed",
+    "Sphere",
+    "VertexPatch",
+    "parse_seed",
+]

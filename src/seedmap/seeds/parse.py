@@ -1,0 +1,76 @@
+"""Reading seeds as a user types them."""
+
+import re
+from pathlib import Path
+
+from seedmap.errors import SeedError
+from seedmap.seeds.common import DEFAULT_RADIUS
+from seedmap.seeds.surface import VertexPatch
+from seedmap.seeds.volume import MaskSeed, Region, Sphere
+
+__all__ = ["parse_seed"]
+
+
+def parse_seed(
+    text: str, radius: float | None = DEFAULT_RADIUS
+) -> Sphere | MaskSeed | Region | VertexPatch:
+    """Read a seed as a user types it.
+
+    Parameters
+    ----------
+    text
+        ``PCC=0,-52,18`` (a sphere), ``PCC=0,-52,18:6`` (with its own radius in mm),
+        ``lesion=mask.nii.gz`` (the voxels of an image) or ``PCC=atlas.nii.gz#31`` (a region by
+        number, or by name where a look-up table lies beside the atlas), or
+        ``PCC=lh:vertex:1234`` (a patch of the left or right surface, ``:6`` for its own radius).
+    radius
+        Radius [mm] of spheres that do not bring their own.
+
+    Returns
+    -------
+    Sphere, MaskSeed, Region or VertexPatch
+
+    Raises
+    ------
+    SeedError
+        If the text cannot be understood.
+
+    Examples
+    --------
+    >>> parse_seed("PCC=0,-52,18")
+    Sphere(name='PCC', center=(0.0, -52.0, 18.0), radius=8.0)
+    >>> parse_seed("PCC=0,-52,18:6").radius
+    6.0
+    """
+    name, found, place = text.partition("=")
+    name, place = name.strip(), place.strip()
+    if not (found and name and place):
+        msg = (
+            f"seed {text!r} cannot be read; write name=x,y,z in mm (PCC=0,-52,18), "
+            "name=mask.nii.gz or name=atlas.nii.gz#31"
+        )
+        raise SeedError(msg)
+    if patch := re.fullmatch(r"([lr])h:vertex:(\d+)(?::([0-9.]+))?", place):
+        hemisphere = "left" if patch[1] == "l" else "right"
+        return VertexPatch(name, hemisphere, int(patch[2]), float(patch[3]) if patch[3] else radius)
+    sphere = re.fullmatch(r"\(?([^:#/()]+,[^:#/()]+)\)?(?::(.+))?", place)
+    if sphere and not Path(place).exists():
+        return _parse_sphere(name, sphere[1], sphere[2], radius)
+    image, is_region, label = place.rpartition("#")
+    if is_region and not Path(place).exists():
+        return Region(name, image, int(label) if label.strip().isdecimal() else label.strip())
+    return MaskSeed(name, place)
+
+
+def _parse_sphere(name: str, place: str, own_radius: str | None, radius: float | None) -> Sphere:
+    try:
+        center = tuple(float(part) for part in place.split(","))
+        size = radius if own_radius is None else float(own_radius)
+    except ValueError:
+        center, size = (), None
+    if len(center) != 3:
+        msg = (
+            f"seed {name!r}: {place!r} is not three numbers; write x,y,z in mm, as in PCC=0,-52,18"
+        )
+        raise SeedError(msg)
+    return Sphere(name, center, size)

@@ -1,0 +1,196 @@
+"""Seeds on surfaces and grayordinates: patches of vertices, snapped coordinates, labels."""
+
+import difflib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedmap._checks import Array
+from seedmap.errors import SeedError
+from seedmap.images import Grid, Part, PartedSpace, Space, load_on_parts
+from seedmap.seeds.common import DEFAULT_RADIUS, check_name, few
+from seedmap.spatial import SeedWeights, edge_graph, geodesic_distances
+
+__all__ = ["VertexPatch", "label_on_parts", "mask_on_parts", "sphere_on_parts"]
+
+# A coordinate farther than this from every vertex and voxel [mm] means another place or space:
+# grey matter is 2 to 4 mm thick, and templates differ by a few millimetres.
+FARTHEST_SNAP = 10.0
+
+
+@dataclass(frozen=True)
+class VertexPatch:
+    """The vertices of a surface around one of them.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    hemisphere
+        ``"left"`` or ``"right"``.
+    vertex
+        Number of the vertex on the whole surface, from 0.
+    radius
+        How far the patch reaches along the surface [mm]; None or 0 for the vertex alone.
+    """
+
+    name: str
+    hemisphere: str
+    vertex: int
+    radius: float | None = DEFAULT_RADIUS
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        if self.radius is not None and not (np.isfinite(self.radius) and self.radius >= 0):
+            msg = f"seed {self.name!r}: radius={self.radius} mm; give 0 or more"
+            raise SeedError(msg)
+
+    @property
+    def definition(self) -> str:
+        """What it is, in words."""
+        where = f"vertex {self.vertex} of the {self.hemisphere} surface"
+        return f"{self.radius:g} mm along the surface around {where}" if self.radius else where
+
+    @property
+    def source(self) -> str:
+        """Patches come from no file."""
+        return ""
+
+    def weights(self, space: Space) -> SeedWeights:
+        """Return equal weights for the vertices of the patch.
+
+        Raises
+        ------
+        SeedError
+            If the space has no such vertex, or a radius is given and the surface is not known.
+        """
+        if isinstance(space, Grid) or self.hemisphere not in space.slices:
+            what = "a volume" if isinstance(space, Grid) else f"made of {', '.join(space.slices)}"
+            msg = f"seed {self.name!r}: {self.definition}, but the run is {what}; give a seed that it has"
+            raise SeedError(msg)
+        part = space.part(self.hemisphere)
+        place = np.flatnonzero(part.places == self.vertex)
+        if not place.size:
+            why = (
+                "lies in the medial wall" if 0 <= self.vertex < part.vertices else "does not exist"
+            )
+            msg = (
+                f"seed {self.name!r}: vertex {self.vertex} {why}; the {self.hemisphere} surface has "
+                f"vertices 0 to {part.vertices - 1}"
+            )
+            raise SeedError(msg)
+        return _patch(self, space, part, int(place[0]), self.radius)
+
+
+def _patch(
+    seed: Any, space: PartedSpace, part: Part, place: int, radius: float | None
+) -> SeedWeights:
+    """Listen to the places of a surface within a distance of one of them."""
+    start = space.slices[part.name].start
+    if not radius:
+        return SeedWeights(np.array([start + place]), np.ones(1))
+    if part.surface is None:
+        msg = (
+            f"seed {seed.name!r}: a radius needs to know where the vertices lie; give the surface "
+            "(surfaces=, --surface-left, --surface-right), or radius 0"
+        )
+        raise SeedError(msg)
+    usable = np.zeros(part.vertices, dtype=bool)
+    usable[part.places] = True
+    vertex = part.places[[place]]
+    found = geodesic_distances(edge_graph(part.surface, usable), vertex, radius)
+    place_of = np.full(part.vertices, -1)
+    place_of[part.places] = np.arange(part.size)
+    places = np.unique(place_of[np.append(found.indices, vertex)])
+    return SeedWeights(start + places, np.full(places.size, 1 / places.size))
+
+
+def sphere_on_parts(seed: Any, space: PartedSpace) -> SeedWeights:
+    """Snap a coordinate to the nearest place, and take what is around it.
+
+    On a surface the radius runs along it; among voxels it is a ball.
+
+    Raises
+    ------
+    SeedError
+        If no place is known, or none is near.
+    """
+    places = space.all_coordinates()
+    known = np.isfinite(places).all(axis=1)
+    if not known.any():
+        msg = (
+            f"seed {seed.name!r}: coordinates need to know where the vertices lie; give the surface "
+            f"(surfaces=, --surface-left, --surface-right), or a vertex: {seed.name}=lh:vertex:1234"
+        )
+        raise SeedError(msg)
+    distance = np.where(known, np.linalg.norm(places - np.array(seed.center), axis=1), np.inf)
+    nearest = int(np.argmin(distance))
+    if distance[nearest] > FARTHEST_SNAP:
+        msg = (
+            f"seed {seed.name!r}: the nearest vertex or voxel is {distance[nearest]:.1f} mm from "
+            f"{seed.center}; at most {FARTHEST_SNAP:g} mm is allowed. Is it in the space of the surface?"
+        )
+        raise SeedError(msg)
+    name = next(name for name, span in space.slices.items() if span.start <= nearest < span.stop)
+    part, span = space.part(name), space.slices[name]
+    if part.kind == "surface":
+        listens = _patch(seed, space, part, nearest - span.start, seed.radius)
+        where = f"vertex {part.places[nearest - span.start]} of the {name} surface"
+    else:
+        ball = np.flatnonzero(_voxels_of(space) & (distance <= (seed.radius or 0.0)))
+        ball = np.union1d(ball, [nearest])
+        listens, where = SeedWeights(ball, np.full(ball.size, 1 / ball.size)), f"a voxel of {name}"
+    note = f"snapped to {where}, {distance[nearest]:.1f} mm away"
+    return SeedWeights(listens.voxels, listens.weights, note)
+
+
+def _voxels_of(space: PartedSpace) -> NDArray[np.bool_]:
+    return np.concatenate([np.full(part.size, part.kind == "voxels") for part in space.parts])
+
+
+def mask_on_parts(seed: Any, image: Any, space: PartedSpace) -> SeedWeights:
+    """Listen to a map in proportion to its values.
+
+    Raises
+    ------
+    SeedError
+        If it has negative values or none above 0.
+    """
+    values, _ = load_on_parts(image, space, f"map of seed {seed.name!r}")
+    values = np.where(np.isfinite(values), values, 0)
+    if (values < 0).any():
+        msg = f"seed {seed.name!r}: {seed.definition} has negative values; weights of 0 or more are wanted"
+        raise SeedError(msg)
+    return _proportional(seed, values)
+
+
+def label_on_parts(seed: Any, atlas: Any, label: int | str, space: PartedSpace) -> SeedWeights:
+    """Listen to the places of one label, by number or by the name that the file tells.
+
+    Raises
+    ------
+    SeedError
+        If there is no such label.
+    """
+    values, names = load_on_parts(atlas, space, f"atlas of seed {seed.name!r}")
+    index = names.get(label) if isinstance(label, str) else int(label)
+    if index is None:
+        near = difflib.get_close_matches(str(label), names, n=3, cutoff=0.3) or list(names)[:3]
+        msg = f"seed {seed.name!r}: the atlas has no region {label!r}; near are {few(near)}"
+        raise SeedError(msg)
+    if not (values == index).any():
+        present = np.unique(values[values != 0]).astype(int).tolist()
+        msg = f"seed {seed.name!r}: no place has label {index}; the atlas holds {few(present)}"
+        raise SeedError(msg)
+    return _proportional(seed, values == index)
+
+
+def _proportional(seed: Any, values: Array | NDArray[np.bool_]) -> SeedWeights:
+    places = np.flatnonzero(values)
+    if not places.size:
+        msg = f"seed {seed.name!r}: {seed.definition} is empty; values above 0 are wanted"
+        raise SeedError(msg)
+    weights = values[places].astype(np.float64)
+    return SeedWeights(places, weights / weights.sum())

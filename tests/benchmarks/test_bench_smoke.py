@@ -1,0 +1,50 @@
+"""The benchmarks run, on a phantom of a thousand voxels: what they find there means nothing."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+pytestmark = pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="the benchmarks are not here")
+
+
+def run(script, *arguments):
+    command = [sys.executable, str(BENCHMARKS / script), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.mark.full
+def test_the_table_is_made(work):
+    files = work / "results.json", work / "page.md"
+    printed = run(
+        *("bench.py", "--cases", "tiny", "--repeats", 1, "--nilearn-repeats", 0),
+        *("--seeds", 5, "--work", work, "--json", files[0], "--page", files[1]),
+    )
+    found = json.loads(files[0].read_text())["cases"]["tiny"]
+    assert {"floor", "seedmap none", "seedmap operator", "seedmap many"} <= set(found)
+    assert all(one["wall"] > 0 and one["peak"] > 0 for one in found.values() if "wall" in one)
+    assert "| 12 mm, 60 volumes" in printed
+    assert "| 12 mm, 60 volumes" in files[1].read_text()
+
+
+@pytest.mark.full
+def test_what_is_lost_is_found(work):
+    stored = work / "stored.json"
+    options = ("--work", work, "--run", "tiny", "--repeats", 1, "--stored", stored)
+    run("check.py", "--store", *options)
+    found = json.loads(stored.read_text())
+    assert all(value > 0 for value in found.values())
+    stored.write_text(json.dumps({name: value / 100 for name, value in found.items()}))
+    with pytest.raises(AssertionError):
+        run("check.py", *options)
