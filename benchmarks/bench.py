@@ -40,21 +40,20 @@ def main() -> int:
     options.work.mkdir(parents=True, exist_ok=True)
     warm_up = {fact: make_data(options.work, "tiny")[fact] for fact in FACTS} | {"seeds": 1}
     names = [*options.cases, *([LARGE] if options.large else [])]
-    cases = {}
-    for name in names:
-        case = make_data(options.work, name)
-        given = {fact: case[fact] for fact in FACTS} | {"warm_up": warm_up}
-        found = measure_case(name, given, options)
-        cases[name] = {"title": case["title"], "bytes": file_sizes(case), **found}
     results = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "command": " ".join(["python", "benchmarks/bench.py", *sys.argv[1:]]),
         "machine": machine(),
-        "cases": cases,
+        "cases": {},
     }
-    print(summary(results))
-    options.json.write_text(json.dumps(results, indent=1) + "\n")
+    for name in names:
+        case = make_data(options.work, name)
+        given = {fact: case[fact] for fact in FACTS} | {"warm_up": warm_up}
+        found = measure_case(name, given, options)
+        results["cases"][name] = {"title": case["title"], "bytes": file_sizes(case), **found}
+        options.json.write_text(json.dumps(results, indent=1) + "\n")  # minutes lie in between
     options.page.write_text(page(results))
+    print(summary(results))
     return 0
 
 

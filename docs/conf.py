@@ -112,4 +112,5 @@ html_theme_options = {
     "footer_end": [],
 }
 html_sidebars = {"index": [], "start": [], "changes": []}
+html_context = {"default_mode": "auto"}  # dark where the reader's screen is
 html_show_sourcelink = False

@@ -82,7 +82,8 @@ for name, matrix in (("nilearn", theirs), ("seedmap", ours)):
 import nibabel as nib
 
 image = nib.load(run.func[0])
-data = image.get_fdata(dtype=np.float32)
+clean_data = image.get_fdata(dtype=np.float32)
+data = clean_data.copy()
 left = np.arange(data.shape[0]) < data.shape[0] // 2
 left = left if image.affine[0, 0] > 0 else ~left
 data[np.ix_(left, *map(np.arange, data.shape[1:3]), np.flatnonzero(~keep))] *= 1.3
@@ -117,7 +118,7 @@ def region_correlations(values):
     return np.corrcoef(cleaned.T)
 
 
-before = region_correlations(image.get_fdata(dtype=np.float32))
+before = region_correlations(clean_data)
 after = region_correlations(data)
 
 names = [region.name for region in run.truth.regions]

@@ -1,5 +1,7 @@
 """Thresholds as they are typed, and the clusters of maps whose clusters are known."""
 
+import json
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -7,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
+import seedmap as sm
+from seedmap.cli import main
 from seedmap.clusters import (
     Atlas,
     Threshold,
@@ -15,6 +19,7 @@ from seedmap.clusters import (
     open_atlas,
     parse_threshold,
 )
+from seedmap.datasets import make_phantom
 from seedmap.errors import ImageError, OptionError, SpaceMismatch
 from seedmap.images import Grid
 
@@ -189,3 +194,68 @@ def test_table_has_a_line_a_cluster(grid, volume):
     assert all(len(line.split("\t")) == len(head) for line in lines)
     row = dict(zip(head, lines[1].split("\t"), strict=True))
     assert (row["r"], row["z"], row["voxels"], row["size_mm3"]) == ("-0.95", "n/a", "3", "108")
+
+
+@pytest.fixture(scope="module")
+def phantom(tmp_path_factory):
+    return make_phantom(tmp_path_factory.mktemp("phantom"), voxel_size=12, n_frames=150)
+
+
+@pytest.fixture(scope="module")
+def maps(phantom):
+    return sm.seed_maps(phantom.func[0], "PCC=0,-52,18", confounds=phantom.confounds[0])
+
+
+def test_the_seeds_own_neighbourhood_is_left_out(maps):
+    beyond = maps.passed("PCC", "r>0.3")
+    inside = np.zeros(beyond.size, dtype=bool)
+    inside[maps.near[0]] = True
+    assert (beyond & inside).any()
+    away, all_of_it = maps.clusters("PCC", 0.3), maps.clusters("PCC", 0.3, near=True)
+    assert sum(one.voxels for one in away) == (beyond & ~inside).sum()
+    assert sum(one.voxels for one in all_of_it) == beyond.sum()
+    assert max(abs(one.r) for one in away) < max(abs(one.r) for one in all_of_it)
+
+
+def test_clusters_of_q_and_z_agree_with_the_maps(maps):
+    for threshold in ("q<0.1", "z>2.5"):
+        for one in maps.clusters("PCC", threshold):
+            assert one.q < 0.1 or threshold[0] == "z"
+            assert abs(one.z) > 2.5 or threshold[0] == "q"
+            assert np.sign(one.z) == np.sign(one.r)
+
+
+def test_a_run_writes_clusters_and_draws_z(phantom, tmp_path, capsys):
+    arguments = ["run", str(phantom.func[0]), "--seed", "PCC=0,-52,18", "--threshold", "z>2.5"]
+    arguments += ["--confounds", str(phantom.confounds[0]), "--out", str(tmp_path / "out")]
+    arguments += ["--atlas", str(phantom.folder / "planted_dseg.nii.gz")]
+    assert main(arguments) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "clusters with |z| > 2.5, away from the seed" in printed
+    (table,) = (tmp_path / "out").glob("*_seed-PCC_clusters.tsv")
+    rows = [line.split("\t") for line in table.read_text().splitlines()]
+    assert {"LIPL", "mPFC", "RIPL"} & {row[-2] for row in rows[1:]}
+    about = json.loads(table.with_suffix(".json").read_text())
+    assert about["Threshold"] == "z>2.5"
+    assert about["Atlas"].endswith("planted_dseg.nii.gz")
+    drawn = {path.name.split("seed-PCC_")[-1] for path in (tmp_path / "out/figures").glob("*.png")}
+    assert {"stat-r_statmap.png", "stat-z_statmap.png"} < drawn
+    (page,) = (tmp_path / "out").glob("*_report.html")
+    text = page.read_text()
+    assert "voxels" in text
+    assert "|z| &gt; 2.5" in text
+    assert 'id="clusters"' in text
+
+
+@pytest.mark.parametrize(
+    "options", [("--uncertainty", "none"), ("--measure", "lagged")], ids=["no z", "lagged"]
+)
+def test_thresholds_of_maps_that_there_will_not_be_are_refused(phantom, tmp_path, capsys, options):
+    out = tmp_path / "out"
+    arguments = ["run", str(phantom.func[0]), "--seed", "PCC=0,-52,18", "--threshold", "q<0.05"]
+    assert main([*arguments, *options, "--out", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "--threshold q<0.05" in error
+    assert " ".join(options) in error
+    assert not out.exists()

@@ -115,7 +115,9 @@ def test_neighbours_of_a_jump_are_dropped_with_their_reason():
     displacement = np.zeros(10)
     displacement[5] = 3
     rules = Scrubbing(fd_threshold=0.5, before=1, after=2)
-    chosen = Strategy(name="x", scrubbing=rules).choose(table_of(framewise_displacement=displacement))
+    chosen = Strategy(name="x", scrubbing=rules).choose(
+        table_of(framewise_displacement=displacement)
+    )
     assert np.flatnonzero(~chosen.keep).tolist() == [4, 5, 6, 7]
     assert chosen.censored["framewise_displacement > 0.5 mm"] == (5,)
     assert chosen.censored["1 before or 2 after such a frame"] == (4, 6, 7)
@@ -153,7 +155,9 @@ def test_unknown_names_bring_near_ones():
 
 def test_a_strategy_of_ones_own(tmp_path, fmriprep):
     path = tmp_path / "mine.yaml"
-    path.write_text("base: 24P\ncolumns: [csf, white_matter]\nscrubbing: {fd_threshold: 5, after: 1}\n")
+    path.write_text(
+        "base: 24P\ncolumns: [csf, white_matter]\nscrubbing: {fd_threshold: 5, after: 1}\n"
+    )
     strategy = read_strategy(path)
     assert (strategy.name, strategy.motion, strategy.scrubbing.after) == ("mine", "full", 1)
     assert len(strategy.choose(*fmriprep).columns) == 26

@@ -4,6 +4,7 @@ import os
 import re
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,14 @@ from seedmap._checks import Array, Keep
 from seedmap.analysis.files import label_of
 from seedmap.analysis.maps import SeedFacts
 from seedmap.errors import ImageError, OptionError, SeedError, SeedmapWarning, SpaceMismatch
-from seedmap.images import Grid, Run, load_image
+from seedmap.images import Grid, Mesh, PartedSpace, Run, Space, load_image, load_on_parts
 from seedmap.seeds import Seed, SeriesSeed, Sphere, parse_seed
 from seedmap.spatial import (
     SeedWeights,
     Template,
     epi_mask,
     mean_volume,
+    standard_surfaces,
     template_mask,
 )
 from seedmap.temporal import Cleaning
@@ -31,6 +33,7 @@ __all__ = [
     "mask_source",
     "parse_n_jobs",
     "parse_seeds",
+    "place_surfaces",
     "seed_facts",
     "warn_of_low_coverage",
 ]
@@ -118,6 +121,8 @@ def find_mask(mask_img: Any, run: Run, keep: Keep) -> NDArray[np.bool_] | None:
     """Return the mask (x, y, z), or None where the background mask is found while reading."""
     if mask_img is None or (isinstance(mask_img, str) and mask_img == "background"):
         return None
+    if isinstance(run.space, PartedSpace):
+        return _mask_on_parts(mask_img, run.space)
     if isinstance(mask_img, str) and mask_img in TEMPLATES:
         return template_mask(run.space, TEMPLATES[mask_img])
     if isinstance(mask_img, str) and mask_img == "epi":
@@ -137,8 +142,29 @@ def find_mask(mask_img: Any, run: Run, keep: Keep) -> NDArray[np.bool_] | None:
     return mask
 
 
+def _mask_on_parts(mask_img: Any, space: PartedSpace) -> NDArray[np.bool_]:
+    """Return a mask of surfaces or grayordinates, shape (positions,)."""
+    if isinstance(mask_img, str) and mask_img in (*TEMPLATES, "epi"):
+        msg = f"mask_img={mask_img!r} is a rule for volumes; give a surface map, or leave it out"
+        raise OptionError(msg)
+    values, _ = load_on_parts(mask_img, space, "mask")
+    mask = np.nan_to_num(values) != 0
+    if not mask.any():
+        msg = "the mask is empty; it should be 1 in the brain and 0 elsewhere"
+        raise ImageError(msg)
+    return mask
+
+
+def place_surfaces(run: Run) -> Run:
+    """Say where the vertices of a standard mesh lie, if the user has not."""
+    space = run.space
+    if not isinstance(space, Mesh) or all(part.surface is not None for part in space.parts):
+        return run
+    return replace(run, space=space.with_surfaces(standard_surfaces(space)))
+
+
 def _check_grid(grid: Grid, run: Run, source: str) -> None:
-    if grid.same_grid(run.space):
+    if not isinstance(run.space, Grid) or grid.same_grid(run.space):
         return
     if grid.shape != run.space.shape:
         found, wanted = f"shape {grid.shape}", f"{run.space.shape}"
@@ -180,7 +206,7 @@ def parse_n_jobs(n_jobs: int | None) -> int:
 
 
 def seed_facts(
-    seeds: Sequence[Seed | SeriesSeed], weights: Sequence[SeedWeights], grid: Grid
+    seeds: Sequence[Seed | SeriesSeed], weights: Sequence[SeedWeights], grid: Space
 ) -> tuple[SeedFacts, ...]:
     """Describe the seeds as they fall on a grid; refuse those that miss its mask.
 
@@ -199,7 +225,8 @@ def seed_facts(
         if coverage == 0:
             raise SeedError(_outside(seed, listens, grid))
         center = seed.center if isinstance(seed, Sphere) else _center(listens, grid)
-        facts.append(SeedFacts(seed.name, seed.definition, center, listens.voxels.size, coverage))
+        definition = f"{seed.definition} ({listens.note})" if listens.note else seed.definition
+        facts.append(SeedFacts(seed.name, definition, center, listens.voxels.size, coverage))
     return tuple(facts)
 
 
@@ -214,17 +241,21 @@ def warn_of_low_coverage(facts: Sequence[SeedFacts]) -> None:
             warnings.warn(msg, SeedmapWarning, stacklevel=3)
 
 
-def _outside(seed: Seed, listens: SeedWeights, grid: Grid) -> str:
-    distance = np.linalg.norm(grid.coordinates() - np.array(_center(listens, grid)), axis=1).min()
+def _outside(seed: Seed, listens: SeedWeights, space: Space) -> str:
+    """Say that a seed misses the mask, and by how much where that is known."""
+    center, how_far = _center(listens, space), ""
+    if center is not None:
+        distance = np.linalg.norm(space.coordinates() - np.array(center), axis=1)
+        how_far = f"; the nearest sample is {np.nanmin(distance):.1f} mm from its centre"
     return (
         f"seed {seed.name!r}: none of its {listens.voxels.size} voxels ({seed.definition}) lies in the "
-        f"mask; the nearest brain voxel is {distance:.1f} mm from its centre. Are the coordinates in "
-        "the space of the run?"
+        f"mask{how_far}. Are the coordinates in the space of the run?"
     )
 
 
-def _center(listens: SeedWeights, grid: Grid) -> tuple[float, float, float]:
-    """Return the centre of mass of a seed [mm]."""
-    voxels = np.stack(np.unravel_index(listens.voxels, grid.shape), axis=1)
-    center: Array = listens.weights @ grid.to_mm(voxels)
+def _center(listens: SeedWeights, space: Space) -> tuple[float, float, float] | None:
+    """Return the centre of mass of a seed [mm]; None where its places are not known."""
+    center: Array = listens.weights @ space.places(listens.voxels)
+    if not np.isfinite(center).all():
+        return None
     return tuple(float(value) for value in np.round(center, 2))  # type: ignore[return-value]

@@ -13,7 +13,7 @@ import numpy as np
 
 from seedmap._version import __version__
 from seedmap.clusters import Atlas, Threshold, clusters_table
-from seedmap.images import MapKind, staged_folder, stem_of, write_text, write_volume
+from seedmap.images import MapKind, staged_folder, stem_of, write_map, write_text
 
 if TYPE_CHECKING:
     from seedmap.analysis.maps import SeedFacts, SeedMaps
@@ -94,7 +94,7 @@ def source_stem(source: str) -> str:
     if not re.fullmatch(r"sub-[A-Za-z0-9+]+(_[a-zA-Z]+-[A-Za-z0-9+]+)*_[A-Za-z0-9]+", stem):
         return re.sub(r"\s+", "-", stem)
     entities = stem.split("_")[:-1]
-    return "_".join(part for part in entities if not part.startswith("desc-"))
+    return "_".join(part for part in entities if not part.startswith(("desc-", "hemi-")))
 
 
 def sibling_mask(source: str) -> Path | None:
@@ -122,9 +122,10 @@ def save_maps(maps: "SeedMaps", folder: str | Path) -> list[Path]:
         for facts in maps.provenance.seeds:
             for stat in maps.stats:
                 name = f"{stem}_seed-{label_of(facts.name)}_stat-{stat}{desc}_statmap"
-                write_volume(stage / f"{name}.nii.gz", maps.to_img(facts.name, stat))
+                values, codes = maps.values(facts.name, stat), maps.provenance.codes
+                written = write_map(stage / name, values, maps.space, MAP_KINDS[stat], codes)
                 write_text(stage / f"{name}.json", _json(_sidecar(maps, facts, stat)))
-                names += [f"{name}.nii.gz", f"{name}.json"]
+                names += [*(path.name for path in written), f"{name}.json"]
             name = f"{stem}_seed-{label_of(facts.name)}_timeseries.tsv"
             column = maps.seed_series[:, maps.index(facts.name)]
             write_text(stage / name, _table(label_of(facts.name), column))

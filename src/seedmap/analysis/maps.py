@@ -16,7 +16,7 @@ from seedmap.clusters import Atlas, Cluster, Threshold, find_clusters, parse_thr
 from seedmap.connectivity import fisherz, q_values
 from seedmap.errors import OptionError
 from seedmap.figures import plot_map, plot_series
-from seedmap.images import Grid, volume_image
+from seedmap.images import Space, map_image
 from seedmap.temporal import Cleaning
 
 __all__ = ["Provenance", "SeedFacts", "SeedMaps"]
@@ -131,7 +131,7 @@ class SeedMaps:
     ----------
     seeds : tuple of str
         Names of the seeds, in the order of the maps.
-    space : Grid
+    space : Grid, Mesh or Grayordinates
         Where the samples lie.
     r : ndarray of float32, shape (seeds, samples)
         The correlation that ``provenance.measure`` names; Pearson's by default. It is the partial
@@ -155,7 +155,7 @@ class SeedMaps:
     """
 
     seeds: tuple[str, ...]
-    space: Grid
+    space: Space
     r: NDArray[np.float32]
     seed_series: Array
     sample_series: Array
@@ -263,19 +263,14 @@ class SeedMaps:
         return np.stack([self.values(seed, stat) for seed in self.seeds])
 
     def to_img(self, seed: str, stat: str = "r") -> Any:
-        """Return one map as a nibabel image on the run's grid.
+        """Return one map as an image of the run's kind: a volume, a surface or CIFTI.
 
         0 outside the mask, NaN where a sample is constant or not finite in the run.
         """
         return self._image(self.values(seed, stat), stat)
 
     def _image(self, values: Array, stat: str) -> Any:
-        return volume_image(
-            self.space.unmask(values),
-            self.space,
-            kind=MAP_KINDS[stat],
-            codes=self.provenance.codes,
-        )
+        return map_image(values, self.space, MAP_KINDS[stat], self.provenance.codes)
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write every map with its sidecar, and the seeds' series, into a folder.

@@ -4,7 +4,7 @@
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from seedmap.analysis.door import (
     mask_source,
     parse_n_jobs,
     parse_seeds,
+    place_surfaces,
     seed_facts,
 )
 from seedmap.analysis.measures import Measure, check_measure, frames_of_lag
@@ -27,7 +28,7 @@ from seedmap.confounds import ConfoundTable, read_confounds
 from seedmap.errors import ImageError, TooFewFrames
 from seedmap.images import Run, open_run
 from seedmap.seeds import Seed, SeriesSeed
-from seedmap.spatial import Extracted, SeedWeights, extract, fwhm_to_sigma
+from seedmap.spatial import Extracted, SeedWeights, extract, smoothing_of
 from seedmap.temporal import (
     Cleaning,
     CleaningMatrices,
@@ -182,6 +183,7 @@ def prepare(  # noqa: PLR0913  the options of `seed_maps`
     sample_mask: ArrayLike | None = None,
     mask_img: Any = None,
     t_r: float | None = None,
+    surfaces: Mapping[str, Any] | None = None,
     cleaning: Cleaning | None = None,
     smoothing_fwhm: float | Sequence[float | None] | None = 6.0,
     choice: Choice | None = None,
@@ -189,7 +191,7 @@ def prepare(  # noqa: PLR0913  the options of `seed_maps`
 ) -> Prepared:
     """Parse and check everything, and write the cleaning out; only headers are read."""
     choice = choice or Choice()
-    run = open_run(bold, t_r)
+    run = place_surfaces(open_run(bold, t_r, surfaces))
     chosen = parse_seeds(seeds, run)
     jobs = parse_n_jobs(n_jobs)
     cleaning = cleaning or Cleaning()
@@ -200,7 +202,7 @@ def prepare(  # noqa: PLR0913  the options of `seed_maps`
     given = read_confounds(confounds)
     table = None if given is None else given.for_frames(keep)
     matrices = _matrices(run, cleaning, keep, table)
-    fwhm_to_sigma(smoothing_fwhm, run.space.voxel_sizes)  # refuses widths that make no sense
+    smoothing_of(run.space, smoothing_fwhm)  # refuses widths that make no sense
     weights = [seed.weights(run.space) for seed in chosen if not isinstance(seed, SeriesSeed)]
     mask = find_mask(mask_img, run, keep)
     if mask is not None:
@@ -229,7 +231,7 @@ def read(prepared: Prepared, progress: Callable[[int, int], None] | None = None)
         run,
         keep,
         mask=prepared.mask,
-        sigma=fwhm_to_sigma(prepared.smoothing_fwhm, run.space.voxel_sizes),
+        sigma=smoothing_of(run.space, prepared.smoothing_fwhm),
         seeds=prepared.weights,
         n_jobs=prepared.jobs,
         on_frame=_counter(progress, int(keep.sum())),

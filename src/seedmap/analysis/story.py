@@ -1,7 +1,7 @@
 """The story of one run, top to bottom: open, smooth, clean, correlate."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,7 +34,7 @@ from seedmap.analysis.prepare import Choice, Preflight, Prepared, prepare, read
 from seedmap.connectivity import correlate
 from seedmap.connectivity.correlation import OnBlock
 from seedmap.errors import SeedError, SeedmapWarning, TooFewFrames
-from seedmap.images import Grid
+from seedmap.images import Space
 from seedmap.seeds import Seed, SeriesSeed
 from seedmap.spatial import Extracted, SeedWeights, neighbourhood
 from seedmap.temporal import Cleaning
@@ -53,6 +53,7 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
     sample_mask: ArrayLike | None = None,
     mask_img: Any = None,
     t_r: float | None = None,
+    surfaces: Mapping[str, Any] | None = None,
     cleaning: Cleaning | None = None,
     smoothing_fwhm: float | Sequence[float | None] | None = 6.0,
     measure: Measure = "correlation",
@@ -70,7 +71,8 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
     Parameters
     ----------
     bold
-        Path of a 4-D image, nibabel image, list of 3-D ones, or an opened `Run`.
+        Path of a 4-D image, nibabel image, list of 3-D ones, surfaces by hemisphere as
+        ``{"left": path, "right": path}``, a CIFTI series, or an opened `Run`: see `open_run`.
     seeds
         One seed or several: `Sphere`, `MaskSeed`, `Region`, `SeriesSeed`, or text as
         `parse_seed` reads it.
@@ -86,6 +88,9 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
         ``"background"``, nilearn's default.
     t_r
         Repetition time [s]. None takes that of the JSON beside the run, else of its header.
+    surfaces
+        Where the vertices of a surface run lie, by hemisphere: surface files or nilearn's meshes.
+        Needed to smooth on a surface and for seeds by coordinates; None knows fsaverage5's.
     cleaning
         How the run is cleaned; None is ``Cleaning()``, the reference example's.
     smoothing_fwhm
@@ -134,6 +139,7 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
         sample_mask=sample_mask,
         mask_img=mask_img,
         t_r=t_r,
+        surfaces=surfaces,
         cleaning=cleaning,
         smoothing_fwhm=smoothing_fwhm,
         choice=Choice(measure, max_lag, uncertainty),
@@ -254,7 +260,7 @@ def _certainty(
 def _near(
     seeds: Sequence[Seed | SeriesSeed],
     weights: Sequence[SeedWeights],
-    grid: Grid,
+    grid: Space,
     smoothing_fwhm: float | Sequence[float | None] | None,
 ) -> Iterator[NDArray[np.int64]]:
     """List each seed's own neighbourhood: its voxels and one smoothing width around them."""

@@ -19,11 +19,15 @@ from seedmap.cli.study_options import (
     StudySeedOptions,
     spell_out,
 )
+from seedmap.errors import MissingFile
 from seedmap.participants.find import Participant, find_participants
+from seedmap.participants.ledger import new_work_folder
+from seedmap.participants.methods import methods_text
+from seedmap.participants.pages import write_study_page
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.run import Result
 from seedmap.participants.schedule import Pool, job_script
-from seedmap.participants.study import Plan, plan_study, run_study
+from seedmap.participants.study import Plan, gather, plan_study, run_study
 from seedmap.temporal import Cleaning
 
 __all__ = ["bids", "spell_out"]
@@ -64,6 +68,11 @@ def bids(  # noqa: PLR0913  the three places of a BIDS App, and its groups of op
     """
     screen = Screen(call.quiet, call.verbose)
     recipe = _recipe(bids_dir, seeds, denoise, cleaning, analysis)
+    if call.boilerplate_only:
+        screen.out.print("\n\n".join(methods_text(recipe)), soft_wrap=True, markup=False)
+        return 0
+    if call.reports_only:
+        return _write_page(screen, recipe, output_dir)
     needs_confounds = any(strategy.name != "none" for strategy in recipe.strategies)
     participants = find_participants(
         recipe.root,
@@ -109,6 +118,17 @@ def _recipe(
         threshold=analysis.threshold,
         command=shlex.join(["seedmap", *sys.argv[1:]]),
     )
+
+
+def _write_page(screen: Screen, recipe: Recipe, out: Path) -> int:
+    """Write the study's page anew from what earlier calls left."""
+    entries = gather(out)
+    if not entries:
+        msg = f"{out}: no results are there, so there is nothing to report; run without --reports-only"
+        raise MissingFile(msg)
+    write_study_page(recipe, entries, out, new_work_folder(out))
+    screen.facts([("Look at", str(out / "index.html"))])
+    return SOME_FAILED if any(one.state == "failed" for one in entries) else 0
 
 
 def _run(

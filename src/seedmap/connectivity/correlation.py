@@ -24,8 +24,9 @@ SEEDS_TOGETHER = 64
 # A series of which the cleaning leaves less than this share is constant but for rounding of
 # float32 (6e-8, times the square root of some hundred frames).
 NOTHING_LEFT = 1e-6
-# The same for series in float64, measured against their whole size: the mean is part of it.
-ROUNDING = 1e-12
+# The same for series in float64, measured against their whole size: the mean is part of it. A run's
+# own coordinates, from the squares of its cleaning, take away all but some 1e-12 of a mean.
+ROUNDING = 1e-10
 
 
 def pearson(series: Array, seed_series: Array) -> Array:

@@ -50,6 +50,10 @@ __all__ = [
 # Singular values below this share of the largest count for nothing: a Butterworth filter has no
 # sharp rank, and what it lets through at a thousandth no longer moves a correlation.
 RANK_TOLERANCE = 1e-3
+# Slow cosines among the regressors leave the bias of long lags nearly undetermined (condition
+# numbers of 1e3 to 2e5). Directions below this share of the largest are taken as 0, or their noise
+# would swamp the estimate; without cosines none lies below it.
+UNBIASED = 1e-2
 # The noise memory we allow for. A shorter window misses narrow resonances of physiology.
 WINDOW_SECONDS = 100.0
 # Samples transformed together: their spectra (about 1 MB) then stay in the processor's cache.
@@ -293,7 +297,7 @@ def _unbias(residual_maker: Array, position: NDArray[np.intp], lags: int) -> NDA
     kept = np.bincount(position)
     unseen = np.correlate(kept, kept, "full")[len(kept) - 1 :][:lags] == 0
     expected[unseen] = expected[:, unseen] = 0
-    return np.asarray(np.linalg.pinv(expected, rcond=1e-8), dtype=np.float64)
+    return np.asarray(np.linalg.pinv(expected, rcond=UNBIASED), dtype=np.float64)
 
 
 def _rank(passing: Array) -> int:

@@ -6,6 +6,7 @@
 from seedmap.images.cifti import cifti_image
 from seedmap.images.gifti import hemisphere_of, load_surface
 from seedmap.images.labels import load_on_parts
+from seedmap.images.maps import map_image, write_map
 from seedmap.images.opening import open_run
 from seedmap.images.parts import Grayordinates, Mesh, Part, PartedSpace, Surface
 from seedmap.images.run import Run, Space, Timing, stem_of
@@ -41,10 +42,12 @@ __all__ = [
     "load_image",
     "load_on_parts",
     "load_surface",
+    "map_image",
     "open_run",
     "staged_folder",
     "stem_of",
     "volume_image",
+    "write_map",
     "write_text",
     "write_volume",
 ]

@@ -98,6 +98,11 @@ class LoadedFrames(FrameStream):
         if self._keeper is not None:
             self._keeper.used(frame.values.nbytes)
 
+    @override
+    def close(self) -> None:
+        with self._lock:
+            self._indices = iter(())
+
 
 class PageKeeper:
     """Lets the memory of a file-backed array go now and then; its values stay in the file.

@@ -224,14 +224,18 @@ def _complete(
 ) -> tuple[RunInputs, list[str]]:
     """Find what belongs to a run."""
     problems: list[str] = []
-    tables = [n for n in names if n.suffix == "timeseries" and n.entities.get("desc") == "confounds"]
+    tables = [
+        n for n in names if n.suffix == "timeseries" and n.entities.get("desc") == "confounds"
+    ]
     masks = [n for n in names if n.suffix == "mask" and n.entities.get("desc") == "brain"]
     of_run = {k: v for k, v in bold.entities.items() if k not in FORMS}
     table = _belonging(key, "table of confounds", of_run, tables, ".tsv", problems)
     about = _belonging(key, "JSON of the confounds", of_run, tables, ".json", problems)
     mask = _belonging(key, "brain mask", bold.without("desc"), masks, VOLUMES, problems)
     if needs[0] and table is None and not problems:
-        problems.append(f"{key}: no table of confounds (desc-confounds_timeseries.tsv) lies beside it")
+        problems.append(
+            f"{key}: no table of confounds (desc-confounds_timeseries.tsv) lies beside it"
+        )
     if needs[1] and mask is None and not problems:
         problems.append(
             f"{key}: no brain mask ({bold.path.name.replace('_bold', '_mask')} with desc-brain) lies "

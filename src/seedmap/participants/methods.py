@@ -66,7 +66,11 @@ def _cleaning_words(recipe: Recipe) -> str:
     steps = ["a linear trend was removed"] if cleaning.detrend else []
     if cleaning.filter and cleaning.needs_t_r:
         low = f"from {cleaning.high_pass:g} Hz" if cleaning.high_pass else ""
-        high = f"to {cleaning.low_pass:g} Hz" if cleaning.low_pass and cleaning.filter != "cosine" else ""
+        high = (
+            f"to {cleaning.low_pass:g} Hz"
+            if cleaning.low_pass and cleaning.filter != "cosine"
+            else ""
+        )
         band = " ".join(part for part in (low, high) if part)
         steps.append(f"a {cleaning.filter} filter passed fluctuations {band}")
     done = " and ".join(steps) or "neither trend nor band was removed"
@@ -84,7 +88,9 @@ def _took(strategy: Strategy) -> str:
     if strategy.wm_csf != "none":
         taken.append(f"mean signals of white matter and CSF{EXPANSIONS[strategy.wm_csf]}")
     if strategy.global_signal != "none":
-        taken.append(f"the global signal{EXPANSIONS[strategy.global_signal].replace('their', 'its')}")
+        taken.append(
+            f"the global signal{EXPANSIONS[strategy.global_signal].replace('their', 'its')}"
+        )
     if strategy.compcor != "none":
         most = f"up to {strategy.n_compcor} " if strategy.n_compcor else ""
         taken.append(f"{most}{COMPCOR[strategy.compcor]} (Behzadi et al. 2007) and slow cosines")

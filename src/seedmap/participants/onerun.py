@@ -88,9 +88,7 @@ def open_inputs(recipe: Recipe, inputs: RunInputs) -> RunWork:
     high_passed = recipe.cleaning.filter is not None and recipe.cleaning.high_pass is not None
     metadata = _metadata(inputs.confounds_json)
     chosen = tuple(
-        strategy.choose(
-            table, metadata, high_passed=high_passed, dummy_scans=recipe.dummy_scans
-        )
+        strategy.choose(table, metadata, high_passed=high_passed, dummy_scans=recipe.dummy_scans)
         for strategy in recipe.strategies
     )
     _check_time(recipe, run, chosen)
@@ -145,7 +143,9 @@ def _listening(
             missing.append(str(error))
             continue
         if mask is not None and not mask.ravel()[on_grid.voxels].any():
-            missing.append(f"seed {seed.name!r}: none of its voxels lies in the brain mask of the run")
+            missing.append(
+                f"seed {seed.name!r}: none of its voxels lies in the brain mask of the run"
+            )
             continue
         there.append(
             seed

@@ -62,16 +62,16 @@ def strategy_page(recipe: Recipe, done: StrategyWork, figures: Path) -> Strategy
     )
 
 
-def _draw(
-    maps: SeedMaps, seed: str, recipe: Recipe, figures: Path, done: StrategyWork
-) -> Picture:
+def _draw(maps: SeedMaps, seed: str, recipe: Recipe, figures: Path, done: StrategyWork) -> Picture:
     """Draw one map into the folder of figures."""
     from seedmap.analysis import label_of, source_stem
     from seedmap.figures import save_figure
 
     figures.mkdir(parents=True, exist_ok=True)
     label = done.chosen.strategy.label
-    name = f"{source_stem(maps.provenance.source)}_seed-{label_of(seed)}_stat-r_desc-{label}_statmap"
+    name = (
+        f"{source_stem(maps.provenance.source)}_seed-{label_of(seed)}_stat-r_desc-{label}_statmap"
+    )
     png, pdf = save_figure(maps.plot(seed, threshold=recipe.threshold), figures / name)
     pdf.unlink()
     data = png.read_bytes()

@@ -4,6 +4,7 @@ It knows no scheduler. What goes wrong is a value, not an exception: one partici
 stops nobody else's work.
 """
 
+import os
 import time
 import traceback
 import warnings
@@ -87,10 +88,10 @@ class _Outcome:
     pages: list[RunPage] = field(default_factory=list)
     combined: list[str] = field(default_factory=list)
 
-    def failed(self, where: str, error: Exception) -> None:
-        """Note an error as a value."""
+    def failed(self, where: str, error: Exception, root: Path) -> None:
+        """Note an error as a value; paths in it are relative to the data set."""
         self.lasting = self.lasting and isinstance(error, SeedmapError)
-        text = " ".join(str(error).split())
+        text = " ".join(str(error).split()).replace(f"{root}{os.sep}", "")
         known = isinstance(error, SeedmapError)
         self.problems.append(text if known else f"{where}: {type(error).__name__}: {text}")
         self.tracebacks.append("".join(traceback.format_exception(error)))
@@ -191,9 +192,7 @@ def _log_of(entry: Entry) -> str:
     return next((f.path for f in entry.files if f.path.endswith("_error.txt")), "")
 
 
-def _fresh(
-    recipe: Recipe, participant: Participant, out: Path, work: Path, blank: Entry
-) -> Result:
+def _fresh(recipe: Recipe, participant: Participant, out: Path, work: Path, blank: Entry) -> Result:
     """Do the work in a hidden folder and move its results into place."""
     with stage_of(work, participant.label) as stage:
         outcome = _analyse(recipe, participant, stage / RESULTS)
@@ -232,13 +231,13 @@ def _analyse(recipe: Recipe, participant: Participant, folder: Path) -> _Outcome
         except OutputError:
             raise
         except Exception as error:  # noqa: BLE001  a failure is a value here
-            outcome.failed(inputs.name, error)
+            outcome.failed(inputs.name, error, recipe.root)
     try:
         _combine(recipe, participant, folder, outcome)
     except OutputError:
         raise
     except Exception as error:  # noqa: BLE001  a failure is a value here
-        outcome.failed(f"sub-{participant.label}", error)
+        outcome.failed(f"sub-{participant.label}", error, recipe.root)
     return outcome
 
 
@@ -316,7 +315,9 @@ def _combine(recipe: Recipe, participant: Participant, folder: Path, outcome: _O
             by_frames = recipe.combine_by == "frames"
             maps = combine_maps([maps for _, maps in together], name, by_frames=by_frames)
             label = next(s.label for s in recipe.strategies if s.name == strategy)
-            place = _place(inputs[0] if recipe.combine == "session" else replace(inputs[0], session=""))
+            place = _place(
+                inputs[0] if recipe.combine == "session" else replace(inputs[0], session="")
+            )
             about = {
                 "Strategy": strategy,
                 "Sources": [uri(one.bold, recipe.root) for one in inputs],
@@ -336,7 +337,9 @@ def _groups(
     """Put runs together that differ in no more than what is combined over."""
     groups: dict[str, list[tuple[RunInputs, SeedMaps]]] = {}
     for inputs, maps in done:
-        groups.setdefault(_combined_name(inputs, dropped=_dropped(recipe)), []).append((inputs, maps))
+        groups.setdefault(_combined_name(inputs, dropped=_dropped(recipe)), []).append(
+            (inputs, maps)
+        )
     return groups
 
 

@@ -103,7 +103,9 @@ def share_of(pool: Pool, items: int, needed: float) -> Share:
     needed
         The most memory that one item takes [bytes].
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     memory = pool.mem_gb * 1e9 if pool.mem_gb else _memory_there()
     fitting = max(1, int(USABLE * memory / max(needed, 1.0)))
     workers = max(1, min(pool.nprocs or cores, fitting, max(items, 1)))
@@ -112,7 +114,10 @@ def share_of(pool: Pool, items: int, needed: float) -> Share:
 
 def _memory_there() -> float:
     """Return the machine's memory, or what of it this process may use [bytes]."""
-    limits = [Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")]
+    limits = [
+        Path("/sys/fs/cgroup/memory.max"),
+        Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+    ]
     found = [float("inf")]
     for path in limits:
         if path.is_file() and (text := path.read_text().strip()).isdecimal():

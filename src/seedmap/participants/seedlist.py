@@ -163,7 +163,9 @@ def read_atlas(path: Path, regions: Sequence[str] = ()) -> list[PlacedSeed]:
     numbers = [int(value) for value in present if value > 0]
     names = _names(path)
     known = {number: names.get(number, f"region{number}") for number in numbers}
-    wanted = list(known) if not regions else [n for text in regions for n in _found(text, known, path)]
+    wanted = (
+        list(known) if not regions else [n for text in regions for n in _found(text, known, path)]
+    )
     return [placed(Region(known[number], path, number)) for number in dict.fromkeys(wanted)]
 
 

@@ -357,9 +357,7 @@ def _presets() -> Iterator[Strategy]:
         name="scrubbing", motion="full", wm_csf="full", cosines="with", scrubbing=scrubbing
     )
     yield Strategy(name="compcor", motion="full", compcor="anat_combined", cosines="with")
-    yield Strategy(
-        name="ica_aroma", wm_csf="basic", cosines="with", desc="smoothAROMAnonaggr"
-    )
+    yield Strategy(name="ica_aroma", wm_csf="basic", cosines="with", desc="smoothAROMAnonaggr")
 
 
 PRESETS = {strategy.name: strategy for strategy in _presets()}
@@ -473,6 +471,10 @@ def _check_keys(content: Mapping[str, Any], known: set[str], path: Path) -> None
     for key in content:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(known))}"
+            hint = (
+                f"; did you mean {near[0]!r}?"
+                if near
+                else f"; known are {', '.join(sorted(known))}"
+            )
             msg = f"{path}: a strategy has no {key!r}{hint}"
             raise OptionError(msg)

@@ -136,9 +136,7 @@ def gather(out: Path, results: Sequence[Result] = ()) -> list[Entry]:
     return list(known.values())
 
 
-def _results(
-    recipe: Recipe, plan: Plan, out: Path, pool: Pool, work: Path
-) -> Generator[Result]:
+def _results(recipe: Recipe, plan: Plan, out: Path, pool: Pool, work: Path) -> Generator[Result]:
     """Give participants to workers; a lost worker is a failed participant."""
     function = partial(_work_on, recipe, out, work)
     for participant, outcome in run_each(function, plan.todo, pool, plan.share):

@@ -45,7 +45,7 @@ def trace(
     threshold
         Where a dashed line is drawn.
     """
-    height, top = 96.0, 8.0
+    height, top = 96.0, 24.0
     low, high = 0.0, float(np.nanmax(values, initial=threshold or 0.0)) * 1.05 or 1.0
     x = LEFT + (np.arange(values.size) + 0.5) / values.size * PLOT
     y = top + height * (1 - (values - low) / (high - low))
@@ -53,15 +53,23 @@ def trace(
     parts += [f'<polyline class="line" points="{points}"/>' for points in _pieces(x, y)]
     if threshold is not None:
         at = top + height * (1 - threshold / high)
-        parts.append(f'<line class="limit" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
-    parts += [_label(LEFT - 6, top + 10, f"{high:.2g}", "end"), _label(LEFT - 6, top + height, "0", "end")]
+        parts.append(
+            f'<line class="limit" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
+        )
+    parts += [
+        _label(LEFT - 6, top + 10, f"{high:.2g}", "end"),
+        _label(LEFT - 6, top + height, "0", "end"),
+    ]
     end = f"{values.size * t_r:.0f} s" if t_r else f"{values.size} frames"
-    parts += [_label(LEFT, top + height + 16, "0"), _label(WIDTH - RIGHT, top + height + 16, end, "end")]
+    parts += [
+        _label(LEFT, top + height + 16, "0"),
+        _label(WIDTH - RIGHT, top + height + 16, end, "end"),
+    ]
     censored = int(np.count_nonzero(~keep))
     finite = values[np.isfinite(values)]
     mean = f"mean {finite.mean():.3g}" if finite.size else "no values"
     alt = f"{name} over time: {mean}; {censored} of {keep.size} frames censored."
-    return _svg(top + height + 22, alt, [*parts, _label(LEFT + 6, top + 14, name)])
+    return _svg(top + height + 22, alt, [*parts, _label(LEFT, top - 8, name)])
 
 
 def histogram(before: Array, after: Array, *, name: str) -> str:
@@ -79,8 +87,12 @@ def histogram(before: Array, after: Array, *, name: str) -> str:
         )
         parts.append(f'<polyline class="{kind}" points="{steps}"/>')
     for tick in (-1, -0.5, 0, 0.5, 1):
-        parts.append(_label(LEFT + (tick + 1) / 2 * PLOT, top + height + 16, _minus(tick), "middle"))
-    spread = [float(np.nanmedian(v)) if np.isfinite(v).any() else float("nan") for v in (before, after)]
+        parts.append(
+            _label(LEFT + (tick + 1) / 2 * PLOT, top + height + 16, _minus(tick), "middle")
+        )
+    spread = [
+        float(np.nanmedian(v)) if np.isfinite(v).any() else float("nan") for v in (before, after)
+    ]
     alt = f"{name}: median {spread[0]:.2f} before cleaning, {spread[1]:.2f} after."
     parts += [
         _label(LEFT + 10, top + 18, "before", kind="before-text"),
@@ -98,7 +110,9 @@ def scatter(x: Array, y: Array, *, name: str, across: str) -> str:
     px, py = LEFT + x / far * PLOT, top + height * (1 - y) / 2
     parts = [_frame(top, height)]
     middle = top + height / 2
-    parts.append(f'<line class="limit" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{middle}" y2="{middle}"/>')
+    parts.append(
+        f'<line class="limit" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{middle}" y2="{middle}"/>'
+    )
     parts += [
         f'<circle class="dot" cx="{a:.1f}" cy="{b:.1f}" r="2"/>'
         for a, b in zip(px, py, strict=True)

@@ -84,7 +84,10 @@ class StrategyPage:
     def reasons(self) -> list[tuple[str, str]]:
         """Dropped frames in words, by reason."""
         return [
-            (reason, f"{len(frames)}: {', '.join(map(str, frames[:30]))}{' ...' if len(frames) > 30 else ''}")
+            (
+                reason,
+                f"{len(frames)}: {', '.join(map(str, frames[:30]))}{' ...' if len(frames) > 30 else ''}",
+            )
             for reason, frames in self.censored.items()
         ]
 
@@ -155,14 +158,22 @@ class ParticipantPage:
 def render_participant(page: ParticipantPage, date: datetime | None = None) -> str:
     """Make the page of a participant: HTML5 with pictures and style inside; it loads nothing."""
     strategies = listed(list(dict.fromkeys(s.name for run in page.runs for s in run.strategies)))
-    summary = f"{count(len(page.runs), 'run')} analysed with {strategies}." if page.runs else "No run could be analysed."
-    return environment().get_template("participant.html.j2").render(
-        page=page,
-        summary=summary,
-        number=number,
-        percent=percent,
-        versions=library_versions(),
-        date=f"{(date or datetime.now(UTC)).astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+    summary = (
+        f"{count(len(page.runs), 'run')} analysed with {strategies}."
+        if page.runs
+        else "No run could be analysed."
+    )
+    return (
+        environment()
+        .get_template("participant.html.j2")
+        .render(
+            page=page,
+            summary=summary,
+            number=number,
+            percent=percent,
+            versions=library_versions(),
+            date=f"{(date or datetime.now(UTC)).astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+        )
     )
 
 

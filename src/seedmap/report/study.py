@@ -76,7 +76,11 @@ class MotionEffect:
         with np.errstate(invalid="ignore", divide="ignore"):
             size = np.abs(self.r) * np.sqrt(free / (1 - self.r**2))
         finite = np.isfinite(size)
-        return float(np.mean(size[finite] > t.ppf(1 - ALPHA / 2, free))) if finite.any() else float("nan")
+        return (
+            float(np.mean(size[finite] > t.ppf(1 - ALPHA / 2, free)))
+            if finite.any()
+            else float("nan")
+        )
 
     @property
     def slope(self) -> float:
@@ -150,12 +154,16 @@ def render_study(page: StudyPage, date: datetime | None = None) -> str:
     failed = sum(state == "failed" for state in states.values())
     summary = f"{len(states)} participants, {len(states) - failed} complete"
     summary += f", {failed} failed in whole or in part." if failed else "."
-    return environment().get_template("study.html.j2").render(
-        page=page,
-        summary=summary,
-        number=number,
-        percent=percent,
-        fewest=FEWEST,
-        versions=library_versions(),
-        date=f"{(date or datetime.now(UTC)).astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+    return (
+        environment()
+        .get_template("study.html.j2")
+        .render(
+            page=page,
+            summary=summary,
+            number=number,
+            percent=percent,
+            fewest=FEWEST,
+            versions=library_versions(),
+            date=f"{(date or datetime.now(UTC)).astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+        )
     )

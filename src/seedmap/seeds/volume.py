@@ -204,7 +204,7 @@ class Region:
             present = np.unique(values[values != 0]).astype(np.int64)
             msg = (
                 f"seed {self.name!r}: {self.source or 'the atlas'} has no region {index}; it holds "
-                f"{present.size}, {few(present.tolist())}"
+                f"{present.size} regions: {few(present.tolist())}"
             )
             raise SeedError(msg)
         return _weights_from(inside, grid, space, "nearest", self)
