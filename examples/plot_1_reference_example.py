@@ -153,7 +153,7 @@ display = plotting.plot_stat_map(
     title="Posterior cingulate: correlation",
 )
 display.add_markers([centre], marker_color="g", marker_size=300)
-display.savefig(results / "pcc_correlation.pdf")  # at last, for a paper
+display.savefig(results / "pcc_correlation.pdf")  # lines stay lines, for a paper
 
 print(f"{(results / 'pcc_correlation.pdf').stat().st_size / 1000:.0f} kB of PDF")
 

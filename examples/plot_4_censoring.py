@@ -135,9 +135,9 @@ axes.axhline(0, color="black", linewidth=0.5)
 plt.show()
 
 # %%
-# Much of the left side now seems to move with the left motor cortex, though nothing was planted
-# there, and its true partner on the right has become weaker: the spoilt values came through the
-# filter. Our correlations of the same regions, from the spoilt run:
+# Much of the left side and the midline now seems to move with the left motor cortex, though nothing
+# was planted there, and its true partner on the right has become weaker: the spoilt values came
+# through the filter. Our correlations of the same regions, from the spoilt run:
 
 for target in np.array(names)[others]:
     r = run.truth.region_mean(spoilt_map.to_img("LMotor").get_fdata(), target)

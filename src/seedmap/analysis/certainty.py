@@ -44,7 +44,7 @@ Uncertainty = Literal["operator", "xdf", "naive"]
 # Below this, a z rests on a variance that is itself poorly known.
 FEW_DOF = 10.0
 # Lags of the noise that are told, and samples that they are averaged over.
-TOLD_LAGS, TOLD_SAMPLES = 10, 2000
+TOLD_LAGS, TOLD_SAMPLES, STRETCH = 10, 2000, 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,8 +154,11 @@ def estimators(
 
 def noise_told(estimator: Estimator, series: NDArray[np.float32]) -> tuple[float, ...]:
     """Return the median noise autocorrelation over some samples, from lag 1 on."""
-    step = max(1, series.shape[1] // TOLD_SAMPLES)
-    noise = noise_autocovariance(estimator.tables, estimator.residuals(series[:, ::step]))
+    # Some stretches of neighbours: a series may lie in a file, of which single samples, one here
+    # and one there, would touch every page.
+    starts = np.linspace(0, max(series.shape[1] - STRETCH, 0), TOLD_SAMPLES // STRETCH).astype(int)
+    told = np.concatenate([series[:, start : start + STRETCH] for start in np.unique(starts)], axis=1)
+    noise = noise_autocovariance(estimator.tables, estimator.residuals(told))
     with np.errstate(invalid="ignore", divide="ignore"):
         lags = np.nanmedian(noise[1 : TOLD_LAGS + 1] / noise[:1], axis=1)
     return tuple(round(float(lag), 4) for lag in lags)

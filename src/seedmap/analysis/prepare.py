@@ -28,7 +28,7 @@ from seedmap.confounds import ConfoundTable, read_confounds
 from seedmap.errors import ImageError, TooFewFrames
 from seedmap.images import Run, open_run
 from seedmap.seeds import Seed, SeriesSeed
-from seedmap.spatial import Extracted, SeedWeights, extract, smoothing_of
+from seedmap.spatial import Extracted, SeedWeights, extract, parse_memory, smoothing_of
 from seedmap.temporal import (
     Cleaning,
     CleaningMatrices,
@@ -155,6 +155,7 @@ class Prepared:
     coordinates: Coordinates
     choice: Choice
     jobs: int
+    max_memory: float | None = None
 
     def preflight(self) -> Preflight:
         """Say what the analysis will leave and cost."""
@@ -188,6 +189,7 @@ def prepare(  # noqa: PLR0913  the options of `seed_maps`
     smoothing_fwhm: float | Sequence[float | None] | None = 6.0,
     choice: Choice | None = None,
     n_jobs: int | None = None,
+    max_memory: float | str | None = None,
 ) -> Prepared:
     """Parse and check everything, and write the cleaning out; only headers are read."""
     choice = choice or Choice()
@@ -221,6 +223,7 @@ def prepare(  # noqa: PLR0913  the options of `seed_maps`
         own_coordinates(matrices.on_kept),
         choice,
         jobs,
+        parse_memory(max_memory),
     )
 
 
@@ -235,6 +238,7 @@ def read(prepared: Prepared, progress: Callable[[int, int], None] | None = None)
         seeds=prepared.weights,
         n_jobs=prepared.jobs,
         on_frame=_counter(progress, int(keep.sum())),
+        max_memory=prepared.max_memory,
     )
     _check_alive(run, extracted)
     return extracted
@@ -253,7 +257,7 @@ def _matrices(
 
 def _check_alive(run: Run, extracted: Extracted) -> None:
     """Refuse a run in which nothing changes; the first volume is already subtracted."""
-    if not extracted.series.any():
+    if not extracted.series[-1].any() and not extracted.series.any():
         msg = (
             f"{run.source}: none of the {extracted.grid.n_samples} voxels in the mask changes over "
             "time; a series was wanted. Is the image all zero, or one volume repeated? Check it"

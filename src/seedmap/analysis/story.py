@@ -34,7 +34,7 @@ from seedmap.analysis.prepare import Choice, Preflight, Prepared, prepare, read
 from seedmap.connectivity import correlate
 from seedmap.connectivity.correlation import OnBlock
 from seedmap.errors import SeedError, SeedmapWarning, TooFewFrames
-from seedmap.images import Space
+from seedmap.images import PageKeeper, Space
 from seedmap.seeds import Seed, SeriesSeed
 from seedmap.spatial import Extracted, SeedWeights, neighbourhood
 from seedmap.temporal import Cleaning
@@ -60,6 +60,7 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
     max_lag: float = 8.0,
     uncertainty: Uncertainty | None = "operator",
     n_jobs: int | None = None,
+    max_memory: float | str | None = None,
     progress: Callable[[int, int], None] | None = None,
     on_ready: Callable[[Preflight], None] | None = None,
 ) -> SeedMaps:
@@ -111,6 +112,9 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
         fisherz only.
     n_jobs
         Threads that may be busy at once; None or -1 for as many as there are processors.
+    max_memory
+        Most memory that the process should take: bytes, or text such as ``"2GB"``. A run whose
+        series would not fit is held in a temporary file, with the same numbers; None sets no limit.
     progress
         Called as ``progress(done, total)`` while frames are read, from any thread.
     on_ready
@@ -144,6 +148,7 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
         smoothing_fwhm=smoothing_fwhm,
         choice=Choice(measure, max_lag, uncertainty),
         n_jobs=n_jobs,
+        max_memory=max_memory,
     )
     if on_ready is not None:
         on_ready(prepared.preflight())
@@ -188,14 +193,20 @@ def _found(
     gathered, on_measure = gathering or (None, None)
     dof = np.empty((len(prepared.seeds), extracted.grid.n_samples), dtype=np.float32)
     estimating = _estimating(prepared, extracted, raw, dof)
+    keeper = PageKeeper(extracted.series)
     found = correlate(
         prepared.coordinates.into,
         extracted.series,
         raw,
         extracted.reference,
         prepared.jobs,
-        in_turn(on_measure, *(on_dof for _, on_dof in estimating)),
+        in_turn(
+            on_measure,
+            *(on_dof for _, on_dof in estimating),
+            lambda _, block: keeper.used(block.nbytes),
+        ),
     )
+    keeper.forget()
     found.r[:, extracted.unusable] = np.nan
     _check_left(prepared, found.r)
     result = measured(choice.measure, found, gram, gathered, len(matrices.L))

@@ -66,6 +66,9 @@ class RunOptions:
     n_jobs: int | None = None
     """Threads that may be busy at once; all processors if not given."""
 
+    max_memory: str | None = None
+    """Most memory to take, such as 2GB; a longer run is held in a temporary file. No limit if not given."""
+
     def table(self) -> ConfoundTable | None:
         """Read the confounds and choose their columns."""
         table = read_confounds(list(self.confounds))

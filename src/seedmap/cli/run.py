@@ -93,6 +93,7 @@ def analyse(
             max_lag=measure.max_lag,
             uncertainty=options.uncertainty,
             n_jobs=options.n_jobs,
+            max_memory=options.max_memory,
             progress=progress,
             on_ready=on_ready,
         )

@@ -108,6 +108,7 @@ class Session:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _slow: threading.Lock = field(default_factory=threading.Lock)
     _thread: threading.Thread | None = None
+    _last_look: tuple[Any, ...] = ()
 
     def begin(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Clean the run for the first time."""
@@ -211,6 +212,10 @@ class Session:
         """
         recipe = self.cleaned.recipe
         with self._lock:
+            look = (seed.center, seed.radius, recipe)
+            if look == self._last_look:  # drawn again, but not anew
+                return self.looked_at
+            self._last_look = look
             self.looked_at += 1
             entry = {
                 "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),

@@ -118,9 +118,14 @@ class PageKeeper:
     def used(self, size: int) -> None:
         """Say that ``size`` more bytes were read or written."""
         self._used += size
-        if self._mapped is not None and self._used > KEPT_PAGES:
+        if self._used > KEPT_PAGES:
+            self.forget()
+
+    def forget(self) -> None:
+        """Let all pages go now."""
+        self._used = 0
+        if self._mapped is not None:
             self._mapped.madvise(mmap.MADV_DONTNEED)
-            self._used = 0
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What was done to a study, in words that may be used as they are, and what to cite."""
 
 from collections.abc import Iterator
+from importlib.resources import files
 
 from seedmap._version import __version__
 from seedmap.participants.recipe import Recipe
@@ -19,16 +20,6 @@ COMPCOR = {
     "anat_separated": "anatomical CompCor components of white matter and of cerebrospinal fluid",
     "temporal": "temporal CompCor components",
 }
-BIBLIOGRAPHY = (
-    ("biswal1995", "article", "Biswal, Bharat and Yetkin, F. Zerrin and Haughton, Victor M. and Hyde, James S.", "Functional connectivity in the motor cortex of resting human brain using echo-planar {MRI}", "Magnetic Resonance in Medicine", "1995", "34", "537--541", "10.1002/mrm.1910340409"),
-    ("ciric2017", "article", "Ciric, Rastko and others", "Benchmarking of participant-level confound regression strategies for the control of motion artifact in studies of functional connectivity", "NeuroImage", "2017", "154", "174--187", "10.1016/j.neuroimage.2017.03.020"),
-    ("esteban2019", "article", "Esteban, Oscar and others", "{fMRIPrep}: a robust preprocessing pipeline for functional {MRI}", "Nature Methods", "2019", "16", "111--116", "10.1038/s41592-018-0235-4"),
-    ("power2012", "article", "Power, Jonathan D. and others", "Spurious but systematic correlations in functional connectivity {MRI} networks arise from subject motion", "NeuroImage", "2012", "59", "2142--2154", "10.1016/j.neuroimage.2011.10.018"),
-    ("behzadi2007", "article", "Behzadi, Yashar and others", "A component based noise correction method ({CompCor}) for {BOLD} and perfusion based {fMRI}", "NeuroImage", "2007", "37", "90--101", "10.1016/j.neuroimage.2007.04.042"),
-    ("worsley2002", "article", "Worsley, Keith J. and others", "A general statistical analysis for {fMRI} data", "NeuroImage", "2002", "15", "1--15", "10.1006/nimg.2001.0933"),
-)  # fmt: skip
-
-
 def methods_text(recipe: Recipe) -> Iterator[str]:
     """Word what is done to every run of a study, one paragraph a topic."""
     seeds = ", ".join(f"{seed.seed.name} ({seed.seed.definition})" for seed in recipe.seeds[:8])
@@ -132,8 +123,4 @@ def strategy_words(chosen: Chosen) -> str:
 
 def citations() -> str:
     """Return the references as BibTeX."""
-    return "\n".join(
-        f"@{kind}{{{key},\n  author = {{{author}}},\n  title = {{{title}}},\n  journal = {{{journal}}},\n"
-        f"  year = {{{year}}},\n  volume = {{{volume}}},\n  pages = {{{pages}}},\n  doi = {{{doi}}}\n}}\n"
-        for key, kind, author, title, journal, year, volume, pages, doi in BIBLIOGRAPHY
-    )
+    return files("seedmap.participants").joinpath("citations.bib").read_text(encoding="utf-8")

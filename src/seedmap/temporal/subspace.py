@@ -9,6 +9,7 @@ run needs fewer rows than frames, and no correlation changes.
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from seedmap._checks import Array, readonly
 
@@ -41,7 +42,9 @@ class Coordinates:
 def own_coordinates(cleaning: Array) -> Coordinates:
     """Find the coordinates of a cleaning on the kept frames, a matrix of shape (kept, kept)."""
     centred = cleaning - cleaning.mean(axis=0)
-    squares, directions = np.linalg.eigh(centred.T @ centred)
+    # Of matrices of this size, threads of BLAS cost more than they bring where others work, too.
+    with threadpool_limits(1, user_api="blas"):
+        squares, directions = np.linalg.eigh(centred.T @ centred)
     size = np.sqrt(np.clip(squares[::-1], 0.0, None))
     used = size > NEGLIGIBLE * size[0]
     return Coordinates(

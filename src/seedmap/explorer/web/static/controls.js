@@ -97,9 +97,9 @@ export class Controls {
       return app.trouble(`${"xyz"[wrong]}: a number in mm is wanted`);
     }
     app.trouble("");
-    app.state.at = place;
-    app.seedTo(place, false);
-    app.refresh();
+    const { named, name, radius } = app.state;
+    app.go({ seed: place, radius, name: named ? name : nameOf(place) });
+    app.state.named = named;
   }
 
   /** Three numbers pasted into one field fill all of them. */

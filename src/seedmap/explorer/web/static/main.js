@@ -24,11 +24,14 @@ class App {
     this.state = begin(run);
     this.view = this.viewOf();
     this.history = new History();
-    this.maps = new Maps((values, facts, query) => this.draw(values, facts, query), (text) => this.trouble(text));
+    this.maps = new Maps((values, facts, query) => this.draw(values, facts, query), (text) => this.refused(text));
     this.panes = [...document.querySelectorAll(".pane")].map((figure) => new Pane(figure, this));
     this.pins = new Pins($("pins"), { go: (pin) => this.go(pin), drop: (pin) => this.drop(pin) });
     this.controls = new Controls(this);
-    new ResizeObserver(() => this.refresh()).observe($("viewer"));
+    new ResizeObserver(() => {
+      this.refresh();
+      if (this.told) this.drawChart();
+    }).observe($("viewer"));
     addEventListener("hashchange", () => this.follow(location.hash.slice(1)));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.refresh());
     await this.follow(location.hash.slice(1));
@@ -40,6 +43,7 @@ class App {
     const [{ affine, shape, name }, grey] = await Promise.all([getJson("picture"), getBytes("underlay")]);
     this.underlay = new Volume(affine, shape, new Uint8Array(grey));
     this.underlay.key = name;
+    this.view.widen(this.underlay);
     this.refresh();
     this.tellSoon();
   }
@@ -50,6 +54,8 @@ class App {
     this.places = new Int32Array(places);
     const size = run.grid.shape.reduce((a, b) => a * b);
     this.map = new Volume(run.grid.affine, run.grid.shape, new Int16Array(size).fill(NOTHING));
+    this.brain = new Uint8Array(size);
+    for (const place of this.places) this.brain[place] = 1;
     this.full = 1;
     this.voxel = [0, 1, 2].map((k) => Math.hypot(...run.grid.affine.slice(0, 3).map((row) => row[k])));
   }
@@ -111,7 +117,12 @@ class App {
     this.refresh();
   }
 
+  /** Move the seed by hand; outside the brain it stays where it was. */
   seedTo(place, drag) {
+    if (!this.brain[this.map.at(place)]) {
+      if (!drag) this.settle();
+      return;
+    }
     this.state.seed = [...place];
     if (!this.state.named) this.state.name = nameOf(place);
     if (this.state.follow) this.state.at = [...place];
@@ -227,7 +238,8 @@ class App {
     if (facts.version !== this.run.version) return this.renew();
     this.trouble("");
     this.full = facts.full;
-    this.shown = { seed: [query.x, query.y, query.z], radius: query.radius, stat: "r", preview: facts.preview };
+    const { x, y, z, radius, name } = query;
+    this.shown = { state: { seed: [x, y, z], radius, name }, stat: "r", preview: facts.preview };
     this.r = facts.preview ? null : values;
     this.facts = facts;
     this.fill(values);
@@ -425,6 +437,18 @@ class App {
   written(value) {
     const stat = this.shown?.stat ?? "r";
     return Number.isFinite(value) ? `${stat} = ${value.toFixed(stat === "z" ? 2 : 3)}`.replace("-", "−") : "no value";
+  }
+
+  /** The server would not make this map: go back to the last that it made. */
+  refused(text) {
+    this.trouble(text);
+    if (!text || !this.shown) return;
+    this.history.forget(this.state);
+    Object.assign(this.state, this.shown.state, { at: [...this.shown.state.seed], named: false });
+    this.controls.show();
+    this.tellSoon();
+    this.writeLink();
+    this.refresh();
   }
 
   trouble(text) {

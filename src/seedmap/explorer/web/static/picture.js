@@ -7,7 +7,8 @@ const PAD = 14;
 
 export function pictureOf(app) {
   const { panes, state, run } = app, ink = app.ink(), look = app.look, stat = app.shown.stat;
-  const sizes = panes.map((pane) => [pane.canvas.clientWidth, pane.canvas.clientHeight]);
+  const cuts = panes.map((pane) => Math.max(0, pane.left - 2 * PAD)); // empty sides of a pane
+  const sizes = panes.map((pane, n) => [pane.canvas.clientWidth - 2 * cuts[n], pane.canvas.clientHeight]);
   const width = sizes.reduce((sum, [w]) => sum + w, 0) + 2 * PAD;
   const height = Math.max(...sizes.map(([, h]) => h)) + 70 + 2 * PAD;
   const canvas = Object.assign(document.createElement("canvas"), { width: width * SCALE, height: height * SCALE });
@@ -17,7 +18,9 @@ export function pictureOf(app) {
   c.fillRect(0, 0, width, height);
   let left = PAD;
   panes.forEach((pane, n) => {
-    c.drawImage(pane.canvas, left, PAD, ...sizes[n]);
+    const [w, h] = sizes[n], { ratio } = pane;
+    const middle = PAD + (Math.max(...sizes.map(([, tall]) => tall)) - h) / 2;
+    c.drawImage(pane.canvas, cuts[n] * ratio, 0, w * ratio, h * ratio, left, middle, w, h);
     left += sizes[n][0];
   });
   const foot = height - 52;

@@ -5,6 +5,8 @@ import { NOTHING, compose, sample } from "./volume.js";
 const MOST_PER_MM = 2; // pixels: finer than any run, and quick without a graphics card
 const AIR = -1; // no underlay has such a voxel
 const MARGIN = 6; // mm around the brain
+const MOST_WIDER = 20; // mm
+const VISIBLE = 40; // grey value
 // For each axis that is cut through: the axis to the right and the axis upwards.
 export const PLANES = [[1, 2], [0, 2], [0, 1]];
 export const NAMES = ["Sagittal", "Coronal", "Axial"];
@@ -16,6 +18,30 @@ export class View {
     this.low = low.map((value) => value - MARGIN);
     this.high = high.map((value) => value + MARGIN);
     this.radiological = false;
+  }
+
+  /** Make room for what the underlay shows beyond the brain's mask, but not for a neck. */
+  widen(underlay) {
+    const { shape, steps, data, affine } = underlay;
+    for (let axis = 0; axis < 3; axis++) {
+      const [a, b] = PLANES[axis];
+      const seen = (index) => {
+        for (let i = 0; i < shape[a]; i += 2) {
+          for (let j = 0, p = index * steps[axis] + i * steps[a]; j < shape[b]; j += 2, p += 2 * steps[b]) {
+            if (data[p] > VISIBLE) return true;
+          }
+        }
+        return false;
+      };
+      let first = 0, last = shape[axis] - 1;
+      while (first < last && !seen(first)) first++;
+      while (last > first && !seen(last)) last--;
+      const row = affine[axis];
+      if (Math.abs(row[axis]) < 1e-6 || Math.abs(row[a]) + Math.abs(row[b]) > 1e-6) continue; // turned: leave it
+      const ends = [first, last].map((index) => row[axis] * index + row[3]).sort((x, y) => x - y);
+      this.low[axis] = Math.max(this.low[axis] - MOST_WIDER, Math.min(this.low[axis], ends[0] - MARGIN));
+      this.high[axis] = Math.min(this.high[axis] + MOST_WIDER, Math.max(this.high[axis], ends[1] + MARGIN));
+    }
   }
 
   size(axis) {
@@ -49,7 +75,7 @@ export class Slice {
       this.key = "";
     }
     const place = this.place(view, at, width, height);
-    const key = [at[this.axis], view.flipped(h), underlay.key].join();
+    const key = [at[this.axis], view.flipped(h), underlay.key, view.low, view.high].join();
     if (key !== this.key) {
       sample(underlay, place, width, height, this.grey, AIR);
       this.key = key;
@@ -216,14 +242,15 @@ function drawSeed(c, pane, state, ink) {
 
 function drawLetters(c, pane, ink) {
   const [h, v] = PLANES[pane.axis], { clientWidth, clientHeight } = pane.canvas;
+  const aside = Math.max(8, pane.left - 8);
   const [low, high] = pane.view.flipped(h) ? [...ENDS[h]].reverse() : ENDS[h];
   c.fillStyle = ink.letters;
   c.font = "600 12px system-ui, sans-serif";
   c.textBaseline = "middle";
   c.textAlign = "left";
-  c.fillText(low, 8, clientHeight / 2);
+  c.fillText(low, aside, clientHeight / 2);
   c.textAlign = "right";
-  c.fillText(high, clientWidth - 8, clientHeight / 2);
+  c.fillText(high, clientWidth - aside, clientHeight / 2);
   c.textAlign = "center";
   c.fillText(ENDS[v][1], clientWidth / 2, 12);
   c.fillText(ENDS[v][0], clientWidth / 2, clientHeight - 10);

@@ -120,6 +120,15 @@ export class History {
     this.now = this.entries.length - 1;
   }
 
+  /** A seed that turned out to be none. */
+  forget({ seed, radius }) {
+    const last = this.entries[this.now];
+    if (!last || three(last.seed) !== three(seed) || last.radius !== radius) return;
+    this.entries.splice(this.now, 1);
+    this.now = Math.min(this.now, this.entries.length) - 1;
+    if (this.now < 0 && this.entries.length) this.now = 0;
+  }
+
   step(by) {
     const next = this.now + by;
     if (next < 0 || next >= this.entries.length) return null;
