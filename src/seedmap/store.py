@@ -40,7 +40,8 @@ CUT_OFF = 3e-6
 # As in `seedmap.connectivity.correlate`: of less than this share of a series nothing is left.
 NOTHING_LEFT = 1e-6
 BLOCK = 8192
-HALF = 1000.0  # rests are scaled to this root mean square, far from both ends of half precision
+WHOLE = 32767  # what is needed less exactly is kept as whole numbers of 16 bits, scaled by sample
+AT_ONCE = 1 << 15  # scores worked out together, so that they stay in the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,10 +160,14 @@ class StoredRun:
         """Give nu of every seed with every sample: one product of small tables."""
         tables = self.tables
         noise = noise_autocovariance(tables, residuals)
-        shared = (tables.shared @ noise) / (tables.passed @ noise)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            nu = shared.T.astype(np.float32) @ self._array("noise").astype(np.float32)
-            return np.divide(1.0, nu, out=nu)
+        shared = ((tables.shared @ noise) / (tables.passed @ noise)).T.astype(np.float32)
+        passed = tables.passed.astype(np.float32)
+        stored, nu = self._array("noise"), np.empty((len(shared), self.space.n_samples), np.float32)
+        for at in range(0, nu.shape[1], BLOCK):
+            part = stored[:, at : at + BLOCK].astype(np.float32)  # its scale falls out
+            with np.errstate(divide="ignore", invalid="ignore"):
+                np.divide(passed @ part, shared @ part, out=nu[:, at : at + BLOCK])
+        return nu
 
     @cached_property
     def tables(self) -> NoiseTables:
@@ -202,8 +207,18 @@ def quick_z(r: Array, dof: Array) -> NDArray[np.float32]:
     ----------
     Hill (1970), Commun. ACM 13, 617, doi:10.1145/355598.362775.
     """
-    r = np.clip(np.asarray(r, dtype=np.float32), -LARGEST_R, LARGEST_R)
-    n = np.asarray(dof, dtype=np.float32) - 1
+    r, dof = np.broadcast_arrays(np.asarray(r, np.float32), np.asarray(dof, np.float32))
+    z = np.empty(r.shape, dtype=np.float32)
+    flat, flat_r, flat_dof = z.reshape(-1), r.reshape(-1), dof.reshape(-1)
+    for at in range(0, z.size, AT_ONCE):
+        part = slice(at, at + AT_ONCE)
+        flat[part] = _quick_z(flat_r[part], flat_dof[part])
+    return z
+
+
+def _quick_z(r: NDArray[np.float32], dof: NDArray[np.float32]) -> NDArray[np.float32]:
+    r = np.clip(r, -LARGEST_R, LARGEST_R)
+    n = dof - 1
     with np.errstate(invalid="ignore"):
         n = np.where(n >= 2, n, np.float32(np.nan))
         a = n - np.float32(0.5)
@@ -211,8 +226,7 @@ def quick_z(r: Array, dof: Array) -> NDArray[np.float32]:
         w = -a * np.log1p(-r * r)
         above = ((np.float32(-0.4) * w - np.float32(3.3)) * w - 24) * w - np.float32(85.5)
         factor = (above / (np.float32(0.8) * w * w + 100 + b) + w + 3) / b + 1
-        z = factor * np.sqrt(w)
-    return np.copysign(z, r).astype(np.float32)
+        return np.copysign(factor * np.sqrt(w), r)
 
 
 def write_stored(
@@ -248,7 +262,7 @@ def write_stored(
     size[size <= NOTHING_LEFT * np.sqrt(np.einsum("ij,ij->j", smooth.series, smooth.series))] = np.nan
     size[smooth.unusable] = np.nan
     others = _others(directions, matrices)
-    rest, scale = _halved(_blocks(BlockCleaner(others.T, plain.reference), plain))
+    rest, scale = _whole_numbers(_blocks(BlockCleaner(others.T, plain.reference), plain))
     tables = noise_tables(matrices.L, matrices.R, matrices.keep, t_r or np.inf)
     arrays = {
         "smooth": clean / size,
@@ -374,24 +388,24 @@ def _others(directions: Array, matrices: CleaningMatrices) -> Array:
     return np.ascontiguousarray(whole[:, taken.shape[1] :])
 
 
-def _halved(values: NDArray[np.float32]) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
-    """Scale every sample's values for half precision."""
-    size = np.sqrt(np.mean(np.square(values), axis=0)) if len(values) else np.ones(values.shape[1])
-    scale = np.where(size > 0, size / HALF, 1.0).astype(np.float32)
-    return (values / scale).astype(np.float16), scale
+def _whole_numbers(values: Array) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+    """Write every sample's values (n, samples) as whole numbers and a scale; 0 for what is not finite."""
+    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    scale = np.abs(values).max(axis=0, initial=0.0) / WHOLE
+    scale = np.where(scale > 0, scale, 1.0).astype(np.float32)
+    return np.rint(values / scale).astype(np.int16), scale
 
 
 def _noise(
     tables: NoiseTables, matrices: CleaningMatrices, part: Extracted
-) -> NDArray[np.float16]:
-    """Give every sample's noise autocovariance, scaled to a cleaned variance of 1, (lags, samples)."""
+) -> NDArray[np.int16]:
+    """Give every sample's noise autocovariance, each on a scale of its own, (lags, samples)."""
     basis = matrices.noise_basis.astype(np.float32)
-    found = np.empty((tables.lags, part.series.shape[1]), dtype=np.float16)
+    found = np.empty((tables.lags, part.series.shape[1]), dtype=np.int16)
     for at in range(0, part.series.shape[1], BLOCK):
         raw = part.series[:, at : at + BLOCK]
         noise = noise_autocovariance(tables, raw - basis @ (basis.T @ raw))
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            found[:, at : at + BLOCK] = noise / (tables.passed @ noise)
+        found[:, at : at + BLOCK], _ = _whole_numbers(noise)
     return found
 
 

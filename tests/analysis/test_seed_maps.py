@@ -266,7 +266,7 @@ def test_seed_in_another_space_warns(tmp_path, image, phantom):
         ([(0, -52, 18)], "a seed is a tuple; give a Sphere"),
         ("PCC", "cannot be read"),
         (sm.Sphere("far", (500, 0, 0)), "lies outside the image"),
-        (sm.Sphere("corner", (90, 90, 108), radius=4), "nearest brain voxel is"),
+        (sm.Sphere("corner", (90, 90, 108), radius=4), "nearest sample is"),
     ],
 )
 def test_bad_seeds(bold, seeds, words):

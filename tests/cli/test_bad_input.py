@@ -185,7 +185,7 @@ CASES = {
     ),
     "seed outside the brain": Case(
         lambda s: [s.bold, "--seed", "PCC=84,-120,80"],
-        ("'PCC'", "none of its", "nearest brain voxel is 7", "Are the coordinates"),
+        ("'PCC'", "none of its", "nearest sample is 7", "Are the coordinates"),
     ),
     "seed outside the background mask": Case(
         lambda s: [s.bold, "--seed", "PCC=84,-120,80", "--mask", "background"],

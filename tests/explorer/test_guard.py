@@ -5,6 +5,7 @@ import http.client
 import json
 import socket
 import threading
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -210,7 +211,7 @@ def test_many_random_requests_from_two_windows(client, explorer):
     """A thousand requests, some nonsense, some cut off: no error, no memory that grows."""
     random = np.random.default_rng(3)
     places = random.uniform(-90, 90, (1000, 3)).round(1)
-    threads = threading.active_count()
+    threads, before = threading.active_count(), resident()
 
     def one(number):
         x, y, z = places[number]
@@ -223,7 +224,15 @@ def test_many_random_requests_from_two_windows(client, explorer):
         found = set(pool.map(one, range(1000)))
     assert found <= {0, 200, 204, 422}
     assert threading.active_count() - threads < 60
+    assert resident() - before < 60 << 20
     assert client.status(f"/api/map?{PLACE}&n=1000&w=0") == 200
+
+
+def resident():
+    """Return the memory of this process, which is the server's, too; 0 where nobody tells."""
+    told = Path("/proc/self/statm")
+    pages = int(told.read_text().split()[1]) if told.exists() else 0
+    return pages * 4096
 
 
 def hang_up(client, path):

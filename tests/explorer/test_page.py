@@ -76,9 +76,30 @@ def test_a_seed_outside_the_brain_is_refused_with_a_sentence(look):
     window = look()
     window.type_seed((0, -52, 190))
     assert "outside the image" in window.page.inner_text("#trouble")
+    assert window.seed() != [0, -52, 190]
     window.type_seed(PCC)
     assert window.page.inner_text("#trouble") == ""
     window.complaints.clear()  # the browser itself notes the refusal
+
+
+def test_a_click_outside_the_brain_moves_the_crosshair_alone(look):
+    window = look()
+    window.type_seed(PCC)
+    window.click((85, -52, 18))
+    assert window.seed() == list(PCC)
+    assert window.read("seedmap.state.at") == [85, -52, 18]
+    assert window.page.inner_text("#value") == "\N{EN DASH}"
+
+
+def test_looking_again_at_the_same_map_is_not_counted(look, explorer):
+    window = look()
+    window.type_seed((12, -60, 20))
+    window.until("document.getElementById('looked').textContent")
+    before = explorer.session.looked_at
+    window.page.click("#here")
+    window.page.click("#jump")
+    window.type_seed((12, -60, 20))
+    assert explorer.session.looked_at == before
 
 
 def test_a_drag_ends_on_the_right_map_and_drops_stale_answers(look, truth):

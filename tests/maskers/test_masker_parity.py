@@ -170,6 +170,40 @@ def test_a_list_of_volumes(kind, images):
     np.testing.assert_allclose(mine, its, rtol=1e-4, atol=2e-3)
 
 
+def test_lists_and_patterns_of_files(kind, images, tmp_path):
+    run = nib.load(images["float32"])
+    paths = [tmp_path / f"volume{n}.nii.gz" for n in range(6)]
+    for number, path in enumerate(paths):
+        run.slicer[..., number].to_filename(path)
+    expected, its = both(kind, OPTIONS["detrend zscore"], run.slicer[..., :6])
+    np.testing.assert_allclose(expected, its, atol=1e-3)
+    for imgs in (paths, tuple(map(str, paths)), str(tmp_path / "volume*.nii.gz")):
+        mine, _ = both(kind, OPTIONS["detrend zscore"], imgs)
+        np.testing.assert_array_equal(mine, expected)
+
+
+@pytest.mark.parametrize("background", ["nan", "constant", "noise"])
+def test_backgrounds(background, values, images):
+    changed = np.array(values)
+    outside = ~(values != 0).any(axis=-1)
+    noise = np.random.default_rng(1).normal(size=changed[outside].shape)
+    changed[outside] = {"nan": np.nan, "constant": 3.7, "noise": noise}[background]
+    image = nib.Nifti1Image(changed, nib.load(images["float32"]).affine)
+    mine, its = both(("NiftiMasker", {}), OPTIONS["band zscore"], image)
+    np.testing.assert_allclose(mine, its, atol=5e-4)
+    apart = ours.NiftiMasker(standardize=None, detrend=True).fit(image)
+    np.testing.assert_array_equal(
+        apart.transform(image), both(("NiftiMasker", {}), OPTIONS["detrend"], image)[0]
+    )
+
+
+def test_a_mask_of_several_runs(images):
+    runs = [nib.load(images["float32"]), nib.load(images["float64"])]
+    fitted = [kind.NiftiMasker(standardize=None).fit(runs) for kind in (ours, theirs)]
+    np.testing.assert_array_equal(*[np.asarray(one.mask_img_.dataobj) for one in fitted])
+    assert fitted[0]._reporting_data["dim"] == fitted[1]._reporting_data["dim"] == 5
+
+
 @pytest.mark.parametrize("in_memory", ["C", "F", "uncompressed"])
 def test_wherever_the_values_lie(kind, in_memory, images, tmp_path):
     run = nib.load(images["float32"])

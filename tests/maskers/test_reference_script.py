@@ -86,7 +86,7 @@ def run_script(maskers, folder, capsys, func, confounds, *, t_r, radius):
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         patch.chdir(folder)
         warnings.simplefilter("ignore")
-        exec(SCRIPT.format(maskers=maskers, t_r=t_r, radius=radius), names)  # noqa: S102
+        exec(SCRIPT.format(maskers=maskers, t_r=t_r, radius=radius), names)
     said = [line for line in capsys.readouterr().out.splitlines() if "[Memory]" not in line]
     return names, re.sub("0x[0-9a-f]+", "", "\n".join(said))
 

@@ -44,7 +44,7 @@ Uncertainty = Literal["operator", "xdf", "naive"]
 # Below this, a z rests on a variance that is itself poorly known.
 FEW_DOF = 10.0
 # Lags of the noise that are told, and samples that they are averaged over.
-TOLD_LAGS, TOLD_SAMPLES, STRETCH = 10, 2000, 500
+TOLD_LAGS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,12 +153,8 @@ def estimators(
 
 
 def noise_told(estimator: Estimator, series: NDArray[np.float32]) -> tuple[float, ...]:
-    """Return the median noise autocorrelation over some samples, from lag 1 on."""
-    # Some stretches of neighbours: a series may lie in a file, of which single samples, one here
-    # and one there, would touch every page.
-    starts = np.linspace(0, max(series.shape[1] - STRETCH, 0), TOLD_SAMPLES // STRETCH).astype(int)
-    told = np.concatenate([series[:, start : start + STRETCH] for start in np.unique(starts)], axis=1)
-    noise = noise_autocovariance(estimator.tables, estimator.residuals(told))
+    """Return the median noise autocorrelation of a few uncleaned series, from lag 1 on."""
+    noise = noise_autocovariance(estimator.tables, estimator.residuals(series))
     with np.errstate(invalid="ignore", divide="ignore"):
         lags = np.nanmedian(noise[1 : TOLD_LAGS + 1] / noise[:1], axis=1)
     return tuple(round(float(lag), 4) for lag in lags)

@@ -29,11 +29,13 @@ from seedmap.connectivity import (
 )
 from seedmap.connectivity.correlation import OnBlock
 from seedmap.errors import OptionError
+from seedmap.images import PageKeeper
 from seedmap.temporal import CleaningMatrices
 
 __all__ = [
     "JOINT",
     "Gathered",
+    "Glance",
     "Measure",
     "Measured",
     "check_measure",
@@ -151,6 +153,24 @@ def listen(
         r[:, part], lag[:, part] = found.r, found.lag
 
     return Gathered(r, lag), shift
+
+
+class Glance:
+    """Keeps the uncleaned series of a few samples, spread over all, while blocks go by.
+
+    Taking them from the whole series afterwards would touch every page of a file that holds it.
+    """
+
+    def __init__(self, series: NDArray[np.float32], most: int) -> None:
+        self.columns = np.unique(np.linspace(0, series.shape[1] - 1, most).astype(np.int64))
+        self.series = np.empty((series.shape[0], self.columns.size), dtype=series.dtype)
+        self._keeper = PageKeeper(series)
+
+    def __call__(self, part: slice, raw: NDArray[np.float32]) -> None:
+        """Take what a block holds of the few; ``raw`` is the block's series (kept, block)."""
+        inside = (self.columns >= part.start) & (self.columns < part.stop)
+        self.series[:, inside] = raw[:, self.columns[inside] - part.start]
+        self._keeper.used(raw.nbytes)
 
 
 def in_turn(*listeners: OnBlock | None) -> OnBlock | None:

@@ -21,6 +21,7 @@ from seedmap.analysis.door import AnySeed, seed_facts, warn_of_low_coverage
 from seedmap.analysis.maps import Provenance, SeedFacts, SeedMaps
 from seedmap.analysis.measures import (
     JOINT,
+    Glance,
     Measure,
     Measured,
     frames_of_lag,
@@ -34,7 +35,7 @@ from seedmap.analysis.prepare import Choice, Preflight, Prepared, prepare, read
 from seedmap.connectivity import correlate
 from seedmap.connectivity.correlation import OnBlock
 from seedmap.errors import SeedError, SeedmapWarning, TooFewFrames
-from seedmap.images import PageKeeper, Space
+from seedmap.images import Space
 from seedmap.seeds import Seed, SeriesSeed
 from seedmap.spatial import Extracted, SeedWeights, neighbourhood
 from seedmap.temporal import Cleaning
@@ -43,6 +44,8 @@ __all__ = ["maps_of", "seed_maps"]
 
 # A few samples whose cleaned series are kept for a look at the data.
 LOOK_AT = 5
+# Samples, spread over all, that the noise's autocorrelation is told from.
+SEEN = 2000
 
 
 def seed_maps(  # noqa: PLR0913  the one call that does the whole job
@@ -162,9 +165,11 @@ def maps_of(prepared: Prepared, extracted: Extracted) -> SeedMaps:
     warn_of_low_coverage(facts)
     raw = _raw_seed_series(seeds, extracted, prepared.matrices.keep)
     cleaned_seeds = prepared.matrices.on_kept @ raw
-    found, certainty, constant = _found(prepared, extracted, raw, cleaned_seeds)
-    samples = np.linspace(0, grid.n_samples - 1, LOOK_AT + 2).astype(np.int64)[1:-1]
-    few = extracted.series[:, samples] + extracted.reference[samples]
+    glance = Glance(extracted.series, SEEN)
+    found, certainty, constant = _found(prepared, extracted, raw, cleaned_seeds, glance)
+    shown = np.linspace(0, glance.columns.size - 1, LOOK_AT + 2).astype(np.int64)[1:-1]
+    samples = glance.columns[shown]
+    few = glance.series[:, shown] + extracted.reference[samples]
     maps = SeedMaps(
         seeds=tuple(seed.name for seed in seeds),
         space=grid,
@@ -183,7 +188,7 @@ def maps_of(prepared: Prepared, extracted: Extracted) -> SeedMaps:
 
 
 def _found(
-    prepared: Prepared, extracted: Extracted, raw: Array, cleaned_seeds: Array
+    prepared: Prepared, extracted: Extracted, raw: Array, cleaned_seeds: Array, glance: Glance
 ) -> tuple[Measured, Certainty | None, NDArray[np.bool_]]:
     """Walk through the samples once: the measure, how sure it is, and which are constant."""
     choice, matrices, t_r = prepared.choice, prepared.matrices, prepared.run.timing.t_r
@@ -193,7 +198,6 @@ def _found(
     gathered, on_measure = gathering or (None, None)
     dof = np.empty((len(prepared.seeds), extracted.grid.n_samples), dtype=np.float32)
     estimating = _estimating(prepared, extracted, raw, dof)
-    keeper = PageKeeper(extracted.series)
     found = correlate(
         prepared.coordinates.into,
         extracted.series,
@@ -203,16 +207,15 @@ def _found(
         in_turn(
             on_measure,
             *(on_dof for _, on_dof in estimating),
-            lambda _, block: keeper.used(block.nbytes),
+            glance,
         ),
     )
-    keeper.forget()
     found.r[:, extracted.unusable] = np.nan
     _check_left(prepared, found.r)
     result = measured(choice.measure, found, gram, gathered, len(matrices.L))
     if "lag" in result.extra and t_r is not None:
         result.extra["lag"] *= t_r  # from frames to seconds
-    certainty = _certainty(prepared, [one for one, _ in estimating], dof, extracted)
+    certainty = _certainty(prepared, [one for one, _ in estimating], dof, glance)
     if certainty is not None:
         certainty = replace(certainty, tested=result.tested)
     return result, certainty, found.constant
@@ -254,7 +257,7 @@ def _certainty(
     prepared: Prepared,
     used: Sequence[Estimator],
     dof: NDArray[np.float32],
-    extracted: Extracted,
+    glance: Glance,
 ) -> Certainty | None:
     method = prepared.choice.estimates
     if method is None:
@@ -264,7 +267,7 @@ def _certainty(
         dof=dof,
         rank=min(one.tables.rank for one in used),
         white_dof=min(one.tables.white_dof for one in used),
-        noise_autocorrelation=noise_told(used[0], extracted.series),
+        noise_autocorrelation=noise_told(used[0], glance.series),
     )
 
 

@@ -27,6 +27,7 @@ from seedmap.participants.pages import write_study_page
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.run import Result
 from seedmap.participants.schedule import Pool, job_script
+from seedmap.participants.stored import find_stored
 from seedmap.participants.study import Plan, gather, plan_study, run_study
 from seedmap.temporal import Cleaning
 
@@ -73,13 +74,7 @@ def bids(  # noqa: PLR0913  the three places of a BIDS App, and its groups of op
         return 0
     if call.reports_only:
         return _write_page(screen, recipe, output_dir)
-    needs_confounds = any(strategy.name != "none" for strategy in recipe.strategies)
-    participants = find_participants(
-        recipe.root,
-        choice.filters(recipe.desc),
-        needs_confounds=needs_confounds,
-        needs_mask=recipe.mask_img is None,
-    )
+    participants = _participants(recipe, choice)
     settings = pool.pool()
     plan = plan_study(recipe, participants, output_dir, settings)
     _say_plan(screen, plan, participants)
@@ -89,6 +84,19 @@ def bids(  # noqa: PLR0913  the three places of a BIDS App, and its groups of op
     results = _run(screen, recipe, plan, output_dir, settings, call)
     _say_end(screen, results, output_dir)
     return SOME_FAILED if any(one.state == "failed" for one in results) else 0
+
+
+def _participants(recipe: Recipe, choice: ChoiceOptions) -> list[Participant]:
+    """Find what there is to do."""
+    filters = choice.filters(recipe.desc)
+    if recipe.from_store:
+        return find_stored(recipe.root, filters, recipe.strategies)
+    return find_participants(
+        recipe.root,
+        filters,
+        needs_confounds=any(strategy.name != "none" for strategy in recipe.strategies),
+        needs_mask=recipe.mask_img is None,
+    )
 
 
 def _recipe(
@@ -102,7 +110,9 @@ def _recipe(
     return Recipe(
         seeds=seeds.placed(),
         strategies=denoise.strategies(),
-        root=root.resolve(),
+        root=(analysis.from_store or root).resolve(),
+        store=analysis.store,
+        from_store=analysis.from_store is not None,
         cleaning=cleaning,
         smoothing_fwhm=analysis.smoothing_fwhm,
         measure=analysis.measure,

@@ -184,6 +184,12 @@ class AnalysisOptions:
     combine_by: Weighting = "dof"
     """How combined runs weigh: by dof (degrees of freedom), or by frames."""
 
+    store: Annotated[bool, Parameter(negative=())] = False
+    """Also keep the cleaned runs, from which maps of new seeds cost nearly nothing."""
+
+    from_store: Path | None = None
+    """Make maps from the cleaned runs that an earlier call kept in this folder of results; no image is read."""
+
     threshold: float = 0.5
     """Draw only |r| above this in the figures; the files hold all values."""
 

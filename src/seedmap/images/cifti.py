@@ -1,6 +1,7 @@
 """Grayordinate time series: CIFTI-2 ``dtseries`` and ``ptseries``, and their maps."""
 
-from pathlib import Path
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -52,18 +53,22 @@ def step_of(image: Any) -> float | None:
     return seconds if np.isfinite(seconds) and seconds > 0 else None
 
 
-def cifti_frames(image: Any) -> Any:
-    """Return a function from a frame's number to its values, shape (grayordinates,)."""
+def cifti_frames(image: Any) -> Callable[[int], NDArray[Any]]:
+    """Return a function from a frame's number to its values, shape (grayordinates,).
+
+    Any thread may call it.
+    """
     values = np.asanyarray(image.dataobj)  # a memory map where the file is not compressed
     held: dict[int, NDArray[Any]] = {}
+    lock = threading.Lock()
 
     def load(index: int) -> NDArray[Any]:
         first = index - index % FRAMES_TOGETHER
-        block = held.get(first)
-        if block is None:
-            held.clear()
-            block = held[first] = np.ascontiguousarray(values[first : first + FRAMES_TOGETHER])
-        return block[index - first]
+        with lock:
+            if first not in held:
+                held.clear()
+                held[first] = np.ascontiguousarray(values[first : first + FRAMES_TOGETHER])
+            return held[first][index - first]
 
     return load
 
@@ -86,9 +91,3 @@ def _part(name: str, model: Any, axis: Any) -> Part:
     if bool(model.surface_mask.all()):
         return Part(short, "surface", np.asarray(model.vertex), int(axis.nvertices[name]))
     return Part(short, "voxels", np.asarray(model.voxel), affine=np.asarray(axis.affine))
-
-
-def is_cifti(path: Path) -> bool:
-    """Whether a file's name says CIFTI."""
-    kinds = (".dtseries.nii", ".ptseries.nii", ".dscalar.nii", ".dlabel.nii", ".dconn.nii")
-    return path.name.endswith(kinds)

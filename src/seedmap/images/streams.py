@@ -36,7 +36,7 @@ __all__ = [
 # Frames read ahead: enough that neither side waits for a hiccup of the other, and no more.
 READ_AHEAD = 4
 # Bytes of a mapped file that may stay in memory after use.
-KEPT_PAGES = 64 << 20
+KEPT_PAGES = 16 << 20
 DAMAGED = (DamagedFile, EOFError, OSError)
 
 

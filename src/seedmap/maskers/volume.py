@@ -102,7 +102,7 @@ class NiftiMasker(Streamed, nilearn.maskers.NiftiMasker):  # type: ignore[misc]
             with contextlib.suppress(ImageError):  # an empty mask: nilearn says it below
                 return self._fit_while_gathering(imgs, image)
         walk = Walk(middle=image.shape[3] // 2)
-        mean = self._cache(mean_of)(imgs, walk=walk)
+        mean = self._cache(mean_of)(image if isinstance(imgs, list) else imgs, walk=walk)
         nilearn.maskers.NiftiMasker._fit(self, new_img_like(image, mean))
         if isinstance(imgs, list):
             return self._show(*compute_middle_image(imgs))

@@ -37,8 +37,17 @@ __all__ = [
 State = Literal["done", "failed", "writing"]
 WORK = ".seedmap-work"
 RESULTS = "results"
+ERROR_LOG = "_error.txt"
 # A folder of another machine, of whose processes nothing is known, counts as left after a day.
 LEFT_AFTER = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Done:
+    """What an earlier call with other options made, and no later one wrote over."""
+
+    fingerprint: str
+    files: tuple[FileState, ...]
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,8 @@ class Entry:
         The inputs with their digests; the results, relative to the output folder.
     facts : dict
         What the study's page shows.
+    earlier : tuple of Done
+        What calls with other options made, and still stands.
     """
 
     participant: str
@@ -71,10 +82,21 @@ class Entry:
     inputs: tuple[FileState, ...] = ()
     files: tuple[FileState, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+    earlier: tuple[Done, ...] = ()
 
     def files_are_there(self, out: Path) -> bool:
         """Whether every result is there with its size."""
-        return all(state_of(out / file.path, out).size == file.size for file in self.files)
+        return _there(self.files, out)
+
+    def did_before(self, fingerprint: str, out: Path) -> bool:
+        """Whether an earlier call did just this, and its results still stand."""
+        return any(
+            done.fingerprint == fingerprint and _there(done.files, out) for done in self.earlier
+        )
+
+
+def _there(files: Sequence[FileState], out: Path) -> bool:
+    return all(state_of(out / file.path, out).size == file.size for file in files)
 
 
 def _path(out: Path, label: str) -> Path:
@@ -87,6 +109,10 @@ def read_entry(out: Path, label: str) -> Entry | None:
         content = json.loads(_path(out, label).read_text(encoding="utf-8"))
         for key in ("inputs", "files"):
             content[key] = tuple(FileState(**state) for state in content[key])
+        content["earlier"] = tuple(
+            Done(done["fingerprint"], tuple(FileState(**state) for state in done["files"]))
+            for done in content["earlier"]
+        )
         return Entry(**content)
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -137,7 +163,9 @@ def _cannot_write(error: OSError, stage: Path) -> OutputError:
 
 
 def commit(stage: Path, out: Path, entry: Entry) -> Entry:
-    """Move a participant's files into place; remove those of an earlier call that did not come again.
+    """Move a participant's files into place and say so in the ledger.
+
+    Files that calls with other options made stay; only an error that is overcome goes.
 
     Returns
     -------
@@ -146,28 +174,48 @@ def commit(stage: Path, out: Path, entry: Entry) -> Entry:
     """
     before = read_entry(out, entry.participant)
     results = stage / RESULTS
-    coming = [path for path in sorted(results.rglob("*")) if path.is_file()]
-    names = [path.relative_to(results).as_posix() for path in coming]
-    sizes = [path.stat().st_size for path in coming]
-    fresh = tuple(FileState(n, size, 0) for n, size in zip(names, sizes, strict=True))
-    old = tuple(file for file in before.files if file.path not in names) if before else ()
-    write_entry(out, replace(entry, state="writing", files=(*fresh, *old)), stage)
-    for path, name in zip(coming, names, strict=True):
-        target = out / name
+    fresh = tuple(_weighed(results))
+    names = {file.path for file in fresh}
+    earlier = tuple(_standing(before, entry.fingerprint, names))
+    entry = replace(entry, files=fresh, earlier=earlier)
+    write_entry(out, replace(entry, state="writing"), stage)
+    for path in _units(results):
+        target = out / path.relative_to(results)
         target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir():  # a folder cannot take the place of another
+            target.rename(stage / f"old-{uuid4().hex[:8]}")
         path.replace(target)
-    for file in old:
-        (out / file.path).unlink(missing_ok=True)
-        _remove_empty((out / file.path).parent, out)
-    entry = replace(entry, files=fresh)
+    for file in before.files if before else ():
+        if file.path.endswith(ERROR_LOG) and file.path not in names:
+            (out / file.path).unlink(missing_ok=True)
     write_entry(out, entry, stage)
     return entry
 
 
-def _remove_empty(folder: Path, out: Path) -> None:
-    while folder != out and folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
-        folder = folder.parent
+def _weighed(results: Path) -> Iterator[FileState]:
+    for path in sorted(results.rglob("*")):
+        if path.is_file():
+            yield FileState(path.relative_to(results).as_posix(), path.stat().st_size, 0)
+
+
+def _units(results: Path) -> Iterator[Path]:
+    """List what is moved in one piece: files, and stored runs, which are folders."""
+    for path in sorted(results.iterdir()):
+        if path.is_dir() and path.suffix != ".zarr":
+            yield from _units(path)
+        else:
+            yield path
+
+
+def _standing(before: Entry | None, fingerprint: str, names: set[str]) -> Iterator[Done]:
+    """List what earlier calls made and this one does not write over; pages belong to the last."""
+    if before is None:
+        return
+    maps = tuple(file for file in before.files if not file.path.endswith(".html"))
+    last = (Done(before.fingerprint, maps),) if before.state == "done" else ()
+    for done in (*before.earlier, *last):
+        if done.fingerprint != fingerprint and not names & {file.path for file in done.files}:
+            yield done
 
 
 def sweep(out: Path, mine: Sequence[Path] = ()) -> None:

@@ -23,9 +23,16 @@ from seedmap.participants.recipe import Recipe
 from seedmap.participants.seedlist import PlacedSeed, check_space
 from seedmap.participants.strategies import Chosen
 from seedmap.seeds import MaskSeed, Region, Sphere
-from seedmap.spatial import Extracted, SeedWeights
+from seedmap.spatial import Extracted, SeedWeights, extract
 
-__all__ = ["RunWork", "StrategyWork", "clean_run", "estimate_memory", "open_inputs"]
+__all__ = [
+    "RunWork",
+    "StrategyWork",
+    "clean_run",
+    "estimate_memory",
+    "listening",
+    "open_inputs",
+]
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ class StrategyWork:
     maps: SeedMaps
     extracted: Extracted
     warnings: tuple[str, ...] = ()
+    plain: Extracted | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +106,9 @@ def open_inputs(recipe: Recipe, inputs: RunInputs) -> RunWork:
         if (note := check_space(seed, inputs.space, anyway=recipe.other_space))
     )
     mask = recipe.mask_img if recipe.mask_img is not None else inputs.mask
-    seeds, missing = _listening(recipe.seeds, run, mask)
+    whole = np.ones(run.frames, dtype=bool)
+    grid = run.space.within(find_mask(mask, run, whole)) if _is_file(mask) else run.space
+    seeds, missing = listening(recipe.seeds, grid, run.source)
     return RunWork(inputs, run, table, chosen, seeds, missing, notes, mask)
 
 
@@ -128,24 +138,27 @@ def _check_time(recipe: Recipe, run: Run, chosen: Sequence[Chosen]) -> None:
             raise TooFewFrames(msg)
 
 
-def _listening(
-    seeds: Sequence[PlacedSeed], run: Run, mask_img: Any
+def listening(
+    seeds: Sequence[PlacedSeed], grid: Grid, source: str
 ) -> tuple[tuple[Sphere | Listening, ...], tuple[str, ...]]:
-    """Bring seeds onto the run's grid; leave out those that miss the brain, and say so."""
-    mask = find_mask(mask_img, run, np.ones(run.frames, dtype=bool)) if _is_file(mask_img) else None
+    """Bring seeds onto a run's grid; leave out those that miss the brain, and say so.
+
+    Raises
+    ------
+    SeedError
+        If no seed is left.
+    """
     there: list[Sphere | Listening] = []
     missing: list[str] = []
     for placed in seeds:
         seed = placed.seed
         try:
-            on_grid = _in_memory(seed).weights(run.space)
+            on_grid = _in_memory(seed).weights(grid)
         except SeedError as error:
             missing.append(str(error))
             continue
-        if mask is not None and not mask.ravel()[on_grid.voxels].any():
-            missing.append(
-                f"seed {seed.name!r}: none of its voxels lies in the brain mask of the run"
-            )
+        if not grid.mask.ravel()[on_grid.voxels].any():
+            missing.append(f"seed {seed.name!r}: none of its voxels lies in the brain mask of the run")
             continue
         there.append(
             seed
@@ -153,7 +166,7 @@ def _listening(
             else Listening(seed.name, seed.definition, seed.source, on_grid)
         )
     if not there:
-        msg = f"{run.source}: no seed is left: {'; '.join(missing[:2])}"
+        msg = f"{source}: no seed is left: {'; '.join(missing[:2])}"
         raise SeedError(msg)
     return tuple(there), tuple(missing)
 
@@ -205,13 +218,27 @@ def clean_run(recipe: Recipe, work: RunWork) -> Iterator[StrategyWork]:
     prepared = prepare_all(recipe, work)
     union = np.any([one.keep for one in prepared], axis=0)
     extracted = read(replace(prepared[0], keep=union))
+    plain = _unsmoothed(prepared[0], union, extracted) if recipe.store else None
     for chosen, one in zip(work.chosen, prepared, strict=True):
         part = _frames_of(extracted, union, one.keep)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", SeedmapWarning)
             maps = maps_of(one, part)
         maps = replace(maps, provenance=replace(maps.provenance, command=recipe.command))
-        yield StrategyWork(chosen, one, maps, part, tuple(str(w.message) for w in caught))
+        said = tuple(str(w.message) for w in caught)
+        unsmoothed = None if plain is None else _frames_of(plain, union, one.keep)
+        yield StrategyWork(chosen, one, maps, part, said, unsmoothed)
+
+
+def _unsmoothed(prepared: Prepared, keep: Keep, extracted: Extracted) -> Extracted:
+    """Read the same frames and voxels again, unsmoothed: what seeds listen to."""
+    return extract(
+        prepared.run,
+        keep,
+        mask=extracted.grid.mask,
+        sigma=np.zeros(3),
+        n_jobs=prepared.jobs,
+    )
 
 
 def _frames_of(extracted: Extracted, read_frames: Keep, keep: Keep) -> Extracted:
@@ -241,7 +268,7 @@ def estimate_memory(recipe: Recipe, inputs: RunInputs) -> float:
         msg = f"{inputs.bold}: no voxel is in the mask; check it"
         raise OptionError(msg)
     series = 4.0 * run.frames * samples
-    copies = 2 if len(recipe.strategies) > 1 else 1
+    copies = (2 if len(recipe.strategies) > 1 else 1) + 3 * recipe.store
     volume = float(run.space.n_samples) * max(4, run.dtype.itemsize)
     maps = 4.0 * samples * len(recipe.seeds) * 10
     return 320e6 + copies * series + 12 * volume + maps

@@ -73,6 +73,9 @@ class Recipe:
     store: bool = False
     """Also keep the cleaned runs, from which maps of new seeds cost little."""
 
+    from_store: bool = False
+    """Make maps from stored runs; ``root`` is then the folder of these results."""
+
     figures: bool = True
     """Draw the maps."""
 
@@ -98,6 +101,10 @@ class Recipe:
                 "different files; use them in separate calls"
             )
             raise OptionError(msg)
+
+    def key(self, participant: str) -> str:
+        """Return under which name a participant stands in the ledger."""
+        return f"{participant}_stored" if self.from_store else participant
 
     @property
     def desc(self) -> str:

@@ -28,13 +28,13 @@ from seedmap.participants.ledger import (
     put_text,
     read_entry,
     stage_of,
-    write_entry,
 )
 from seedmap.participants.names import uri
 from seedmap.participants.onerun import RunWork, StrategyWork, clean_run, open_inputs
 from seedmap.participants.outputs import save_run, strategy_facts
 from seedmap.participants.pages import probe, run_page, strategy_page
 from seedmap.participants.recipe import FileState, Recipe, digest, fingerprint, state_of
+from seedmap.participants.stored import FOLDER, keep_run, maps_from_store
 from seedmap.report.participant import ParticipantPage, RunPage, render_participant
 
 __all__ = ["Result", "is_current", "run_participant"]
@@ -120,13 +120,13 @@ def run_participant(
     """
     started, label = time.perf_counter(), participant.label
     try:
-        before = read_entry(out, label)
+        before = read_entry(out, recipe.key(label))
         states = _digested(recipe, participant, before)
         mark = fingerprint(recipe, participant, states)
         if before is not None and _still_holds(before, mark, out):
-            result = _as_before(before)
+            result = _as_before(before, label)
         else:
-            blank = Entry(label, "done", mark, inputs=states)
+            blank = Entry(recipe.key(label), "done", mark, inputs=states)
             result = _fresh(recipe, participant, out, work or new_work_folder(out), blank)
     except OutputError as error:
         result = Result(label, "failed", " ".join(str(error).split()), fatal=True)
@@ -140,7 +140,7 @@ def is_current(recipe: Recipe, participant: Participant, out: Path) -> Result | 
 
     No file is read but the participant's entry in the ledger.
     """
-    entry = read_entry(out, participant.label)
+    entry = read_entry(out, recipe.key(participant.label))
     if entry is None:
         return None
     known = {state.path: state for state in entry.inputs}
@@ -152,7 +152,7 @@ def is_current(recipe: Recipe, participant: Participant, out: Path) -> Result | 
             return None
         states.append(then)
     mark = fingerprint(recipe, participant, states)
-    return _as_before(entry) if _still_holds(entry, mark, out) else None
+    return _as_before(entry, participant.label) if _still_holds(entry, mark, out) else None
 
 
 def _digested(
@@ -171,15 +171,17 @@ def _digested(
 
 def _still_holds(entry: Entry, mark: str, out: Path) -> bool:
     """Whether an earlier end of the work is what a new call would come to."""
+    if entry.did_before(mark, out):
+        return True
     if entry.fingerprint != mark or not entry.files_are_there(out):
         return False
     return entry.state == "done" or (entry.state == "failed" and entry.lasting)
 
 
-def _as_before(entry: Entry) -> Result:
+def _as_before(entry: Entry, label: str) -> Result:
     state: State = "unchanged" if entry.state == "done" else "failed"
     return Result(
-        entry.participant,
+        label,
         state,
         entry.reason,
         log=_log_of(entry),
@@ -204,8 +206,9 @@ def _fresh(recipe: Recipe, participant: Participant, out: Path, work: Path, blan
             tuple(outcome.combined),
             recipe.command,
         )
-        html = stage / RESULTS / f"sub-{participant.label}.html"
-        put_text(html, render_participant(page), stage)
+        if not recipe.from_store:
+            html = stage / RESULTS / f"sub-{participant.label}.html"
+            put_text(html, render_participant(page), stage)
         if outcome.tracebacks:
             log = stage / RESULTS / "logs" / f"sub-{participant.label}_error.txt"
             log.parent.mkdir(exist_ok=True)
@@ -218,7 +221,7 @@ def _fresh(recipe: Recipe, participant: Participant, out: Path, work: Path, blan
             facts={"runs": outcome.runs},
         )
         entry = commit(stage, out, entry)
-    return replace(_as_before(entry), state=entry.state)
+    return replace(_as_before(entry, participant.label), state="failed" if failed else "done")
 
 
 def _analyse(recipe: Recipe, participant: Participant, folder: Path) -> _Outcome:
@@ -226,7 +229,8 @@ def _analyse(recipe: Recipe, participant: Participant, folder: Path) -> _Outcome
     outcome = _Outcome(problems=list(participant.problems))
     for inputs in participant.runs:
         try:
-            for facts in _one_run(recipe, inputs, folder, outcome):
+            work = _one_stored if recipe.from_store else _one_run
+            for facts in work(recipe, inputs, folder, outcome):
                 outcome.runs.append(facts)
         except OutputError:
             raise
@@ -256,9 +260,26 @@ def _one_run(
         save_run(done.maps, place, recipe, done.chosen.strategy.label, about)
         if recipe.combine != "none":
             outcome.maps.setdefault(done.chosen.strategy.name, []).append((inputs, done.maps))
+        if done.plain is not None:
+            keep_run(recipe, inputs, done, done.plain, folder / FOLDER)
         strategies.append(strategy_page(recipe, done, place.parent / "figures"))
         yield _facts(recipe, inputs, opened.run, done, opened)
     outcome.pages.append(run_page(inputs, opened, strategies))
+
+
+def _one_stored(
+    recipe: Recipe, inputs: RunInputs, folder: Path, outcome: _Outcome
+) -> Iterator[dict[str, Any]]:
+    """Make and write maps from a stored run, strategy by strategy."""
+    del outcome  # stored runs are not combined and have no page
+    for strategy in recipe.strategies:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", SeedmapWarning)
+            maps = maps_from_store(recipe, inputs, strategy)
+        notes = [str(w.message) for w in caught]
+        about = {"Strategy": strategy.name, "Notes": notes, "FromStore": True}
+        save_run(maps, folder / _place(inputs), recipe, strategy.label, about)
+        yield {"run": inputs.name, "strategy": strategy.name, "missing": notes}
 
 
 def _place(inputs: RunInputs) -> Path:

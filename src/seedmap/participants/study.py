@@ -67,11 +67,13 @@ def plan_study(recipe: Recipe, participants: Sequence[Participant], out: Path, p
 def _memory_of(recipe: Recipe, participant: Participant) -> float:
     """Estimate a participant's memory from the first run; runs come one after the other."""
     for inputs in participant.runs:
+        if recipe.from_store:
+            break
         try:
             return estimate_memory(recipe, inputs)
         except (SeedmapError, OSError, ValueError):
             continue
-    return 0.0
+    return FALLBACK
 
 
 def run_study(
@@ -112,7 +114,8 @@ def run_study(
                     on_result(result)
                 if stop_on_first_crash and result.state == "failed":
                     break
-        write_study_page(recipe, gather(out, results), out, work)
+        if not recipe.from_store:
+            write_study_page(recipe, gather(out, results), out, work)
     except OSError as error:
         if isinstance(error, SeedmapError):
             raise
@@ -126,6 +129,7 @@ def run_study(
 def gather(out: Path, results: Sequence[Result] = ()) -> list[Entry]:
     """Read what is known of every participant, of this call and of earlier ones."""
     labels = {path.stem.removeprefix("sub-") for path in (out / "logs").glob("sub-*.json")}
+    labels = {label for label in labels if "_" not in label}  # without those of stored runs
     known = {label: entry for label in labels if (entry := read_entry(out, label)) is not None}
     for result in results:
         if result.participant not in known:
@@ -153,7 +157,7 @@ def _work_on(recipe: Recipe, out: Path, work: Path, participant: Participant) ->
 
 def _check_apart(root: Path, out: Path) -> None:
     """Refuse to write into the data set."""
-    if out.resolve() == root.resolve():
+    if out.resolve() == root.resolve() and not (root / "logs").is_dir():
         msg = f"{out}: results would be written into the data set itself; give another folder"
         raise OutputError(msg)
 

@@ -11,7 +11,7 @@ from seedmap._checks import Array
 from seedmap.errors import SeedError
 from seedmap.images import Grid, Part, PartedSpace, Space, load_on_parts
 from seedmap.seeds.common import DEFAULT_RADIUS, check_name, few
-from seedmap.spatial import SeedWeights, edge_graph, geodesic_distances
+from seedmap.spatial import SeedWeights, distances_from
 
 __all__ = ["VertexPatch", "label_on_parts", "mask_on_parts", "sphere_on_parts"]
 
@@ -99,11 +99,8 @@ def _patch(
         raise SeedError(msg)
     usable = np.zeros(part.vertices, dtype=bool)
     usable[part.places] = True
-    vertex = part.places[[place]]
-    found = geodesic_distances(edge_graph(part.surface, usable), vertex, radius)
-    place_of = np.full(part.vertices, -1)
-    place_of[part.places] = np.arange(part.size)
-    places = np.unique(place_of[np.append(found.indices, vertex)])
+    away = distances_from(part.surface, usable, part.places[[place]], radius)
+    places = np.flatnonzero(np.isfinite(away[part.places]))
     return SeedWeights(start + places, np.full(places.size, 1 / places.size))
 
 

@@ -166,6 +166,7 @@ def _plan_run(
     """Write out the cleaning of the run that stands in ``rows``; ``index`` counts within it."""
     keep = np.ones(rows.size, dtype=bool)
     if index is not None:
+        index = np.ravel(index)
         _check_index(index, rows.size)
         if options.kind == "butterworth":
             keep = _as_increasing(index, rows.size)

@@ -7,7 +7,7 @@ from seedmap.spatial.extraction import (
     mean_volume,
     smoothing_of,
 )
-from seedmap.spatial.geodesic import edge_graph, geodesic_distances
+from seedmap.spatial.geodesic import distances_from, edge_graph, geodesic_distances
 from seedmap.spatial.masks import Template, background_mask, epi_mask, template_mask
 from seedmap.spatial.memory import parse_memory
 from seedmap.spatial.neighbourhood import neighbourhood
@@ -21,6 +21,7 @@ __all__ = [
     "SeedWeights",
     "Template",
     "background_mask",
+    "distances_from",
     "edge_graph",
     "epi_mask",
     "extract",

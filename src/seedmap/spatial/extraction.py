@@ -33,7 +33,7 @@ from seedmap.spatial.hands import (
 from seedmap.spatial.masks import background_mask
 from seedmap.spatial.memory import room
 from seedmap.spatial.smoothing import BoxSmoother, bounding_box, fwhm_to_sigma
-from seedmap.spatial.sparse_smoothing import smoothing_matrix
+from seedmap.spatial.sparse_smoothing import PartsSmoother
 
 __all__ = ["Extracted", "SeedWeights", "extract", "mean_volume", "smoothing_of"]
 
@@ -196,7 +196,7 @@ class _Walk:
             first = self._first_of(stream)
             table = self._table(first, mask)
             self._gather(stream, first, [Hand(table, self.seeds, None) for _ in self._hands()])
-        return _brought_home(table)
+        return _brought_home(table, self.n_jobs)
 
     def with_background(self) -> tuple[Extracted, bool]:
         """Guess the background mask from the first volume; say whether the others confirm it."""
@@ -206,7 +206,7 @@ class _Walk:
             table = self._table(first, mask)
             watches = [BackgroundWatch(np.array(first.values), mask) for _ in self._hands()]
             self._gather(stream, first, [Hand(table, self.seeds, watch) for watch in watches])
-        return _brought_home(table), all(watch.holds() for watch in watches)
+        return _brought_home(table, self.n_jobs), all(watch.holds() for watch in watches)
 
     def _hands(self) -> range:
         """Count hands. Where volumes are small, passing them on costs more than it saves."""
@@ -240,7 +240,6 @@ class _Walk:
             seed_series=np.empty((kept, seeds)),
             unusable=np.zeros(samples, dtype=bool),
             seed_gaps=np.zeros(seeds, dtype=np.int64),
-            matrix=_matrix(space, self.sigma),
         )
 
     def _gather(self, stream: FrameStream, first: RawFrame, hands: Sequence[Hand]) -> None:
@@ -262,33 +261,37 @@ class _Walk:
                     raise
 
 
-def _matrix(space: Space, width: Array | float) -> Any:
+def _parts_smoother(space: Space, width: Array | float) -> PartsSmoother | None:
     """Build what smooths the samples of surfaces and structures; None for a grid or no width."""
-    parted = isinstance(space, PartedSpace) and np.ndim(width) == 0 and width
-    return smoothing_matrix(space, float(width)) if parted else None  # type: ignore[arg-type]
+    if not isinstance(space, PartedSpace) or np.ndim(width) or not width:
+        return None
+    return PartsSmoother(space, float(width))
 
 
-def _brought_home(table: Table) -> Extracted:
+def _brought_home(table: Table, n_jobs: int) -> Extracted:
+    smoother = _parts_smoother(table.grid, table.sigma)
+    if smoother is not None:
+        smoother.smooth_rows(table.series, n_jobs)
     return Extracted(
         grid=table.grid,
         series=table.series,
-        reference=_smooth_first(table),
+        reference=_smooth_first(table, smoother),
         seed_series=table.seed_series,
         unusable=table.unusable,
         seed_gaps=table.seed_gaps,
     )
 
 
-def _smooth_first(table: Table) -> Array:
+def _smooth_first(table: Table, smoother: PartsSmoother | None) -> Array:
     """Smooth what was subtracted and gather its samples, in the units of the data."""
     slope, inter = table.scale
     shape = table.grid.shape
     values = table.first.reshape(shape[::-1]) * np.float64(slope) + inter
     plain = values.reshape(-1)[file_order(np.flatnonzero(table.grid.mask), shape)]
-    if not np.any(table.sigma):
+    if smoother is not None:
+        return smoother.smooth(plain[:, None])[:, 0]
+    if not isinstance(table.grid, Grid) or not np.any(table.sigma):
         return plain
-    if not isinstance(table.grid, Grid):
-        return table.matrix @ plain
     box = bounding_box(table.grid.mask)
     sigma = np.asarray(table.sigma)
     smoother = BoxSmoother(table.grid.shape, box, sigma, table.series.dtype)

@@ -73,7 +73,6 @@ class Table:
     seed_series: Array
     unusable: NDArray[np.bool_]
     seed_gaps: NDArray[np.int64]
-    matrix: Any = None  # that smooths the samples of surfaces and structures
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -177,11 +176,11 @@ class Hand:
                 table.seed_gaps[:] += 0 if gaps is None else gaps
 
 
-def gatherer(table: Table) -> "Plain | Smooth | SmoothParts":
-    """Choose how a row is filled: as it is, or smoothed by the way of its space."""
-    if not np.any(table.sigma):
-        return Plain(table)
-    return Smooth(table, table.grid) if isinstance(table.grid, Grid) else SmoothParts(table)
+def gatherer(table: Table) -> "Plain | Smooth":
+    """Choose how a row is filled: as it is, or smoothed. Surfaces are smoothed when all is there."""
+    if isinstance(table.grid, Grid) and np.any(table.sigma):
+        return Smooth(table, table.grid)
+    return Plain(table)
 
 
 class Plain:
@@ -227,20 +226,6 @@ class Smooth:
         smooth = self._smoother.smooth(self._difference)
         # mode="clip" lets NumPy write into the row directly; no position is out of range
         np.take(smooth.reshape(-1), self._positions, out=row, mode="clip")
-
-
-class SmoothParts:
-    """Gathers the samples of surfaces and structures, smoothed by one sparse matrix."""
-
-    def __init__(self, table: Table) -> None:
-        self._plain = Plain(table)
-        self._matrix = table.matrix
-        self._row = np.empty(table.series.shape[1], dtype=table.series.dtype)
-
-    def into(self, row: Array, stored: NDArray[Any]) -> None:
-        """Fill a row from one frame, in the order of its places."""
-        self._plain.into(self._row, stored)
-        row[:] = self._matrix @ self._row
 
 
 def working_type(stored: np.dtype[Any], wanted: np.dtype[Any]) -> np.dtype[Any]:

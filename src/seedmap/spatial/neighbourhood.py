@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap.images import Grid, PartedSpace, Space
-from seedmap.spatial.geodesic import edge_graph
+from seedmap.spatial.geodesic import distances_from
 
 __all__ = ["neighbourhood"]
 
@@ -38,7 +38,6 @@ def neighbourhood(space: Space, voxels: NDArray[np.int64], reach: float) -> NDAr
 
 
 def _on_parts(space: PartedSpace, positions: NDArray[np.int64], reach: float) -> NDArray[np.int64]:
-    from scipy.sparse import csgraph
     from scipy.spatial import cKDTree
 
     near = np.zeros(space.mask.size, dtype=bool)
@@ -50,12 +49,9 @@ def _on_parts(space: PartedSpace, positions: NDArray[np.int64], reach: float) ->
             continue
         if part.kind == "surface" and part.surface is not None:
             usable = np.zeros(part.vertices, dtype=bool)
-            usable[part.places] = True
-            graph = edge_graph(part.surface, usable)
-            distance = csgraph.dijkstra(
-                graph, directed=False, indices=part.places[own], limit=reach + TOUCH, min_only=True
-            )
-            near[span] |= np.isfinite(distance[part.places])
+            usable[part.places[space.mask[span]]] = True
+            away = distances_from(part.surface, usable, part.places[own], reach + TOUCH)
+            near[span] |= np.isfinite(away[part.places])
         elif part.kind == "voxels":
             places = part.coordinates()
             distance, _ = cKDTree(places[own]).query(places)

@@ -1,11 +1,15 @@
-"""Gaussian smoothing of surfaces and of subcortical structures, as one sparse matrix.
+"""Gaussian smoothing of surfaces and of subcortical structures, each within its own borders.
 
 Weights are a Gaussian of the distance (along the surface, or in space within a structure), then
 balanced so that a constant stays a constant and the total, each vertex weighing its area, stays
 the total. Nothing crosses the medial wall, a gap between hemispheres or a structure's border.
+Many frames are smoothed together, which is several times faster than one after the other.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,22 +17,24 @@ from numpy.typing import NDArray
 from seedmap._checks import Array
 from seedmap.errors import OptionError
 from seedmap.images import Part, PartedSpace
-from seedmap.spatial.geodesic import edge_graph, geodesic_distances, vertex_areas
+from seedmap.spatial.geodesic import geodesic_distances, vertex_areas
 
 if TYPE_CHECKING:
     from scipy import sparse
 
-__all__ = ["smoothing_matrix"]
+__all__ = ["PartsSmoother"]
 
 FWHM_PER_SIGMA = np.sqrt(8 * np.log(2))
-# The Gaussian is cut off here; what lies beyond is a hundredth of the weight on a plane.
+# On a surface the Gaussian is cut off here [sigma]; 0.2 percent of it lies beyond.
 CUT_OFF = 3.5
 # Balancing converges by a factor of ten a turn or faster; stop at float32's rounding.
 BALANCED, TURNS = 1e-6, 100
+# Frames smoothed together: a line of the processor's cache holds sixteen float32.
+FRAMES_TOGETHER = 16
 
 
-def smoothing_matrix(space: PartedSpace, smoothing_fwhm: float) -> "sparse.csr_array":
-    """Build the matrix that smooths the samples of a space.
+class PartsSmoother:
+    """Smooths the samples of surfaces and grayordinates.
 
     Parameters
     ----------
@@ -36,11 +42,6 @@ def smoothing_matrix(space: PartedSpace, smoothing_fwhm: float) -> "sparse.csr_a
         Surfaces need their coordinates. Only samples of the mask take part.
     smoothing_fwhm
         Full width at half maximum [mm], along the surface and in the volume alike.
-
-    Returns
-    -------
-    scipy.sparse.csr_array of float32, shape (samples, samples)
-        Rows sum to 1.
 
     Raises
     ------
@@ -52,69 +53,135 @@ def smoothing_matrix(space: PartedSpace, smoothing_fwhm: float) -> "sparse.csr_a
     Hagler et al. (2006), NeuroImage 33, 1093, doi:10.1016/j.neuroimage.2006.07.036 (smoothing on
     surfaces); Sinkhorn and Knopp (1967), Pacific J. Math. 21, 343 (balancing).
     """
+
+    def __init__(self, space: PartedSpace, smoothing_fwhm: float) -> None:
+        sigma = smoothing_fwhm / FWHM_PER_SIGMA
+        self._kernels: list[tuple[slice, _Kernel]] = []
+        start = 0
+        for part in space.parts:
+            kept = space.mask[space.slices[part.name]]
+            if kept.any():
+                make = _VoxelKernel.of if part.kind == "voxels" else _surface_kernel
+                stop = start + int(kept.sum())
+                self._kernels.append((slice(start, stop), make(part, kept, sigma)))
+                start = stop
+
+    def smooth(self, frames: Array) -> Array:
+        """Smooth frames as columns, (samples, frames); float32 stays float32."""
+        out = np.empty_like(frames)
+        for span, kernel in self._kernels:
+            out[span] = kernel.apply(frames[span])
+        return out
+
+    def smooth_rows(self, series: Array, n_jobs: int = 1) -> None:
+        """Smooth a series (frames, samples) where it stands, on so many threads."""
+
+        def smooth(start: int) -> None:
+            rows = series[start : start + FRAMES_TOGETHER]
+            rows[:] = self.smooth(np.ascontiguousarray(rows.T)).T
+
+        starts = range(0, len(series), FRAMES_TOGETHER)
+        if n_jobs == 1 or len(starts) == 1:
+            for start in starts:
+                smooth(start)
+            return
+        with ThreadPoolExecutor(n_jobs) as pool:
+            list(pool.map(smooth, starts))
+
+
+class _Kernel(Protocol):
+    def apply(self, frames: Array) -> Array:
+        """Smooth the samples of one part, (samples, frames)."""
+
+
+@dataclass(frozen=True, eq=False)
+class _SurfaceKernel:
+    """Weights between the vertices of a surface, written out."""
+
+    weights: "sparse.csr_array"
+
+    def apply(self, frames: Array) -> Array:
+        found: Array = self.weights @ frames
+        return found
+
+
+def _surface_kernel(part: Part, kept: NDArray[np.bool_], sigma: float) -> _SurfaceKernel:
+    """Build the weights between the samples of a surface."""
     from scipy import sparse
 
-    sigma = smoothing_fwhm / FWHM_PER_SIGMA
-    blocks = []
-    for part in space.parts:
-        kept = space.mask[space.slices[part.name]]
-        if not kept.any():
-            continue
-        distances, size = _neighbours(part, kept, CUT_OFF * sigma)
-        blocks.append(_balanced(distances, size, sigma))
-    return sparse.block_diag(blocks, format="csr").astype(np.float32)
-
-
-def _neighbours(
-    part: Part, kept: NDArray[np.bool_], limit: float
-) -> "tuple[sparse.csr_array, Array]":
-    """Distances between a part's samples (samples, samples), and how much each weighs."""
-    if part.kind == "voxels":
-        return _in_space(part.coordinates()[kept], limit), np.ones(int(kept.sum()))
     if part.surface is None:
-        what = (
-            "parcels have no neighbours" if part.kind == "parcels" else "its surface is not known"
-        )
+        what = "parcels have no neighbours"
+        what = what if part.kind == "parcels" else "where its vertices lie is not known"
         msg = (
-            f"{part.name}: smoothing was asked for, but {what}; give the surface "
-            "(--surface-left, --surface-right), or smoothing_fwhm=None"
+            f"{part.name}: smoothing was asked for, but {what}; give the surfaces "
+            "(surfaces=, --surface-left, --surface-right), or smoothing_fwhm=None "
+            "(--smoothing-fwhm none)"
         )
         raise OptionError(msg)
-    usable = np.zeros(part.vertices, dtype=bool)
-    usable[part.places[kept]] = True
     vertices = part.places[kept]
-    graph = edge_graph(part.surface, usable)
-    distances = geodesic_distances(graph, vertices, limit)
-    areas = vertex_areas(part.surface)[vertices]
-    return distances[:, vertices], np.maximum(areas, 1e-6 * areas.mean())
-
-
-def _in_space(coordinates: Array, limit: float) -> "sparse.csr_array":
-    from scipy import sparse
-    from scipy.spatial import cKDTree
-
-    tree = cKDTree(coordinates)
-    found = tree.sparse_distance_matrix(tree, limit, output_type="coo_matrix")
-    return sparse.csr_array(found)
-
-
-def _balanced(distances: "sparse.csr_array", size: Array, sigma: float) -> "sparse.csr_array":
-    """Turn distances into weights whose rows sum to 1 and that keep the total.
-
-    With a symmetric Gaussian K and sizes A, the weights are ``D K D A``; D is found so that every
-    row sums to 1, and then the columns keep the total because K is symmetric.
-    """
-    from scipy import sparse
-
-    kernel = distances.copy()
+    usable = np.zeros(part.vertices, dtype=bool)
+    usable[vertices] = True
+    kernel = geodesic_distances(part.surface, usable, CUT_OFF * sigma)
+    if (np.diff(vertices) < 0).any():
+        rank = np.argsort(np.argsort(vertices))
+        kernel = kernel[rank][:, rank]
     kernel.data = np.exp(-0.5 * (kernel.data / sigma) ** 2)
-    kernel = 0.5 * (kernel + kernel.T)
-    kernel = kernel.tocsr()
-    scale = 1 / np.sqrt(np.maximum(kernel @ size, 1e-30))
+    areas = vertex_areas(part.surface)[vertices]
+    size = np.maximum(areas, 1e-6 * areas.mean())
+    scale = _balance(lambda values: kernel @ values, size)
+    weights = sparse.diags_array(scale) @ kernel @ sparse.diags_array(scale * size)
+    return _SurfaceKernel(weights.tocsr().astype(np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class _VoxelKernel:
+    """A Gaussian within a structure, one axis after the other in the box around it."""
+
+    box: tuple[int, ...]
+    inside: NDArray[np.int64]  # flat positions of the samples in the box
+    axes: tuple[Array, Array, Array]  # a symmetric matrix an axis
+    scale: Array
+
+    @classmethod
+    def of(cls, part: Part, kept: NDArray[np.bool_], sigma: float) -> "_VoxelKernel":
+        """Build it for the samples of a structure, whose axes are perpendicular."""
+        assert part.affine is not None
+        voxels = part.places[kept] - part.places[kept].min(axis=0)
+        box = tuple((voxels.max(axis=0) + 1).tolist())
+        edges = np.linalg.norm(part.affine[:3, :3], axis=0)
+        along = [np.arange(size) * edge for size, edge in zip(box, edges, strict=True)]
+        x, y, z = (np.exp(-0.5 * ((a[:, None] - a) / sigma) ** 2) for a in along)
+        kernel = cls(box, np.ravel_multi_index(tuple(voxels.T), box), (x, y, z), np.ones(1))
+        scale = _balance(
+            lambda values: kernel.plain(values[:, None])[:, 0], np.ones(len(voxels))
+        )
+        return cls(box, kernel.inside, (x, y, z), scale)
+
+    def plain(self, frames: Array) -> Array:
+        """Sum neighbours by the Gaussian alone."""
+        x, y, z = (matrix.astype(frames.dtype) for matrix in self.axes)
+        count = frames.shape[1]
+        box = np.zeros((int(np.prod(self.box)), count), dtype=frames.dtype)
+        box[self.inside] = frames
+        box = x @ box.reshape(self.box[0], -1)
+        box = y @ box.reshape(self.box[0], self.box[1], -1)
+        box = z @ box.reshape(-1, self.box[2], count)
+        return box.reshape(-1, count)[self.inside]
+
+    def apply(self, frames: Array) -> Array:
+        scale = self.scale[:, None].astype(frames.dtype)
+        return scale * self.plain(scale * frames)
+
+
+def _balance(kernel: Callable[[Array], Array], size: Array) -> Array:
+    """Find D so that the weights ``D K D A`` have rows that sum to 1.
+
+    With a symmetric Gaussian K and sizes A the columns then keep the total, because K is symmetric.
+    """
+    scale: Array = 1 / np.sqrt(np.maximum(kernel(size), 1e-30))
     for _ in range(TURNS):
-        rows = scale * (kernel @ (scale * size))
+        rows = scale * kernel(scale * size)
         if np.abs(rows - 1).max() < BALANCED:
             break
         scale = scale / np.sqrt(rows)
-    weights = sparse.diags_array(scale) @ kernel @ sparse.diags_array(scale * size)
-    return weights.tocsr()
+    return scale

@@ -6,6 +6,7 @@ const SCALE = 2; // pixels of the picture to those of the page
 const PAD = 14;
 
 export function pictureOf(app) {
+  const minus = (text) => String(text).replaceAll("-", "\u2212");
   const { panes, state, run } = app, ink = app.ink(), look = app.look, stat = app.shown.stat;
   const cuts = panes.map((pane) => Math.max(0, pane.left - 2 * PAD)); // empty sides of a pane
   const sizes = panes.map((pane, n) => [pane.canvas.clientWidth - 2 * cuts[n], pane.canvas.clientHeight]);
@@ -26,11 +27,11 @@ export function pictureOf(app) {
   const foot = height - 52;
   c.fillStyle = ink.ink;
   c.font = "600 15px system-ui, sans-serif";
-  c.fillText(`${state.name}: ${state.seed.join(", ")} mm, radius ${state.radius} mm`, PAD, foot);
+  c.fillText(`${state.name}: ${minus(state.seed.join(", "))} mm, radius ${state.radius} mm`, PAD, foot);
   c.fillStyle = ink.quiet;
   c.font = "12px system-ui, sans-serif";
   const fade = look.fade ? "fading below" : "hidden below";
-  c.fillText(`${stat}, ${fade} ${look.threshold}  ·  crosshair ${state.at.join(", ")} mm  ·  ${app.written(app.valueAt(state.at))}`, PAD, foot + 18);
+  c.fillText(`${stat}, ${fade} ${look.threshold}  ·  crosshair ${minus(state.at.join(", "))} mm  ·  ${app.written(app.valueAt(state.at))}`, PAD, foot + 18);
   c.fillText(`${run.name}  ·  exploration: ${app.looked} seeds looked at  ·  seedmap ${run.app}`, PAD, foot + 35);
   bar(c, width - PAD - 220, foot - 8, look, ink);
   canvas.toBlob((blob) => {
