@@ -259,7 +259,9 @@ def write_stored(
     directions, strength = directions[:, :used], strength[:used]
     clean = cuts[0][:used] * strength[:, None].astype(np.float32)
     size = np.sqrt(np.einsum("ij,ij->j", clean, clean))
-    size[size <= NOTHING_LEFT * np.sqrt(np.einsum("ij,ij->j", smooth.series, smooth.series))] = np.nan
+    size[size <= NOTHING_LEFT * np.sqrt(np.einsum("ij,ij->j", smooth.series, smooth.series))] = (
+        np.nan
+    )
     size[smooth.unusable] = np.nan
     others = _others(directions, matrices)
     rest, scale = _whole_numbers(_blocks(BlockCleaner(others.T, plain.reference), plain))
@@ -396,9 +398,7 @@ def _whole_numbers(values: Array) -> tuple[NDArray[np.int16], NDArray[np.float32
     return np.rint(values / scale).astype(np.int16), scale
 
 
-def _noise(
-    tables: NoiseTables, matrices: CleaningMatrices, part: Extracted
-) -> NDArray[np.int16]:
+def _noise(tables: NoiseTables, matrices: CleaningMatrices, part: Extracted) -> NDArray[np.int16]:
     """Give every sample's noise autocovariance, each on a scale of its own, (lags, samples)."""
     basis = matrices.noise_basis.astype(np.float32)
     found = np.empty((tables.lags, part.series.shape[1]), dtype=np.int16)

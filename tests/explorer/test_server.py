@@ -3,6 +3,8 @@
 import json
 import re
 import shlex
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -208,6 +210,16 @@ def test_a_run_elsewhere_has_its_own_mean_beneath(tiny_run, tmp_path):
     assert session.start is None
     assert session.names is None
     session.close()
+
+
+def test_a_missing_extra_is_told_in_a_sentence():
+    code = (
+        "import sys, importlib.util as u; find = u.find_spec\n"
+        "u.find_spec = lambda name, *rest: None if name == 'uvicorn' else find(name, *rest)\n"
+        "import seedmap.explorer"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "pip install 'seedmap[explore]'" in done.stderr
 
 
 def test_nothing_of_our_own_loads_from_elsewhere():

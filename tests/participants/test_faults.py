@@ -90,14 +90,14 @@ def test_a_worker_that_is_killed_is_replaced(study, undisturbed, tmp_path):
 def workers_of(pid):
     """List the processes that Dask's nannies started under a process."""
     found = []
-    for entry in os.listdir("/proc"):
+    for entry in Path("/proc").iterdir():
         try:
-            status = Path(f"/proc/{entry}/stat").read_text().rsplit(")", 1)[1].split()
-            line = Path(f"/proc/{entry}/cmdline").read_text()
+            status = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+            line = (entry / "cmdline").read_text()
         except (OSError, IndexError):
             continue
         if status[1] == str(pid) and "spawn_main" in line:
-            found.append(int(entry))
+            found.append(int(entry.name))
     return found
 
 

@@ -139,7 +139,7 @@ def test_acompcor_takes_up_to_five_components_of_each_tissue(fmriprep):
 
 def test_a_column_that_is_missing_is_named():
     table = table_of(trans_x=np.zeros(5), trans_y=np.zeros(5), trans_w=np.zeros(5))
-    with pytest.raises(ConfoundsError, match="needs the column 'trans_z'.*near are trans_"):
+    with pytest.raises(ConfoundsError, match=r"needs the column 'trans_z'.*near are trans_"):
         named("6P").choose(table)
 
 

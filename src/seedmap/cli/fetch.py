@@ -11,7 +11,7 @@ from seedmap.datasets import fetch_development, make_study
 __all__ = ["fetch"]
 
 
-def fetch(
+def fetch(  # noqa: PLR0913  options of two data sets
     dataset: Literal["development", "phantom-study"],
     /,
     *,

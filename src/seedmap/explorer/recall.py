@@ -14,7 +14,7 @@ from seedmap.analysis import SeedMaps
 from seedmap.analysis.door import TEMPLATES
 from seedmap.confounds import read_confounds
 from seedmap.errors import MissingFile, OptionError
-from seedmap.images import volume_image
+from seedmap.images import Grid, volume_image
 from seedmap.seeds import Sphere
 from seedmap.temporal import Cleaning
 
@@ -64,8 +64,9 @@ def recall(results: SeedMaps | str | Path) -> Recalled:
 
 def _of_maps(maps: SeedMaps) -> Recalled:
     told, facts = maps.provenance, maps.provenance.seeds[0]
-    mask = told.mask_source
-    if mask not in MASK_RULES and not Path(mask).is_file():
+    mask: Any = told.mask_source
+    in_memory = mask not in MASK_RULES and not Path(mask).is_file()
+    if in_memory and isinstance(maps.space, Grid):
         mask = volume_image(maps.space.mask.astype(np.uint8), maps.space)
     options = {
         "confounds": _confounds(told.confounds_source, told.confounds),

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import uvicorn
-
 from seedmap.analysis import SeedMaps
 from seedmap.errors import OptionError, SeedmapError
 from seedmap.explorer.anatomy import (
@@ -334,7 +332,9 @@ def _listen(port: int) -> socket.socket:
     return listening
 
 
-def _server(app: Guard) -> uvicorn.Server:
+def _server(app: Guard) -> Any:
+    import uvicorn
+
     config = uvicorn.Config(
         app,
         http="h11",

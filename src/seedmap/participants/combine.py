@@ -69,7 +69,7 @@ def combine_maps(runs: Sequence[SeedMaps], name: str, *, by_frames: bool = False
 
 
 def _worth(run: SeedMaps, *, by_frames: bool) -> Array:
-    """What each correlation of a run is worth, (seeds, samples)."""
+    """Say what each correlation of a run is worth, (seeds, samples)."""
     if by_frames or run.certainty is None:
         return np.full(run.r.shape, float(run.provenance.kept))
     return _dof(run) - 2.0

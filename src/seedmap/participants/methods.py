@@ -20,6 +20,8 @@ COMPCOR = {
     "anat_separated": "anatomical CompCor components of white matter and of cerebrospinal fluid",
     "temporal": "temporal CompCor components",
 }
+
+
 def methods_text(recipe: Recipe) -> Iterator[str]:
     """Word what is done to every run of a study, one paragraph a topic."""
     seeds = ", ".join(f"{seed.seed.name} ({seed.seed.definition})" for seed in recipe.seeds[:8])

@@ -158,7 +158,9 @@ def listening(
             missing.append(str(error))
             continue
         if not grid.mask.ravel()[on_grid.voxels].any():
-            missing.append(f"seed {seed.name!r}: none of its voxels lies in the brain mask of the run")
+            missing.append(
+                f"seed {seed.name!r}: none of its voxels lies in the brain mask of the run"
+            )
             continue
         there.append(
             seed

@@ -118,10 +118,8 @@ def _memory_there() -> float:
         Path("/sys/fs/cgroup/memory.max"),
         Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
     ]
-    found = [float("inf")]
-    for path in limits:
-        if path.is_file() and (text := path.read_text().strip()).isdecimal():
-            found.append(float(text))
+    texts = [path.read_text().strip() for path in limits if path.is_file()]
+    found = [float("inf"), *(float(text) for text in texts if text.isdecimal())]
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         found.append(float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE"))
     return min(found) if min(found) < float("inf") else 4e9

@@ -79,7 +79,10 @@ class Scrubbing:
 
 def _column(table: ConfoundTable, name: str) -> Array:
     if name not in table.names:
-        msg = f"{table.source}: scrubbing needs the column {name!r}, which is not there; bring it or set its threshold to none"
+        msg = (
+            f"{table.source}: scrubbing needs the column {name!r}, which is not there; bring it, or set "
+            "its threshold to none"
+        )
         raise ConfoundsError(msg)
     return table.values[:, table.names.index(name)]
 

@@ -64,7 +64,9 @@ def keep_run(
     return path
 
 
-def find_stored(root: Path, filters: Filters, strategies: tuple[Strategy, ...]) -> list[Participant]:
+def find_stored(
+    root: Path, filters: Filters, strategies: tuple[Strategy, ...]
+) -> list[Participant]:
     """Find the stored runs of earlier results; images are not touched.
 
     Raises
@@ -75,7 +77,9 @@ def find_stored(root: Path, filters: Filters, strategies: tuple[Strategy, ...]) 
     folder = root / FOLDER if (root / FOLDER).is_dir() else root
     found = dict(_stored_runs(folder, filters))
     if not found:
-        msg = f"{root}: no stored run fits; make some with seedmap bids --store, or widen the choice"
+        msg = (
+            f"{root}: no stored run fits; make some with seedmap bids --store, or widen the choice"
+        )
         raise MissingFile(msg)
     labels = {"_".join(key)[4:].split("_")[0] for key in found}
     wanted = [one.removeprefix("sub-") for one in filters.participants] or sorted(labels)
@@ -111,7 +115,9 @@ def _participant(
             )
             continue
         entities = dict(part.split("-", 1) for part in parts if "-" in part)
-        heads = tuple(folder / f"{stem}_desc-{one.label}_bold.zarr" / "zarr.json" for one in strategies)
+        heads = tuple(
+            folder / f"{stem}_desc-{one.label}_bold.zarr" / "zarr.json" for one in strategies
+        )
         runs.append(
             RunInputs(
                 name=stem,
@@ -137,7 +143,9 @@ def maps_from_store(recipe: Recipe, inputs: RunInputs, strategy: Strategy) -> Se
     SeedmapError
         If the stored run cannot be used, or no seed can be heard in it.
     """
-    head = next(p for p in inputs.jsons if p.parent.name.endswith(f"_desc-{strategy.label}_bold.zarr"))
+    head = next(
+        p for p in inputs.jsons if p.parent.name.endswith(f"_desc-{strategy.label}_bold.zarr")
+    )
     stored = open_stored(head.parent)
     for seed in recipe.seeds:
         check_space(seed, stored.facts["space"], anyway=recipe.other_space)

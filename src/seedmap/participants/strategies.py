@@ -108,7 +108,7 @@ class Strategy:
     """Components taken from each mask; none takes all that were retained."""
 
     cosines: Cosines = "auto"
-    """Slow cosines: with, without, or auto: with CompCor, which needs them, and where nothing else takes slow drifts away."""
+    """Slow cosines: with, without, or auto: with CompCor, and where no filter takes drifts away."""
 
     aroma: bool = False
     """The components that ICA-AROMA found to be motion."""

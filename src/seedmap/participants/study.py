@@ -55,7 +55,7 @@ def plan_study(recipe: Recipe, participants: Sequence[Participant], out: Path, p
     """Find out what is to be done and how much of it fits at once; only headers are read."""
     settled = {one.label: is_current(recipe, one, out) for one in participants}
     todo = tuple(one for one in participants if settled[one.label] is None)
-    memory = max((_memory_of(recipe, one) for one in todo), default=FALLBACK)
+    memory = max((_memory_of(recipe, one) for one in todo), default=0.0) or FALLBACK
     return Plan(
         todo,
         tuple(result for result in settled.values() if result is not None),
@@ -66,14 +66,12 @@ def plan_study(recipe: Recipe, participants: Sequence[Participant], out: Path, p
 
 def _memory_of(recipe: Recipe, participant: Participant) -> float:
     """Estimate a participant's memory from the first run; runs come one after the other."""
-    for inputs in participant.runs:
-        if recipe.from_store:
-            break
+    for inputs in () if recipe.from_store else participant.runs:
         try:
             return estimate_memory(recipe, inputs)
         except (SeedmapError, OSError, ValueError):
             continue
-    return FALLBACK
+    return 0.0
 
 
 def run_study(

@@ -86,10 +86,10 @@ def histogram(before: Array, after: Array, *, name: str) -> str:
             f"{a:.1f},{h:.1f} {b:.1f},{h:.1f}" for a, b, h in zip(x[:-1], x[1:], y, strict=True)
         )
         parts.append(f'<polyline class="{kind}" points="{steps}"/>')
-    for tick in (-1, -0.5, 0, 0.5, 1):
-        parts.append(
-            _label(LEFT + (tick + 1) / 2 * PLOT, top + height + 16, _minus(tick), "middle")
-        )
+    parts += [
+        _label(LEFT + (tick + 1) / 2 * PLOT, top + height + 16, _minus(tick), "middle")
+        for tick in (-1, -0.5, 0, 0.5, 1)
+    ]
     spread = [
         float(np.nanmedian(v)) if np.isfinite(v).any() else float("nan") for v in (before, after)
     ]

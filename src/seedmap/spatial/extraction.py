@@ -33,7 +33,7 @@ from seedmap.spatial.hands import (
 from seedmap.spatial.masks import background_mask
 from seedmap.spatial.memory import room
 from seedmap.spatial.smoothing import BoxSmoother, bounding_box, fwhm_to_sigma
-from seedmap.spatial.sparse_smoothing import PartsSmoother
+from seedmap.spatial.sparse_smoothing import PartsSmoother, check_can_smooth
 
 __all__ = ["Extracted", "SeedWeights", "extract", "mean_volume", "smoothing_of"]
 
@@ -153,7 +153,8 @@ def smoothing_of(
     Raises
     ------
     OptionError
-        If the width is negative, not finite, or differs by axis on a surface.
+        If the width is negative, not finite, or differs by axis on a surface; or if it is not
+        known where the vertices of a surface lie.
     """
     if isinstance(space, Grid):
         return fwhm_to_sigma(smoothing_fwhm, space.voxel_sizes)
@@ -161,6 +162,8 @@ def smoothing_of(
     if np.ptp(widths):
         msg = f"smoothing_fwhm={smoothing_fwhm}; a surface has no axes, so give one width in mm"
         raise OptionError(msg)
+    if widths.any():
+        check_can_smooth(space)
     return float(widths[0])
 
 
@@ -294,6 +297,6 @@ def _smooth_first(table: Table, smoother: PartsSmoother | None) -> Array:
         return plain
     box = bounding_box(table.grid.mask)
     sigma = np.asarray(table.sigma)
-    smoother = BoxSmoother(table.grid.shape, box, sigma, table.series.dtype)
-    part = values[smoother.reach[::-1]].astype(table.series.dtype)
-    return smoother.smooth(part).T[table.grid.mask[box]].astype(np.float64)
+    gaussian = BoxSmoother(table.grid.shape, box, sigma, table.series.dtype)
+    part = values[gaussian.reach[::-1]].astype(table.series.dtype)
+    return gaussian.smooth(part).T[table.grid.mask[box]].astype(np.float64)

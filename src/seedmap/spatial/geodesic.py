@@ -197,5 +197,5 @@ def vertex_areas(surface: Surface) -> Array:
     corners = surface.coordinates[surface.triangles]
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     share = np.repeat(np.linalg.norm(normal, axis=1) / 6, 3)
-    areas: Array = np.bincount(surface.triangles.ravel(), share, len(surface.coordinates))
-    return areas
+    counted = np.bincount(surface.triangles.ravel(), share, len(surface.coordinates))
+    return counted.astype(np.float64)

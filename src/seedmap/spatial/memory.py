@@ -1,5 +1,6 @@
 """Room for a run's series: in memory, or in a temporary file where memory is short."""
 
+import mmap
 import re
 import shutil
 import tempfile
@@ -81,4 +82,9 @@ def room(shape: tuple[int, int], dtype: Any, max_memory: float | None) -> NDArra
         raise OutputError(msg)
     with tempfile.TemporaryFile(prefix="seedmap-") as file:
         file.truncate(size)
-        return np.memmap(file, dtype=dtype, mode="r+", shape=shape)
+        held = np.memmap(file, dtype=dtype, mode="r+", shape=shape)
+    if hasattr(mmap, "MADV_RANDOM"):
+        # Blocks of samples are read across all rows. Without this word a system that caches the
+        # file in large pieces maps a whole piece for each row, which is nearly the whole file.
+        held._mmap.madvise(mmap.MADV_RANDOM)  # type: ignore[attr-defined]
+    return held

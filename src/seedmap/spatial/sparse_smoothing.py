@@ -22,7 +22,7 @@ from seedmap.spatial.geodesic import geodesic_distances, vertex_areas
 if TYPE_CHECKING:
     from scipy import sparse
 
-__all__ = ["PartsSmoother"]
+__all__ = ["PartsSmoother", "check_can_smooth"]
 
 FWHM_PER_SIGMA = np.sqrt(8 * np.log(2))
 # On a surface the Gaussian is cut off here [sigma]; 0.2 percent of it lies beyond.
@@ -55,6 +55,7 @@ class PartsSmoother:
     """
 
     def __init__(self, space: PartedSpace, smoothing_fwhm: float) -> None:
+        check_can_smooth(space)
         sigma = smoothing_fwhm / FWHM_PER_SIGMA
         self._kernels: list[tuple[slice, _Kernel]] = []
         start = 0
@@ -89,6 +90,27 @@ class PartsSmoother:
             list(pool.map(smooth, starts))
 
 
+def check_can_smooth(space: PartedSpace) -> None:
+    """Refuse a space of which it is not known who is near whom.
+
+    Raises
+    ------
+    OptionError
+        If a surface has no coordinates, or the space is one of parcels.
+    """
+    for part in space.parts:
+        if part.kind == "voxels" or part.surface is not None:
+            continue
+        what = "parcels have no neighbours"
+        what = what if part.kind == "parcels" else "where its vertices lie is not known"
+        give = "" if part.kind == "parcels" else "surfaces= (--surface-left, --surface-right), or "
+        msg = (
+            f"{part.name}: smoothing was asked for, but {what}; give {give}smoothing_fwhm=None "
+            "(--smoothing-fwhm none)"
+        )
+        raise OptionError(msg)
+
+
 class _Kernel(Protocol):
     def apply(self, frames: Array) -> Array:
         """Smooth the samples of one part, (samples, frames)."""
@@ -109,15 +131,7 @@ def _surface_kernel(part: Part, kept: NDArray[np.bool_], sigma: float) -> _Surfa
     """Build the weights between the samples of a surface."""
     from scipy import sparse
 
-    if part.surface is None:
-        what = "parcels have no neighbours"
-        what = what if part.kind == "parcels" else "where its vertices lie is not known"
-        msg = (
-            f"{part.name}: smoothing was asked for, but {what}; give the surfaces "
-            "(surfaces=, --surface-left, --surface-right), or smoothing_fwhm=None "
-            "(--smoothing-fwhm none)"
-        )
-        raise OptionError(msg)
+    assert part.surface is not None
     vertices = part.places[kept]
     usable = np.zeros(part.vertices, dtype=bool)
     usable[vertices] = True
@@ -152,9 +166,7 @@ class _VoxelKernel:
         along = [np.arange(size) * edge for size, edge in zip(box, edges, strict=True)]
         x, y, z = (np.exp(-0.5 * ((a[:, None] - a) / sigma) ** 2) for a in along)
         kernel = cls(box, np.ravel_multi_index(tuple(voxels.T), box), (x, y, z), np.ones(1))
-        scale = _balance(
-            lambda values: kernel.plain(values[:, None])[:, 0], np.ones(len(voxels))
-        )
+        scale = _balance(lambda values: kernel.plain(values[:, None])[:, 0], np.ones(len(voxels)))
         return cls(box, kernel.inside, (x, y, z), scale)
 
     def plain(self, frames: Array) -> Array:

@@ -245,13 +245,17 @@ function drawLetters(c, pane, ink) {
   const aside = Math.max(8, pane.left - 8);
   const [low, high] = pane.view.flipped(h) ? [...ENDS[h]].reverse() : ENDS[h];
   c.fillStyle = ink.letters;
+  c.strokeStyle = ink.halo;
+  c.lineWidth = 3;
   c.font = "600 12px system-ui, sans-serif";
   c.textBaseline = "middle";
-  c.textAlign = "left";
-  c.fillText(low, aside, clientHeight / 2);
-  c.textAlign = "right";
-  c.fillText(high, clientWidth - aside, clientHeight / 2);
-  c.textAlign = "center";
-  c.fillText(ENDS[v][1], clientWidth / 2, 12);
-  c.fillText(ENDS[v][0], clientWidth / 2, clientHeight - 10);
+  const write = (letter, align, x, y) => {
+    c.textAlign = align;
+    c.strokeText(letter, x, y);
+    c.fillText(letter, x, y);
+  };
+  write(low, "left", aside, clientHeight / 2);
+  write(high, "right", clientWidth - aside, clientHeight / 2);
+  write(ENDS[v][1], "center", clientWidth / 2, 12);
+  write(ENDS[v][0], "center", clientWidth / 2, clientHeight - 10);
 }
