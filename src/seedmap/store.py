@@ -208,7 +208,7 @@ def quick_z(r: Array, dof: Array) -> NDArray[np.float32]:
     Hill (1970), Commun. ACM 13, 617, doi:10.1145/355598.362775.
     """
     r, dof = np.broadcast_arrays(np.asarray(r, np.float32), np.asarray(dof, np.float32))
-    z = np.empty(r.shape, dtype=np.float32)
+    z: NDArray[np.float32] = np.empty(r.shape, dtype=np.float32)
     flat, flat_r, flat_dof = z.reshape(-1), r.reshape(-1), dof.reshape(-1)
     for at in range(0, z.size, AT_ONCE):
         part = slice(at, at + AT_ONCE)
@@ -226,7 +226,8 @@ def _quick_z(r: NDArray[np.float32], dof: NDArray[np.float32]) -> NDArray[np.flo
         w = -a * np.log1p(-r * r)
         above = ((np.float32(-0.4) * w - np.float32(3.3)) * w - 24) * w - np.float32(85.5)
         factor = (above / (np.float32(0.8) * w * w + 100 + b) + w + 3) / b + 1
-        return np.copysign(factor * np.sqrt(w), r)
+        z: NDArray[np.float32] = np.copysign(factor * np.sqrt(w), r)
+    return z
 
 
 def write_stored(
@@ -253,6 +254,10 @@ def write_stored(
     facts
         What else should be known; JSON.
     """
+    grid = smooth.grid
+    if not isinstance(grid, Grid):
+        msg = "runs on surfaces cannot be stored yet; leave out --store"
+        raise ImageError(msg)
     directions, strength = _directions(matrices)
     cuts = [_coordinates(directions, part) for part in (smooth, plain)]
     used = max(_needed(cut * strength[:, None]) for cut in cuts)
@@ -283,12 +288,12 @@ def write_stored(
         "inverse": tables.inverse,
         "passed": tables.passed,
         "shared": tables.shared,
-        "mask": smooth.grid.mask,
+        "mask": grid.mask,
         "keep": matrices.keep,
     }
     about = {
         "format": FORMAT,
-        "affine": smooth.grid.affine.tolist(),
+        "affine": grid.affine.tolist(),
         "t_r": t_r,
         "rank": tables.rank,
         "white_dof": tables.white_dof,
@@ -322,12 +327,12 @@ def open_stored(path: Path | str) -> StoredRun:
     """
     import zarr
 
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.is_dir():
         msg = f"{path}: this stored run is not there; make one with seedmap bids --store"
         raise MissingFile(msg)
     try:
-        group = zarr.open_group(path, mode="r")
+        group: Any = zarr.open_group(path, mode="r")
         about: Any = group.attrs["seedmap"]
         mask, keep = np.asarray(group["mask"][...]), np.asarray(group["keep"][...])
     except (KeyError, OSError, ValueError) as error:

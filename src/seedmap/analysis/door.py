@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seedmap._checks import Array, Keep
 from seedmap.analysis.files import label_of
-from seedmap.analysis.maps import SeedFacts
+from seedmap.analysis.provenance import SeedFacts
 from seedmap.errors import ImageError, OptionError, SeedError, SeedmapWarning, SpaceMismatch
 from seedmap.images import Grid, Mesh, PartedSpace, Run, Space, load_image, load_on_parts
 from seedmap.seeds import Seed, SeriesSeed, Sphere, parse_seed

@@ -7,16 +7,17 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
+from seedmap._checks import Array
 from seedmap._version import __version__
-from seedmap.clusters import Atlas, Threshold, clusters_table
-from seedmap.images import MapKind, staged_folder, stem_of, write_map, write_text
-
-if TYPE_CHECKING:
-    from seedmap.analysis.maps import SeedFacts, SeedMaps
+from seedmap.analysis.certainty import Certainty
+from seedmap.analysis.provenance import Provenance, SeedFacts
+from seedmap.clusters import Atlas, Cluster, Threshold, clusters_table
+from seedmap.images import MapKind, Space, staged_folder, stem_of, write_map, write_text
 
 __all__ = [
     "MAP_KINDS",
@@ -72,6 +73,49 @@ R_OF = {
 LIBRARIES = ("numpy", "scipy", "nibabel", "isal")
 
 
+class Saveable(Protocol):
+    """What the files are made from: `SeedMaps`, as far as it matters here."""
+
+    @property
+    def seeds(self) -> tuple[str, ...]:
+        """Names of the seeds."""
+
+    @property
+    def stats(self) -> tuple[str, ...]:
+        """Names of the maps that each seed has."""
+
+    @property
+    def space(self) -> Space:
+        """Where the samples lie."""
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where it all comes from."""
+
+    @property
+    def certainty(self) -> Certainty | None:
+        """How sure the maps are."""
+
+    @property
+    def near(self) -> tuple[NDArray[np.int64], ...]:
+        """The samples of each seed's own neighbourhood."""
+
+    @property
+    def seed_series(self) -> Array:
+        """Cleaned seeds, shape (kept, seeds)."""
+
+    def index(self, seed: str) -> int:
+        """Return the position of a seed by name."""
+
+    def values(self, seed: str, stat: str = "r") -> NDArray[np.float32]:
+        """Return one map, shape (samples,)."""
+
+    def clusters(
+        self, seed: str, threshold: Threshold, *, atlas: Atlas | None = None
+    ) -> tuple[Cluster, ...]:
+        """List the clusters of one map."""
+
+
 def label_of(seed: str) -> str:
     """Turn a seed's name into a BIDS label: letters and digits only."""
     return re.sub(r"[^A-Za-z0-9]", "", seed)
@@ -113,7 +157,7 @@ def versions() -> dict[str, str]:
     return {"seedmap": __version__, "python": platform.python_version(), **found}
 
 
-def save_maps(maps: "SeedMaps", folder: str | Path) -> list[Path]:
+def save_maps(maps: Saveable, folder: str | Path) -> list[Path]:
     """Write maps, sidecars, series and the data set's description; return the paths."""
     folder = Path(folder).expanduser()
     stem, desc = source_stem(maps.provenance.source), measure_entity(maps)
@@ -136,7 +180,7 @@ def save_maps(maps: "SeedMaps", folder: str | Path) -> list[Path]:
 
 
 def save_clusters(
-    maps: "SeedMaps", folder: str | Path, threshold: Threshold, atlas: Atlas | None
+    maps: Saveable, folder: str | Path, threshold: Threshold, atlas: Atlas | None
 ) -> list[Path]:
     """Write a table of clusters a seed, and what it holds; return the paths."""
     folder = Path(folder).expanduser()
@@ -159,13 +203,13 @@ def save_clusters(
     return [folder / name for name in names]
 
 
-def measure_entity(maps: "SeedMaps") -> str:
+def measure_entity(maps: Saveable) -> str:
     """Tell the files of another measure apart from those of the correlation."""
     measure = maps.provenance.measure
     return "" if measure == "correlation" else f"_desc-{measure}"
 
 
-def _sidecar(maps: "SeedMaps", facts: "SeedFacts", stat: str) -> dict[str, Any]:
+def _sidecar(maps: Saveable, facts: SeedFacts, stat: str) -> dict[str, Any]:
     """Collect what a reader of one map needs to know."""
     source = maps.provenance
     values = maps.values(facts.name, stat)
@@ -196,7 +240,7 @@ def _sidecar(maps: "SeedMaps", facts: "SeedFacts", stat: str) -> dict[str, Any]:
     }
 
 
-def _measure_facts(maps: "SeedMaps", facts: "SeedFacts") -> dict[str, Any]:
+def _measure_facts(maps: Saveable, facts: SeedFacts) -> dict[str, Any]:
     """Say which correlation r is, and how far the seeds resemble each other."""
     source = maps.provenance
     said: dict[str, Any] = {"Measure": source.measure}
@@ -209,7 +253,7 @@ def _measure_facts(maps: "SeedMaps", facts: "SeedFacts") -> dict[str, Any]:
     return said
 
 
-def _certainty_facts(maps: "SeedMaps", facts: "SeedFacts") -> dict[str, Any]:
+def _certainty_facts(maps: Saveable, facts: SeedFacts) -> dict[str, Any]:
     """Say how sure the maps of a seed are, where that is known."""
     known = maps.certainty
     if known is None:

@@ -9,118 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array, Keep
+from seedmap._checks import Array
 from seedmap.analysis.certainty import Certainty
 from seedmap.analysis.files import MAP_KINDS, save_clusters, save_maps
+from seedmap.analysis.provenance import Provenance
 from seedmap.clusters import Atlas, Cluster, Threshold, find_clusters, parse_threshold
 from seedmap.connectivity import fisherz, q_values
 from seedmap.errors import OptionError
 from seedmap.figures import plot_map, plot_series
 from seedmap.images import Space, map_image
-from seedmap.temporal import Cleaning
 
-__all__ = ["Provenance", "SeedFacts", "SeedMaps"]
+__all__ = ["SeedMaps"]
 
 # Maps that say how sure r is.
 TESTED = ("z", "p", "q", "dof", "se")
-
-
-@dataclass(frozen=True)
-class SeedFacts:
-    """One seed as it was used.
-
-    Attributes
-    ----------
-    name : str
-        Its name.
-    definition : str
-        In words, such as ``"sphere of 8 mm at (0, -52, 18) mm"``.
-    center : tuple of float or None
-        Where to cut and to mark it [mm]: its centre of mass; None for a time course.
-    voxels : int
-        Voxels that it listens to; 0 for a time course.
-    coverage : float
-        Share of its weight that lies in the mask, 0 to 1; NaN for a time course.
-    """
-
-    name: str
-    definition: str
-    center: tuple[float, float, float] | None
-    voxels: int
-    coverage: float
-
-
-@dataclass(frozen=True, eq=False)
-class Provenance:
-    """Where maps come from and what was done.
-
-    Attributes
-    ----------
-    source : str
-        Path of the run.
-    t_r : float or None
-        Repetition time [s].
-    t_r_source : str
-        ``"argument"``, ``"json"`` or ``"header"``.
-    keep : ndarray of bool, shape (frames,)
-        Frames that were used.
-    cleaning : Cleaning
-        Options of the cleaning.
-    smoothing_fwhm : float, tuple of float or None
-        Smoothing of the brain [mm].
-    confounds : tuple of str
-        Names of the confounds that were given.
-    confounds_source : str
-        File or description they come from; empty for none.
-    confound_rank : int
-        Independent directions that they removed.
-    rank : int
-        Directions that the cleaning leaves (singular values above a thousandth of the largest).
-    mask_source : str
-        File or rule of the mask.
-    seeds : tuple of SeedFacts
-        The seeds.
-    constant, unusable : int
-        Samples that are NaN in the maps because they are constant, or not finite, in the run.
-    codes : tuple of int
-        The run's sform and qform codes.
-    command : str
-        The command line or call.
-    measure : str
-        What the maps' r is: see `seed_maps`.
-    max_lag : float or None
-        The longest delay that was looked at [s]; None unless ``measure`` is ``"lagged"``.
-    vif : tuple of float
-        Variance inflation factor of each seed, where seeds were taken together; else empty.
-    condition : float or None
-        Condition number of the seeds' correlations, likewise.
-    """
-
-    source: str
-    t_r: float | None
-    t_r_source: str
-    keep: Keep
-    cleaning: Cleaning
-    smoothing_fwhm: float | tuple[float | None, ...] | None
-    confounds: tuple[str, ...]
-    confounds_source: str
-    confound_rank: int
-    rank: int
-    mask_source: str
-    seeds: tuple[SeedFacts, ...]
-    constant: int
-    unusable: int
-    codes: tuple[int, int]
-    command: str = ""
-    measure: str = "correlation"
-    max_lag: float | None = None
-    vif: tuple[float, ...] = ()
-    condition: float | None = None
-
-    @property
-    def kept(self) -> int:
-        """Number of frames that were used."""
-        return int(np.count_nonzero(self.keep))
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from seedmap.analysis.certainty import (
     warn_of_few_dof,
 )
 from seedmap.analysis.door import AnySeed, seed_facts, warn_of_low_coverage
-from seedmap.analysis.maps import Provenance, SeedFacts, SeedMaps
+from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.measures import (
     JOINT,
     Glance,
@@ -32,6 +32,7 @@ from seedmap.analysis.measures import (
     with_others,
 )
 from seedmap.analysis.prepare import Choice, Preflight, Prepared, prepare, read
+from seedmap.analysis.provenance import Provenance, SeedFacts
 from seedmap.connectivity import correlate
 from seedmap.connectivity.correlation import OnBlock
 from seedmap.errors import SeedError, SeedmapWarning, TooFewFrames

@@ -9,6 +9,11 @@ from seedmap.datasets.fetch import fetch_development
 from seedmap.datasets.layout import Dataset
 from seedmap.datasets.phantom import Phantom, PhantomOptions, make_phantom
 from seedmap.datasets.study import Study, make_study
+from seedmap.datasets.surface import (
+    SurfacePhantom,
+    make_grayordinate_phantom,
+    make_surface_phantom,
+)
 from seedmap.datasets.truth import PlantedRegion, Truth
 
 __all__ = [
@@ -17,8 +22,11 @@ __all__ = [
     "PhantomOptions",
     "PlantedRegion",
     "Study",
+    "SurfacePhantom",
     "Truth",
     "fetch_development",
+    "make_grayordinate_phantom",
     "make_phantom",
     "make_study",
+    "make_surface_phantom",
 ]

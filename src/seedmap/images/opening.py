@@ -20,7 +20,7 @@ from seedmap.images.gifti import (
 from seedmap.images.parts import PartedSpace, Surface
 from seedmap.images.run import Run, Space, Timing, choose_timing, positive_t_r
 from seedmap.images.streams import LoadedFrames
-from seedmap.images.volumes import load_image, open_volume, open_volumes
+from seedmap.images.volumes import load_any_image, load_image, open_volume, open_volumes
 
 __all__ = ["open_run"]
 
@@ -80,10 +80,13 @@ def _open(bold: Any, t_r: float | None) -> Run:
         return _open_surfaces({hemisphere_of(path): path}, {}, t_r)
     if isinstance(bold, Sequence) and not isinstance(bold, str | bytes):
         return open_volumes(bold, t_r)
-    image = load_image(bold, role="run")
+    image = load_any_image(bold, role="run")
     if type(image).__name__ == "Cifti2Image":
         return _open_cifti(image, t_r)
-    return open_volume(image, t_r)
+    if type(image).__name__ == "MGHImage" and image.shape[1:3] == (1, 1) and len(image.shape) > 3:
+        path = Path(image.get_filename())
+        return _open_surfaces({hemisphere_of(path): path}, {}, t_r)
+    return open_volume(load_image(image, role="run"), t_r)
 
 
 def _open_surfaces(

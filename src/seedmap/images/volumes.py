@@ -14,7 +14,7 @@ from seedmap.images.run import Run, Timing, choose_timing, positive_t_r
 from seedmap.images.space import Grid
 from seedmap.images.streams import FileLayout, FrameStream, LoadedFrames, PageKeeper, ReadAhead
 
-__all__ = ["load_image", "open_volume", "open_volumes"]
+__all__ = ["load_any_image", "load_image", "open_volume", "open_volumes"]
 
 # NIfTI's codes of the repetition time's unit, in seconds, and the bits of the header they stand in.
 # An unknown unit is taken for seconds, as everyone does.
@@ -22,10 +22,20 @@ SECONDS, UNIT_BITS = {8: 1.0, 16: 1e-3, 24: 1e-6}, 0b111000
 
 
 def load_image(image: Any, *, role: str = "image") -> Any:
-    """Return a nibabel image for a path or an image, or say what is wrong with it.
+    """Return a nibabel volume for a path or an image, or say what is wrong with it.
 
     ``role`` is what the message calls it, such as ``"mask"``.
     """
+    loaded = load_any_image(image, role=role)
+    if not hasattr(loaded, "affine"):
+        source = loaded.get_filename() or "in memory"
+        msg = f"{source}: this {role} is a {type(loaded).__name__}; a volume image (NIfTI) is wanted"
+        raise ImageError(msg)
+    return loaded
+
+
+def load_any_image(image: Any, *, role: str = "image") -> Any:
+    """Return a nibabel image with data, volume or CIFTI, for a path or an image."""
     import nibabel as nib
     from nibabel.filebasedimages import ImageFileError
     from nibabel.spatialimages import HeaderDataError
@@ -46,7 +56,7 @@ def load_image(image: Any, *, role: str = "image") -> Any:
         reason = " ".join(str(error).split()) or type(error).__name__
         msg = f"{path}: this {role} is not an image that can be read ({reason}); a NIfTI file is wanted"
         raise ImageError(msg) from error
-    if not hasattr(loaded, "affine") or not hasattr(loaded, "dataobj"):
+    if not hasattr(loaded, "dataobj"):
         msg = f"{path}: this {role} is a {type(loaded).__name__}; a volume image (NIfTI) is wanted"
         raise ImageError(msg)
     return loaded

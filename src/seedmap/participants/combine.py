@@ -16,7 +16,7 @@ from seedmap.analysis import SeedMaps
 from seedmap.analysis.certainty import Certainty
 from seedmap.connectivity import fisherz
 from seedmap.errors import OptionError, SpaceMismatch
-from seedmap.images import Grid
+from seedmap.images import Grid, Space
 
 __all__ = ["combine_maps"]
 
@@ -51,7 +51,7 @@ def combine_maps(runs: Sequence[SeedMaps], name: str, *, by_frames: bool = False
         msg = f"measure={first.provenance.measure!r} cannot be combined over runs; combine none"
         raise OptionError(msg)
     for run in runs[1:]:
-        if not run.space.same_grid(first.space):
+        if not _same(run.space, first.space):
             msg = (
                 f"{run.provenance.source}: its grid differs from that of {first.provenance.source}, so "
                 "the runs cannot be combined; choose runs of one --space and --res"
@@ -68,6 +68,13 @@ def combine_maps(runs: Sequence[SeedMaps], name: str, *, by_frames: bool = False
     return _as_maps(runs, grid, np.tanh(mean), name)
 
 
+def _same(one: Space, other: Space) -> bool:
+    """Whether two spaces have the same samples, whatever their masks."""
+    if isinstance(one, Grid) and isinstance(other, Grid):
+        return one.same_grid(other)
+    return type(one) is type(other) and one.shape == other.shape
+
+
 def _worth(run: SeedMaps, *, by_frames: bool) -> Array:
     """Say what each correlation of a run is worth, (seeds, samples)."""
     if by_frames or run.certainty is None:
@@ -79,13 +86,13 @@ def _dof(run: SeedMaps) -> Array:
     return np.stack([run.values(seed, "dof") for seed in run.seeds]).astype(np.float64)
 
 
-def _onto(values: Array, space: Grid, grid: Grid) -> NDArray[np.float64]:
+def _onto(values: Array, space: Space, grid: Space) -> NDArray[np.float64]:
     """Bring (seeds, samples) of one mask onto another of the same grid, NaN where it has none."""
     volume = space.unmask(np.asarray(values, dtype=np.float64), outside=np.nan)
     return np.ascontiguousarray(volume[grid.mask].T)
 
 
-def _as_maps(runs: Sequence[SeedMaps], grid: Grid, r: Array, name: str) -> SeedMaps:
+def _as_maps(runs: Sequence[SeedMaps], grid: Space, r: Array, name: str) -> SeedMaps:
     """Put the combined correlations where maps of a run would be."""
     first, certainty = runs[0], None
     if all(run.certainty is not None for run in runs):

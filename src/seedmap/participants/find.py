@@ -322,11 +322,11 @@ def read_filter_file(path: Path) -> tuple[tuple[str, tuple[str, ...]], ...]:
     except (ValueError, KeyError, TypeError) as error:
         msg = f'{path}: not a BIDS filter file ({error!r}); one such as {{"bold": {{"task": "rest"}}}} is wanted'
         raise OptionError(msg) from error
-    filters = []
+    filters: list[tuple[str, tuple[str, ...]]] = []
     for key, value in chosen.items():
         if key in ("datatype", "suffix", "extension", "desc"):
             continue
         values = () if value is None else value if isinstance(value, list) else [value]
         if value != "*":
-            filters.append((LONG_NAMES.get(key, key), tuple(str(one) for one in values)))
+            filters.append((LONG_NAMES.get(str(key), str(key)), tuple(str(one) for one in values)))
     return tuple(filters)

@@ -17,12 +17,12 @@ from seedmap.analysis.prepare import Choice, Prepared, prepare, read
 from seedmap.analysis.story import maps_of
 from seedmap.confounds import ConfoundTable, read_confounds
 from seedmap.errors import ConfoundsError, OptionError, SeedError, SeedmapWarning, TooFewFrames
-from seedmap.images import Grid, Run, load_image, open_run
+from seedmap.images import Run, Space, load_image, open_run
 from seedmap.participants.find import RunInputs
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.seedlist import PlacedSeed, check_space
 from seedmap.participants.strategies import Chosen
-from seedmap.seeds import MaskSeed, Region, Sphere
+from seedmap.seeds import Region, Seed, Sphere
 from seedmap.spatial import Extracted, SeedWeights, extract
 
 __all__ = [
@@ -44,7 +44,7 @@ class Listening:
     source: str
     on_grid: SeedWeights
 
-    def weights(self, space: Grid) -> SeedWeights:  # noqa: ARG002  the grid is the run's
+    def weights(self, space: Space) -> SeedWeights:  # noqa: ARG002  the grid is the run's
         """Return how it listens to the run's grid."""
         return self.on_grid
 
@@ -69,7 +69,7 @@ class RunWork:
     run: Run
     table: ConfoundTable | None
     chosen: tuple[Chosen, ...]
-    seeds: tuple[Sphere | Listening, ...]
+    seeds: tuple[Seed, ...]
     missing: tuple[str, ...]
     notes: tuple[str, ...]
     mask: Any
@@ -107,7 +107,8 @@ def open_inputs(recipe: Recipe, inputs: RunInputs) -> RunWork:
     )
     mask = recipe.mask_img if recipe.mask_img is not None else inputs.mask
     whole = np.ones(run.frames, dtype=bool)
-    grid = run.space.within(find_mask(mask, run, whole)) if _is_file(mask) else run.space
+    brain = find_mask(mask, run, whole) if _is_file(mask) else None
+    grid = run.space if brain is None else run.space.within(brain)
     seeds, missing = listening(recipe.seeds, grid, run.source)
     return RunWork(inputs, run, table, chosen, seeds, missing, notes, mask)
 
@@ -139,8 +140,8 @@ def _check_time(recipe: Recipe, run: Run, chosen: Sequence[Chosen]) -> None:
 
 
 def listening(
-    seeds: Sequence[PlacedSeed], grid: Grid, source: str
-) -> tuple[tuple[Sphere | Listening, ...], tuple[str, ...]]:
+    seeds: Sequence[PlacedSeed], grid: Space, source: str
+) -> tuple[tuple[Seed, ...], tuple[str, ...]]:
     """Bring seeds onto a run's grid; leave out those that miss the brain, and say so.
 
     Raises
@@ -148,7 +149,7 @@ def listening(
     SeedError
         If no seed is left.
     """
-    there: list[Sphere | Listening] = []
+    there: list[Seed] = []
     missing: list[str] = []
     for placed in seeds:
         seed = placed.seed
@@ -177,7 +178,7 @@ def _is_file(mask_img: Any) -> bool:
     return isinstance(mask_img, Path) or (isinstance(mask_img, str) and Path(mask_img).is_file())
 
 
-def _in_memory(seed: Sphere | MaskSeed | Region) -> Sphere | MaskSeed | Region:
+def _in_memory(seed: Seed) -> Seed:
     """Let the regions of one atlas share it, so that it is read once."""
     if isinstance(seed, Region) and seed.source and isinstance(seed.label, int):
         return replace(seed, atlas=_atlas(seed.source))

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seedmap._checks import Array
 from seedmap.analysis import SeedMaps
+from seedmap.images import Grid
 from seedmap.participants.find import RunInputs
 from seedmap.participants.ledger import Entry, put_text, stage_of
 from seedmap.participants.methods import citations, methods_text, strategy_words
@@ -19,6 +20,9 @@ from seedmap.report.pictures import Picture
 from seedmap.report.study import StudyPage, StudyRow, motion_effect, render_study
 from seedmap.report.tables import seed_table
 from seedmap.report.words import describe_certainty, describe_cleaning
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["Probes", "probe", "run_page", "strategy_page", "write_study_page"]
 
@@ -137,11 +141,14 @@ class Probes:
 def probe(maps: SeedMaps) -> dict[str, list[float | None]]:
     """Read Fisher transforms at the lattice, None outside the mask or where r is not known."""
     space = maps.space
+    if not isinstance(space, Grid):
+        return {}
     voxels = np.rint(space.to_voxels(Probes.lattice().places)).astype(np.int64)
-    inside = ((voxels >= 0) & (voxels < space.shape)).all(axis=1)
+    inside: NDArray[np.bool_] = np.all((voxels >= 0) & (voxels < space.shape), axis=1)
     order = np.full(space.shape, -1, dtype=np.int64)
     order[space.mask] = np.arange(space.n_samples)
-    at = np.where(inside, order[tuple(np.where(inside[:, None], voxels, 0).T)], -1)
+    x, y, z_index = np.where(inside[:, None], voxels, 0).T
+    at: NDArray[np.int64] = np.where(inside, order[x, y, z_index], -1)
     found = {}
     for seed, values in zip(maps.seeds[:MOST_PROBED], maps.fisherz[:MOST_PROBED], strict=True):
         z = np.where(at >= 0, values[at], np.nan)

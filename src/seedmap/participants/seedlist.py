@@ -14,7 +14,7 @@ import numpy as np
 from seedmap.analysis import label_of
 from seedmap.errors import MissingFile, SeedError, SpaceMismatch
 from seedmap.images import load_image, stem_of
-from seedmap.seeds import DEFAULT_RADIUS, MaskSeed, Region, Sphere
+from seedmap.seeds import DEFAULT_RADIUS, Region, Seed, Sphere
 
 __all__ = ["PlacedSeed", "check_space", "read_atlas", "read_seed_table"]
 
@@ -30,13 +30,13 @@ class PlacedSeed:
 
     Attributes
     ----------
-    seed : Sphere, MaskSeed or Region
+    seed : Seed
         The seed.
     space : str
         Its space; empty where nobody says.
     """
 
-    seed: Sphere | MaskSeed | Region
+    seed: Seed
     space: str = ""
 
     @property
@@ -49,7 +49,7 @@ class PlacedSeed:
         return [self.seed.name, self.seed.definition, self.space]
 
 
-def placed(seed: Sphere | MaskSeed | Region, space: str = "") -> PlacedSeed:
+def placed(seed: Seed, space: str = "") -> PlacedSeed:
     """Say where a seed lies: as told, or as the name of its file tells."""
     found = re.search(r"(?:^|[_/\\])(?:space|tpl)-([A-Za-z0-9]+)", seed.source)
     return PlacedSeed(seed, space or (found[1] if found else ""))

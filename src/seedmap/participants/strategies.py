@@ -226,12 +226,13 @@ class Strategy:
             yield "dummy scans", tuple(range(min(dummy_scans, len(table.values))))
         if self.non_steady_state:
             flagged = [n for n in table.names if "non_steady_state" in n]
-            frames = np.nan_to_num(_column_values(table, flagged)).any(axis=1)
+            flags = np.nan_to_num(_column_values(table, flagged))
+            frames: NDArray[np.bool_] = np.any(flags != 0, axis=1)
             if frames.any():
                 yield "non-steady state", _positions(frames)
         if self.scrubbing is not None:
-            for reason, frames in self.scrubbing.dropped(table):
-                yield reason, _positions(frames)
+            for reason, moved in self.scrubbing.dropped(table):
+                yield reason, _positions(moved)
 
 
 CHOICES: dict[str, tuple[str, ...]] = {

@@ -163,7 +163,7 @@ def render_participant(page: ParticipantPage, date: datetime | None = None) -> s
         if page.runs
         else "No run could be analysed."
     )
-    return (
+    html: str = (
         environment()
         .get_template("participant.html.j2")
         .render(
@@ -175,6 +175,7 @@ def render_participant(page: ParticipantPage, date: datetime | None = None) -> s
             date=f"{(date or datetime.now(UTC)).astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         )
     )
+    return html
 
 
 def _pairs(series: Array) -> Array:

@@ -154,7 +154,7 @@ def render_study(page: StudyPage, date: datetime | None = None) -> str:
     failed = sum(state == "failed" for state in states.values())
     summary = f"{len(states)} participants, {len(states) - failed} complete"
     summary += f", {failed} failed in whole or in part." if failed else "."
-    return (
+    html: str = (
         environment()
         .get_template("study.html.j2")
         .render(
@@ -167,3 +167,4 @@ def render_study(page: StudyPage, date: datetime | None = None) -> str:
             date=f"{(date or datetime.now(UTC)).astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         )
     )
+    return html
