@@ -14,6 +14,7 @@ from seedmap.confounds import read_confounds
 from seedmap.connectivity import infer
 from seedmap.datasets import make_phantom
 from seedmap.errors import ImageError, MissingFile, SeedError
+from seedmap.participants.strategies import named
 from seedmap.spatial import SeedWeights, extract
 from seedmap.store import open_stored, quick_z, write_stored
 
@@ -33,14 +34,14 @@ def phantom(tmp_path_factory):
 
 def columns_of(phantom, strategy):
     table = read_confounds(phantom.confounds[0])
-    return None if strategy is None else table.choose(strategy)
+    return None if strategy is None else named(strategy).choose(table).table
 
 
 CLEANINGS = {
-    "band": (Cleaning(), ["trans_*", "rot_*", "csf", "white_matter"], False),
-    "censored": (Cleaning(), ["trans_?", "rot_?"], True),
-    "high-pass": (Cleaning(low_pass=None), ["trans_?", "rot_?"], False),
-    "cosine": (Cleaning(filter="cosine", high_pass=0.008, low_pass=None), ["csf"], True),
+    "band": (Cleaning(), "36P", False),
+    "censored": (Cleaning(), "6P", True),
+    "high-pass": (Cleaning(low_pass=None), "6P", False),
+    "cosine": (Cleaning(filter="cosine", high_pass=0.008, low_pass=None), "9P", True),
     "nothing": (Cleaning(detrend=False, filter=None), None, False),
 }
 

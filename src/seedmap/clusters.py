@@ -6,7 +6,7 @@ table of clusters. Names of regions come from an atlas that is given.
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from seedmap._checks import Array
 from seedmap.errors import ImageError, OptionError, SpaceMismatch
-from seedmap.images import Grid, load_image, stem_of
-from seedmap.spatial import resample_onto
+from seedmap.images import Grid, Part, PartedSpace, Space, load_image, load_on_parts, stem_of
+from seedmap.spatial import resample_onto, vertex_areas
 
 __all__ = [
     "Atlas",
     "Cluster",
     "Threshold",
+    "can_cluster",
     "clusters_table",
     "find_clusters",
     "open_atlas",
@@ -111,7 +112,7 @@ class Atlas:
 
     Attributes
     ----------
-    labels : ndarray of int, shape (x, y, z)
+    labels : ndarray of int, shape (x, y, z) or (positions,)
         0 where there is no region.
     names : mapping of int to str
         Empty where no names are known: regions are then called by their number.
@@ -128,15 +129,16 @@ class Atlas:
         return self.names.get(label, str(label)) if label else ""
 
 
-def open_atlas(image: Any, grid: Grid, lut: str | Path | None = None) -> Atlas:
-    """Bring an atlas onto a run's grid, by the nearest voxel.
+def open_atlas(image: Any, grid: Space, lut: str | Path | None = None) -> Atlas:
+    """Bring an atlas onto a run: onto a grid by the nearest voxel; surface files must fit.
 
     Parameters
     ----------
     image
-        Path or nibabel image of whole numbers, 3-D, in the space of the run.
+        Path or nibabel image of whole numbers, 3-D, in the space of the run; for surfaces and
+        grayordinates ``.label.gii`` or ``.annot`` files by hemisphere, or a ``dlabel``.
     grid
-        The run's grid.
+        The run's space.
     lut
         Look-up table (TSV with columns ``index`` and ``name``). None looks for one beside the
         image, of the same name.
@@ -152,6 +154,10 @@ def open_atlas(image: Any, grid: Grid, lut: str | Path | None = None) -> Atlas:
     SpaceMismatch
         If no region reaches the run's grid.
     """
+    if not isinstance(grid, Grid):
+        values, names = load_on_parts(image, grid, "atlas")
+        told = {number: name for name, number in names.items()}
+        return Atlas(values.astype(np.int64), told, str(image))
     loaded = load_image(image, role="atlas")
     source = str(loaded.get_filename() or "the atlas")
     values = np.asarray(loaded.dataobj)
@@ -184,7 +190,7 @@ def _names(source: str, lut: str | Path | None) -> dict[int, str]:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Voxels beyond a threshold that share faces and sign.
+    """Voxels that share faces, or vertices that share edges, beyond a threshold, of one sign.
 
     Attributes
     ----------
@@ -193,13 +199,17 @@ class Cluster:
     r, z, q : float
         Values there; NaN where they are not known.
     voxels : int
-        Number of voxels.
+        Number of voxels or vertices.
     mm3 : float
-        Volume [mm3].
+        Volume [mm3]; NaN on a surface.
     region : str
         Region of the strongest voxel; empty without an atlas.
     regions : str
         The regions that it covers most of all, with their shares of it.
+    part : str
+        ``"left"`` or ``"right"`` surface, or subcortical structure; empty in a volume.
+    mm2 : float
+        Area [mm2] on a surface, else NaN.
     """
 
     x: float
@@ -212,10 +222,12 @@ class Cluster:
     mm3: float
     region: str = ""
     regions: str = ""
+    part: str = ""
+    mm2: float = np.nan
 
 
 def find_clusters(
-    grid: Grid,
+    space: Space,
     counts: NDArray[np.bool_],
     r: Array,
     others: Mapping[str, Array] | None = None,
@@ -225,8 +237,8 @@ def find_clusters(
 
     Parameters
     ----------
-    grid
-        Where the samples lie.
+    space
+        Where the samples lie. Of surfaces it must be known where the vertices lie.
     counts
         Samples that are beyond the threshold, shape (samples,).
     r
@@ -240,47 +252,123 @@ def find_clusters(
     -------
     tuple of Cluster
         The largest first; those of equal size by the strength of their peak.
-    """
-    from scipy import ndimage
 
+    Raises
+    ------
+    OptionError
+        If it is not known which samples are neighbours (see `can_cluster`).
+    """
     others = others or {}
     strength = np.abs(np.nan_to_num(others.get("z", r)))
-    samples = np.full(grid.shape, -1)
-    samples[grid.mask] = np.arange(grid.n_samples)
-    found = []
+    groups = _in_grid if isinstance(space, Grid) else _on_parts
+    maps, found = {"r": r, **others}, []
     for sign in (1, -1):
         with np.errstate(invalid="ignore"):
-            numbered, how_many = ndimage.label(grid.unmask(counts & (sign * r > 0)))
-        for number, box in enumerate(ndimage.find_objects(numbered, how_many), start=1):
-            members = samples[box][numbered[box] == number]
-            found.append(_cluster(grid, members, strength, {"r": r, **others}, atlas))
+            beyond = counts & (sign * r > 0)
+        if not beyond.any():
+            continue
+        for members in groups(space, beyond):  # type: ignore[operator]
+            peak = members[np.argmax(strength[members])]
+            found.append(_cluster(space, members, peak, maps, atlas))
     return tuple(sorted(found, key=lambda one: (-one.voxels, -abs(one.r), one.x, one.y)))
 
 
+def can_cluster(space: Space) -> bool:
+    """Whether it is known which samples are neighbours: not on surfaces without their meshes."""
+    return isinstance(space, Grid) or all(
+        part.kind == "voxels" or part.surface is not None for part in space.parts
+    )
+
+
+def _in_grid(grid: Grid, beyond: NDArray[np.bool_]) -> Iterator[NDArray[np.int64]]:
+    """Gather voxels that share faces."""
+    from scipy import ndimage
+
+    samples = np.full(grid.shape, -1)
+    samples[grid.mask] = np.arange(grid.n_samples)
+    numbered, how_many = ndimage.label(grid.unmask(beyond))
+    for number, box in enumerate(ndimage.find_objects(numbered, how_many), start=1):
+        yield samples[box][numbered[box] == number]
+
+
+def _on_parts(space: PartedSpace, beyond: NDArray[np.bool_]) -> Iterator[NDArray[np.int64]]:
+    """Gather vertices that share edges, and voxels of a structure that share faces."""
+    from scipy import sparse
+    from scipy.sparse import csgraph
+
+    if not can_cluster(space):
+        msg = (
+            "clusters need to know where the vertices lie; give the surfaces (surfaces=, "
+            "--surface-left, --surface-right)"
+        )
+        raise OptionError(msg)
+    place = np.full(space.mask.size, -1)
+    place[np.flatnonzero(space.mask)[beyond]] = np.flatnonzero(beyond)
+    ends = np.concatenate([_neighbours(space, part) for part in space.parts])
+    ends = place[ends]
+    ends = ends[(ends >= 0).all(axis=1)]
+    size = beyond.size
+    graph = sparse.coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(size, size))
+    _, number = csgraph.connected_components(graph, directed=False)
+    members = np.flatnonzero(beyond)
+    members = members[np.argsort(number[members], kind="stable")]
+    yield from np.split(members, np.flatnonzero(np.diff(number[members])) + 1)
+
+
+def _neighbours(space: PartedSpace, part: Part) -> NDArray[np.int64]:
+    """Pairs of positions of a part that touch, shape (pairs, 2)."""
+    start = space.slices[part.name].start
+    if part.kind == "voxels":
+        shape = part.places.max(axis=0) + 2
+        flat = np.ravel_multi_index(tuple(part.places.T), tuple(shape))
+        order = np.argsort(flat)
+        found = []
+        for step in (shape[1] * shape[2], shape[2], 1):
+            at = np.minimum(np.searchsorted(flat[order], flat + step), flat.size - 1)
+            here = np.flatnonzero(flat[order][at] == flat + step)
+            found.append(np.stack([here, order[at[here]]], axis=1))
+        return start + np.concatenate(found)
+    assert part.surface is not None
+    of_vertex = np.full(part.vertices, -1)
+    of_vertex[part.places] = np.arange(part.size)
+    corners = of_vertex[part.surface.triangles]
+    edges = np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]])
+    return start + edges[(edges >= 0).all(axis=1)]
+
+
 def _cluster(
-    grid: Grid,
+    space: Space,
     members: NDArray[np.int64],
-    strength: Array,
+    peak: np.int64,
     maps: Mapping[str, Array],
     atlas: Atlas | None,
 ) -> Cluster:
     """Describe the cluster of some samples."""
-    peak = members[np.argmax(strength[members])]
-    x, y, z_mm = np.round(grid.to_mm(_voxels(grid, np.array([peak])))[0], 2).tolist()
+    positions = np.flatnonzero(space.mask)[members]
+    strongest = np.flatnonzero(space.mask)[[peak]]
+    x, y, z_mm = np.round(space.places(strongest)[0], 2).tolist()
     r, z, q = (float(maps[stat][peak]) if stat in maps else np.nan for stat in "rzq")
     region, regions = "", ""
     if atlas is not None:
-        labels = atlas.labels[tuple(_voxels(grid, members).T)]
-        region = atlas.name(int(labels[members == peak][0]))
-        regions = _shares(atlas, labels)
-    volume = round(members.size * grid.voxel_volume, 3)
-    return Cluster(x, y, z_mm, r, z, q, members.size, volume, region, regions)
+        labels = atlas.labels.ravel()
+        region = atlas.name(int(labels[strongest[0]]))
+        regions = _shares(atlas, labels[positions])
+    mm3, mm2, part = _size(space, positions)
+    return Cluster(x, y, z_mm, r, z, q, members.size, mm3, region, regions, part, mm2)
 
 
-def _voxels(grid: Grid, members: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Turn samples into voxel indices (members, 3)."""
-    flat = np.flatnonzero(grid.mask)[members]
-    return np.stack(np.unravel_index(flat, grid.shape), axis=1)
+def _size(space: Space, positions: NDArray[np.int64]) -> tuple[float, float, str]:
+    """Return volume [mm3] or area [mm2], the other NaN, and the part of the space."""
+    if isinstance(space, Grid):
+        return round(positions.size * space.voxel_volume, 3), np.nan, ""
+    name = next(n for n, s in space.slices.items() if s.start <= positions[0] < s.stop)
+    part = space.part(name)
+    if part.surface is None:
+        assert part.affine is not None
+        volume = abs(float(np.linalg.det(part.affine[:3, :3])))
+        return round(positions.size * volume, 3), np.nan, name
+    vertices = part.places[positions - space.slices[name].start]
+    return np.nan, round(float(vertex_areas(part.surface)[vertices].sum()), 3), name
 
 
 def _shares(atlas: Atlas, labels: NDArray[np.int64]) -> str:
@@ -295,9 +383,11 @@ def _shares(atlas: Atlas, labels: NDArray[np.int64]) -> str:
 def clusters_table(clusters: Sequence[Cluster]) -> str:
     """Write clusters as a tab-separated table, ``n/a`` where a value is not known."""
     head = "cluster\tx_mm\ty_mm\tz_mm\tr\tz\tq\tvoxels\tsize_mm3\tregion\tregions"
-    lines = [head]
+    parted = any(one.part for one in clusters)
+    lines = [head + ("\tpart\tsize_mm2" if parted else "")]
     for number, cluster in enumerate(clusters, start=1):
-        lines.append("\t".join([str(number), *map(_cell, astuple(cluster))]))
+        cells = [*map(_cell, astuple(cluster))]
+        lines.append("\t".join([str(number), *(cells if parted else cells[:-2])]))
     return "\n".join(lines) + "\n"
 
 

@@ -40,7 +40,10 @@ CUT_OFF = 3e-6
 # As in `seedmap.connectivity.correlate`: of less than this share of a series nothing is left.
 NOTHING_LEFT = 1e-6
 BLOCK = 8192
-WHOLE = 32767  # what is needed less exactly is kept as whole numbers of 16 bits, scaled by sample
+# What is needed less exactly is kept as whole numbers, scaled by sample: these are the largest.
+LARGEST = {"int8": 127, "int16": 32767}
+# What a stored run may take before the rest is kept still less exactly, in series of its size.
+BUDGET = 1.25
 AT_ONCE = 1 << 15  # scores worked out together, so that they stay in the processor's cache
 
 
@@ -269,7 +272,7 @@ def write_stored(
     )
     size[smooth.unusable] = np.nan
     others = _others(directions, matrices)
-    rest, scale = _whole_numbers(_blocks(BlockCleaner(others.T, plain.reference), plain))
+    rest, scale = _rest(others, plain, used)
     tables = noise_tables(matrices.L, matrices.R, matrices.keep, t_r or np.inf)
     arrays = {
         "smooth": clean / size,
@@ -279,11 +282,11 @@ def write_stored(
         "noise": _noise(tables, matrices, smooth),
         "spread": size,
         "unusable": plain.unusable,
-        "directions": directions,
+        "directions": directions.astype(np.float32),
         "strength": strength,
-        "others": others,
-        "noise_basis": matrices.noise_basis,
-        "back": matrices.on_kept @ directions,
+        "others": others.astype(np.float32),
+        "noise_basis": matrices.noise_basis.astype(np.float32),
+        "back": (matrices.on_kept @ directions).astype(np.float32),
         "taper": tables.taper,
         "inverse": tables.inverse,
         "passed": tables.passed,
@@ -303,16 +306,20 @@ def write_stored(
 
 
 def _write_group(path: Path, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, Any]) -> None:
-    """Write arrays, each as one chunk: what is noise does not pack, masks and tables do."""
+    """Write arrays, each as one chunk: floats are noise and do not pack, whole numbers do."""
     import zarr
+    from zarr.codecs import BloscCodec
 
     group = zarr.open_group(path, mode="w-")
     group.attrs.update({"seedmap": dict(about)})
     for name, values in arrays.items():
-        packed = values.dtype == bool
         stored = np.ascontiguousarray(values)
-        options: dict[str, Any] = {} if packed else {"compressors": None}
-        group.create_array(name, data=stored, chunks=stored.shape, **options)
+        pack = (
+            BloscCodec(cname="zstd", clevel=3, shuffle="shuffle")
+            if stored.dtype.kind in "bi"
+            else None
+        )
+        group.create_array(name, data=stored, chunks=stored.shape, compressors=pack)
 
 
 def open_stored(path: Path | str) -> StoredRun:
@@ -395,12 +402,23 @@ def _others(directions: Array, matrices: CleaningMatrices) -> Array:
     return np.ascontiguousarray(whole[:, taken.shape[1] :])
 
 
-def _whole_numbers(values: Array) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+def _rest(others: Array, plain: Extracted, used: int) -> tuple[NDArray[Any], NDArray[np.float32]]:
+    """Keep what the cleaning takes away from the unsmoothed samples, as exactly as there is room."""
+    kept, samples = plain.series.shape
+    if not others.shape[1]:
+        return np.empty((0, samples), dtype=np.int8), np.ones(samples, dtype=np.float32)
+    lags = min(kept / 4, 100)
+    size = (2 * used + (others.shape[1] + lags) / 2) / kept
+    values = _blocks(BlockCleaner(others.T, plain.reference), plain)
+    return _whole_numbers(values, "int16" if size < BUDGET else "int8")
+
+
+def _whole_numbers(values: Array, kind: str) -> tuple[NDArray[Any], NDArray[np.float32]]:
     """Write every sample's values (n, samples) as whole numbers and a scale; 0 for what is not finite."""
     values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    scale = np.abs(values).max(axis=0, initial=0.0) / WHOLE
+    scale = np.abs(values).max(axis=0, initial=0.0) / LARGEST[kind]
     scale = np.where(scale > 0, scale, 1.0).astype(np.float32)
-    return np.rint(values / scale).astype(np.int16), scale
+    return np.rint(values / scale).astype(kind), scale
 
 
 def _noise(tables: NoiseTables, matrices: CleaningMatrices, part: Extracted) -> NDArray[np.int16]:
@@ -410,7 +428,7 @@ def _noise(tables: NoiseTables, matrices: CleaningMatrices, part: Extracted) -> 
     for at in range(0, part.series.shape[1], BLOCK):
         raw = part.series[:, at : at + BLOCK]
         noise = noise_autocovariance(tables, raw - basis @ (basis.T @ raw))
-        found[:, at : at + BLOCK], _ = _whole_numbers(noise)
+        found[:, at : at + BLOCK], _ = _whole_numbers(noise, "int16")
     return found
 
 

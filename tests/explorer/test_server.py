@@ -99,13 +99,23 @@ def test_the_command_line(phantom, monkeypatch, tmp_path, capsys):
     app.command("seedmap.cli.explore:explore")
     words = ["explore", str(phantom.func[0]), "--confounds", str(phantom.confounds[0])]
     words += ["--confound-columns", "csf", "--high-pass", "none", "--no-browser", "--port", "0"]
-    words += ["--seed", "mPFC=1,55,-3:6", "--out", str(tmp_path), "--idle-minutes", "5"]
+    words += [
+        "--uncertainty",
+        "none",
+        "--seed",
+        "mPFC=1,55,-3:6",
+        "--out",
+        str(tmp_path),
+        "--idle-minutes",
+        "5",
+    ]
     app(words, result_action="return_value")
     session = served["session"]
     assert served["browser"] is False
     assert served["options"].idle_minutes == 5
     assert session.start == Sphere("mPFC", (1, 55, -3), 6.0)
     assert session.source.recipe.cleaning.high_pass is None
+    assert session.source.uncertainty is None
     line = session.command.line(session.source, session.source.recipe, PCC)
     assert "--confound-columns csf" in line
     assert "--high-pass none" in line
@@ -229,3 +239,16 @@ def test_nothing_of_our_own_loads_from_elsewhere():
         text = file.read_text(encoding="utf-8")
         assert not re.search(r"https?://", text), file.name
         assert "style=" not in text, file.name
+
+
+def test_without_uncertainty_there_is_no_z(chromium, phantom, tmp_path):
+    source = open_source(phantom.func[0], mask_img=phantom.masks[0], uncertainty=None)
+    session = begin_session(source, out=tmp_path, anatomy=phantom.masks[0])
+    with Explorer(session, ServerOptions()).start() as explorer:
+        page = chromium.new_page()
+        page.goto(explorer.url + "#seed=0,-52,18&stat=z")
+        page.locator("#peaks tbody tr").first.wait_for(timeout=20_000)
+        assert page.locator(".segmented").is_hidden()
+        assert page.evaluate("seedmap.state.stat") == "r"
+        assert page.evaluate("fetch('api/certain?x=0&y=-52&z=18').then((a) => a.status)") == 422
+        page.close()

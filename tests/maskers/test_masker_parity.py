@@ -328,3 +328,18 @@ def test_runs_are_cleaned_one_by_one(images, confounds):
     options = {"runs": runs, "detrend": True, "standardize": "zscore_sample"}
     mine, its = both(("NiftiMasker", {}), options, images["float64"], confounds=confounds)
     np.testing.assert_allclose(mine, its, atol=1e-8)
+
+
+def test_maps_that_a_mask_empties(images, maps_img):
+    where = np.zeros(maps_img.shape[:3], dtype=np.int8)
+    where[2:4, 3:9, 3:8] = 1  # of the three maps, the last begins behind this
+    mask_img = nib.Nifti1Image(where, maps_img.affine)
+    options = {"maps_img": maps_img, "mask_img": mask_img, "standardize": None}
+    found = []
+    for kind in (ours, theirs):
+        with pytest.warns(UserWarning, match=r"removed: \{2\}\. Out of 3 maps"):
+            found.append(kind.NiftiMapsMasker(**options).fit_transform(images["float64"]))
+    np.testing.assert_allclose(*found, rtol=1e-6)
+    outside = nib.Nifti1Image(np.roll(where, 8, axis=0), maps_img.affine)
+    with pytest.raises(ValueError, match="No map left after applying mask"):
+        ours.NiftiMapsMasker(**{**options, "mask_img": outside}).fit_transform(images["float64"])

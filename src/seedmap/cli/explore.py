@@ -121,6 +121,8 @@ def _opened(
         cleaning=cleaning,
         smoothing_fwhm=options.smoothing_fwhm,
         n_jobs=options.n_jobs,
+        uncertainty=options.uncertainty,
+        max_memory=options.max_memory,
     )
     words = ["--mask-img", str(mask or "background")]
     words += ["--sample-mask", str(options.sample_mask)] if options.sample_mask else []

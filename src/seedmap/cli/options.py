@@ -46,7 +46,7 @@ class RunOptions:
     """Table(s) of confounds to regress out: TSV or CSV, one row a volume."""
 
     confound_columns: Annotated[tuple[str, ...], Many] = ()
-    """Columns to take from the tables, * standing for anything (trans_* rot_* csf); all if not given."""
+    """Columns to take from the tables, * standing for anything (trans_? rot_? csf); all if not given."""
 
     sample_mask: Path | None = None
     """Volumes that stay: a table with 1 or 0 a volume, or the numbers of the volumes from 0."""

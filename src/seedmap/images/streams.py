@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from seedmap.errors import SeedmapWarning, TruncatedImage
+from seedmap.errors import MissingFile, SeedmapWarning, TruncatedImage
 from seedmap.images.inflate import DamagedFile, open_file
 
 __all__ = [
@@ -199,6 +199,9 @@ class ReadAhead(FrameStream):
         try:
             with closing(open_file(self._layout.path)) as file:
                 self._read_frames(file)
+        except FileNotFoundError:
+            msg = f"{self._layout.path}: the run was there when it was opened, and is gone; put it back"
+            self._full.put(MissingFile(msg))
         except BaseException as error:  # noqa: BLE001  raised again in the thread that takes
             self._full.put(error)
         else:

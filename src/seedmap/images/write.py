@@ -152,13 +152,15 @@ def volume_image(
 ) -> Any:
     """Wrap a volume (x, y, z) or (x, y, z, frames) as a nibabel image on a grid.
 
-    Floats are stored as float32; the sform and qform codes are those given.
+    Floats are stored as float32, booleans as uint8 and long integers as int32, which every tool
+    reads; the sform and qform codes are those given.
     """
     import nibabel as nib
 
     values = np.asarray(values)
-    if values.dtype.kind == "f":
-        values = values.astype(np.float32)
+    stored = {"f": np.float32, "b": np.uint8, "i": np.int32, "u": np.int32}[values.dtype.kind]
+    if values.dtype.kind in "fb" or values.dtype.itemsize > np.dtype(stored).itemsize:
+        values = values.astype(stored)
     image = nib.Nifti1Image(values, grid.affine)
     image.set_sform(grid.affine, code=codes[0] or 2)
     image.set_qform(grid.affine, code=codes[1])

@@ -7,7 +7,7 @@ from seedmap.spatial.extraction import (
     mean_volume,
     smoothing_of,
 )
-from seedmap.spatial.geodesic import distances_from, edge_graph, geodesic_distances
+from seedmap.spatial.geodesic import distances_from, edge_graph, geodesic_distances, vertex_areas
 from seedmap.spatial.masks import Template, background_mask, epi_mask, template_mask
 from seedmap.spatial.memory import parse_memory
 from seedmap.spatial.neighbourhood import neighbourhood
@@ -36,4 +36,5 @@ __all__ = [
     "sphere_voxels",
     "standard_surfaces",
     "template_mask",
+    "vertex_areas",
 ]

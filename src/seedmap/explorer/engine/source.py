@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from seedmap._checks import Array, Keep, parse_sample_mask
 from seedmap.analysis import SeedMaps, seed_maps
+from seedmap.analysis.certainty import Uncertainty, check_uncertainty
 from seedmap.analysis.door import check_timing, find_mask, parse_n_jobs
 from seedmap.confounds import ConfoundTable, read_confounds
 from seedmap.errors import ImageError
@@ -86,6 +87,10 @@ class Source:
         The recipe to begin with.
     n_jobs : int
         Threads that may be busy at once.
+    uncertainty : str or None
+        How error bars are found; None for none.
+    max_memory : float, str or None
+        For maps with error bars, which read the run again; the rows themselves stay in memory.
     """
 
     run: Run
@@ -96,6 +101,8 @@ class Source:
     mask_img: Any
     recipe: Recipe
     n_jobs: int
+    uncertainty: Uncertainty | None = "operator"
+    max_memory: float | str | None = None
 
     @property
     def groups(self) -> dict[str, tuple[str, ...]]:
@@ -183,7 +190,9 @@ class Source:
             mask_img=self.mask_img,
             cleaning=recipe.cleaning,
             smoothing_fwhm=recipe.smoothing_fwhm,
+            uncertainty=self.uncertainty,
             n_jobs=self.n_jobs,
+            max_memory=self.max_memory,
             progress=progress,
         )
 
@@ -198,6 +207,8 @@ def open_source(  # noqa: PLR0913  the options of seed_maps that belong to the r
     cleaning: Cleaning | None = None,
     smoothing_fwhm: float | None = 6.0,
     n_jobs: int | None = None,
+    uncertainty: Uncertainty | None = "operator",
+    max_memory: float | str | None = None,
 ) -> Source:
     """Open a run for exploring; the parameters are those of `seedmap.seed_maps`.
 
@@ -227,6 +238,8 @@ def open_source(  # noqa: PLR0913  the options of seed_maps that belong to the r
         mask_img=mask_img,
         recipe=recipe,
         n_jobs=parse_n_jobs(n_jobs),
+        uncertainty=check_uncertainty(uncertainty),
+        max_memory=max_memory,
     )
 
 

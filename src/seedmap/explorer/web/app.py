@@ -148,6 +148,9 @@ class _Pages:
         session, query = self._session, request.query_params
         number, window = whole_in(query, "n"), "z:" + query.get("w", "")[:64]
         seed = seed_in(query)
+        if session.source.uncertainty is None:
+            msg = "there is no z: the explorer was started without uncertainty"
+            raise Wrong(msg)
         superseded = session.latest.arrive(window, number)
         version, started = session.version, time.perf_counter()
 
@@ -243,6 +246,7 @@ def _about_run(session: Session) -> dict[str, Any]:
         "frames": int(source.keep.size),
         "keep": cleaned.matrices.keep.astype(int).tolist(),
         "t_r": source.run.timing.t_r,
+        "stats": ["r"] if source.uncertainty is None else ["r", "z"],
         "preview": live.wants_preview,
         "mostRadius": MOST_RADIUS,
         "start": {

@@ -206,6 +206,7 @@ export class Controls {
       slider.previousElementSibling.textContent = name === "opacity" ? `${Math.round(look[name] * 100)} %` : look[name].toFixed(state.stat === "z" ? 1 : 2);
     }
     $("fade").checked = look.fade;
+    document.querySelector(".segmented").hidden = this.app.run.stats.length < 2;
     for (const choice of document.getElementsByName("stat")) choice.checked = choice.value === state.stat;
   }
 

@@ -72,7 +72,7 @@ export function fromLink(state, text, run) {
   state.radius = number(link.get("radius"), 0, run.mostRadius, state.radius);
   state.name = (link.get("name") || state.name).slice(0, 40);
   state.follow = link.get("follow") !== "0";
-  state.stat = link.get("stat") === "z" ? "z" : "r";
+  state.stat = run.stats.includes(link.get("stat")) ? link.get("stat") : "r";
   const look = state.look[state.stat];
   look.threshold = number(link.get("threshold"), 0, 40, look.threshold);
   look.range = number(link.get("range"), 0.01, 40, look.range);
