@@ -65,6 +65,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=5, help="repetitions of ours")
     parser.add_argument("--nilearn-repeats", type=int, help="of nilearn's: 3, at 2 mm 1")
     parser.add_argument("--seeds", type=int, default=1000, help="seeds to compare with one")
+    parser.add_argument("--no-commands", action="store_true", help="leave whole commands out")
     parser.add_argument("--work", type=Path, default=ROOT / "benchmarks" / "work")
     parser.add_argument("--json", type=Path, default=ROOT / "benchmarks" / "results.json")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "benchmarks.md")
@@ -106,6 +107,9 @@ def kinds_of(given: dict, options: argparse.Namespace) -> dict:
         "seedmap many": ("seedmap", many),
         "steps": ("apart", {"out": out}),
     }
+    measured = {kind: _job(job, {**given, **more}) for kind, (job, more) in jobs.items()}
+    if options.no_commands:
+        return measured
     commands = {
         "nilearn command": nilearn_command(given, out),
         "nilearn command, figures": [*nilearn_command(given, out), "--figures"],
@@ -113,10 +117,7 @@ def kinds_of(given: dict, options: argparse.Namespace) -> dict:
     for way in OURS:
         whole = seedmap_command(given, out, way)
         commands |= {f"command {way}": [*whole, "--no-figures"], f"command {way}, figures": whole}
-    return {
-        **{kind: _job(job, {**given, **more}) for kind, (job, more) in jobs.items()},
-        **{kind: _command(command) for kind, command in commands.items()},
-    }
+    return measured | {kind: _command(command) for kind, command in commands.items()}
 
 
 def _job(job: str, options: dict):

@@ -32,16 +32,17 @@ CURVES = {
     "seeds": [("4mm", 1, True), ("4mm", 10, True), ("4mm", 100, True), ("4mm", 1000, False)],
 }
 BOUNDS = {
-    "volumes": "**Volumes.** Time grows with the file: inflating it is what bounds the run, and "
-    "smoothing goes on beside it. Memory grows by four bytes a volume and voxel of the mask, the "
-    "one array that is held, on top of what Python and its libraries take; `max_memory` moves that "
-    "array to a file.",
-    "voxels": "**Voxels.** The same: time is inflating, memory the mask's voxels times volumes. "
-    "Small runs are bound by what does not depend on them, the design of the filter and the "
-    "starting of threads.",
-    "seeds": "**Seeds.** The run is read once for all of them. Up to a hundred or so they are "
-    "free; beyond, one matrix product of seeds by voxels bounds the time, and the maps themselves "
-    "the memory: four bytes a seed and voxel.",
+    "volumes": """**Volumes.** Time grows with the file. One core inflates it while the others smooth, and
+on two cores both take about as long, so the run is bound by either. Memory grows by four bytes a
+volume and voxel of the mask, the one array that is held, on top of what Python and its libraries
+take; `max_memory` moves that array to a file.""",
+    "voxels": """**Voxels.** The same: time is inflating and smoothing, memory the mask's voxels times
+volumes. The smallest runs are bound by what does not depend on them: tables are read, the cleaning
+is written out, threads are started.""",
+    "seeds": """**Seeds.** The run is read once for all of them. What grows is bookkeeping, somewhat below
+a millisecond a seed, to find its voxels and those around it, and to listen to them in every volume;
+at 2 mm also the first touch of the maps' memory, four bytes a seed and voxel. The matrix product of
+seeds by voxels comes after these.""",
 }
 PAGE = """# How it scales
 
@@ -130,7 +131,12 @@ def table(name: str, points: list[dict]) -> str:
 
 
 JOBS = ("floor", "seedmap", "nilearn")
-LOOK = {"floor": ("#888888", ":"), "seedmap": ("#0072b2", "-"), "nilearn": ("#d55e00", "--")}
+WORDS = {"floor": "inflating alone", "seedmap": "seedmap", "nilearn": "nilearn"}
+LOOK = {
+    "floor": {"color": "#777777", "linestyle": ":", "marker": "o", "markersize": 4},
+    "seedmap": {"color": "#0072b2", "linestyle": "-", "marker": "o", "markersize": 4},
+    "nilearn": {"color": "#d55e00", "linestyle": "--", "marker": "o", "markersize": 4},
+}
 
 
 def draw(curves: dict, path: Path) -> None:
@@ -139,6 +145,7 @@ def draw(curves: dict, path: Path) -> None:
 
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator
 
     plt.rcParams["svg.hashsalt"] = "seedmap"
     figure, axes = plt.subplots(
@@ -147,19 +154,17 @@ def draw(curves: dict, path: Path) -> None:
     for column, (name, points) in enumerate(curves.items()):
         for row, (what, unit, scale) in enumerate((("wall", "s", 1.0), ("peak", "MB", 1e6))):
             axis = axes[row, column]
-            for job, (color, style) in LOOK.items():
-                if what == "peak" and job == "floor":
-                    continue
+            for job in JOBS if what == "wall" else JOBS[1:]:
                 there = [point for point in points if job in point[what]]
-                label = "inflating alone" if job == "floor" else job
-                values = [point[what][job] / scale for point in there]
-                axis.plot(
-                    [point[name] for point in there], values, style, color=color, marker="o", ms=4
-                )
-                if there and column == 0:
-                    axis.lines[-1].set_label(label)
+                at, values = [p[name] for p in there], [p[what][job] / scale for p in there]
+                axis.plot(at, values, label=WORDS[job], **LOOK[job]) if there else None
             axis.set(xscale="log", yscale="log", xlabel=name)
             axis.set_ylabel(f"{'time' if what == 'wall' else 'peak memory'} [{unit}]")
+            axis.minorticks_off()
+            ticks = [point[name] for point in points]
+            axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks], fontsize="small")
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.yaxis.set_major_formatter("{x:g}")
             axis.grid(alpha=0.3)
     axes[0, 0].legend(frameon=False, fontsize="small")
     figure.savefig(path, metadata={"Date": None})

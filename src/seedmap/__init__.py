@@ -4,10 +4,13 @@ The house, from the door down:
 
 ==================  ======================================================================
 `seed_maps`         one run in, one map a seed out
+`explore`           the live page: click a voxel, its map is there
 `SeedMaps`          the result: numbers, images, figures, files
-`Sphere` ...        the seeds: `Sphere`, `MaskSeed`, `Region`, `SeriesSeed`, `parse_seed`
+`Sphere` ...        the seeds: `Sphere`, `MaskSeed`, `Region`, `VertexPatch`, `SeriesSeed`,
+                    `parse_seed`
 `Cleaning`          how a run is cleaned
 `open_run`          a run without its data: header, space, a stream of frames
+`maskers`           nilearn's maskers, spelled with our parts; `signal`, its ``clean``
 `datasets`          a phantom with a known answer, and the reference data set
 `report`            pages that a reviewer can read
 `errors`            what can go wrong, and what it means
@@ -28,44 +31,55 @@ from typing import TYPE_CHECKING, Any
 from seedmap._version import __version__
 
 if TYPE_CHECKING:
-    from seedmap import datasets, errors, report
+    from seedmap import datasets, errors, maskers, report, signal
     from seedmap.analysis import SeedMaps, seed_maps
-    from seedmap.images import Grid, Run, open_run
-    from seedmap.seeds import MaskSeed, Region, SeriesSeed, Sphere, parse_seed
+    from seedmap.explorer import explore
+    from seedmap.images import Grayordinates, Grid, Mesh, Run, open_run
+    from seedmap.seeds import MaskSeed, Region, SeriesSeed, Sphere, VertexPatch, parse_seed
     from seedmap.temporal import Cleaning
 
 __all__ = [
     "Cleaning",
+    "Grayordinates",
     "Grid",
     "MaskSeed",
+    "Mesh",
     "Region",
     "Run",
     "SeedMaps",
     "SeriesSeed",
     "Sphere",
+    "VertexPatch",
     "__version__",
     "datasets",
     "errors",
+    "explore",
+    "maskers",
     "open_run",
     "parse_seed",
     "report",
     "seed_maps",
+    "signal",
 ]
 
 _HOMES = {
     "Cleaning": "temporal",
+    "Grayordinates": "images",
     "Grid": "images",
     "MaskSeed": "seeds",
+    "Mesh": "images",
     "Region": "seeds",
     "Run": "images",
     "SeedMaps": "analysis",
     "SeriesSeed": "seeds",
     "Sphere": "seeds",
+    "VertexPatch": "seeds",
+    "explore": "explorer",
     "open_run": "images",
     "parse_seed": "seeds",
     "seed_maps": "analysis",
 }
-_ROOMS = ("datasets", "errors", "report")
+_ROOMS = ("datasets", "errors", "maskers", "report", "signal")
 
 
 def __getattr__(name: str) -> Any:

@@ -31,7 +31,7 @@ def work(tmp_path_factory):
 def test_the_table_is_made(work):
     files = work / "results.json", work / "page.md"
     printed = run(
-        *("bench.py", "--cases", "tiny", "--repeats", 1, "--nilearn-repeats", 0),
+        *("bench.py", "--cases", "tiny", "--repeats", 1, "--nilearn-repeats", 0, "--no-commands"),
         *("--seeds", 5, "--work", work, "--json", files[0], "--page", files[1]),
     )
     found = json.loads(files[0].read_text())["cases"]["tiny"]

@@ -156,7 +156,7 @@ def test_a_dry_run_and_the_methods_text_write_nothing(study, tmp_path, capsys):
 def test_options_may_stand_in_a_file(study, tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text(
-        "seed: [PCC=0,-52,18]\nstrategy: [6P]\nparticipant_label: '02'\nfigures: false\n"
+        "seed: ['PCC=0,-52,18']\nstrategy: [6P]\nparticipant_label: '02'\nfigures: false\n"
     )
     options = ("--config-file", config, "--participant_label", "01", "-q", "--nprocs", 1)
     assert bids(study, tmp_path / "out", *options) == 0

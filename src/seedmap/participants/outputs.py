@@ -12,9 +12,15 @@ from seedmap.participants.names import uri
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.strategies import Chosen
 
-__all__ = ["BIDSIGNORE", "dataset_description", "save_run", "strategy_facts"]
+__all__ = ["BIDSIGNORE", "README", "dataset_description", "save_run", "strategy_facts"]
 
-BIDSIGNORE = "*_statmap.*\n*_timeseries.tsv\n*.html\nlogs/\nstore/\nfigures/\n.seedmap-work/\n"
+BIDSIGNORE = "*_statmap.*\n*_timeseries.tsv\n*.html\nlogs\nstore\nfigures\n.seedmap-work\n"
+README = """Seed-to-voxel correlation maps, made by seedmap.
+
+Open index.html for the study, sub-XX.html for a participant. Maps are in sub-XX/func (or
+sub-XX/ses-YY/func), one file a seed, statistic and denoising strategy (desc); the JSON beside each
+says how it was made. What was done in words, and what to cite, is in logs.
+"""
 CODE_URL = "https://pypi.org/project/seedmap/"
 
 

@@ -18,7 +18,7 @@ from seedmap.participants.ledger import (
     sweep,
 )
 from seedmap.participants.onerun import estimate_memory
-from seedmap.participants.outputs import BIDSIGNORE, dataset_description
+from seedmap.participants.outputs import BIDSIGNORE, README, dataset_description
 from seedmap.participants.pages import write_study_page
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.run import Result, is_current, run_participant
@@ -163,6 +163,7 @@ def _check_apart(root: Path, out: Path) -> None:
 def write_common(recipe: Recipe, out: Path, work: Path) -> None:
     """Write what makes the folder a data set, unless it is there already."""
     files = {"dataset_description.json": dataset_description(recipe), ".bidsignore": BIDSIGNORE}
+    files["README.md"] = README
     changed = {name: text for name, text in files.items() if _text_of(out / name) != text}
     if not changed:
         return

@@ -27,8 +27,14 @@ from typing_extensions import override
 
 from seedmap._checks import Array, Keep
 from seedmap.errors import ConfoundsError, SeedmapWarning
-from seedmap.temporal import Censor, Detrend, FillCensored, Nuisance, TimeOperator
-from seedmap.temporal.cleaning import _confound_basis
+from seedmap.temporal import (
+    Censor,
+    Detrend,
+    FillCensored,
+    Nuisance,
+    TimeOperator,
+    confound_basis,
+)
 
 __all__ = ["CleaningPlan", "RunCleaning", "plan_cleaning"]
 
@@ -285,7 +291,7 @@ def _operator(
         raise ConfoundsError(msg)
     steps = _Written(np.eye(keep.size)) if written is None else _Written(written)
     table = np.asarray(confounds, dtype=np.float64)
-    basis = _confound_basis(table, steps, keep, centre=options.centre_confounds)
+    basis = confound_basis(table, steps, keep, centre=options.centre_confounds)
     return Nuisance(basis).apply(np.eye(keep.size) if operator is None else operator)
 
 

@@ -3,7 +3,13 @@
 Knows arrays only: no files, no space.
 """
 
-from seedmap.temporal.cleaning import Cleaning, CleaningMatrices, Filter, cleaning_matrices
+from seedmap.temporal.cleaning import (
+    Cleaning,
+    CleaningMatrices,
+    Filter,
+    cleaning_matrices,
+    confound_basis,
+)
 from seedmap.temporal.highvariance import high_variance_confounds
 from seedmap.temporal.operators import (
     Butterworth,
@@ -34,6 +40,7 @@ __all__ = [
     "Nuisance",
     "TimeOperator",
     "cleaning_matrices",
+    "confound_basis",
     "cosine_drift",
     "high_variance_confounds",
     "own_coordinates",

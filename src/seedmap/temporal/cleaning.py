@@ -31,7 +31,7 @@ from seedmap.temporal.operators import (
     cosine_drift,
 )
 
-__all__ = ["Cleaning", "CleaningMatrices", "Filter", "cleaning_matrices"]
+__all__ = ["Cleaning", "CleaningMatrices", "Filter", "cleaning_matrices", "confound_basis"]
 
 Filter = Literal["butterworth", "cosine"]
 
@@ -186,7 +186,7 @@ def cleaning_matrices(
     before = _steps_before_projection(cleaning, keep, t_r)
     if cleaning.filter == "cosine" and cleaning.high_pass and t_r:
         given = np.hstack([given, cosine_drift(frames, t_r, cleaning.high_pass)])
-    basis = _confound_basis(given, before, keep, centre=cleaning.standardize_confounds)
+    basis = confound_basis(given, before, keep, centre=cleaning.standardize_confounds)
     uncorrected = before.matrix()
     L = Nuisance(basis).apply(uncorrected)
     _check_something_left(basis.shape[1], uncorrected, L)
@@ -222,7 +222,7 @@ def _steps_before_projection(cleaning: Cleaning, keep: Keep, t_r: float | None) 
     return Censor(inner) @ band @ steps
 
 
-def _confound_basis(given: Array, before: TimeOperator, keep: Keep, *, centre: bool) -> Array:
+def confound_basis(given: Array, before: TimeOperator, keep: Keep, *, centre: bool) -> Array:
     """Orthonormal basis (kept, rank) of what the confounds span after the same steps as the data.
 
     The rank is decided twice by singular values: on the raw confounds, where a duplicate or a

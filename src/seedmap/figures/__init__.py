@@ -1,0 +1,13 @@
+"""Figures: a map on the anatomy or on the cortex, series over time, and all as files.
+
+The one door to matplotlib and `nilearn.plotting`, both imported when a figure is asked for.
+Figures are made as objects, without pyplot: no display is needed, no window is left open and
+nobody's style is changed. They take arrays and images and know nothing of where those come from.
+"""
+
+from seedmap.figures.series import plot_sample_series, plot_series
+from seedmap.figures.style import save_figure
+from seedmap.figures.surface import Side, plot_sides
+from seedmap.figures.volume import plot_map
+
+__all__ = ["Side", "plot_map", "plot_sample_series", "plot_series", "plot_sides", "save_figure"]

@@ -1,0 +1,144 @@
+"""Figures of series over time."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seedmap._checks import Array, Keep
+from seedmap.figures.style import QUIET, in_style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["plot_sample_series", "plot_series"]
+
+# Okabe & Ito's colours, told apart by colour-blind readers too (jfly.uni-koeln.de/color).
+LINES = ("#0072B2", "#D55E00", "#009E73")
+SHARED_AXES = len(LINES)  # more lines than these in one panel cannot be told apart
+SHARED_LETTERS = 80  # longer names do not fit beside each other
+LEGEND = {"ncols": SHARED_AXES, "frameon": False, "borderpad": 0.1, "borderaxespad": 0.0}
+BAND = "#e6e6e6"
+
+
+def plot_series(
+    seed_series: Array, names: Sequence[str], keep: Keep, t_r: float | None = None
+) -> "Figure":
+    """Draw the seeds' cleaned series over time.
+
+    Up to three seeds share a panel; more get one each. Censored frames are grey bands, and
+    no line crosses them.
+
+    Parameters
+    ----------
+    seed_series
+        Cleaned and z-scored, shape (kept, seeds). NaN is not drawn.
+    names
+        The seeds' names.
+    keep
+        Frames that were kept, bool, shape (frames,).
+    t_r
+        Repetition time [s]; None numbers the frames from 0.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure; `save_figure` writes it.
+    """
+    shared = len(names) <= SHARED_AXES and sum(map(len, names)) <= SHARED_LETTERS
+    panels = [list(range(len(names)))] if shared else None
+    return _series_figure(seed_series, names, keep, t_r, title="Seed series", panels=panels)
+
+
+def plot_sample_series(
+    sample_series: Array, labels: Sequence[str], keep: Keep, t_r: float | None = None
+) -> "Figure":
+    """Draw the cleaned series of a few samples over time, a panel each.
+
+    Parameters
+    ----------
+    sample_series
+        Cleaned and z-scored, shape (kept, few). NaN is not drawn.
+    labels
+        What each is called, such as its coordinates.
+    keep
+        Frames that were kept, bool, shape (frames,).
+    t_r
+        Repetition time [s]; None numbers the frames from 0.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure; `save_figure` writes it.
+    """
+    return _series_figure(sample_series, labels, keep, t_r, title="Sample voxels")
+
+
+def _series_figure(
+    series: Array,
+    names: Sequence[str],
+    keep: Keep,
+    t_r: float | None,
+    *,
+    title: str,
+    panels: list[list[int]] | None = None,
+) -> "Figure":
+    """Draw columns of ``series`` in panels beneath each other; one a panel where none are given."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    panels = panels or [[column] for column in range(len(names))]
+    times, series = _over_time(np.asarray(series, dtype=float), np.asarray(keep, dtype=bool), t_r)
+    height = 2.3 if len(panels) == 1 else 0.95 + 0.85 * len(panels)
+    with in_style():
+        figure = Figure(figsize=(7.6, height), facecolor="white", layout="constrained")
+        rows = figure.subplots(len(panels), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+        for axes, columns in zip(rows, panels, strict=True):
+            _shade(axes, times, keep)
+            _draw_lines(axes, times, series[:, columns], [names[c] for c in columns])
+        rows[0].set_xlim(times[0] - _half(times), times[-1] + _half(times))
+        for axes in rows[:-1]:
+            axes.tick_params(axis="x", length=0)
+        rows[0].yaxis.set_major_locator(MaxNLocator(4, integer=True))
+        rows[-1].set_xlabel("time [s]" if t_r else "frame")
+        figure.supylabel("cleaned signal [SD]", size=9)
+        censored = "" if np.all(keep) else "; censored frames in grey"
+        figure.suptitle(f"{title}{censored}", size=11, x=0.012, ha="left")
+    return figure
+
+
+def _over_time(series: Array, keep: Keep, t_r: float | None) -> tuple[Array, Array]:
+    """Return times of all frames and series with NaN in the censored ones."""
+    full = np.full((keep.size, series.shape[1]), np.nan)
+    full[keep] = series
+    return np.arange(keep.size) * (t_r or 1.0), full
+
+
+def _half(times: Array) -> float:
+    """Return half the time from one frame to the next."""
+    return float(times[1] - times[0]) / 2 if times.size > 1 else 0.5
+
+
+def _shade(axes: "Axes", times: Array, keep: Keep) -> None:
+    """Lay a grey band behind every stretch of censored frames, half a frame to either side."""
+    half = _half(times)
+    edges = np.flatnonzero(np.diff(np.concatenate(([True], keep, [True])).astype(int)))
+    for first, after in edges.reshape(-1, 2):
+        axes.axvspan(times[first] - half, times[after - 1] + half, color=BAND, lw=0, zorder=0)
+
+
+def _draw_lines(axes: "Axes", times: Array, series: Array, names: Sequence[str]) -> None:
+    """Draw one line a series, a dot where a frame stands alone between censored ones, and names."""
+    axes.axhline(0, color=QUIET, lw=0.4, zorder=1)
+    lines = []
+    for values, colour in zip(series.T, LINES, strict=False):
+        shown = np.isfinite(values)
+        beside = np.pad(shown, 1)
+        alone = shown & ~beside[:-2] & ~beside[2:]
+        lines += axes.plot(times, values, color=colour, zorder=2)
+        axes.plot(times[alone], values[alone], ".", ms=3, color=colour, zorder=2)
+    if len(names) == 1:
+        axes.set_title(names[0], size=9, loc="left", pad=3)
+    else:
+        axes.legend(lines, names, loc="lower left", bbox_to_anchor=(0.0, 0.99), **LEGEND)

@@ -1,0 +1,142 @@
+"""What all figures share: the style, the colour bar, and writing them as files."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seedmap._checks import Array
+from seedmap.images import atomic_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "COLOURS",
+    "INK",
+    "MARKER",
+    "NAMES",
+    "NOTHING",
+    "QUIET",
+    "colour_bar",
+    "in_style",
+    "limit_of",
+    "save_figure",
+]
+
+INK, QUIET, MARKER = "#222222", "#6b6b6b", "#00c853"
+STYLE = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so a figure looks alike everywhere
+    "font.size": 9.0,
+    "axes.edgecolor": QUIET,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "lines.linewidth": 1.1,
+    "text.color": INK,
+    "text.parse_math": False,  # a dollar sign in a seed's name is a dollar sign
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "pdf.fonttype": 42,  # TrueType: text in the PDF stays text, which journals ask for
+}
+# Fixed so that the same figure gives the same bytes.
+METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
+DPI = 150
+COLOURS = "RdBu_r"
+NOTHING = 1e-6  # zeros, which fill the image outside the mask, are never drawn
+# How a statistic is called in a title, and its symbol beside the threshold and the colour bar.
+NAMES = {"r": ("r", "r"), "fisherz": ("Fisher z", "atanh r")}
+
+
+def save_figure(figure: "Figure", path_without_suffix: Path | str) -> list[Path]:
+    """Write a figure as PNG and as PDF, each whole or not at all.
+
+    The PNG has 150 dots an inch; the PDF keeps text as text. The same figure gives the same
+    bytes: no date is stored.
+
+    Parameters
+    ----------
+    figure
+        A matplotlib figure.
+    path_without_suffix
+        Where to, without ``.png`` or ``.pdf``; the folder must exist.
+
+    Returns
+    -------
+    list of Path
+        The PNG and the PDF.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written to or the disk is full.
+    """
+    stem = Path(path_without_suffix)
+    paths = []
+    for kind, metadata in METADATA.items():
+        path = stem.with_name(f"{stem.name}.{kind}")  # with_suffix would eat a name's last dot
+        with in_style(), atomic_file(path) as file:
+            figure.savefig(file, format=kind, dpi=DPI, metadata=metadata)
+        paths.append(path)
+    return paths
+
+
+@contextmanager
+def in_style() -> Iterator[None]:
+    """Draw in our style and from matplotlib's own defaults, and leave no trace of either."""
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        # The backend is the user's: naming it here could open a display.
+        mpl.rcParams.update({k: v for k, v in mpl.rcParamsDefault.items() if "backend" not in k})
+        mpl.rcParams.update(STYLE)
+        yield
+
+
+def limit_of(values: Array, stat: str, threshold: float) -> float:
+    """Return the end of the colour bar: 1 for r, else a round number that 99.9 % fit below."""
+    if stat == "r":
+        return 1.0
+    sizes = np.abs(values[values != 0])
+    largest = max(float(np.quantile(sizes, 0.999)) if sizes.size else 0.0, 1.25 * threshold)
+    if largest <= 0:
+        return 1.0
+    unit = 10.0 ** np.floor(np.log10(largest))
+    steps = np.array([1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]) * unit
+    return float(f"{steps[steps >= largest * (1 - 1e-9)][0]:.2g}")
+
+
+def colour_bar(figure: "Figure", limit: float, threshold: float, symbol: str) -> None:
+    """Add a symmetric colour bar that is blank where the map is."""
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import ListedColormap, Normalize
+
+    shades = colormaps[COLOURS](np.linspace(0, 1, 512))
+    hidden = np.abs(np.linspace(-limit, limit, 512)) <= threshold
+    shades[hidden] = (0.93, 0.93, 0.93, 1.0)
+    axes = figure.add_axes((0.905, 0.12, 0.018, 0.66))
+    colours = ScalarMappable(Normalize(-limit, limit), ListedColormap(shades))
+    ticks = sorted({-limit, -threshold, 0.0, threshold, limit})
+    bar = figure.colorbar(colours, cax=axes, ticks=_apart(ticks, limit), format=_tick)
+    bar.outline.set_visible(False)
+    if bar.solids is not None:
+        bar.solids.set_rasterized(True)  # as cells, some PDF viewers draw seams between them
+    axes.tick_params(length=0, pad=4)
+    axes.set_title(symbol, size=9, pad=6)
+
+
+def _tick(value: float, _: int) -> str:
+    """Write a tick of the colour bar with a true minus sign, as those of other axes have."""
+    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+
+
+def _apart(ticks: list[float], limit: float) -> list[float]:
+    """Leave out the thresholds where their labels would run into a neighbour's."""
+    inner = [t for t in ticks if 0.1 * limit <= abs(t) <= 0.9 * limit]
+    return sorted({-limit, 0.0, limit, *inner})
