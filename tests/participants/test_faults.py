@@ -17,6 +17,8 @@ import pytest
 
 from seedmap.datasets import make_study
 
+zarr = pytest.importorskip("zarr")
+
 SEED = ("--seed", "PCC=0,-52,18")
 
 
@@ -28,7 +30,7 @@ def study(tmp_path_factory):
 
 def command(study, out, *options):
     line = [sys.executable, "-m", "seedmap", "bids", study, out, "participant", *SEED]
-    return [str(part) for part in (*line, "--no-figures", *options)]
+    return [str(part) for part in (*line, "--no-figures", "--store", *options)]
 
 
 def run(study, out, *options, **settings):
@@ -54,9 +56,13 @@ def contents(out):
 
 
 def check_images(out):
-    """Every image that can be seen can be read to its end."""
+    """Every image and stored run that can be seen can be read to its end."""
     for path in out.glob("sub-*/func/*.nii.gz"):
         nib.load(path).get_fdata()
+    for path in out.glob("store/*.zarr"):
+        group = zarr.open_group(path, mode="r")
+        for name in group:
+            group[name][...]
 
 
 @pytest.fixture(scope="module")
