@@ -4,7 +4,9 @@
 #   make test     all tests, doctests, warnings as errors
 #   make check    what every commit must pass: format, lint, types, imports, the quick tests
 #   make docs     build the documentation into docs/_build/html
-#   make bench    measure speed and memory beside nilearn
+#   make bench    measure speed and memory beside nilearn; bench-check, bench-explorer,
+#                 bench-surfaces and bench-study measure the rest
+#   make verify-statistics   false-positive rates of the error bars, by simulation
 #   make clean    remove what the above have made
 
 PYTHON ?= python3
@@ -16,7 +18,12 @@ export SEEDMAP_TEST_DATA ?= $(abspath $(SHARED_DATA))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format docs bench clean
+.PHONY: help demo test test-slow check format docs clean
+.PHONY: bench bench-check bench-explorer bench-surfaces bench-study verify-statistics
+
+# Test files run side by side, each with one thread of BLAS, so that two cores do the work of two.
+TEST_WORKERS ?= 2
+PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -34,7 +41,7 @@ demo: $(VENV)/installed
 	$(BIN)/seedmap demo --out demo-output
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-slow: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow
@@ -44,7 +51,7 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --cache-dir .import_linter_cache
-	$(BIN)/python -m pytest -q -m "not slow and not full"
+	$(PYTEST) -q -m "not slow and not full"
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff format .
@@ -52,9 +59,25 @@ format: $(VENV)/installed-dev
 
 docs: $(VENV)/installed-dev
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+	$(BIN)/python docs/check_links.py
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/bench.py
+
+bench-check: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/check.py
+
+bench-explorer: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/bench_explorer.py
+
+bench-surfaces: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/bench_surfaces.py
+
+bench-study: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/bench_study.py
+
+verify-statistics: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/verify_statistics.py
 
 clean:
 	rm -rf $(VENV) demo-output build dist docs/_build docs/gallery docs/generated benchmarks/work

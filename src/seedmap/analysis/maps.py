@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from seedmap._checks import Array
 from seedmap.analysis.certainty import Certainty
+from seedmap.analysis.drawing import draw_map
 from seedmap.analysis.files import MAP_KINDS, save_clusters, save_maps
 from seedmap.analysis.provenance import Provenance
 from seedmap.clusters import Atlas, Cluster, Threshold, find_clusters, parse_threshold
 from seedmap.connectivity import fisherz, q_values
 from seedmap.errors import OptionError
-from seedmap.figures import plot_map, plot_series
+from seedmap.figures import plot_series
 from seedmap.images import Space, map_image
 
 __all__ = ["SeedMaps"]
@@ -240,7 +241,7 @@ class SeedMaps:
     def plot(
         self, seed: str | None = None, threshold: float | str | Threshold = 0.5, stat: str = "r"
     ) -> Any:
-        """Draw one map on the anatomy, cut at the seed; return a matplotlib figure.
+        """Draw one map on the anatomy, cut at the seed, or on the cortex; return a matplotlib figure.
 
         A number is a size of ``stat``, values within which of zero are not drawn. With a
         threshold of another map (``"z>3.1"``, ``"q<0.05"``), the samples beyond that are drawn.
@@ -250,18 +251,24 @@ class SeedMaps:
         facts = self.provenance.seeds[self.index(seed)]
         measure = self.provenance.measure
         size = threshold if isinstance(threshold, float | int) else None
-        image, name = self.to_img(seed, stat), seed
+        values, name = self.values(seed, stat), seed
         if size is None:
             threshold = parse_threshold(threshold)
             size = threshold.value if threshold.stat == stat else None
             if size is None:
-                image = self._image(
-                    np.where(self.passed(seed, threshold), self.values(seed, stat), 0), stat
-                )
+                values = np.where(self.passed(seed, threshold), values, 0)
                 name = f"{seed}, {threshold.words}"
         if measure != "correlation":
             name = f"{name}, {measure}"
-        return plot_map(image, seed=name, center=facts.center, threshold=size, stat=stat)
+        return draw_map(
+            values,
+            self.space,
+            MAP_KINDS[stat],
+            name=name,
+            center=facts.center,
+            threshold=size,
+            stat=stat,
+        )
 
     def plot_series(self) -> Any:
         """Draw the seeds' cleaned series over time; return a matplotlib figure."""

@@ -14,7 +14,7 @@ from seedmap.spatial.neighbourhood import neighbourhood
 from seedmap.spatial.resampling import resample_onto
 from seedmap.spatial.smoothing import fwhm_to_sigma, gaussian_matrix
 from seedmap.spatial.spheres import sphere_voxels
-from seedmap.spatial.standard import standard_surfaces
+from seedmap.spatial.standard import standard_shade, standard_surfaces
 
 __all__ = [
     "Extracted",
@@ -34,6 +34,7 @@ __all__ = [
     "resample_onto",
     "smoothing_of",
     "sphere_voxels",
+    "standard_shade",
     "standard_surfaces",
     "template_mask",
     "vertex_areas",

@@ -4,16 +4,17 @@ from typing import Literal
 
 import numpy as np
 
-from seedmap.images import Mesh, Surface
+from seedmap._checks import Array
+from seedmap.images import PartedSpace, Surface
 
-__all__ = ["STANDARD_VERTICES", "standard_surfaces"]
+__all__ = ["STANDARD_VERTICES", "standard_shade", "standard_surfaces"]
 
 # fsaverage5, the mesh that nilearn's package holds; others would have to be downloaded.
 STANDARD_VERTICES = 10242
 
 
 def standard_surfaces(
-    space: Mesh, kind: Literal["midthickness", "inflated"] = "midthickness"
+    space: PartedSpace, kind: Literal["midthickness", "inflated"] = "midthickness"
 ) -> dict[str, Surface]:
     """Return fsaverage5's surfaces for the hemispheres of a mesh that has its vertices.
 
@@ -34,7 +35,7 @@ def standard_surfaces(
     ----------
     Fischl et al. (1999), Hum. Brain Mapp. 8, 272 (fsaverage).
     """
-    if any(part.vertices != STANDARD_VERTICES for part in space.parts):
+    if not _is_standard(space):
         return {}
     from nilearn.datasets import load_fsaverage
 
@@ -47,3 +48,17 @@ def standard_surfaces(
         triangles = np.asarray(sheets[0].faces, dtype=np.int64)
         found[part.name] = Surface(points, triangles, f"fsaverage5 {kind}")
     return found
+
+
+def standard_shade(space: PartedSpace) -> dict[str, Array]:
+    """Return the depth of fsaverage5's folds by hemisphere; empty where the run has another mesh."""
+    if not _is_standard(space):
+        return {}
+    from nilearn.datasets import load_fsaverage_data
+
+    depth = load_fsaverage_data("fsaverage5", data_type="sulcal")
+    return {part.name: np.asarray(depth.data.parts[part.name]) for part in space.parts}
+
+
+def _is_standard(space: PartedSpace) -> bool:
+    return all(part.vertices == STANDARD_VERTICES for part in space.parts)

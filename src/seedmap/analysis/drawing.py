@@ -1,0 +1,95 @@
+"""Drawing maps, whatever their space: volumes in cuts, surfaces from outside and the middle."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedmap._checks import Array
+from seedmap.errors import OptionError
+from seedmap.figures import Side, plot_map, plot_sides
+from seedmap.images import Grid, MapKind, PartedSpace, Space, map_image
+from seedmap.spatial import standard_shade, standard_surfaces
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["can_draw", "draw_map"]
+
+Center = tuple[float, float, float] | None
+# A seed farther than this from every vertex of a hemisphere is not marked there [mm].
+FARTHEST_MARK = 12.0
+
+
+def can_draw(space: Space) -> bool:
+    """Whether maps in a space can be drawn: it has voxels, or a surface that is known."""
+    return isinstance(space, Grid) or any(part.surface is not None for part in space.parts)
+
+
+def draw_map(
+    values: NDArray[np.float32],
+    space: Space,
+    kind: MapKind,
+    *,
+    name: str,
+    center: Center,
+    threshold: float | None,
+    stat: str,
+) -> "Figure":
+    """Draw a map (samples,); of grayordinates the cortex.
+
+    Parameters
+    ----------
+    values
+        The map.
+    space
+        Where the samples lie.
+    kind
+        What the values are.
+    name
+        Of the seed, for the title.
+    center
+        Where to mark the seed [mm], and where to cut a volume.
+    threshold, stat
+        As `seedmap.figures.plot_map`.
+
+    Raises
+    ------
+    OptionError
+        If it is not known where the vertices of any surface lie.
+    """
+    if isinstance(space, Grid):
+        image = map_image(values, space, kind)
+        return plot_map(image, seed=name, center=center, threshold=threshold, stat=stat)
+    if not can_draw(space):
+        msg = (
+            "a figure needs to know where the vertices lie; give the surfaces (surfaces=, "
+            "--surface-left, --surface-right)"
+        )
+        raise OptionError(msg)
+    return plot_sides(_sides(values, space, center), seed=name, threshold=threshold, stat=stat)
+
+
+def _sides(values: Array, space: PartedSpace, center: Center) -> list[Side]:
+    """Spread a map over whole surfaces: fsaverage5 is drawn inflated, others as they are."""
+    row = space.unmask(values)
+    inflated, shades = standard_surfaces(space, "inflated"), standard_shade(space)
+    sides = []
+    for part in space.parts:
+        if part.surface is None:
+            continue
+        whole = np.zeros(part.vertices)
+        whole[part.places] = row[space.slices[part.name]]
+        drawn = inflated.get(part.name, part.surface)
+        mark = _nearest(part.surface.coordinates, center)
+        seed = None if mark is None else drawn.coordinates[mark]
+        sides.append(Side(part.name, drawn, whole, shades.get(part.name), seed))
+    return sides
+
+
+def _nearest(coordinates: Array, center: Center) -> int | None:
+    """Return the vertex nearest to a place, if one is near."""
+    if center is None:
+        return None
+    distance = np.linalg.norm(coordinates - np.array(center), axis=1)
+    return int(distance.argmin()) if distance.min() <= FARTHEST_MARK else None

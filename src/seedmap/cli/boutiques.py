@@ -1,0 +1,133 @@
+"""The Boutiques descriptor of ``seedmap bids``, made from its options.
+
+``python -m seedmap.cli.boutiques > boutiques/seedmap.json`` writes it; a test compares the two.
+"""
+
+import dataclasses
+import json
+import re
+import sys
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any
+
+from docstring_parser import parse_from_object
+
+from seedmap._version import __version__
+from seedmap.cli.study_options import (
+    AnalysisOptions,
+    CallOptions,
+    ChoiceOptions,
+    DenoiseOptions,
+    PoolOptions,
+    StudySeedOptions,
+)
+from seedmap.temporal import Cleaning
+
+__all__ = ["descriptor"]
+
+GROUPS = (
+    ChoiceOptions,
+    StudySeedOptions,
+    DenoiseOptions,
+    Cleaning,
+    AnalysisOptions,
+    PoolOptions,
+    CallOptions,
+)
+PLACES = (
+    ("bids_dir", "BIDS_DIR", "The derivatives of fMRIPrep.", "File"),
+    ("output_dir", "OUTPUT_DIR", "Folder for the results.", "String"),
+    ("analysis_level", "ANALYSIS_LEVEL", "participant.", "String"),
+)
+
+
+def descriptor() -> dict[str, Any]:
+    """Describe ``seedmap bids`` for Boutiques (schema 0.5)."""
+    inputs = [
+        {"id": key, "name": key, "type": kind, "value-key": f"[{value}]", "description": text}
+        for key, value, text, kind in PLACES
+    ]
+    inputs[2]["value-choices"] = ["participant"]  # type: ignore[assignment]
+    inputs += [option for group in GROUPS for option in _options(group)]
+    keys = " ".join(str(option["value-key"]) for option in inputs)
+    return {
+        "name": "seedmap",
+        "description": "Seed-to-voxel correlation maps of a BIDS derivative data set, with error bars.",
+        "tool-version": __version__,
+        "schema-version": "0.5",
+        "command-line": f"seedmap bids {keys}",
+        "inputs": inputs,
+        "output-files": [
+            {
+                "id": "results",
+                "name": "results",
+                "path-template": "[OUTPUT_DIR]",
+                "description": "A BIDS derivative data set: maps, sidecars and pages.",
+            }
+        ],
+        "error-codes": [
+            {"code": 2, "description": "The call is wrong; one line says what to do."},
+            {"code": 3, "description": "Some participants failed; the others are complete."},
+        ],
+    }
+
+
+def _options(group: type) -> Iterator[dict[str, Any]]:
+    """Describe the options of a group: one a field, its help the text beneath it."""
+    told = {one.arg_name: one.description or "" for one in parse_from_object(group).params}
+    hints = typing.get_type_hints(group)
+    for field in dataclasses.fields(group):
+        flag = f"--{field.name.replace('_', '-')}"
+        option: dict[str, Any] = {
+            "id": field.name,
+            "name": field.name,
+            "description": " ".join(told[field.name].split()),
+            "optional": True,
+            "command-line-flag": flag,
+            "value-key": f"[{field.name.upper()}]",
+            **_kind(hints[field.name]),
+        }
+        if option["type"] == "Flag" and field.default is True:
+            option["command-line-flag"] = f"--no-{flag[2:]}"
+            option["description"] = f"Not: {option['description']}"
+        elif option["type"] != "Flag" and field.default not in (None, (), ""):
+            option["description"] += f" Default: {_words(field.default)}."
+        yield option
+
+
+def _words(default: object) -> str:
+    return " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
+
+
+def _kind(hint: Any) -> dict[str, Any]:
+    """Turn a type into Boutiques' words."""
+    parts = [one for one in typing.get_args(hint) if one is not NoneType]
+    origin = typing.get_origin(hint)
+    if origin in (UnionType, typing.Union):
+        # None is typed as the word none, so a number that may be none is text.
+        return {"type": "File" if parts[0] is Path else "String"} | _choices(parts[0])
+    if origin is tuple:
+        return {"type": "String", "list": True}
+    if hint is bool:
+        return {"type": "Flag"}
+    if hint in (int, float):
+        return {"type": "Number", "integer": hint is int}
+    return {"type": "File" if hint is Path else "String"} | _choices(hint)
+
+
+def _choices(hint: Any) -> dict[str, Any]:
+    if typing.get_origin(hint) is not typing.Literal:
+        return {}
+    return {"value-choices": list(typing.get_args(hint))}
+
+
+def text() -> str:
+    """Write the descriptor as JSON, its keys in the order of Boutiques' own examples."""
+    return re.sub(r"[ \t]+\n", "\n", json.dumps(descriptor(), indent=2)) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(text())
