@@ -260,20 +260,20 @@ def find_clusters(
     """
     others = others or {}
     strength = np.abs(np.nan_to_num(others.get("z", r)))
-    groups = _in_grid if isinstance(space, Grid) else _on_parts
     maps, found = {"r": r, **others}, []
     for sign in (1, -1):
         with np.errstate(invalid="ignore"):
             beyond = counts & (sign * r > 0)
         if not beyond.any():
             continue
-        for members in groups(space, beyond):  # type: ignore[operator]
+        groups = _in_grid(space, beyond) if isinstance(space, Grid) else _on_parts(space, beyond)
+        for members in groups:
             peak = members[np.argmax(strength[members])]
             found.append(_cluster(space, members, peak, maps, atlas))
     return tuple(sorted(found, key=lambda one: (-one.voxels, -abs(one.r), one.x, one.y)))
 
 
-def can_cluster(space: Space) -> bool:
+def can_cluster(space: Space | PartedSpace) -> bool:
     """Whether it is known which samples are neighbours: not on surfaces without their meshes."""
     return isinstance(space, Grid) or all(
         part.kind == "voxels" or part.surface is not None for part in space.parts

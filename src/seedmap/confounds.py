@@ -129,7 +129,9 @@ def read_confounds(confounds: Any) -> ConfoundTable | None:
         return confounds
     if isinstance(confounds, str | Path):
         return _from_file(Path(confounds).expanduser())
-    if isinstance(confounds, list | tuple) and not isinstance(confounds[0], int | float | np.number):
+    if isinstance(confounds, list | tuple) and not isinstance(
+        confounds[0], int | float | np.number
+    ):
         return _side_by_side([read_confounds(part) for part in confounds])
     if hasattr(confounds, "columns") and hasattr(confounds, "to_numpy"):
         return _from_frame(confounds)

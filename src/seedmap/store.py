@@ -114,6 +114,17 @@ class StoredRun:
     def _array(self, name: str) -> NDArray[Any]:
         return np.asarray(self._group[name][...])
 
+    @cached_property
+    def _small(self) -> dict[str, NDArray[Any]]:
+        """Read the small tables, which lie together: one look at the disk, not ten."""
+        found: dict[str, NDArray[Any]] = {}
+        for name, shapes in self._group.attrs["seedmap"]["tables"].items():
+            values, at = self._array(name), 0
+            for key, shape in shapes.items():
+                end = at + int(np.prod(shape))
+                found[key], at = values[at:end].reshape(shape), end
+        return found
+
     @property
     def tells_noise(self) -> bool:
         """Whether degrees of freedom can be told."""
@@ -139,10 +150,11 @@ class StoredRun:
         weights, places, coverage = _joined(seeds, self.space, self._array("unusable"))
         clean = self._array("plain")[:, places].astype(np.float64) @ weights
         rest = self._array("rest")[:, places].astype(np.float64) * self._array("rest_scale")[places]
-        whole = self._array("directions") @ clean + self._array("others") @ (rest @ weights)
-        basis = self._array("noise_basis")
+        small = self._small
+        whole = small["directions"] @ clean + small["others"] @ (rest @ weights)
+        basis = small["noise_basis"]
         residuals = whole - basis @ (basis.T @ whole)
-        return self._array("strength")[:, None] * clean, residuals, coverage
+        return small["strength"][:, None] * clean, residuals, coverage
 
     def maps(self, seeds: Sequence[SeedWeights]) -> StoredMaps:
         """Correlate seeds with every sample."""
@@ -155,7 +167,7 @@ class StoredRun:
             r=r,
             dof=self._dof(residuals) if self.tells_noise else None,
             rank=self.rank,
-            seed_series=self._array("back") @ (clean / self._array("strength")[:, None]),
+            seed_series=self._small["back"] @ (clean / self._small["strength"][:, None]),
             coverage=coverage,
         )
 
@@ -178,10 +190,10 @@ class StoredRun:
         return NoiseTables(
             frames_kept=np.flatnonzero(self.keep) - int(np.flatnonzero(self.keep)[0]),
             t_r=self.t_r or float("inf"),
-            taper=self._array("taper"),
-            inverse=self._array("inverse"),
-            passed=self._array("passed"),
-            shared=self._array("shared"),
+            taper=self._small["taper"],
+            inverse=self._small["inverse"],
+            passed=self._small["passed"],
+            shared=self._small["shared"],
             rank=self.rank,
         )
 
@@ -274,7 +286,7 @@ def write_stored(
     others = _others(directions, matrices)
     rest, scale = _rest(others, plain, used)
     tables = noise_tables(matrices.L, matrices.R, matrices.keep, t_r or np.inf)
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "smooth": clean / size,
         "plain": cuts[1][:used],
         "rest": rest,
@@ -282,20 +294,32 @@ def write_stored(
         "noise": _noise(tables, matrices, smooth),
         "spread": size,
         "unusable": plain.unusable,
-        "directions": directions.astype(np.float32),
-        "strength": strength,
-        "others": others.astype(np.float32),
-        "noise_basis": matrices.noise_basis.astype(np.float32),
-        "back": (matrices.on_kept @ directions).astype(np.float32),
-        "taper": tables.taper,
-        "inverse": tables.inverse,
-        "passed": tables.passed,
-        "shared": tables.shared,
         "mask": grid.mask,
         "keep": matrices.keep,
     }
+    small: dict[str, dict[str, NDArray[Any]]] = {
+        "over_time": {
+            "directions": directions.astype(np.float32),
+            "others": others.astype(np.float32),
+            "noise_basis": matrices.noise_basis.astype(np.float32),
+            "back": (matrices.on_kept @ directions).astype(np.float32),
+        },
+        "over_lags": {
+            "strength": strength,
+            "taper": tables.taper,
+            "inverse": tables.inverse,
+            "passed": tables.passed,
+            "shared": tables.shared,
+        },
+    }
+    for name, parts in small.items():
+        arrays[name] = np.concatenate([part.ravel() for part in parts.values()])
     about = {
         "format": FORMAT,
+        "tables": {
+            name: {key: list(part.shape) for key, part in parts.items()}
+            for name, parts in small.items()
+        },
         "affine": grid.affine.tolist(),
         "t_r": t_r,
         "rank": tables.rank,

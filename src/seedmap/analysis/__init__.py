@@ -1,5 +1,6 @@
 """The story of one run: open, smooth, clean, correlate; and its result, `SeedMaps`."""
 
+from seedmap.analysis.drawing import can_draw
 from seedmap.analysis.files import label_of, measure_entity, sibling_mask, source_stem, versions
 from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.prepare import Choice, Preflight, Prepared, prepare, read
@@ -13,6 +14,7 @@ __all__ = [
     "Provenance",
     "SeedFacts",
     "SeedMaps",
+    "can_draw",
     "label_of",
     "maps_of",
     "measure_entity",

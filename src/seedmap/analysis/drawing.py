@@ -19,6 +19,8 @@ __all__ = ["can_draw", "draw_map"]
 Center = tuple[float, float, float] | None
 # A seed farther than this from every vertex of a hemisphere is not marked there [mm].
 FARTHEST_MARK = 12.0
+# A seed in the middle is marked on both sides: they differ by less than this [mm].
+ALIKE = 2.0
 
 
 def can_draw(space: Space) -> bool:
@@ -26,7 +28,7 @@ def can_draw(space: Space) -> bool:
     return isinstance(space, Grid) or any(part.surface is not None for part in space.parts)
 
 
-def draw_map(
+def draw_map(  # noqa: PLR0913  what a figure shows
     values: NDArray[np.float32],
     space: Space,
     kind: MapKind,
@@ -74,6 +76,13 @@ def _sides(values: Array, space: PartedSpace, center: Center) -> list[Side]:
     """Spread a map over whole surfaces: fsaverage5 is drawn inflated, others as they are."""
     row = space.unmask(values)
     inflated, shades = standard_surfaces(space, "inflated"), standard_shade(space)
+    away = {
+        part.name: np.linalg.norm(part.surface.coordinates - np.array(center), axis=1)
+        for part in space.parts
+        if part.surface is not None and center is not None
+    }
+    nearest = min((float(one.min()) for one in away.values()), default=np.inf)
+    farthest = min(FARTHEST_MARK, nearest + ALIKE)
     sides = []
     for part in space.parts:
         if part.surface is None:
@@ -81,15 +90,7 @@ def _sides(values: Array, space: PartedSpace, center: Center) -> list[Side]:
         whole = np.zeros(part.vertices)
         whole[part.places] = row[space.slices[part.name]]
         drawn = inflated.get(part.name, part.surface)
-        mark = _nearest(part.surface.coordinates, center)
-        seed = None if mark is None else drawn.coordinates[mark]
+        marked = part.name in away and away[part.name].min() <= farthest
+        seed = drawn.coordinates[away[part.name].argmin()] if marked else None
         sides.append(Side(part.name, drawn, whole, shades.get(part.name), seed))
     return sides
-
-
-def _nearest(coordinates: Array, center: Center) -> int | None:
-    """Return the vertex nearest to a place, if one is near."""
-    if center is None:
-        return None
-    distance = np.linalg.norm(coordinates - np.array(center), axis=1)
-    return int(distance.argmin()) if distance.min() <= FARTHEST_MARK else None

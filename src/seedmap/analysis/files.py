@@ -191,11 +191,17 @@ def save_clusters(
             name = f"{stem}_seed-{label_of(seed)}{desc}_clusters"
             found = maps.clusters(seed, threshold, atlas=atlas)
             about = {
-                "Description": f"Clusters of voxels with {threshold.words} that share faces and "
-                "sign, the seed's own neighbourhood left out",
+                "Description": f"Clusters of {maps.space.elements} with {threshold.words} that touch "
+                "and share sign, the seed's own neighbourhood left out",
                 "Threshold": str(threshold),
                 "Atlas": None if atlas is None else atlas.source,
-                "Units": {"x_mm": "mm", "y_mm": "mm", "z_mm": "mm", "size_mm3": "mm3"},
+                "Units": {
+                    "x_mm": "mm",
+                    "y_mm": "mm",
+                    "z_mm": "mm",
+                    "size_mm3": "mm3",
+                    "size_mm2": "mm2",
+                },
             }
             write_text(stage / f"{name}.tsv", clusters_table(found))
             write_text(stage / f"{name}.json", _json(about))
@@ -215,7 +221,7 @@ def _sidecar(maps: Saveable, facts: SeedFacts, stat: str) -> dict[str, Any]:
     values = maps.values(facts.name, stat)
     return {
         "Description": R_OF[source.measure] if stat == "r" else DESCRIPTIONS[stat],
-        "Sources": [source.source, *([source.confounds_source] if source.confounds_source else [])],
+        "Sources": [s for s in (source.source, *source.others, source.confounds_source) if s],
         "RepetitionTime": source.t_r,
         "RepetitionTimeSource": source.t_r_source,
         "Seed": asdict(facts),

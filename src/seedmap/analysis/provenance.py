@@ -79,6 +79,8 @@ class Provenance:
         Variance inflation factor of each seed, where seeds were taken together; else empty.
     condition : float or None
         Condition number of the seeds' correlations, likewise.
+    others : tuple of str
+        Further files of the run: its right hemisphere.
     """
 
     source: str
@@ -101,6 +103,7 @@ class Provenance:
     max_lag: float | None = None
     vif: tuple[float, ...] = ()
     condition: float | None = None
+    others: tuple[str, ...] = ()
 
     @property
     def kept(self) -> int:

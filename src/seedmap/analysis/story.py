@@ -359,4 +359,5 @@ def _provenance(
         max_lag=choice.max_lag if choice.measure == "lagged" else None,
         vif=() if found.gram is None else tuple(float(v) for v in found.gram.vif),
         condition=None if found.gram is None else found.gram.condition,
+        others=run.others,
     )

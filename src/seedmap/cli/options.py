@@ -15,9 +15,9 @@ from seedmap.clusters import Threshold, parse_threshold
 from seedmap.confounds import ConfoundTable, read_confounds
 from seedmap.errors import MissingFile, OptionError, SeedmapError
 from seedmap.images import Run
-from seedmap.seeds import DEFAULT_RADIUS, MaskSeed, Region, Sphere, parse_seed
+from seedmap.seeds import DEFAULT_RADIUS, MaskSeed, Region, Sphere, VertexPatch, parse_seed
 
-__all__ = ["MeasureOptions", "OutputOptions", "RunOptions", "SeedOptions"]
+__all__ = ["MeasureOptions", "OutputOptions", "RunOptions", "SeedOptions", "SurfaceOptions"]
 
 Many = Parameter(negative_iterable=(), consume_multiple=True)
 Repeated = Parameter(negative_iterable=())
@@ -28,12 +28,12 @@ class SeedOptions:
     """What the brain is compared with."""
 
     seed: Annotated[tuple[str, ...], Repeated]
-    """A seed: NAME=x,y,z in mm (PCC=0,-52,18), with its own radius (PCC=0,-52,18:6), NAME=mask.nii.gz, or NAME=atlas.nii.gz#31. Repeat for more."""
+    """A seed: NAME=x,y,z in mm (PCC=0,-52,18), with its own radius (PCC=0,-52,18:6), NAME=mask.nii.gz, or NAME=atlas.nii.gz#31; on surfaces also NAME=lh:vertex:1234 (lh or rh) and atlases as .label.gii, .annot or dlabel. Repeat for more."""
 
     radius: float = DEFAULT_RADIUS
-    """Radius of spheres [mm]."""
+    """Radius of spheres, and of patches along a surface [mm]."""
 
-    def parsed(self) -> list[Sphere | MaskSeed | Region]:
+    def parsed(self) -> list[Sphere | MaskSeed | Region | VertexPatch]:
         """Read the seeds."""
         return [parse_seed(text, self.radius) for text in self.seed]
 
@@ -99,6 +99,40 @@ class RunOptions:
         except SeedmapError as error:
             msg = f"{self.sample_mask}: {error}"
             raise type(error)(msg) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurfaceOptions:
+    """Runs on the cortical surface, in place of BOLD, and where its vertices lie."""
+
+    left: Path | None = None
+    """Series of the left hemisphere: .func.gii, .mgz."""
+
+    right: Path | None = None
+    """Series of the right hemisphere."""
+
+    surface_left: Path | None = None
+    """Where its vertices lie: .surf.gii, or FreeSurfer's lh.midthickness and the like; fsaverage5 is known. Also for a CIFTI run."""
+
+    surface_right: Path | None = None
+    """The same for the right hemisphere."""
+
+    def given(self, bold: Path | None) -> Path | dict[str, Path]:
+        """Return the run: one path, or one a hemisphere."""
+        sides = {"left": self.left, "right": self.right}
+        found = {side: path for side, path in sides.items() if path is not None}
+        if bold is not None and found:
+            msg = f"{bold}: a run is given, and --left or --right too; give the one or the other"
+            raise OptionError(msg)
+        if bold is None and not found:
+            msg = "no run is given; name its file, or --left and --right for surfaces"
+            raise OptionError(msg)
+        return found if bold is None else bold
+
+    def surfaces(self) -> dict[str, Path]:
+        """Return the surfaces by hemisphere."""
+        sides = {"left": self.surface_left, "right": self.surface_right}
+        return {side: path for side, path in sides.items() if path is not None}
 
 
 @dataclass(frozen=True, kw_only=True)

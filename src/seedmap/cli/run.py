@@ -9,9 +9,15 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from seedmap.analysis import Preflight, SeedMaps, seed_maps
-from seedmap.cli.options import MeasureOptions, OutputOptions, RunOptions, SeedOptions
+from seedmap.cli.options import (
+    MeasureOptions,
+    OutputOptions,
+    RunOptions,
+    SeedOptions,
+    SurfaceOptions,
+)
 from seedmap.cli.screen import Screen
-from seedmap.clusters import Atlas, Threshold, open_atlas
+from seedmap.clusters import Atlas, Threshold, can_cluster, open_atlas
 from seedmap.errors import OptionError, TooFewFrames
 from seedmap.images import open_run, staged_folder
 from seedmap.report import write_report
@@ -20,17 +26,18 @@ from seedmap.temporal import Cleaning
 __all__ = ["analyse", "check_threshold", "run", "write"]
 
 
-def run(
-    bold: Path,
+def run(  # noqa: PLR0913  one group of options each
+    bold: Path | None = None,
     /,
     *,
     seeds: Annotated[SeedOptions, Parameter(name="*", group="Seeds")],
     options: Annotated[RunOptions, Parameter(name="*", group="Run")] = RunOptions(),  # noqa: B008
     cleaning: Annotated[Cleaning, Parameter(name="*", group="Cleaning")] = Cleaning(),  # noqa: B008
     measure: Annotated[MeasureOptions, Parameter(name="*", group="Measure")] = MeasureOptions(),  # noqa: B008
+    surface: Annotated[SurfaceOptions, Parameter(name="*", group="Surfaces")] = SurfaceOptions(),  # noqa: B008
     output: Annotated[OutputOptions, Parameter(name="*", group="Output")] = OutputOptions(),  # noqa: B008
 ) -> None:
-    """Correlate seeds with every voxel of one run and write the maps.
+    """Correlate seeds with every voxel or vertex of one run and write the maps.
 
     Example, the default mode network from the posterior cingulate cortex:
 
@@ -40,13 +47,15 @@ def run(
     Parameters
     ----------
     bold
-        The run: a 4-D NIfTI image.
+        The run: a 4-D NIfTI image, a CIFTI dtseries or ptseries, or one hemisphere as GIFTI. Give
+        both hemispheres by --left and --right.
     """
     screen = Screen(output.quiet, output.verbose)
     check_threshold(output.parsed(), options, measure)
     # The folder first: where it cannot be written to, that is said before the work is done.
     with staged_folder(output.out) as stage:
-        maps = analyse(bold, seeds, options, cleaning, screen, measure)
+        given = surface.given(bold)
+        maps = analyse(given, seeds, options, cleaning, screen, measure, surface.surfaces())
         screen.maps(maps)
         screen.clusters(maps, output.parsed(), atlas_of(maps, output))
         paths = write(maps, output, stage)
@@ -63,16 +72,17 @@ def check_threshold(threshold: Threshold, options: RunOptions, measure: MeasureO
         raise OptionError(msg)
 
 
-def analyse(
-    bold: Path,
+def analyse(  # noqa: PLR0913  one group of options each
+    bold: Path | dict[str, Path],
     seeds: SeedOptions,
     options: RunOptions,
     cleaning: Cleaning,
     screen: Screen,
     measure: MeasureOptions = MeasureOptions(),  # noqa: B008
+    surfaces: dict[str, Path] | None = None,
 ) -> SeedMaps:
     """Compute the maps, with the plan before and a bar while the run is read."""
-    opened = open_run(bold, options.t_r)
+    opened = open_run(bold, options.t_r, surfaces)
 
     def on_ready(plan: Preflight) -> None:
         screen.plan(plan)
@@ -110,7 +120,8 @@ def write(maps: SeedMaps, output: OutputOptions, stage: Path) -> list[Path]:
     """Write maps, clusters, figures and report into a stage; return where they will be."""
     threshold, atlas = output.parsed(), atlas_of(maps, output)
     paths = maps.save(stage)
-    paths += maps.save_clusters(stage, threshold, atlas=atlas)
+    if can_cluster(maps.space):
+        paths += maps.save_clusters(stage, threshold, atlas=atlas)
     if output.figures:
         paths += write_report(maps, stage, threshold=threshold, atlas=atlas)
     return [output.out / path.relative_to(stage) for path in paths]

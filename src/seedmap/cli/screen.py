@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from seedmap.analysis import Preflight, SeedMaps
-from seedmap.clusters import Atlas, Cluster, Threshold
+from seedmap.clusters import Atlas, Cluster, Threshold, can_cluster
 
 __all__ = ["Screen", "cleaning_words", "cluster_words", "peak_memory"]
 
@@ -102,6 +102,9 @@ class Screen:
 
     def clusters(self, maps: SeedMaps, threshold: Threshold, atlas: Atlas | None) -> None:
         """Print the largest clusters of each map."""
+        if not can_cluster(maps.space):
+            self.facts([("Clusters", "none, since where the vertices lie is not known")])
+            return
         for seed in maps.seeds:
             self.facts(
                 [(seed, cluster_words(maps.clusters(seed, threshold, atlas=atlas), threshold))]
@@ -130,16 +133,17 @@ def run_rows(maps: SeedMaps, *, verbose: bool) -> list[tuple[str, str]]:
     confounds = f"{len(source.confounds)} columns, rank {source.confound_rank}"
     rows = [
         ("Run", f"{Path(source.source).name}\n{frames}"),
-        ("Mask", f"{maps.space.n_samples:,} voxels ({Path(source.mask_source).name})"),
+        (
+            "Mask",
+            f"{maps.space.n_samples:,} {maps.space.elements} ({Path(source.mask_source).name})",
+        ),
         ("Cleaning", cleaning_words(maps)),
         ("Confounds", confounds if source.confounds else "none"),
         ("Seed series", str(maps.seed_series.shape)),
         ("Brain series", str((source.kept, maps.space.n_samples))),
     ]
     if source.constant or source.unusable:
-        fact = (
-            f"{source.constant} voxels are constant, {source.unusable} not finite: NaN in the maps"
-        )
+        fact = f"{source.constant} {maps.space.elements} are constant, {source.unusable} not finite: NaN in the maps"
         rows.append(("Left out", fact))
     if verbose:
         rows.append(("Columns", ", ".join(source.confounds) or "none"))
@@ -169,7 +173,7 @@ def seed_rows(maps: SeedMaps) -> list[tuple[str, str]]:
     for facts in maps.provenance.seeds:
         where = facts.definition
         if facts.center is not None:
-            where += f": {facts.voxels} voxels, {facts.coverage:.0%} in the mask"
+            where += f": {facts.voxels} {maps.space.elements}, {facts.coverage:.0%} in the mask"
         r, fisherz = maps.values(facts.name, "r"), maps.values(facts.name, "fisherz")
         measure = maps.provenance.measure
         where += "" if measure == "correlation" else f"\nr is that of measure {measure}"
@@ -191,7 +195,7 @@ def certainty_words(maps: SeedMaps, seed: str) -> str:
         return "\nno effective degrees of freedom are left"
     found = np.count_nonzero(q < 0.05)
     share = found / np.count_nonzero(np.isfinite(q))
-    return f"\ndof      median {np.nanmedian(dof):.0f}; q < 0.05 in {found:,} voxels ({share:.0%})"
+    return f"\ndof      median {np.nanmedian(dof):.0f}; q < 0.05 in {found:,} {maps.space.elements} ({share:.0%})"
 
 
 def cluster_words(clusters: Sequence[Cluster], threshold: Threshold) -> str:
@@ -200,14 +204,19 @@ def cluster_words(clusters: Sequence[Cluster], threshold: Threshold) -> str:
     if not clusters:
         return f"no cluster {where}"
     lines = [f"{len(clusters)} cluster{'s' if len(clusters) > 1 else ''} {where}:"]
-    lines.append("   x    y    z mm      r      z        q     mm3")
+    lines.append("   x    y    z mm      r      z        q    size")
     for one in clusters[:TOP_CLUSTERS]:
         place = f"{one.x:4.0f} {one.y:4.0f} {one.z_mm:4.0f}   "
-        numbers = f"{one.r:6.2f} {_known(one.z, '6.2f')} {_known(one.q, '8.1e')} {one.mm3:7.0f}"
+        numbers = f"{one.r:6.2f} {_known(one.z, '6.2f')} {_known(one.q, '8.1e')} {_size(one)}"
         lines.append(f"{place} {numbers}  {one.region}".rstrip())
     if len(clusters) > TOP_CLUSTERS:
         lines.append(f"and {len(clusters) - TOP_CLUSTERS} smaller ones in the table")
     return "\n".join(lines)
+
+
+def _size(one: Cluster) -> str:
+    """Write a volume or an area, with its unit."""
+    return f"{one.mm2:7.0f} mm2" if np.isfinite(one.mm2) else f"{one.mm3:7.0f} mm3"
 
 
 def _known(value: float, form: str) -> str:

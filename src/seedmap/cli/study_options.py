@@ -13,7 +13,6 @@ from cyclopts import Parameter
 
 from seedmap.analysis.certainty import Uncertainty
 from seedmap.analysis.measures import Measure
-from seedmap.cli.options import Repeated
 from seedmap.errors import MissingFile, OptionError, SeedError
 from seedmap.participants.find import Filters, read_filter_file
 from seedmap.participants.recipe import Combine, Weighting
@@ -83,8 +82,8 @@ class ChoiceOptions:
 class StudySeedOptions:
     """What the brain is compared with."""
 
-    seed: Annotated[tuple[str, ...], Repeated] = ()
-    """A seed: NAME=x,y,z in mm (PCC=0,-52,18), with its own radius (PCC=0,-52,18:6), NAME=mask.nii.gz, or NAME=atlas.nii.gz#31. Repeat for more."""
+    seed: Annotated[tuple[str, ...], many("--seed")] = ()
+    """Seeds: NAME=x,y,z in mm (PCC=0,-52,18), with its own radius (PCC=0,-52,18:6), NAME=mask.nii.gz, or NAME=atlas.nii.gz#31."""
 
     seeds_file: Path | None = None
     """Table of seeds: TSV or JSON with name, x, y, z, and perhaps radius and space."""
@@ -327,6 +326,4 @@ def _tokens(flag: str, value: Any) -> list[str]:
     if value is False:
         return [f"--no-{flag[2:]}"] if flag == "--figures" else []
     values = value if isinstance(value, list) else ["none" if value is None else value]
-    if flag == "--seed":  # one flag a seed
-        return [token for one in values for token in (flag, str(one))]
     return [flag, *map(str, values)]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seedmap._checks import Array
 from seedmap.datasets.grayordinates import brain_models
 from seedmap.datasets.layout import write_json, write_table
 from seedmap.datasets.scan import SIGNAL
@@ -215,10 +216,11 @@ def _axis_places(
     return places, sides
 
 
-def _planted(places: NDArray[np.float64], sides: NDArray[np.int64]) -> NDArray[np.int64]:
+def _planted(places: Array, sides: NDArray[np.int64]) -> NDArray[np.int64]:
     """Give each place near a region's coordinates its number, on the side that these are on."""
     labels = np.zeros(len(places), dtype=np.int64)
-    wanted = [(index, region, (-1, 1)) for index, region in enumerate(REGIONS, 1)]
+    both: tuple[int, ...] = (-1, 1)
+    wanted = [(index, region, both) for index, region in enumerate(REGIONS, 1)]
     names = [region.name for region in REGIONS]
     wanted.append((names.index(CEREBELLUM.name) + 1, CEREBELLUM, (0,)))
     for index, region, where in wanted:
@@ -280,7 +282,9 @@ def _write_surfaces(folder: Path, surfaces: dict[str, Surface], space: str) -> d
     for side, surface in surfaces.items():
         arrays = [
             nib.gifti.GiftiDataArray(
-                surface.coordinates.astype(np.float32), "NIFTI_INTENT_POINTSET", "NIFTI_TYPE_FLOAT32"
+                surface.coordinates.astype(np.float32),
+                "NIFTI_INTENT_POINTSET",
+                "NIFTI_TYPE_FLOAT32",
             ),
             nib.gifti.GiftiDataArray(
                 surface.triangles.astype(np.int32), "NIFTI_INTENT_TRIANGLE", "NIFTI_TYPE_INT32"

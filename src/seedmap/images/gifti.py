@@ -1,5 +1,6 @@
 """Surface time series: GIFTI and FreeSurfer files, and nilearn's surface images."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,10 @@ def load_surface_series(image: Any, hemisphere: str) -> tuple[NDArray[np.float32
     if not path.is_file():
         msg = f"{path}: the {hemisphere} hemisphere is not there; check the path"
         raise MissingFile(msg)
+    told = _told(path)
+    if told not in (None, hemisphere):
+        msg = f"{path}: given as the {hemisphere} hemisphere, but its name says {told}; are the two swapped?"
+        raise ImageError(msg)
     series = (
         _from_mgh(path) if path.name.endswith((".mgz", ".mgh")) else _from_gifti(path, hemisphere)
     )
@@ -62,10 +67,28 @@ def load_surface_series(image: Any, hemisphere: str) -> tuple[NDArray[np.float32
 
 
 def hemisphere_of(path: Path) -> str:
-    """Tell the hemisphere of a file from its name; left if it does not say."""
-    name = path.name.lower()
-    right = "hemi-r" in name or name.startswith("rh.") or ".r." in name
-    return "right" if right else "left"
+    """Tell the hemisphere of a file from its name, such as ``hemi-L``, ``lh.`` or ``.L.``.
+
+    Raises
+    ------
+    ImageError
+        If the name does not say.
+    """
+    told = _told(path)
+    if told is None:
+        msg = (
+            f"{path}: its name does not tell the hemisphere (hemi-L, lh., .L.); give it by name, "
+            "{'left': path} or --left"
+        )
+        raise ImageError(msg)
+    return told
+
+
+def _told(path: Path) -> str | None:
+    """Return the hemisphere that a file's name tells of, if it does."""
+    found = re.search(r"(?:^|[._-])hemi-([lr])(?:[._]|$)|^([lr])h\.|\.([lr])\.", path.name.lower())
+    letter = next((one for one in found.groups() if one), "") if found else ""
+    return {"l": "left", "r": "right"}.get(letter)
 
 
 def load_surface(surface: Any) -> Surface:

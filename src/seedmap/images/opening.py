@@ -1,5 +1,6 @@
 """Opening a run, whatever it comes in: volumes, surfaces or grayordinates."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from seedmap.errors import ImageError, OptionError
+from seedmap.errors import ImageError, OptionError, SeedmapWarning
 from seedmap.images.cifti import cifti_frames, grayordinates_of, step_of
 from seedmap.images.gifti import (
     HEMISPHERES,
@@ -104,12 +105,19 @@ def _open_surfaces(
     series = {name: values for name, (values, _) in loaded.items()}
     sources = {name: source for name, (_, source) in loaded.items()}
     check_same_frames(series, sources)
+    if len(series) == 1:
+        (only,) = series
+        other = HEMISPHERES[1 - HEMISPHERES.index(only)]
+        msg = f"{sources[only]}: only the {only} hemisphere is analysed; give the {other} one for both"
+        warnings.warn(msg, SeedmapWarning, stacklevel=4)
     together = np.concatenate(list(series.values()), axis=1)
-    source = next(iter(sources.values()))
-    return _held(mesh_of(series, surfaces), source, together, choose_timing(0.0, source, t_r))
+    source, *others = sources.values()
+    timing = choose_timing(0.0, source, t_r)
+    return _held(mesh_of(series, surfaces), (source, *others), together, timing)
 
 
-def _held(space: Space, source: str, together: Any, timing: Timing) -> Run:
+def _held(space: Space, sources: tuple[str, ...], together: Any, timing: Timing) -> Run:
+    source, *others = sources
     return Run(
         source=source,
         space=space,
@@ -120,6 +128,7 @@ def _held(space: Space, source: str, together: Any, timing: Timing) -> Run:
         inter=0.0,
         codes=(0, 0),
         _open=lambda wanted: LoadedFrames(lambda index: together[index], wanted),
+        others=tuple(others),
     )
 
 

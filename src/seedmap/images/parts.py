@@ -112,6 +112,19 @@ class PartedSpace:
         return replace(self, mask=np.asarray(mask, dtype=bool))
 
     @property
+    def element(self) -> str:
+        """What a sample is called."""
+        kinds = {part.kind for part in self.parts}
+        if kinds == {"surface"}:
+            return "vertex"
+        return "parcel" if kinds == {"parcels"} else "grayordinate"
+
+    @property
+    def elements(self) -> str:
+        """What samples are called."""
+        return "vertices" if self.element == "vertex" else f"{self.element}s"
+
+    @property
     def shape(self) -> tuple[int]:
         """Number of positions, as a shape."""
         return (self.mask.size,)

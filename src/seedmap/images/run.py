@@ -76,6 +76,8 @@ class Run:
         A value is ``stored * slope + inter``.
     codes : tuple of int
         The sform and qform codes, for writing what belongs to this run.
+    others : tuple of str
+        Further files that it comes from: the right hemisphere, where the left is the source.
     """
 
     source: str
@@ -87,6 +89,7 @@ class Run:
     inter: float
     codes: tuple[int, int]
     _open: Callable[[NDArray[np.bool_]], FrameStream] = field(repr=False)
+    others: tuple[str, ...] = ()
 
     def stream(self, wanted: NDArray[np.bool_] | None = None) -> FrameStream:
         """Open the ``wanted`` frames (bool, (frames,)), or all, for reading in order."""

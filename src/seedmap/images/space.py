@@ -60,6 +60,16 @@ class Grid:
         return Grid(self.affine, np.asarray(mask, dtype=bool))
 
     @property
+    def element(self) -> str:
+        """What a sample is called."""
+        return "voxel"
+
+    @property
+    def elements(self) -> str:
+        """What samples are called."""
+        return "voxels"
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Voxels along each axis."""
         return self.mask.shape

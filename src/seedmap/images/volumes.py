@@ -29,7 +29,9 @@ def load_image(image: Any, *, role: str = "image") -> Any:
     loaded = load_any_image(image, role=role)
     if not hasattr(loaded, "affine"):
         source = loaded.get_filename() or "in memory"
-        msg = f"{source}: this {role} is a {type(loaded).__name__}; a volume image (NIfTI) is wanted"
+        msg = (
+            f"{source}: this {role} is a {type(loaded).__name__}; a volume image (NIfTI) is wanted"
+        )
         raise ImageError(msg)
     return loaded
 

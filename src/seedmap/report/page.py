@@ -4,10 +4,15 @@ import base64
 from datetime import UTC, datetime
 
 from seedmap.analysis import SeedMaps, source_stem
-from seedmap.clusters import Atlas, Threshold, parse_threshold
+from seedmap.clusters import Atlas, Threshold, can_cluster, parse_threshold
 from seedmap.report.pictures import Picture, Pictures
 from seedmap.report.tables import cluster_rows, library_versions, run_facts, seed_table
-from seedmap.report.words import describe_certainty, describe_cleaning, summarize, true_minus
+from seedmap.report.words import (
+    describe_certainty,
+    describe_cleaning,
+    summarize,
+    true_minus,
+)
 
 __all__ = ["render_report"]
 
@@ -50,7 +55,8 @@ def render_report(
         lstrip_blocks=True,
     )
     threshold = parse_threshold(threshold)
-    clusters = {seed: maps.clusters(seed, threshold, atlas=atlas) for seed in maps.seeds}
+    known = maps.seeds if can_cluster(maps.space) else ()
+    clusters = {seed: maps.clusters(seed, threshold, atlas=atlas) for seed in known}
     environment.filters |= {"data_uri": _data_uri, "true_minus": true_minus}
     return environment.get_template("report.html.j2").render(
         title=source_stem(maps.provenance.source),
@@ -61,6 +67,7 @@ def render_report(
         threshold=threshold.words,
         clusters=[(seed, len(found), cluster_rows(found)) for seed, found in clusters.items()],
         regions=atlas is not None,
+        elements=maps.space.elements,
         methods=describe_cleaning(maps.provenance),
         certainty=describe_certainty(maps),
         facts=run_facts(maps),

@@ -181,5 +181,5 @@ def render_participant(page: ParticipantPage, date: datetime | None = None) -> s
 def _pairs(series: Array) -> Array:
     """Correlate every two samples, (pairs,); NaN for constants."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        r = np.corrcoef(series.T)
+        r: Array = np.atleast_2d(np.corrcoef(series.T))
     return r[np.triu_indices(len(r), 1)]

@@ -4,13 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from seedmap.analysis import SeedFacts, SeedMaps, label_of, measure_entity, source_stem
+import numpy as np
+
+from seedmap.analysis import SeedFacts, SeedMaps, can_draw, label_of, measure_entity, source_stem
 from seedmap.clusters import Threshold
 from seedmap.figures import plot_sample_series, plot_series, save_figure
+from seedmap.images import Grid
 from seedmap.report.words import count, listed, number, true_minus
 
 __all__ = ["Picture", "Pictures", "draw_pictures"]
 
+SURFACES = "The cortex from outside and from the middle"
 # NIfTI's word for "these are MNI152 coordinates", in sform_code and qform_code.
 MNI152 = 4
 
@@ -86,14 +90,19 @@ def draw_pictures(maps: SeedMaps, folder: Path, *, threshold: Threshold) -> Pict
     figures = folder / "figures"
     figures.mkdir(exist_ok=True)
     drawn: dict[str, dict[str, Picture]] = {"r": {}, "z": {}}
-    for stat in ("r",) if threshold.stat == "r" else ("r", "z"):
+    stats = ("r",) if threshold.stat == "r" else ("r", "z")
+    for stat in stats if can_draw(maps.space) else ():
         for facts in maps.provenance.seeds:
             entities = f"seed-{label_of(facts.name)}_stat-{stat}{measure_entity(maps)}"
             figure = maps.plot(facts.name, threshold=threshold, stat=stat)
             files = save_figure(figure, figures / f"{stem}_{entities}_statmap")
-            words = _map_alt(facts, threshold, stat), _map_caption(maps, facts, threshold)
+            words = _map_alt(maps, facts, threshold, stat), _map_caption(maps, facts, threshold)
             drawn[stat][facts.name] = _picture(files, *words)
-    series = _seeds(maps, figures / f"{stem}_timeseries"), _voxels(maps, figures / f"{stem}_voxels")
+    elements = maps.space.elements
+    series = (
+        _seeds(maps, figures / f"{stem}_timeseries"),
+        _samples(maps, figures / f"{stem}_{elements}"),
+    )
     return Pictures(drawn["r"], series, drawn["z"])
 
 
@@ -105,12 +114,17 @@ def _seeds(maps: SeedMaps, path: Path) -> Picture:
     return _picture(save_figure(figure, path), alt, f"Cleaned series of {whose}. {_grey(maps)}")
 
 
-def _voxels(maps: SeedMaps, path: Path) -> Picture:
+def _samples(maps: SeedMaps, path: Path) -> Picture:
     source = maps.provenance
     places = maps.space.coordinates()[maps.sample_indices]
-    labels = [f"({', '.join(number(c, 0) for c in place)}) mm" for place in places]
+    labels = [
+        f"({', '.join(number(c, 0) for c in place)}) mm"
+        if np.isfinite(place).all()
+        else f"{maps.space.element} {index:,} of the mask"
+        for place, index in zip(places, maps.sample_indices, strict=True)
+    ]
     figure = plot_sample_series(maps.sample_series, labels, source.keep, source.t_r)
-    few = count(len(labels), "voxel")
+    few = count(len(labels), maps.space.element)
     alt = f"Lines of the cleaned signal of {few} over time, one beneath the other."
     caption = f"Cleaned series of {few} spread over the mask. {_grey(maps)}"
     return _picture(save_figure(figure, path), alt, caption)
@@ -123,20 +137,25 @@ def _picture(files: Sequence[Path], alt: str, caption: str) -> Picture:
     return Picture(png, width, height, alt, caption, pdf=f"figures/{files[1].name}")
 
 
-def _map_alt(facts: SeedFacts, threshold: Threshold, stat: str) -> str:
+def _map_alt(maps: SeedMaps, facts: SeedFacts, threshold: Threshold, stat: str) -> str:
+    elements = maps.space.elements
     where = "" if facts.center is None else f" at {_place(facts)}, where a green dot marks the seed"
     if threshold.stat != stat:
-        drawn = f"Voxels with {threshold.words} are red where {stat} is above 0, blue below"
+        drawn = f"{elements.capitalize()} with {threshold.words} are red where {stat} is above 0, blue below"
     else:
         low = true_minus(f"{-threshold.value:g}")
         drawn = (
-            f"Voxels whose {stat} with {facts.name} is above {threshold.value:g} are red, below "
+            f"{elements.capitalize()} whose {stat} with {facts.name} is above {threshold.value:g} are red, below "
             f"{low} blue"
         )
-    return f"The brain in three cuts{where}. {drawn}."
+    shown = "The brain in three cuts" if isinstance(maps.space, Grid) else SURFACES
+    return f"{shown}{where}. {drawn}."
 
 
 def _map_caption(maps: SeedMaps, facts: SeedFacts, threshold: Threshold) -> str:
+    if not isinstance(maps.space, Grid):
+        rest = "" if maps.space.element == "vertex" else " Subcortical voxels are not drawn."
+        return f"{facts.name}: {true_minus(facts.definition)}; on the cortex.{rest}"
     shown = maps.passed(facts.name, threshold).any()
     free = f"cut through {'its strongest part' if shown else 'the middle'}"
     cut = free if facts.center is None else f"cut at {_place(facts)}"

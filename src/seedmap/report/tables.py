@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from seedmap._checks import Array
 from seedmap.analysis import Provenance, SeedMaps, versions
 from seedmap.clusters import Cluster, Threshold, parse_threshold
+from seedmap.images import Grid, Space
 from seedmap.report.words import DASH, T_R_SOURCES, count, number, percent
 
 __all__ = ["MEASURES", "Measure", "library_versions", "run_facts", "seed_table"]
@@ -26,7 +27,7 @@ class Measure:
     Attributes
     ----------
     heading : str
-        What stands before it; ``{threshold}`` is filled in.
+        What stands before it; ``{threshold}`` and ``{elements}`` (voxels) are filled in.
     value : callable
         From the maps, the seed's position and the threshold to the value in words.
     needs : str
@@ -78,15 +79,15 @@ MOST_CLUSTERS = 10
 SMALLEST_SHOWN = 0.001
 ALPHA = 0.05  # the usual rate of false discoveries; for a count only, nothing is cut off by it
 MEASURES = (
-    Measure("Voxels in seed", _voxels),
+    Measure("{elements} in seed", _voxels),
     Measure("Coverage", lambda maps, seed, _: percent(maps.provenance.seeds[seed].coverage)),
     Measure("Min r", lambda maps, seed, _: _end(maps.r[seed], np.min)),
     Measure("Max r", lambda maps, seed, _: _end(maps.r[seed], np.max)),
     Measure("Max r elsewhere", _max_elsewhere),
     Measure("Min Fisher z", lambda maps, seed, _: _end(maps.fisherz[seed], np.min)),
     Measure("Max Fisher z", lambda maps, seed, _: _end(maps.fisherz[seed], np.max)),
-    Measure("Voxels with {threshold}", _beyond),
-    Measure("Voxels with q < 0.05", _significant, needs="q"),
+    Measure("{elements} with {threshold}", _beyond),
+    Measure("{elements} with q < 0.05", _significant, needs="q"),
     Measure("Median dof", _median_dof, needs="dof"),
     Measure("NaN", lambda maps, seed, _: f"{np.count_nonzero(np.isnan(maps.r[seed])):,}"),
 )
@@ -95,8 +96,9 @@ MEASURES = (
 def seed_table(maps: SeedMaps, threshold: float | str | Threshold) -> list[tuple[str, list[str]]]:
     """Return one row a measure: its heading, and its value for each seed."""
     threshold = parse_threshold(threshold)
+    elements = maps.space.elements.capitalize()
     rows = {  # a threshold of q may ask for a row that is there anyway
-        measure.heading.format(threshold=threshold.words): [
+        measure.heading.format(threshold=threshold.words, elements=elements): [
             measure.value(maps, seed, threshold) for seed in range(len(maps.seeds))
         ]
         for measure in MEASURES
@@ -113,7 +115,7 @@ def cluster_rows(clusters: Sequence[Cluster]) -> list[list[str]]:
             number(one.r),
             number(one.z),
             _small(one.q),
-            f"{one.mm3:,.0f}",
+            f"{one.mm2:,.0f} mm²" if np.isfinite(one.mm2) else f"{one.mm3:,.0f}",
             one.regions or one.region,
         ]
         for one in clusters[:MOST_CLUSTERS]
@@ -130,13 +132,13 @@ def _small(value: float) -> str:
 def run_facts(maps: SeedMaps) -> list[tuple[str, str]]:
     """Return what a reader may look up: names and values, in reading order."""
     source, space = maps.provenance, maps.space
-    sizes = " x ".join(f"{size:.3g}" for size in space.voxel_sizes)
+    elements = space.elements.capitalize()
     facts = [
         ("Run", source.source),
         ("Frames", f"{source.keep.size} in the run, {source.kept} kept"),
         ("Censored frames", _ranges(source.keep)),
         ("Repetition time", _repetition_time(source)),
-        ("Voxels", f"{count(space.n_samples, 'voxel')} of {sizes} mm"),
+        (elements, f"{count(space.n_samples, space.element)}{_sizes(space)}"),
         ("Mask", source.mask_source),
         ("Confounds from", source.confounds_source or "none"),
     ]
@@ -146,8 +148,17 @@ def run_facts(maps: SeedMaps) -> list[tuple[str, str]]:
         *facts,
         ("Rank of confounds", f"{source.confound_rank} (independent directions removed)"),
         ("Rank after cleaning", f"{source.rank} of {source.kept}"),
-        ("Voxels without r", _without_r(source)),
+        (f"{elements} without r", _without_r(source)),
     ]
+
+
+def _sizes(space: Space) -> str:
+    """Write how large voxels are, or which parts there are."""
+    if isinstance(space, Grid):
+        return f" of {' x '.join(f'{size:.3g}' for size in space.voxel_sizes)} mm"
+    kept = {name: int(space.mask[span].sum()) for name, span in space.slices.items()}
+    shown = [f"{name} {size:,}" for name, size in kept.items() if size]
+    return f" ({', '.join(shown)})"
 
 
 def library_versions() -> list[tuple[str, str]]:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seedmap._checks import Array
 from seedmap.analysis import Provenance, SeedMaps
 from seedmap.clusters import Threshold, parse_threshold
 from seedmap.temporal import Cleaning
@@ -76,8 +75,8 @@ def summarize(maps: SeedMaps, threshold: float | str | Threshold) -> str:
     whose = listed(maps.seeds) if len(maps.seeds) <= NAMED else f"{len(maps.seeds)} seeds"
     beyond = f"; {_beyond(maps, parse_threshold(threshold))}" if len(maps.seeds) == 1 else ""
     return (
-        f"{SUMMARIES[source.measure]} of {whose} with each of {count(maps.space.n_samples, 'voxel')} over "
-        f"{count(source.kept, 'frame')}{_duration(source)}: {_range(maps.r)}{beyond}."
+        f"{SUMMARIES[source.measure]} of {whose} with each of {count(maps.space.n_samples, maps.space.element)} over "
+        f"{count(source.kept, 'frame')}{_duration(source)}: {_range(maps)}{beyond}."
     )
 
 
@@ -159,7 +158,12 @@ def percent(part: float, whole: float = 1.0) -> str:
 
 def count(how_many: int, what: str) -> str:
     """Write how many there are of something: ``count(1200, "voxel")`` is ``1,200 voxels``."""
-    return f"{how_many:,} {what}{'' if how_many == 1 else 's'}"
+    return f"{how_many:,} {what if how_many == 1 else several(what)}"
+
+
+def several(what: str) -> str:
+    """Return the plural of a noun such as ``voxel`` or ``vertex``."""
+    return "vertices" if what == "vertex" else f"{what}s"
 
 
 def listed(names: Sequence[str]) -> str:
@@ -175,10 +179,10 @@ def _duration(source: Provenance) -> str:
     return f" ({minutes:.1f} min)" if minutes >= 1 else f" ({60 * minutes:.0f} s)"
 
 
-def _range(r: Array) -> str:
-    finite = r[np.isfinite(r)]
+def _range(maps: SeedMaps) -> str:
+    finite = maps.r[np.isfinite(maps.r)]
     if not finite.size:
-        return "r could not be computed in any voxel"
+        return f"r could not be computed in any {maps.space.element}"
     return f"r runs from {number(finite.min())} to {number(finite.max())}"
 
 
@@ -186,7 +190,7 @@ def _beyond(maps: SeedMaps, threshold: Threshold) -> str:
     r, found = maps.r[0], int(np.count_nonzero(maps.passed(maps.seeds[0], threshold)))
     verb = "has" if found == 1 else "have"
     share = percent(found, int(np.isfinite(r).sum()))
-    return f"{count(found, 'voxel')} ({share}) {verb} {threshold.words}"
+    return f"{count(found, maps.space.element)} ({share}) {verb} {threshold.words}"
 
 
 def _frames(source: Provenance) -> str:
