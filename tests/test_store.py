@@ -14,7 +14,7 @@ from seedmap.confounds import read_confounds
 from seedmap.connectivity import infer
 from seedmap.datasets import make_phantom
 from seedmap.errors import ImageError, MissingFile, SeedError
-from seedmap.participants.strategies import named
+from seedmap.participants.presets import named
 from seedmap.spatial import SeedWeights, extract
 from seedmap.store import open_stored, quick_z, write_stored
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
 
 from seedmap._checks import Array, Keep
 from seedmap.analysis.certainty import (
@@ -140,23 +141,25 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
     ----------
     Biswal et al. (1995), Magn. Reson. Med. 34, 537, doi:10.1002/mrm.1910340409.
     """
-    prepared = prepare(
-        bold,
-        seeds,
-        confounds=confounds,
-        sample_mask=sample_mask,
-        mask_img=mask_img,
-        t_r=t_r,
-        surfaces=surfaces,
-        cleaning=cleaning,
-        smoothing_fwhm=smoothing_fwhm,
-        choice=Choice(measure, max_lag, uncertainty),
-        n_jobs=n_jobs,
-        max_memory=max_memory,
-    )
-    if on_ready is not None:
-        on_ready(prepared.preflight())
-    return maps_of(prepared, read(prepared, progress))
+    # Threads of BLAS would fight with ours, and on small matrices cost more than they bring.
+    with threadpool_limits(1, user_api="blas"):
+        prepared = prepare(
+            bold,
+            seeds,
+            confounds=confounds,
+            sample_mask=sample_mask,
+            mask_img=mask_img,
+            t_r=t_r,
+            surfaces=surfaces,
+            cleaning=cleaning,
+            smoothing_fwhm=smoothing_fwhm,
+            choice=Choice(measure, max_lag, uncertainty),
+            n_jobs=n_jobs,
+            max_memory=max_memory,
+        )
+        if on_ready is not None:
+            on_ready(prepared.preflight())
+        return maps_of(prepared, read(prepared, progress))
 
 
 def maps_of(prepared: Prepared, extracted: Extracted) -> SeedMaps:

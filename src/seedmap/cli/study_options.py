@@ -19,7 +19,8 @@ from seedmap.participants.recipe import Combine, Weighting
 from seedmap.participants.schedule import ClusterKind, Pool
 from seedmap.participants.scrubbing import Scrubbing
 from seedmap.participants.seedlist import PlacedSeed, placed, read_atlas, read_seed_table
-from seedmap.participants.strategies import Strategy, named, read_strategy
+from seedmap.participants.presets import named, read_strategy
+from seedmap.participants.strategies import Strategy
 from seedmap.seeds import DEFAULT_RADIUS, parse_seed
 
 __all__ = [

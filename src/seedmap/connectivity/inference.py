@@ -12,8 +12,8 @@ the same p as t, far into the tails.
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its sub-packages load on first use
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from seedmap._checks import LARGEST_R, Array
 from seedmap.errors import TooFewFrames
@@ -75,8 +75,8 @@ def infer(r: ArrayLike, nu: ArrayLike, rank: float = np.inf) -> Inference:
         dof = np.where(usable, np.minimum(nu, rank), np.nan)
         dof[dof < FEWEST_DOF] = np.nan
         left = (1 - r) * (1 + r)
-        p = special.betainc((dof - 1) / 2, 0.5, left)
-        z = np.copysign(-special.ndtri_exp(_log_p(p, dof, left) - np.log(2)), r)
+        p = scipy.special.betainc((dof - 1) / 2, 0.5, left)
+        z = np.copysign(-scipy.special.ndtri_exp(_log_p(p, dof, left) - np.log(2)), r)
         return Inference(
             dof=dof,
             se=1 / np.sqrt(dof - 2),
@@ -107,7 +107,7 @@ def infer_from_se(r: ArrayLike, se: ArrayLike) -> Inference:
         z = np.arctanh(r) / se
         dof = 2 + se**-2
         t = r * np.sqrt((dof - 1) / ((1 - r) * (1 + r)))
-    return Inference(dof=dof, se=se, t=t, z=z, p=2 * special.ndtr(-np.abs(z)))
+    return Inference(dof=dof, se=se, t=t, z=z, p=2 * scipy.special.ndtr(-np.abs(z)))
 
 
 def infer_naively(r: ArrayLike, frames: int) -> Inference:
@@ -158,7 +158,7 @@ def confidence_interval(
         Bounds in r, of the broadcast shape.
     """
     fisherz = np.arctanh(_inside(r))
-    half = special.ndtri(0.5 + level / 2) * np.asarray(se, dtype=np.float64)
+    half = scipy.special.ndtri(0.5 + level / 2) * np.asarray(se, dtype=np.float64)
     return np.tanh(fisherz - half), np.tanh(fisherz + half)
 
 
@@ -177,7 +177,7 @@ def _log_p(p: Array, dof: Array, left: Array) -> Array:
     far = np.asarray(p < TAIL)
     if far.any():
         a, x = (dof[far] - 1) / 2, left[far]
-        series = special.hyp2f1(a + 0.5, 1, a + 1, x)
+        series = scipy.special.hyp2f1(a + 0.5, 1, a + 1, x)
         log_p[far] = a * np.log(x) + 0.5 * np.log1p(-x) + np.log(series)
-        log_p[far] -= np.log(a) + special.betaln(a, 0.5)
+        log_p[far] -= np.log(a) + scipy.special.betaln(a, 0.5)
     return log_p

@@ -31,8 +31,8 @@ Davey et al. (2013), doi:10.1016/j.neuroimage.2012.08.022 (the case of filtered 
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its sub-packages load on first use
 from numpy.typing import NDArray
-from scipy import fft
 
 from seedmap._checks import Array, Keep
 from seedmap.errors import TooFewFrames
@@ -99,7 +99,7 @@ class NoiseTables:
     @property
     def fft_length(self) -> int:
         """Transform length at which no lag of the window wraps around."""
-        return int(fft.next_fast_len(self.span + self.lags, real=True))
+        return int(scipy.fft.next_fast_len(self.span + self.lags, real=True))
 
     @property
     def white_dof(self) -> float:
@@ -191,7 +191,7 @@ def seed_kernels(tables: NoiseTables, seed_residuals: Array) -> SeedKernels:
     # c_k is the inverse transform of the power spectrum, so a weighted sum over lags is one over
     # frequencies; those between zero and Nyquist stand for two.
     length = tables.fft_length
-    weights = fft.rfft(lag_weights, n=length, axis=0).real * (2 / length)
+    weights = scipy.fft.rfft(lag_weights, n=length, axis=0).real * (2 / length)
     weights[0] /= 2
     if length % 2 == 0:
         weights[-1] /= 2
@@ -239,7 +239,7 @@ def noise_autocovariance(tables: NoiseTables, residuals: Array) -> Array:
         In the squared unit of the residuals, lag k being k frames.
     """
     power = _power(tables, residuals)
-    products = fft.irfft(power, n=tables.fft_length, axis=0)[: tables.lags]
+    products = scipy.fft.irfft(power, n=tables.fft_length, axis=0)[: tables.lags]
     return tables.taper[:, None] * (tables.inverse @ products)
 
 
@@ -279,9 +279,9 @@ def _shift_traces(matrix: Array, lags: int) -> NDArray[np.float64]:
     Written out, it is the sum over p, q of B[p, q] B[p + k, q + l] over both signs of k and l:
     the autocorrelation of B as a picture, which two Fourier transforms give.
     """
-    length = fft.next_fast_len(len(matrix) + lags, real=True)
-    spectrum = fft.rfft2(matrix, s=(length, length))
-    picture = fft.irfft2(spectrum.real**2 + spectrum.imag**2, s=(length, length))
+    length = scipy.fft.next_fast_len(len(matrix) + lags, real=True)
+    spectrum = scipy.fft.rfft2(matrix, s=(length, length))
+    picture = scipy.fft.irfft2(spectrum.real**2 + spectrum.imag**2, s=(length, length))
     down = np.arange(lags)
     both = picture[:lags, :lags] + picture[:lags, -down]
     twice = _twice_past_zero(lags)
@@ -312,7 +312,7 @@ def _power(tables: NoiseTables, residuals: Array) -> Array:
     if tables.span != len(tables.frames_kept):
         series = np.zeros((tables.span, residuals.shape[1]), dtype=residuals.dtype)
         series[tables.frames_kept] = residuals
-    spectrum = fft.rfft(series, n=tables.fft_length, axis=0)
+    spectrum = scipy.fft.rfft(series, n=tables.fft_length, axis=0)
     parts = spectrum.view(residuals.dtype)
     np.multiply(parts, parts, out=parts)
     return parts[:, ::2] + parts[:, 1::2]

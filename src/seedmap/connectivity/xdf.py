@@ -15,8 +15,8 @@ import warnings
 from typing import Literal
 
 import numpy as np
+import scipy  # its sub-packages load on first use
 from numpy.typing import NDArray
-from scipy import fft
 
 from seedmap._checks import LARGEST_R, Array, check_same_frames
 from seedmap.connectivity.inference import Inference, infer_from_se
@@ -136,11 +136,11 @@ def _variance(
 def _correlograms(x: Array, y: Array) -> tuple[Array, Array, Array, Array]:
     """Give both autocorrelations and the cross-correlation either way, lags 1 to frames - 2."""
     frames = len(y)
-    length = fft.next_fast_len(2 * frames - 1, real=True)
-    spectrum_x, spectrum_y = fft.rfft(x, n=length, axis=0), fft.rfft(y, n=length, axis=0)
+    length = scipy.fft.next_fast_len(2 * frames - 1, real=True)
+    spectrum_x, spectrum_y = scipy.fft.rfft(x, n=length, axis=0), scipy.fft.rfft(y, n=length, axis=0)
 
     def back(spectrum: Array) -> Array:
-        return fft.irfft(spectrum, n=length, axis=0)
+        return scipy.fft.irfft(spectrum, n=length, axis=0)
 
     cross = back(spectrum_x.conj() * spectrum_y)
     lags = slice(1, frames - 1)

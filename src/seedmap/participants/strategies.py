@@ -2,10 +2,8 @@
 
 A `Strategy` is a frozen record of choices. `Strategy.choose` applies it to a table of fMRIPrep's
 confounds and answers with a `Chosen`: the columns, each with the reason why it was taken, and the
-frames that stay, each censored one with the reason why it went. `named` returns the strategies
-that users know by name; `read_strategy` reads one's own from YAML. Those called ``simple``,
-``scrubbing``, ``compcor`` and ``ica_aroma`` choose what nilearn's ``load_confounds_strategy``
-chooses.
+frames that stay, each censored one with the reason why it went. Those that users know by name are
+in `seedmap.participants.presets`.
 """
 
 import difflib
@@ -24,7 +22,7 @@ from seedmap.confounds import ConfoundTable
 from seedmap.errors import ConfoundsError, MissingFile, OptionError, TooFewFrames
 from seedmap.participants.scrubbing import Scrubbing
 
-__all__ = ["Chosen", "ChosenColumn", "Strategy", "named", "read_strategy", "strategy_names"]
+__all__ = ["Chosen", "ChosenColumn", "Expansion", "Strategy"]
 
 Expansion = Literal["none", "basic", "derivatives", "power2", "full"]
 CompCor = Literal["none", "anat_combined", "anat_separated", "temporal"]
@@ -340,142 +338,3 @@ def _mean_fd(table: ConfoundTable) -> float:
 
 def _positions(frames: NDArray[np.bool_]) -> tuple[int, ...]:
     return tuple(int(frame) for frame in np.flatnonzero(frames))
-
-
-def _presets() -> Iterator[Strategy]:
-    """Make the strategies that are known by name."""
-    yield Strategy(name="none", cosines="without")
-    yield Strategy(name="6P", motion="basic")
-    yield Strategy(name="9P", motion="basic", wm_csf="basic", global_signal="basic")
-    yield Strategy(name="24P", motion="full")
-    yield Strategy(name="27P", motion="full", wm_csf="basic", global_signal="basic")
-    yield Strategy(name="36P", motion="full", wm_csf="full", global_signal="full")
-    yield Strategy(name="acompcor", motion="derivatives", compcor="anat_separated", n_compcor=5)
-    # nilearn's own: Wang et al. (2024), doi:10.1371/journal.pcbi.1011942
-    yield Strategy(name="simple", motion="full", wm_csf="basic", cosines="with")
-    scrubbing = Scrubbing(fd_threshold=0.5, std_dvars_threshold=1.5, min_segment=5)
-    yield Strategy(
-        name="scrubbing", motion="full", wm_csf="full", cosines="with", scrubbing=scrubbing
-    )
-    yield Strategy(name="compcor", motion="full", compcor="anat_combined", cosines="with")
-    yield Strategy(name="ica_aroma", wm_csf="basic", cosines="with", desc="smoothAROMAnonaggr")
-
-
-PRESETS = {strategy.name: strategy for strategy in _presets()}
-SCRUB = Scrubbing(fd_threshold=0.5, std_dvars_threshold=None, min_segment=5)
-
-
-def strategy_names() -> tuple[str, ...]:
-    """Return the names that `named` knows, without endings."""
-    return tuple(PRESETS)
-
-
-def named(name: str) -> Strategy:
-    """Return a strategy by name.
-
-    Parameters
-    ----------
-    name
-        One of `strategy_names`. An ending ``_gsr`` also takes the global signal, as wide as the
-        white matter's and at least itself; ``_scrub`` also drops frames with a displacement above
-        0.5 mm, and segments shorter than 5 frames between them.
-
-    Raises
-    ------
-    OptionError
-        If there is no such strategy.
-
-    References
-    ----------
-    Ciric et al. (2017), NeuroImage 154, 174, doi:10.1016/j.neuroimage.2017.03.020.
-
-    Examples
-    --------
-    >>> named("36P").motion
-    'full'
-    >>> named("24P_gsr_scrub").scrubbing.fd_threshold
-    0.5
-    """
-    known = {key.lower(): strategy for key, strategy in PRESETS.items()}
-    rest = name.lower()
-    endings: list[str] = []
-    while rest not in known and rest.endswith(("_gsr", "_scrub")):
-        rest, _, ending = rest.rpartition("_")
-        endings.insert(0, ending)
-    if rest not in known:
-        near = difflib.get_close_matches(name, PRESETS, n=2)
-        hint = f" (near: {', '.join(near)})" if near else ""
-        msg = (
-            f"strategy {name!r} is not known{hint}; choose one of {', '.join(PRESETS)}, with _gsr or "
-            "_scrub behind it, or give a YAML file"
-        )
-        raise OptionError(msg)
-    strategy = known[rest]
-    if "gsr" in endings:
-        width: Expansion = "basic" if strategy.wm_csf == "none" else strategy.wm_csf
-        strategy = replace(strategy, global_signal=width)
-    if "scrub" in endings and strategy.scrubbing is None:
-        strategy = replace(strategy, scrubbing=SCRUB)
-    return replace(strategy, name="_".join([strategy.name, *endings]))
-
-
-def read_strategy(path: str | Path) -> Strategy:
-    """Read a strategy of one's own from YAML.
-
-    Its keys are the fields of `Strategy`, those of `Scrubbing` beneath ``scrubbing``; ``base``
-    names a strategy to begin with. Without a ``name`` the file's name is taken.
-
-    Raises
-    ------
-    MissingFile
-        If the file is not there.
-    OptionError
-        If it is no YAML, or has a key or value that is not known.
-    """
-    path = Path(path).expanduser()
-    content = _yaml(path)
-    base = content.pop("base", None)
-    known = {field.name for field in fields(Strategy)}
-    _check_keys(content, known, path)
-    if isinstance(content.get("scrubbing"), Mapping):
-        parts = dict(content["scrubbing"])
-        _check_keys(parts, {field.name for field in fields(Scrubbing)}, path)
-        content["scrubbing"] = Scrubbing(**parts)
-    columns = content.get("columns", ())
-    content["columns"] = (columns,) if isinstance(columns, str) else tuple(columns)
-    content.setdefault("name", path.stem)
-    try:
-        return replace(named(str(base)), **content) if base else Strategy(**content)
-    except (TypeError, OptionError) as error:
-        msg = f"{path}: {error}"
-        raise OptionError(msg) from error
-
-
-def _yaml(path: Path) -> dict[str, Any]:
-    import yaml
-
-    if not path.is_file():
-        msg = f"{path}: this strategy is not there; check the path, or choose {', '.join(PRESETS)}"
-        raise MissingFile(msg)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        msg = f"{path}: not YAML that can be read ({' '.join(str(error).split())}); mend it"
-        raise OptionError(msg) from error
-    if not isinstance(content, dict):
-        msg = f"{path}: holds a {type(content).__name__}; a strategy is a table of keys and values"
-        raise OptionError(msg)
-    return {str(key): value for key, value in content.items()}
-
-
-def _check_keys(content: Mapping[str, Any], known: set[str], path: Path) -> None:
-    for key in content:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = (
-                f"; did you mean {near[0]!r}?"
-                if near
-                else f"; known are {', '.join(sorted(known))}"
-            )
-            msg = f"{path}: a strategy has no {key!r}{hint}"
-            raise OptionError(msg)

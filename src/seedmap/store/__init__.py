@@ -1,0 +1,17 @@
+"""Cleaned runs on disk, in their own coordinates, so that maps of new seeds cost nearly nothing.
+
+Correlations see a cleaned run only through inner products, so a run is kept as its coordinates
+``S W' x`` (see `seedmap.temporal.own_coordinates`), cut off where no correlation changes by 1e-5:
+smoothed and of unit norm for the voxels that seeds are compared with, unsmoothed for the voxels
+that seeds listen to. For the error bars the noise autocovariance of each smoothed voxel is kept,
+and of the unsmoothed ones the coordinates that the cleaning takes away, in half precision: only
+the noise of seeds is told by them.
+
+A stored run is a Zarr group. The only folder that knows Zarr.
+"""
+
+from seedmap.store.reading import StoredMaps, StoredRun, open_stored
+from seedmap.store.scores import quick_z
+from seedmap.store.writing import write_stored
+
+__all__ = ["StoredMaps", "StoredRun", "open_stored", "quick_z", "write_stored"]
