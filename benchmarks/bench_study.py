@@ -18,10 +18,10 @@ import numpy as np
 from seedmap.datasets import make_study
 from seedmap.participants.find import Filters, find_participants
 from seedmap.participants.onerun import clean_run, open_inputs
+from seedmap.participants.presets import named
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.schedule import Pool, Share, run_each
 from seedmap.participants.seedlist import PlacedSeed
-from seedmap.participants.presets import named
 from seedmap.participants.study import plan_study, run_study
 from seedmap.seeds import Sphere
 from seedmap.store import open_stored

@@ -15,11 +15,11 @@ from seedmap.analysis.certainty import Uncertainty
 from seedmap.analysis.measures import Measure
 from seedmap.errors import MissingFile, OptionError, SeedError
 from seedmap.participants.find import Filters, read_filter_file
+from seedmap.participants.presets import named, read_strategy
 from seedmap.participants.recipe import Combine, Weighting
 from seedmap.participants.schedule import ClusterKind, Pool
 from seedmap.participants.scrubbing import Scrubbing
 from seedmap.participants.seedlist import PlacedSeed, placed, read_atlas, read_seed_table
-from seedmap.participants.presets import named, read_strategy
 from seedmap.participants.strategies import Strategy
 from seedmap.seeds import DEFAULT_RADIUS, parse_seed
 

@@ -81,7 +81,7 @@ def cifti_image(values: NDArray[Any], space: Grayordinates, name: str) -> Any:
     header = nib.cifti2.Cifti2Header.from_axes((scalars, space.axis))
     image = nib.Cifti2Image(np.asarray(values, dtype=np.float32)[None], header)
     dense = isinstance(space.axis, nib.cifti2.BrainModelAxis)
-    image.nifti_header.set_intent("ConnDenseScalar" if dense else "ConnParcelSclr")
+    image.nifti_header.set_intent("ConnDenseScalar" if dense else "ConnParcelScalr")
     return image
 
 

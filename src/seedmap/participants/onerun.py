@@ -16,7 +16,14 @@ from seedmap.analysis.door import find_mask
 from seedmap.analysis.prepare import Choice, Prepared, prepare, read
 from seedmap.analysis.story import maps_of
 from seedmap.confounds import ConfoundTable, read_confounds
-from seedmap.errors import ConfoundsError, OptionError, SeedError, SeedmapWarning, TooFewFrames
+from seedmap.errors import (
+    ConfoundsError,
+    OptionError,
+    SeedError,
+    SeedmapError,
+    SeedmapWarning,
+    TooFewFrames,
+)
 from seedmap.images import Run, Space, load_image, open_run
 from seedmap.participants.find import RunInputs
 from seedmap.participants.recipe import Recipe
@@ -72,6 +79,7 @@ class RunWork:
     seeds: tuple[Seed, ...]
     missing: tuple[str, ...]
     notes: tuple[str, ...]
+    refused: tuple[str, ...]
     mask: Any
 
 
@@ -93,12 +101,7 @@ def open_inputs(recipe: Recipe, inputs: RunInputs) -> RunWork:
             f"{inputs.bold.name}; were frames dropped from only one of them?"
         )
         raise ConfoundsError(msg)
-    high_passed = recipe.cleaning.filter is not None and recipe.cleaning.high_pass is not None
-    metadata = _metadata(inputs.confounds_json)
-    chosen = tuple(
-        strategy.choose(table, metadata, high_passed=high_passed, dummy_scans=recipe.dummy_scans)
-        for strategy in recipe.strategies
-    )
+    chosen, refused = _choose(recipe, table, _metadata(inputs.confounds_json))
     _check_time(recipe, run, chosen)
     notes = tuple(
         note
@@ -110,7 +113,33 @@ def open_inputs(recipe: Recipe, inputs: RunInputs) -> RunWork:
     brain = find_mask(mask, run, whole) if _is_file(mask) else None
     grid = run.space if brain is None else run.space.within(brain)
     seeds, missing = listening(recipe.seeds, grid, run.source)
-    return RunWork(inputs, run, table, chosen, seeds, missing, notes, mask)
+    return RunWork(inputs, run, table, chosen, seeds, missing, notes, refused, mask)
+
+
+def _choose(
+    recipe: Recipe, table: ConfoundTable, metadata: dict[str, Any]
+) -> tuple[tuple[Chosen, ...], tuple[str, ...]]:
+    """Let every strategy choose; those that cannot do not stop the others.
+
+    Raises
+    ------
+    SeedmapError
+        If none can.
+    """
+    high_passed = recipe.cleaning.filter is not None and recipe.cleaning.high_pass is not None
+    chosen: list[Chosen] = []
+    refused: list[SeedmapError] = []
+    for strategy in recipe.strategies:
+        try:
+            one = strategy.choose(
+                table, metadata, high_passed=high_passed, dummy_scans=recipe.dummy_scans
+            )
+            chosen.append(one)
+        except SeedmapError as error:
+            refused.append(error)
+    if not chosen:
+        raise refused[0]
+    return tuple(chosen), tuple(str(error) for error in refused)
 
 
 def _metadata(path: Path | None) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seedmap._checks import Array
-from seedmap.analysis import SeedMaps
+from seedmap.analysis import SeedMaps, label_of, source_stem
+from seedmap.figures import save_figure
 from seedmap.images import Grid
 from seedmap.participants.find import RunInputs
 from seedmap.participants.ledger import Entry, put_text, stage_of
@@ -68,9 +69,6 @@ def strategy_page(recipe: Recipe, done: StrategyWork, figures: Path) -> Strategy
 
 def _draw(maps: SeedMaps, seed: str, recipe: Recipe, figures: Path, done: StrategyWork) -> Picture:
     """Draw one map into the folder of figures."""
-    from seedmap.analysis import label_of, source_stem
-    from seedmap.figures import save_figure
-
     figures.mkdir(parents=True, exist_ok=True)
     label = done.chosen.strategy.label
     name = (

@@ -124,7 +124,7 @@ def run_participant(
         states = _digested(recipe, participant, before)
         mark = fingerprint(recipe, participant, states)
         if before is not None and _still_holds(before, mark, out):
-            result = _as_before(before, label)
+            result = _as_before(before, label, mark)
         else:
             blank = Entry(recipe.key(label), "done", mark, inputs=states)
             result = _fresh(recipe, participant, out, work or new_work_folder(out), blank)
@@ -152,7 +152,7 @@ def is_current(recipe: Recipe, participant: Participant, out: Path) -> Result | 
             return None
         states.append(then)
     mark = fingerprint(recipe, participant, states)
-    return _as_before(entry, participant.label) if _still_holds(entry, mark, out) else None
+    return _as_before(entry, participant.label, mark) if _still_holds(entry, mark, out) else None
 
 
 def _digested(
@@ -178,7 +178,9 @@ def _still_holds(entry: Entry, mark: str, out: Path) -> bool:
     return entry.state == "done" or (entry.state == "failed" and entry.lasting)
 
 
-def _as_before(entry: Entry, label: str) -> Result:
+def _as_before(entry: Entry, label: str, mark: str) -> Result:
+    if entry.fingerprint != mark:  # done by a call before the last, with these options
+        return Result(label, "unchanged", facts=entry.facts)
     state: State = "unchanged" if entry.state == "done" else "failed"
     return Result(
         label,
@@ -221,7 +223,10 @@ def _fresh(recipe: Recipe, participant: Participant, out: Path, work: Path, blan
             facts={"runs": outcome.runs},
         )
         entry = commit(stage, out, entry)
-    return replace(_as_before(entry, participant.label), state="failed" if failed else "done")
+    return replace(
+        _as_before(entry, participant.label, blank.fingerprint),
+        state="failed" if failed else "done",
+    )
 
 
 def _analyse(recipe: Recipe, participant: Participant, folder: Path) -> _Outcome:

@@ -10,8 +10,7 @@ import difflib
 import fnmatch
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from seedmap._checks import Array, Keep, readonly
 from seedmap.confounds import ConfoundTable
-from seedmap.errors import ConfoundsError, MissingFile, OptionError, TooFewFrames
+from seedmap.errors import ConfoundsError, OptionError, TooFewFrames
 from seedmap.participants.scrubbing import Scrubbing
 
 __all__ = ["Chosen", "ChosenColumn", "Expansion", "Strategy"]

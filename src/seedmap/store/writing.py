@@ -58,41 +58,20 @@ def write_stored(
     cuts = [_coordinates(directions, part) for part in (smooth, plain)]
     used = max(_needed(cut * strength[:, None]) for cut in cuts)
     directions, strength = directions[:, :used], strength[:used]
-    clean = cuts[0][:used] * strength[:, None].astype(np.float32)
-    size = np.sqrt(np.einsum("ij,ij->j", clean, clean))
-    size[size <= NOTHING_LEFT * np.sqrt(np.einsum("ij,ij->j", smooth.series, smooth.series))] = (
-        np.nan
-    )
-    size[smooth.unusable] = np.nan
     others = _others(directions, matrices)
-    rest, scale = _rest(others, plain, used)
     tables = noise_tables(matrices.L, matrices.R, matrices.keep, t_r or np.inf)
+    rest, scale = _rest(others, plain, used)
     arrays: dict[str, NDArray[Any]] = {
-        "smooth": clean / size,
+        "smooth": _of_unit_norm(cuts[0][:used] * strength[:, None].astype(np.float32), smooth),
         "plain": cuts[1][:used],
         "rest": rest,
         "rest_scale": scale,
         "noise": _noise(tables, matrices, smooth),
-        "spread": size,
         "unusable": plain.unusable,
         "mask": grid.mask,
         "keep": matrices.keep,
     }
-    small: dict[str, dict[str, NDArray[Any]]] = {
-        "over_time": {
-            "directions": directions.astype(np.float32),
-            "others": others.astype(np.float32),
-            "noise_basis": matrices.noise_basis.astype(np.float32),
-            "back": (matrices.on_kept @ directions).astype(np.float32),
-        },
-        "over_lags": {
-            "strength": strength,
-            "taper": tables.taper,
-            "inverse": tables.inverse,
-            "passed": tables.passed,
-            "shared": tables.shared,
-        },
-    }
+    small = _small_tables(matrices, tables, directions, strength, others)
     for name, parts in small.items():
         arrays[name] = np.concatenate([part.ravel() for part in parts.values()])
     about = {
@@ -108,6 +87,40 @@ def write_stored(
         "facts": json.loads(json.dumps(facts)),
     }
     _write_group(path, arrays, about)
+
+
+def _of_unit_norm(clean: NDArray[np.float32], part: Extracted) -> NDArray[np.float32]:
+    """Scale cleaned samples to unit norm; NaN where nothing is left of one, or it is not finite."""
+    size = np.sqrt(np.einsum("ij,ij->j", clean, clean))
+    raw = np.sqrt(np.einsum("ij,ij->j", part.series, part.series))
+    size[size <= NOTHING_LEFT * raw] = np.nan
+    size[part.unusable] = np.nan
+    return clean / size
+
+
+def _small_tables(
+    matrices: CleaningMatrices,
+    tables: NoiseTables,
+    directions: Array,
+    strength: Array,
+    others: Array,
+) -> dict[str, dict[str, NDArray[Any]]]:
+    """Collect the tables that do not grow with the brain; they are stored together."""
+    return {
+        "over_time": {
+            "directions": directions.astype(np.float32),
+            "others": others.astype(np.float32),
+            "noise_basis": matrices.noise_basis.astype(np.float32),
+            "back": (matrices.on_kept @ directions).astype(np.float32),
+        },
+        "over_lags": {
+            "strength": strength,
+            "taper": tables.taper,
+            "inverse": tables.inverse,
+            "passed": tables.passed,
+            "shared": tables.shared,
+        },
+    }
 
 
 def _write_group(path: Path, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, Any]) -> None:
