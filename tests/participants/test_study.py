@@ -178,3 +178,20 @@ def test_the_pages_are_whole_and_load_nothing(results):
         assert text.count("<img") == text.count("alt=")
     assert "CC0" in text
     assert "@article" in (results / "logs" / "CITATION.bib").read_text()
+
+
+def test_a_strategy_that_cannot_be_does_not_stop_the_others(study, tmp_path, capsys):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("columns: [heart_rate]\n")
+    one = ("--participant-label", "01", "--nprocs", 1, "--no-figures")
+    assert bids(study, tmp_path / "out", *SEEDS, "--strategy", mine, "6P", *one) == 3
+    said = " ".join(capsys.readouterr().out.split())
+    assert "strategy 'mine' needs the column 'heart_rate'" in said
+    assert len(list((tmp_path / "out").glob("sub-01/func/*stat-r_desc-6P*.nii.gz"))) == 1
+
+
+def test_going_back_to_earlier_options_does_nothing(study, tmp_path, capsys):
+    one = ("--participant-label", "02", "--nprocs", 1, "--no-figures")
+    for strategy in ("6P", "9P", "6P"):
+        assert bids(study, tmp_path / "out", *SEEDS, "--strategy", strategy, *one) == 0
+    assert "0 participants, 1 unchanged" in " ".join(capsys.readouterr().out.split())

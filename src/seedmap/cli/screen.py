@@ -95,7 +95,7 @@ class Screen:
         words = [
             f"{kept}; {plan.confounds} confounds of rank {plan.confound_rank}",
             f"cleaning leaves {left}",
-            f"about {plan.memory / 1e6:.0f} MB of memory at most, without figures",
+            f"about {plan.seconds:.1f} s to read and map, at most {plan.memory / 1e6:.0f} MB, without figures",
         ]
         notes = [("Mind", concern) for concern in plan.concerns()]
         self.facts([("Plan", "\n".join(words)), *notes])

@@ -91,10 +91,15 @@ class _Outcome:
     def failed(self, where: str, error: Exception, root: Path) -> None:
         """Note an error as a value; paths in it are relative to the data set."""
         self.lasting = self.lasting and isinstance(error, SeedmapError)
-        text = " ".join(str(error).split()).replace(f"{root}{os.sep}", "")
+        text = _short(str(error), root)
         known = isinstance(error, SeedmapError)
         self.problems.append(text if known else f"{where}: {type(error).__name__}: {text}")
         self.tracebacks.append("".join(traceback.format_exception(error)))
+
+
+def _short(text: str, root: Path) -> str:
+    """Write a message on one line, paths relative to the data set."""
+    return " ".join(text.split()).replace(f"{root}{os.sep}", "")
 
 
 def run_participant(
@@ -258,6 +263,7 @@ def _one_run(
         warnings.simplefilter("always", SeedmapWarning)
         opened = open_inputs(recipe, inputs)
     notes = [*opened.notes, *opened.missing, *(str(w.message) for w in caught)]
+    outcome.problems += [_short(text, recipe.root) for text in opened.refused]
     place = folder / _place(inputs)
     strategies = []
     for done in clean_run(recipe, opened):

@@ -95,7 +95,8 @@ def _of_unit_norm(clean: NDArray[np.float32], part: Extracted) -> NDArray[np.flo
     raw = np.sqrt(np.einsum("ij,ij->j", part.series, part.series))
     size[size <= NOTHING_LEFT * raw] = np.nan
     size[part.unusable] = np.nan
-    return clean / size
+    scaled: NDArray[np.float32] = clean / size
+    return scaled
 
 
 def _small_tables(
