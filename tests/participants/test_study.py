@@ -1,6 +1,7 @@
 """A study through the command line: what is planted is found, by whatever way."""
 
 import json
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -195,3 +196,17 @@ def test_going_back_to_earlier_options_does_nothing(study, tmp_path, capsys):
     for strategy in ("6P", "9P", "6P"):
         assert bids(study, tmp_path / "out", *SEEDS, "--strategy", strategy, *one) == 0
     assert "0 participants, 1 unchanged" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_estimate_of_memory_grows_with_what_is_asked(study):
+    from seedmap.participants.find import Filters, find_participants
+    from seedmap.participants.onerun import estimate_memory
+    from seedmap.participants.presets import named
+    from seedmap.participants.recipe import Recipe
+
+    (run,) = find_participants(study.folder, Filters())[0].runs
+    plain = Recipe(seeds=(), strategies=(named("36P"),), root=study.folder, figures=False)
+    small = estimate_memory(plain, run)
+    assert small > 4 * 168 * study.phantom.truth.brain.sum()
+    for more in ({"store": True}, {"figures": True}, {"strategies": (named("36P"), named("6P"))}):
+        assert estimate_memory(replace(plain, **more), run) > small

@@ -4,6 +4,7 @@ The names are those that users of BIDS Apps know. `spell_out` lets every option 
 with underscores, and puts in those of a configuration file.
 """
 
+import importlib.util
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -195,6 +196,13 @@ class AnalysisOptions:
 
     figures: bool = True
     """Draw the maps on the participants' pages."""
+
+    def __post_init__(self) -> None:
+        if (self.store or self.from_store) and importlib.util.find_spec("zarr") is None:
+            msg = (
+                "--store and --from-store need zarr; install it with: pip install seedmap[cluster]"
+            )
+            raise OptionError(msg)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -137,7 +137,10 @@ def _correlograms(x: Array, y: Array) -> tuple[Array, Array, Array, Array]:
     """Give both autocorrelations and the cross-correlation either way, lags 1 to frames - 2."""
     frames = len(y)
     length = scipy.fft.next_fast_len(2 * frames - 1, real=True)
-    spectrum_x, spectrum_y = scipy.fft.rfft(x, n=length, axis=0), scipy.fft.rfft(y, n=length, axis=0)
+    spectrum_x, spectrum_y = (
+        scipy.fft.rfft(x, n=length, axis=0),
+        scipy.fft.rfft(y, n=length, axis=0),
+    )
 
     def back(spectrum: Array) -> Array:
         return scipy.fft.irfft(spectrum, n=length, axis=0)

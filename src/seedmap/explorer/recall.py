@@ -105,7 +105,9 @@ def _of_sidecar(told: dict[str, Any]) -> Recalled:
     keep = np.ones(told["Frames"], dtype=bool)
     keep[told["FramesCensored"]] = False
     options = {
-        "confounds": _confounds(sources[-1] if told["ConfoundColumns"] else "", told["ConfoundColumns"]),
+        "confounds": _confounds(
+            sources[-1] if told["ConfoundColumns"] else "", told["ConfoundColumns"]
+        ),
         "sample_mask": None if keep.all() else keep,
         "mask_img": mask,
         "t_r": told["RepetitionTime"] if told["RepetitionTimeSource"] == "argument" else None,

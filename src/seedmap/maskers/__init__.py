@@ -1,4 +1,4 @@
-"""nilearn's maskers of volumes, computed by seedmap: change the import, keep the script.
+"""nilearn's maskers of volumes and surfaces, computed by seedmap: change the import, keep the script.
 
 They are subclasses of nilearn's, with the same options, attributes, reports and errors. Images are
 read frame by frame, smoothed and gathered on the way, and cleaned by one matrix a run in
@@ -9,6 +9,14 @@ never served from an old cache.
 """
 
 from seedmap.maskers.regional import NiftiLabelsMasker, NiftiMapsMasker, NiftiSpheresMasker
+from seedmap.maskers.surface import SurfaceLabelsMasker, SurfaceMasker
 from seedmap.maskers.volume import NiftiMasker
 
-__all__ = ["NiftiLabelsMasker", "NiftiMapsMasker", "NiftiMasker", "NiftiSpheresMasker"]
+__all__ = [
+    "NiftiLabelsMasker",
+    "NiftiMapsMasker",
+    "NiftiMasker",
+    "NiftiSpheresMasker",
+    "SurfaceLabelsMasker",
+    "SurfaceMasker",
+]

@@ -42,6 +42,12 @@ __all__ = [
 ]
 
 
+# What a process takes beside its run [bytes], as measured: Python and its libraries; those that
+# draw, with their template; the volumes that are at work while a run is read; the matrices of
+# frames by frames that a cleaning and its noise take.
+LIBRARIES, DRAWING, WORK_VOLUMES, MATRICES = 170e6, 290e6, 12, 40
+
+
 @dataclass(frozen=True)
 class Listening:
     """A seed that was brought onto a run's grid once, for all strategies."""
@@ -300,7 +306,9 @@ def estimate_memory(recipe: Recipe, inputs: RunInputs) -> float:
         msg = f"{inputs.bold}: no voxel is in the mask; check it"
         raise OptionError(msg)
     series = 4.0 * run.frames * samples
-    copies = (2 if len(recipe.strategies) > 1 else 1) + 3 * recipe.store
+    copies = (2 if len(recipe.strategies) > 1 else 1) + 6 * recipe.store
     volume = float(run.space.n_samples) * max(4, run.dtype.itemsize)
     maps = 4.0 * samples * len(recipe.seeds) * 10
-    return 320e6 + copies * series + 12 * volume + maps
+    libraries = LIBRARIES + DRAWING * recipe.figures
+    matrices = MATRICES * 8.0 * run.frames**2
+    return libraries + copies * series + matrices + WORK_VOLUMES * volume + maps

@@ -58,7 +58,7 @@ def strategy_page(recipe: Recipe, done: StrategyWork, figures: Path) -> Strategy
         pictures={seed: _draw(maps, seed, recipe, figures, done) for seed in drawn},
         methods=" ".join(
             [
-                describe_cleaning(maps.provenance),
+                describe_cleaning(maps.provenance, maps.space.element),
                 strategy_words(done.chosen),
                 describe_certainty(maps),
             ]

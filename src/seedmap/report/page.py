@@ -68,7 +68,7 @@ def render_report(
         clusters=[(seed, len(found), cluster_rows(found)) for seed, found in clusters.items()],
         regions=atlas is not None,
         elements=maps.space.elements,
-        methods=describe_cleaning(maps.provenance),
+        methods=describe_cleaning(maps.provenance, maps.space.element),
         certainty=describe_certainty(maps),
         facts=run_facts(maps),
         versions=library_versions(),

@@ -36,7 +36,7 @@ EDGES = {"odd": "mirrored through its end points", "even": "mirrored as a whole"
 FILLS = {"linear": "straight lines", "spline": "cubic splines"}
 METHODS = {
     "operator": (
-        "Effective degrees of freedom were estimated for each voxel from the cleaning and from "
+        "Effective degrees of freedom were estimated for each {element} from the cleaning and from "
         "the autocorrelation of the noise."
     ),
     "xdf": (
@@ -56,11 +56,11 @@ SUMMARIES = {
     "spearman": "Spearman correlation",
     "lagged": "Strongest correlation at a delay",
 }
-PAIR = "of the cleaned series of a seed and of a voxel"
+PAIR = "of the cleaned series of a seed and of a {element}"
 R_IS = {
     "correlation": f"the Pearson correlation {PAIR}",
     "partial": f"the partial correlation {PAIR}, the other seeds projected out of both,",
-    "semipartial": "the semipartial correlation of the cleaned series of a voxel and of what is the "
+    "semipartial": "the semipartial correlation of the cleaned series of a {element} and of what is the "
     "seed's own, the other seeds projected out of it,",
     "regression": f"the partial correlation {PAIR}, with the weights of a regression on all seeds,",
     "spearman": f"the correlation of the ranks {PAIR}",
@@ -80,13 +80,15 @@ def summarize(maps: SeedMaps, threshold: float | str | Threshold) -> str:
     )
 
 
-def describe_cleaning(source: Provenance) -> str:
+def describe_cleaning(source: Provenance, element: str = "voxel") -> str:
     """Word the methods paragraph of a run: frames, smoothing, cleaning, correlation.
 
     Parameters
     ----------
     source
         The record of what was done.
+    element
+        What a sample is called.
 
     Returns
     -------
@@ -95,7 +97,7 @@ def describe_cleaning(source: Provenance) -> str:
     """
     sentences = [_frames(source), describe_smoothing(source), _steps(source), _confounds(source)]
     sentences.append(
-        f"r is {R_IS[source.measure].format(lag=source.max_lag)} over the "
+        f"r is {R_IS[source.measure].format(lag=source.max_lag, element=element)} over the "
         f"{count(source.kept, 'kept frame')}; Fisher z is atanh r."
     )
     return " ".join(sentence for sentence in sentences if sentence)
@@ -113,7 +115,7 @@ def describe_certainty(maps: SeedMaps) -> str:
             f"correlation is; {why}."
         )
     return (
-        f"{METHODS[maps.certainty.method]} z and p follow from r and these; q is "
+        f"{METHODS[maps.certainty.method].format(element=maps.space.element)} z and p follow from r and these; q is "
         "Benjamini-Hochberg's over each map, the seed's own neighbourhood left out."
     )
 

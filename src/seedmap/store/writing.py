@@ -56,7 +56,7 @@ def write_stored(
         raise ImageError(msg)
     directions, strength = _directions(matrices)
     cuts = [_coordinates(directions, part) for part in (smooth, plain)]
-    used = max(_needed(cut * strength[:, None]) for cut in cuts)
+    used = max(_needed(cut, strength) for cut in cuts)
     directions, strength = directions[:, :used], strength[:used]
     others = _others(directions, matrices)
     tables = noise_tables(matrices.L, matrices.R, matrices.keep, t_r or np.inf)
@@ -162,13 +162,15 @@ def _blocks(cleaner: BlockCleaner, part: Extracted) -> NDArray[np.float32]:
     return np.concatenate(blocks, axis=1)
 
 
-def _needed(coordinates: Array) -> int:
+def _needed(coordinates: Array, strength: Array) -> int:
     """Count the coordinates without which some sample would lose more than may be cut off."""
-    energy = np.square(coordinates, dtype=np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        lost = np.cumsum(energy[::-1], axis=0) / energy.sum(axis=0)  # by the weakest 1, 2, ...
-    worst = np.nan_to_num(lost).max(axis=1)
-    return len(energy) - int(np.count_nonzero(worst <= CUT_OFF))
+    worst = np.zeros(len(coordinates))
+    for at in range(0, coordinates.shape[1], BLOCK):
+        energy = np.square(coordinates[:, at : at + BLOCK] * strength[:, None])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            lost = np.cumsum(energy[::-1], axis=0) / energy.sum(axis=0)  # by the weakest 1, 2, ...
+        worst = np.maximum(worst, np.nan_to_num(lost).max(axis=1))
+    return len(worst) - int(np.count_nonzero(worst <= CUT_OFF))
 
 
 def _others(directions: Array, matrices: CleaningMatrices) -> Array:
