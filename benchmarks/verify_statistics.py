@@ -35,6 +35,12 @@ METHODS = ("naive", "xdf", "xdf_tukey", "ours")
 BAND = Cleaning()
 HIGH_PASS = Cleaning(low_pass=None)
 NO_FILTER = Cleaning(filter=None)
+COSINE = Cleaning(filter="cosine", low_pass=None)
+
+
+def _known(percent: object) -> str:
+    """Write a figure that may not be known."""
+    return "" if percent is None else f"{percent:.1f}"
 
 
 def autoregressive(*phi: float) -> Callable[[np.random.Generator, int, int], Array]:
@@ -80,7 +86,7 @@ class Scenario:
     confounds: int = 14
     censored: float = 0.0
     t_r: float = 2.0
-    earlier: float = float("nan")
+    earlier: float | None = None
     """False positives at .05 that a prototype with a shorter window had, in percent."""
 
     judged: bool = True
@@ -116,6 +122,7 @@ SCENARIOS = [
     Scenario("H", "trend only", 200, NINE, NO_FILTER, 0, earlier=5.7),
     Scenario("I", "high-pass, censored", 300, LONG, HIGH_PASS, 24, 0.15, earlier=4.8),
     Scenario("J", "band, censored", 300, LONG, BAND, 24, 0.15, earlier=4.4),
+    Scenario("K", "cosine high-pass", 200, FIVE, COSINE),
 ]
 
 
@@ -203,7 +210,7 @@ def table(rows: list[dict[str, object]], pairs: int) -> str:
         lines.append(
             f"| {row['scenario']} | {row['says']} | {row['noise']} | {row['frames']} "
             f"| {row['confounds']} | {row['nu']:.0f} | {rates} | {row['ours_sd_z']:.2f} "
-            f"| {row['no_answer']:.2f} | {row['earlier']:.1f} | {'' if row['good'] else 'MISSED'} |"
+            f"| {row['no_answer']:.2f} | {_known(row['earlier'])} | {'' if row['good'] else 'MISSED'} |"
         )
     return "\n".join(lines)
 

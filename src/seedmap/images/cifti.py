@@ -3,18 +3,28 @@
 import threading
 from collections.abc import Callable
 from typing import Any
+from xml.sax.saxutils import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seedmap.errors import ImageError
-from seedmap.images.parts import Grayordinates, Part
+from seedmap.images.parts import PLACEHOLDER, Grayordinates, Part
 
-__all__ = ["FRAMES_TOGETHER", "cifti_frames", "cifti_image", "grayordinates_of", "step_of"]
+__all__ = [
+    "FRAMES_TOGETHER",
+    "cifti_bytes",
+    "cifti_frames",
+    "cifti_image",
+    "grayordinates_of",
+    "step_of",
+]
 
 # Frames fetched at once: the file holds all frames of a grayordinate side by side, and a line of
 # the processor's cache holds sixteen float32.
 FRAMES_TOGETHER = 16
+# NIfTI-2: the header and four bytes; the code of CIFTI's extension.
+START, CIFTI_CODE = 544, 32
 SHORT = {"CORTEX_LEFT": "left", "CORTEX_RIGHT": "right"}
 # CIFTI's units of the series axis, in seconds.
 SECONDS = {"SECOND": 1.0}
@@ -83,6 +93,29 @@ def cifti_image(values: NDArray[Any], space: Grayordinates, name: str) -> Any:
     dense = isinstance(space.axis, nib.cifti2.BrainModelAxis)
     image.nifti_header.set_intent("ConnDenseScalar" if dense else "ConnParcelScalr")
     return image
+
+
+def cifti_bytes(values: NDArray[Any], space: Grayordinates, name: str) -> bytes:
+    """Write a map (positions,) as the bytes of a CIFTI ``dscalar`` or ``pscalar`` file.
+
+    The places are written out once a space, which for 91,282 of them takes most of the time.
+    """
+    import nibabel as nib
+
+    xml = space.written_out.replace(PLACEHOLDER.encode(), escape(name).encode())
+    row = np.asarray(values, dtype="<f4")
+    header = nib.Nifti2Header()
+    header.set_data_dtype(row.dtype)
+    header.set_data_shape((1, 1, 1, 1, 1, row.size))
+    header["intent_code"] = 3006 if space.parts[0].kind != "parcels" else 3008
+    header["intent_name"] = (
+        b"ConnDenseScalar" if header["intent_code"] == 3006 else b"ConnParcelScalr"
+    )
+    content = xml + b"\0" * (-(len(xml) + 8) % 16)
+    extension = np.array([len(content) + 8, CIFTI_CODE], dtype="<i4").tobytes() + content
+    header["vox_offset"] = START + len(extension)
+    head: bytes = header.binaryblock
+    return b"".join([head, b"\1\0\0\0", extension, row.tobytes()])
 
 
 def _part(name: str, model: Any, axis: Any) -> Part:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap.errors import OptionError
-from seedmap.images.cifti import cifti_image
+from seedmap.images.cifti import cifti_bytes, cifti_image
 from seedmap.images.parts import Grayordinates, Mesh
 from seedmap.images.run import Space
 from seedmap.images.space import Grid
@@ -76,15 +76,14 @@ def write_map(
     """
     if isinstance(space, Mesh):
         return [_write_gifti(path, values, space, name, kind) for name in space.slices]
-    image = map_image(values, space, kind, codes)
     if isinstance(space, Grid):
+        image = map_image(values, space, kind, codes)
         return [write_volume(path.with_name(path.name + ".nii.gz"), image)]
     dense = space.parts[0].kind != "parcels"
-    return [
-        write_volume(
-            path.with_name(path.name + (".dscalar.nii" if dense else ".pscalar.nii")), image
-        )
-    ]
+    target = path.with_name(path.name + (".dscalar.nii" if dense else ".pscalar.nii"))
+    with atomic_file(target) as file:
+        file.write(cifti_bytes(space.unmask(values), space, kind.description))
+    return [target]
 
 
 def _write_gifti(path: Path, values: NDArray[Any], space: Mesh, name: str, kind: MapKind) -> Path:

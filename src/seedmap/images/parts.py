@@ -17,6 +17,8 @@ from seedmap.errors import OptionError, SpaceMismatch
 
 __all__ = ["Grayordinates", "Mesh", "Part", "PartedSpace", "Surface"]
 
+# Stands for a map's name in a CIFTI file until it is known.
+PLACEHOLDER = "NAME-OF-THE-MAP"
 Kind = Literal["surface", "voxels", "parcels"]
 
 
@@ -212,6 +214,16 @@ class Grayordinates(PartedSpace):
     """
 
     axis: Any = None
+
+    @cached_property
+    def written_out(self) -> bytes:
+        """CIFTI's XML for one map of these places, whose name is to be put in."""
+        import nibabel as nib
+
+        header = nib.cifti2.Cifti2Header.from_axes(
+            (nib.cifti2.ScalarAxis([PLACEHOLDER]), self.axis)
+        )
+        return bytes(header.to_xml())
 
     @classmethod
     def of_axis(cls, parts: tuple[Part, ...], axis: Any) -> "Grayordinates":

@@ -50,7 +50,8 @@ class SeriesSeed:
     Raises
     ------
     SeedError
-        If the values are not one finite number a frame.
+        If the values are not one number a frame. What is not finite matters in kept frames only,
+        and is refused there when the seed is used.
     """
 
     name: str
