@@ -53,7 +53,8 @@ def test_frames_are_those_of_nibabel(dense):
 
 def test_any_number_of_threads_may_fetch_frames(dense):
     image = nib.load(dense.func[0])
-    load, values = cifti_frames(image), np.asanyarray(image.dataobj)
+    values = np.asanyarray(image.dataobj)
+    load = cifti_frames(values)
     wrong = []
 
     def fetch(first):
@@ -169,7 +170,9 @@ def test_parcels_go_in_and_out(dense, tmp_path):
 @pytest.mark.parametrize("kind", ["dscalar", "dlabel"])
 def test_another_kind_of_cifti_is_refused(dense, plain, tmp_path, kind):
     path = dense.atlas if kind == "dlabel" else plain.save(tmp_path)[0]
-    with pytest.raises(ImageError, match=r"a CIFTI file of (scalar|label) x brainmodel; a time"):
+    with pytest.raises(
+        ImageError, match=r"a CIFTI file of (scalars|labels) x brain_models; a time"
+    ):
         open_run(path)
 
 
@@ -187,3 +190,26 @@ def test_what_has_no_place_is_refused(dense):
 def test_surfaces_that_do_not_fit_are_refused(dense, cortex):
     with pytest.raises(sm.errors.SpaceMismatch, match=r"10242 vertices for the left part.*32492"):
         open_run(dense.func[0], surfaces=cortex.surfaces)
+
+
+def test_a_damaged_file_is_refused(dense, tmp_path):
+    whole = dense.func[0].read_bytes()
+    path = tmp_path / "run.dtseries.nii"
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(sm.errors.TruncatedImage, match="damaged or incomplete: copy it again"):
+        open_run(path)
+    path.write_bytes(whole[:2000])
+    with pytest.raises(ImageError, match=r"run.dtseries.nii: "):
+        open_run(path)
+    path.write_bytes(b"no image")
+    with pytest.raises(ImageError, match="not a CIFTI-2 file that can be read"):
+        open_run(path)
+
+
+def test_an_image_in_memory_is_the_same_as_its_file(dense):
+    file, memory = open_run(dense.func[0]), open_run(nib.load(dense.func[0]))
+    assert file.timing.t_r == memory.timing.t_r or memory.timing.t_r == 0.72
+    for one, other in zip(file.space.parts, memory.space.parts, strict=True):
+        assert (one.name, one.kind, one.vertices) == (other.name, other.kind, other.vertices)
+        np.testing.assert_array_equal(one.places, other.places)
+    np.testing.assert_array_equal(file.space.parts[-1].affine, memory.space.parts[-1].affine)

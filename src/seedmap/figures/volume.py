@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_map"]
 
+# The template is 0 outside the head, and drawn nowhere there.
+AIR = 1e-6
+
 
 def plot_map(
     image: "SpatialImage",
@@ -121,7 +124,7 @@ def _anatomy(
         "draw_cross": False,
     }
     if background is None:
-        display = plot_anat(**options)
+        display = plot_anat(_template(), threshold=AIR, **options)
     else:
         background = _finite(background)
         bright = float(np.quantile(np.asarray(background.dataobj), 0.98))
@@ -130,6 +133,16 @@ def _anatomy(
         display = plot_anat(background, **shades, **options)
     display.annotate(size=9)
     return display
+
+
+def _template() -> "SpatialImage":
+    """Return the MNI152 template at 2 mm: every second voxel of the one that nilearn ships.
+
+    nilearn's own figures resample it by splines, which takes a second and looks the same.
+    """
+    from nilearn.datasets import load_mni152_template
+
+    return load_mni152_template(resolution=1).slicer[::2, ::2, ::2]
 
 
 def _mark(display: "OrthoSlicer", center: tuple[float, float, float]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from seedmap.errors import ImageError, OptionError, SeedmapWarning
-from seedmap.images.cifti import cifti_frames, grayordinates_of, step_of
+from seedmap.images.cifti import cifti_frames, open_cifti
 from seedmap.images.gifti import (
     HEMISPHERES,
     check_same_frames,
@@ -24,6 +24,8 @@ from seedmap.images.streams import LoadedFrames
 from seedmap.images.volumes import load_any_image, load_image, open_volume, open_volumes
 
 __all__ = ["open_run"]
+
+CIFTI_SERIES = (".dtseries.nii", ".ptseries.nii")
 
 
 def open_run(bold: Any, t_r: float | None = None, surfaces: Mapping[str, Any] | None = None) -> Run:
@@ -81,6 +83,15 @@ def _open(bold: Any, t_r: float | None) -> Run:
         return _open_surfaces({hemisphere_of(path): path}, {}, t_r)
     if isinstance(bold, Sequence) and not isinstance(bold, str | bytes):
         return open_volumes(bold, t_r)
+    return _open_image(bold, t_r)
+
+
+def _open_image(bold: Any, t_r: float | None) -> Run:
+    """Open one file or image: CIFTI, FreeSurfer's surface series, or a volume."""
+    if isinstance(bold, str | Path) and Path(bold).name.endswith(CIFTI_SERIES):
+        path = Path(bold).expanduser()
+        if path.is_file():
+            return _open_cifti(path, t_r)
     image = load_any_image(bold, role="run")
     if type(image).__name__ == "Cifti2Image":
         return _open_cifti(image, t_r)
@@ -133,15 +144,15 @@ def _held(space: Space, sources: tuple[str, ...], together: Any, timing: Timing)
 
 
 def _open_cifti(image: Any, t_r: float | None) -> Run:
-    source = str(image.get_filename() or "image in memory")
-    space = grayordinates_of(image, source)
-    load = cifti_frames(image)
+    source = str(image if isinstance(image, Path) else image.get_filename() or "image in memory")
+    found = open_cifti(image)
+    load = cifti_frames(found.values)
     return Run(
         source=source,
-        space=space,
-        frames=image.shape[0],
-        timing=choose_timing(step_of(image) or 0.0, source, t_r),
-        dtype=np.dtype(image.dataobj.dtype),
+        space=found.space,
+        frames=len(found.values),
+        timing=choose_timing(found.step or 0.0, source, t_r),
+        dtype=np.dtype(found.values.dtype),
         slope=1.0,
         inter=0.0,
         codes=(0, 0),

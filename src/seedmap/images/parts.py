@@ -17,8 +17,6 @@ from seedmap.errors import OptionError, SpaceMismatch
 
 __all__ = ["Grayordinates", "Mesh", "Part", "PartedSpace", "Surface"]
 
-# Stands for a map's name in a CIFTI file until it is known.
-PLACEHOLDER = "NAME-OF-THE-MAP"
 Kind = Literal["surface", "voxels", "parcels"]
 
 
@@ -209,23 +207,13 @@ class Grayordinates(PartedSpace):
 
     Attributes
     ----------
-    axis : nibabel axis
-        What the file says of its positions, for writing maps beside it.
+    places_xml : bytes
+        What the file says of its positions, word for word, for writing maps beside it.
     """
 
-    axis: Any = None
-
-    @cached_property
-    def written_out(self) -> bytes:
-        """CIFTI's XML for one map of these places, whose name is to be put in."""
-        import nibabel as nib
-
-        header = nib.cifti2.Cifti2Header.from_axes(
-            (nib.cifti2.ScalarAxis([PLACEHOLDER]), self.axis)
-        )
-        return bytes(header.to_xml())
+    places_xml: bytes = b""
 
     @classmethod
-    def of_axis(cls, parts: tuple[Part, ...], axis: Any) -> "Grayordinates":
-        """Return the space in which every position of a CIFTI axis is a sample."""
-        return cls(parts, np.ones(len(axis), dtype=bool), axis)
+    def of_places(cls, parts: tuple[Part, ...], places_xml: bytes) -> "Grayordinates":
+        """Return the space in which every position is a sample."""
+        return cls(parts, np.ones(sum(part.size for part in parts), dtype=bool), places_xml)
