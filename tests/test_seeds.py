@@ -222,7 +222,9 @@ class TestRegions:
         assert Region("r", image(atlas()), np.int64(3)).weights(GRID).voxels[0] == 16
 
     def test_a_number_that_is_not_there_is_told(self):
-        with pytest.raises(SeedError, match=r"the atlas has no region 7; it holds 2 regions: 3, 31"):
+        with pytest.raises(
+            SeedError, match=r"the atlas has no region 7; it holds 2 regions: 3, 31"
+        ):
             Region("r", image(atlas()), 7).weights(GRID)
 
     def test_many_regions_are_counted(self):

@@ -188,7 +188,7 @@ def test_a_list_that_is_no_run_is_refused(images, error, words):
 def test_files_that_are_no_run_are_refused(tiny_run, tmp_path):
     text = tmp_path / "text.nii.gz"
     text.write_text("not an image")
-    surface = tmp_path / "surface.gii"
+    surface = tmp_path / "lh.surface.gii"
     nib.save(nib.gifti.GiftiImage(), surface)
     flat, five = tmp_path / "flat.nii", tmp_path / "five.nii"
     nib.save(volume(), flat)
