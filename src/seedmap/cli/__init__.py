@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from seedmap._version import __version__
+from seedmap.cli.calling import called_with
 from seedmap.errors import SeedmapError, SeedmapWarning
 
 __all__ = ["main"]
@@ -51,7 +52,7 @@ def build_app(called: str = "") -> App:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), called_with(tokens):
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", SeedmapWarning)
         warnings.showwarning = _show_warning

@@ -1,7 +1,5 @@
 """``seedmap bids``: a derivative data set in, every participant's maps out."""
 
-import shlex
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from seedmap.cli.calling import command_line
 from seedmap.cli.screen import Screen
 from seedmap.cli.study_options import (
     AnalysisOptions,
@@ -126,7 +125,7 @@ def _recipe(
         combine_by=analysis.combine_by,
         figures=analysis.figures,
         threshold=analysis.threshold,
-        command=shlex.join(["seedmap", *sys.argv[1:]]),
+        command=command_line(),
     )
 
 

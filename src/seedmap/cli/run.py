@@ -1,7 +1,5 @@
 """``seedmap run``: one run in, seed maps out."""
 
-import shlex
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from seedmap.analysis import Preflight, SeedMaps, seed_maps
+from seedmap.cli.calling import command_line
 from seedmap.cli.options import (
     MeasureOptions,
     OutputOptions,
@@ -107,7 +106,7 @@ def analyse(  # noqa: PLR0913  one group of options each
             progress=progress,
             on_ready=on_ready,
         )
-    command = shlex.join(["seedmap", *sys.argv[1:]])
+    command = command_line()
     return replace(maps, provenance=replace(maps.provenance, command=command))
 
 

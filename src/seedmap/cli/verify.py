@@ -1,13 +1,12 @@
 """``seedmap verify``: see on your own run that the error bar is honest."""
 
-import shlex
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from seedmap.cli.calling import command_line
 from seedmap.cli.options import RunOptions, SeedOptions
 from seedmap.cli.screen import Screen
 from seedmap.images import open_run, staged_folder
@@ -69,7 +68,7 @@ def verify(  # noqa: PLR0913  each is a flag or a group of flags
 
 
 def _with_command(found: Verification) -> Verification:
-    command = shlex.join(["seedmap", *sys.argv[1:]])
+    command = command_line()
     source = replace(found.maps.provenance, command=command)
     return replace(found, maps=replace(found.maps, provenance=source))
 
