@@ -1,5 +1,6 @@
 """The page in the frame of a notebook: on this machine, and through jupyter-server-proxy."""
 
+import contextlib
 import http.client
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,12 +33,13 @@ class Notebook(BaseHTTPRequestHandler):
 
     def forward(self, port, path):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        line = http.client.HTTPConnection("127.0.0.1", port)
-        line.request(self.command, path, body, dict(self.headers))
-        answer = line.getresponse()
-        kept = {k: v for k, v in answer.getheaders() if k.lower() != "content-length"}
-        self.reply(answer.status, kept, answer.read())
-        line.close()
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)) as line:
+            line.request(self.command, path, body, dict(self.headers))
+            answer = line.getresponse()
+            kept = {k: v for k, v in answer.getheaders() if k.lower() != "content-length"}
+            told = answer.read()
+        with contextlib.suppress(ConnectionError):  # the page may be gone by now
+            self.reply(answer.status, kept, told)
 
     def reply(self, status, headers, body):
         self.send_response(status)
@@ -50,11 +52,17 @@ class Notebook(BaseHTTPRequestHandler):
         pass
 
 
+class Server(ThreadingHTTPServer):
+    """Waits for its threads when it closes, so that none is left with an open line."""
+
+    daemon_threads = False
+
+
 @pytest.fixture
 def notebook(explorer):
     """Start a notebook server around an explorer that may be framed."""
     framed = Explorer(explorer.session, ServerOptions(), framed=True).start()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Notebook)
+    server = Server(("127.0.0.1", 0), Notebook)
     server.explorer, server.remote = framed, False
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
