@@ -1,8 +1,10 @@
 """What goes with the maps: pages, descriptor, and a data set that the BIDS validator accepts."""
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,10 @@ def test_the_boutiques_descriptor_is_that_of_the_options():
 
 
 def test_the_bids_validator_finds_no_error(tmp_path):
-    validator = shutil.which("bids-validator-deno")
+    beside = str(Path(sys.executable).parent)  # also where the environment is not activated
+    validator = shutil.which(
+        "bids-validator-deno", path=os.pathsep.join([beside, os.environ["PATH"]])
+    )
     if validator is None:
         pytest.skip("no BIDS validator: pip install bids-validator-deno")
     study, out = (
