@@ -268,7 +268,7 @@ def _before_projection(options: _Options, keep: Keep) -> tuple[TimeOperator | No
 def _fill(keep: Keep, *, extrapolate: bool) -> tuple[TimeOperator, Keep]:
     """Bridge censored frames by a spline; without ``extrapolate`` cut head and tail off first."""
     if extrapolate:
-        return _Extrapolated(keep), keep
+        return FillCensored(keep, "spline", extrapolate=True), keep
     first, last = np.flatnonzero(keep)[[0, -1]]
     span = np.zeros(keep.size, dtype=bool)
     span[first : last + 1] = True
@@ -314,27 +314,6 @@ class _Written(TimeOperator):
     @override
     def apply(self, series: Array) -> Array:
         return self.values @ series
-
-
-@dataclass(frozen=True, eq=False)
-class _Extrapolated(TimeOperator):
-    """Bridge censored frames by a spline that runs on beyond the first and last kept frame."""
-
-    keep: Keep
-
-    @property
-    @override
-    def frames_in(self) -> int:
-        return self.keep.size
-
-    @override
-    def apply(self, series: Array) -> Array:
-        from scipy.interpolate import CubicSpline
-
-        filled = np.array(series, dtype=np.float64)
-        spline = CubicSpline(np.flatnonzero(self.keep), filled[self.keep])
-        filled[~self.keep] = spline(np.flatnonzero(~self.keep))
-        return filled
 
 
 @dataclass(frozen=True, eq=False)

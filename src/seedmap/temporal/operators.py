@@ -122,7 +122,8 @@ class FillCensored(TimeOperator):
     A filter needs evenly spaced frames. What is written into the gaps is dropped again after
     it, so it only has to disturb the kept frames little. A straight line across the gap does
     that better than a cubic spline, which overshoots [1]_; the spline is there for parity
-    with nilearn. The first and the last frame must be kept: nothing is extrapolated.
+    with nilearn. The first and the last frame must be kept: nothing is extrapolated, unless nilearn's
+    ``extrapolate`` asks a spline to run on.
 
     References
     ----------
@@ -131,8 +132,11 @@ class FillCensored(TimeOperator):
 
     keep: Keep
     method: Fill = "linear"
+    extrapolate: bool = False
 
     def __post_init__(self) -> None:
+        if self.extrapolate and self.method == "spline":
+            return
         if not (self.keep[0] and self.keep[-1]):
             msg = "FillCensored never extrapolates: cut censored frames off the head and tail first"
             raise ValueError(msg)
