@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from seedmap.errors import OutputError
-from seedmap.figures import plot_map, plot_sample_series, plot_series, save_figure
+from seedmap.figures import plot_map, plot_sample_series, plot_series, save_figure, volume
 
 CENTER = (0.0, -52.0, 18.0)
 AFFINE = np.array([[8.0, 0, 0, -90], [0, 8, 0, -126], [0, 0, 8, -72], [0, 0, 0, 1]])
@@ -103,6 +103,40 @@ class TestMap:
         background = nib.Nifti1Image(np.full((24, 28, 24), 900, np.int16), AFFINE)
         plot_map(a_map(), seed="PCC", center=CENTER, background=background)
 
+    def test_all_three_cuts_have_one_scale(self):
+        figure = plot_map(a_map(), seed="PCC", center=CENTER)
+        spans = []
+        for axes in figure.axes[:3]:
+            place = axes.get_position()
+            width, height = place.width * 7.6, place.height * 2.85
+            assert 0 <= place.x0 < place.x1 <= 0.9
+            assert 0 <= place.y0 < place.y1 <= 0.92
+            spans += [width / np.ptp(axes.get_xlim()), height / np.ptp(axes.get_ylim())]
+        np.testing.assert_allclose(spans, spans[0])
+
+    def test_left_is_on_the_left(self):
+        values = np.zeros((24, 28, 24), np.float32)
+        values[3:6, 12:15, 12:15] = 0.9  # x from -66 to -50 mm
+        figure = plot_map(nib.Nifti1Image(values, AFFINE), seed="a", center=(-58, -22, 32))
+        for axes in figure.axes[1:3]:
+            marks = [t for t in axes.texts if t.get_text() in "LR"]
+            assert [t.get_text() for t in sorted(marks, key=lambda t: t.get_position())] == [
+                "L",
+                "R",
+            ]
+            shown = axes.images[1].get_array()
+            (columns,) = np.nonzero(~np.ma.getmaskarray(shown).all(axis=0))
+            left, right, *_ = axes.images[1].get_extent()
+            assert left < right
+            assert set(columns) == {3, 4, 5}
+
+    def test_template_is_that_of_nilearn(self, monkeypatch):
+        before = volume._template()
+        monkeypatch.setattr(volume, "TEMPLATE", "not/there.nii.gz")
+        after = volume._template()
+        np.testing.assert_array_equal(before.affine, after.affine)
+        np.testing.assert_allclose(before.values / 255, after.values, atol=1e-6)
+
     def test_the_image_is_left_alone(self):
         image = a_map(nan=True)
         before = np.array(image.dataobj)
@@ -192,6 +226,13 @@ class TestFiles:
         assert b"/Subtype /Type0" in content or b"/Subtype /TrueType" in content
         assert b"/Type3" not in content
 
+    def test_pdf_holds_one_font(self, tmp_path):
+        figure = plot_series(
+            series(), ["a", "b\N{MINUS SIGN}", "\N{GREEK SMALL LETTER ALPHA}"], np.ones(40, bool)
+        )
+        _, pdf = save_figure(figure, tmp_path / "a")
+        assert pdf.read_bytes().count(b"/Subtype /Type0") == 1
+
     def test_png_has_150_dots_an_inch(self, tmp_path):
         png, _ = save_figure(plot_series(series(), list("abc"), np.ones(40, bool)), tmp_path / "a")
         assert int.from_bytes(png.read_bytes()[16:20], "big") == int(7.6 * 150)
@@ -221,3 +262,17 @@ def test_matplotlib_and_nilearn_wait_until_a_figure_is_asked_for():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
+
+
+def test_a_volume_is_drawn_and_saved_without_nilearns_plotting(tmp_path):
+    code = (
+        "import sys, nibabel as nib, numpy as np;"
+        "from seedmap.figures import plot_map, save_figure;"
+        "image = nib.Nifti1Image(np.ones((9, 9, 9), np.float32), np.diag([9., 9, 9, 1]));"
+        "save_figure(plot_map(image, seed='a', center=(0, 0, 0)), sys.argv[1]);"
+        "slow = {'nilearn.plotting', 'sklearn', 'pandas', 'scipy.stats', 'matplotlib.pyplot'};"
+        "print(*slow & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "a")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

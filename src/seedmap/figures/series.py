@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seedmap._checks import Array, Keep
 from seedmap.figures.style import QUIET, in_style
@@ -20,6 +21,8 @@ SHARED_AXES = len(LINES)  # more lines than these in one panel cannot be told ap
 SHARED_LETTERS = 80  # longer names do not fit beside each other
 LEGEND = {"ncols": SHARED_AXES, "frameon": False, "borderpad": 0.1, "borderaxespad": 0.0}
 BAND = "#e6e6e6"
+# Inches: of the figure, around the panels, and between them, where a panel's title stands.
+WIDTH, LEFT, RIGHT, BOTTOM, TOP, BETWEEN = 7.6, 0.58, 0.04, 0.44, 0.42, 0.22
 
 
 def plot_series(
@@ -85,15 +88,12 @@ def _series_figure(
     panels: list[list[int]] | None = None,
 ) -> "Figure":
     """Draw columns of ``series`` in panels beneath each other; one a panel where none are given."""
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
     panels = panels or [[column] for column in range(len(names))]
     times, series = _over_time(np.asarray(series, dtype=float), np.asarray(keep, dtype=bool), t_r)
-    height = 2.3 if len(panels) == 1 else 0.95 + 0.85 * len(panels)
     with in_style():
-        figure = Figure(figsize=(7.6, height), facecolor="white", layout="constrained")
-        rows = figure.subplots(len(panels), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+        figure, rows = _panels(len(panels))
         for axes, columns in zip(rows, panels, strict=True):
             _shade(axes, times, keep)
             _draw_lines(axes, times, series[:, columns], [names[c] for c in columns])
@@ -102,10 +102,32 @@ def _series_figure(
             axes.tick_params(axis="x", length=0)
         rows[0].yaxis.set_major_locator(MaxNLocator(4, integer=True))
         rows[-1].set_xlabel("time [s]" if t_r else "frame")
-        figure.supylabel("cleaned signal [SD]", size=9)
+        figure.text(0.006, 0.5, "cleaned signal [SD]", rotation="vertical", va="center")
         censored = "" if np.all(keep) else "; censored frames in grey"
-        figure.suptitle(f"{title}{censored}", size=11, x=0.012, ha="left")
+        figure.text(
+            0.012, 1 - 0.04 / figure.get_figheight(), f"{title}{censored}", size=11, va="top"
+        )
     return figure
+
+
+def _panels(count: int) -> tuple["Figure", NDArray[np.object_]]:
+    """Make a figure with panels beneath each other.
+
+    The margins are known, so no layout is sought: that would take as long as the drawing.
+    """
+    from matplotlib.figure import Figure
+
+    height = 2.3 if count == 1 else 0.95 + 0.85 * count
+    panel = (height - TOP - BOTTOM - (count - 1) * BETWEEN) / count
+    figure = Figure(figsize=(WIDTH, height), facecolor="white")
+    figure.subplots_adjust(
+        left=LEFT / WIDTH,
+        right=1 - RIGHT / WIDTH,
+        bottom=BOTTOM / height,
+        top=1 - TOP / height,
+        hspace=BETWEEN / panel,
+    )
+    return figure, figure.subplots(count, 1, sharex=True, sharey=True, squeeze=False)[:, 0]
 
 
 def _over_time(series: Array, keep: Keep, t_r: float | None) -> tuple[Array, Array]:

@@ -43,6 +43,7 @@ STYLE = {
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
     "pdf.fonttype": 42,  # TrueType: text in the PDF stays text, which journals ask for
+    "ps.fonttype": 42,  # read for PDFs too: as 3, a minus sign becomes a font of its own
 }
 # Fixed so that the same figure gives the same bytes.
 METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None}}

@@ -1,0 +1,124 @@
+"""Cuts through a volume as pictures in world coordinates, and where to cut; arrays only."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedmap._checks import Array
+
+__all__ = ["Volume", "box_of", "cut", "middle", "strongest"]
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """Voxels and where they lie.
+
+    Attributes
+    ----------
+    values : ndarray, shape (i, j, k)
+        Finite.
+    affine : ndarray, shape (4, 4)
+        From indices to world coordinates [mm].
+    """
+
+    values: NDArray[Any]
+    affine: Array
+
+    def place(self, index: Array) -> Array:
+        """Return world coordinates [mm] of indices, shape (..., 3)."""
+        return index @ self.affine[:3, :3].T + self.affine[:3, 3]
+
+    def index(self, place: Array) -> NDArray[np.int64]:
+        """Return the nearest indices of world coordinates [mm], shape (..., 3)."""
+        back = np.linalg.inv(self.affine)
+        return np.rint(place @ back[:3, :3].T + back[:3, 3]).astype(np.int64)
+
+
+def box_of(volume: Volume, drawn: NDArray[np.bool_] | None = None) -> Array:
+    """Return the smallest box along the axes of the world that holds the marked voxels whole.
+
+    Parameters
+    ----------
+    volume
+        Whose voxels.
+    drawn
+        Which are marked, bool, shape (i, j, k); all where None is, or where none is given.
+
+    Returns
+    -------
+    ndarray, shape (2, 3)
+        The lower ends and the upper ends along x, y and z [mm].
+    """
+    ends = [(0, size - 1) for size in volume.values.shape]
+    if drawn is not None and drawn.any():
+        held = [np.flatnonzero(drawn.any(axis=rest)) for rest in ((1, 2), (0, 2), (0, 1))]
+        ends = [(int(one[0]), int(one[-1])) for one in held]
+    edges = [(first - 0.5, last + 0.5) for first, last in ends]
+    corners = volume.place(np.stack(np.meshgrid(*edges), axis=-1).reshape(-1, 3))
+    return np.stack([corners.min(axis=0), corners.max(axis=0)])
+
+
+def cut(volume: Volume, axis: int, at: float) -> tuple[NDArray[Any], Array]:
+    """Cut a volume across an axis of the world.
+
+    Every pixel has the value of the voxel that its middle lies in. Where the voxels stand along
+    the axes of the world, in whatever order and direction, a pixel is a voxel.
+
+    Parameters
+    ----------
+    volume
+        What is cut.
+    axis
+        0, 1 or 2: across x, y or z.
+    at
+        Where on that axis [mm].
+
+    Returns
+    -------
+    pixels : ndarray, shape (up, across)
+        The picture along the other two axes of the world, the later one up and its lowest row
+        first; 0 where there is no voxel.
+    box : ndarray, shape (2, 3)
+        The ends of the whole volume [mm], and so the picture's edges.
+    """
+    across, up = (other for other in range(3) if other != axis)
+    box = box_of(volume)
+    size = np.abs(volume.affine[:3, :3]).max(axis=1)  # of a voxel, where it stands straight
+    counts = np.rint((box[1] - box[0]) / size).astype(int)
+    lines = [
+        low + (np.arange(count) + 0.5) * (high - low) / count
+        for low, high, count in zip(*box, counts, strict=True)
+    ]
+    points = np.empty((counts[up], counts[across], 3))
+    points[..., axis] = at
+    points[..., up] = lines[up][:, None]
+    points[..., across] = lines[across]
+    index = volume.index(points)
+    inside = ((index >= 0) & (index < volume.values.shape)).all(axis=-1)
+    pixels = np.zeros(inside.shape, dtype=volume.values.dtype)
+    pixels[inside] = volume.values[tuple(index[inside].T)]
+    return pixels, box
+
+
+def strongest(volume: Volume, threshold: float) -> Array | None:
+    """Return the middle of the largest cluster beyond a threshold [mm]; None without any.
+
+    Voxels of a cluster share a face, and each weighs as much as its value is far from 0.
+    """
+    from scipy import ndimage
+
+    sizes = np.abs(volume.values.astype(np.float64))
+    labels, found = ndimage.label(sizes > threshold)
+    if not found:
+        return None
+    largest = int(np.bincount(labels.ravel())[1:].argmax()) + 1
+    return volume.place(np.array(ndimage.center_of_mass(sizes, labels, largest)))
+
+
+def middle(volume: Volume) -> Array:
+    """Return the middle of the voxels that are not 0 [mm]; of all voxels if there are none."""
+    drawn = np.argwhere(volume.values != 0)
+    index = drawn.mean(axis=0) if drawn.size else (np.array(volume.values.shape) - 1) / 2
+    return volume.place(index)
