@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedmap.images import Grid
+from seedmap.images import Grayordinates, Grid, Part
 from seedmap.spatial import neighbourhood
 
 
@@ -29,6 +29,22 @@ def test_it_is_what_brute_force_finds(seed, reach, oblique):
     found = neighbourhood(grid, np.sort(voxels), reach)
     assert found.dtype.kind == "i"
     assert np.array_equal(found, by_brute_force(grid, voxels, reach))
+
+
+@pytest.mark.parametrize("size", [1, 3, 700])
+def test_within_a_structure_it_is_what_brute_force_finds(size):
+    random = np.random.default_rng(size)
+    voxels = np.argwhere(random.random((12, 13, 14)) < 0.6)
+    affine = np.array([[2.0, 0, 0, -90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
+    other = Part("OTHER", "voxels", voxels, affine=affine)
+    space = Grayordinates.whole((Part("STRUCTURE", "voxels", voxels, affine=affine), other))
+    seed = np.sort(random.choice(len(voxels), size, replace=False))
+    places = space.parts[0].coordinates()
+    away = np.linalg.norm(places[:, None] - places[seed], axis=2).min(axis=1)
+    for reach in (0.0, 2.0, 5.0):
+        found = neighbourhood(space, seed, reach)
+
+        assert np.array_equal(found, np.flatnonzero(away <= reach))
 
 
 def test_the_seeds_own_voxels_always_count():

@@ -1,5 +1,6 @@
 """Runs of grayordinates: from ``dtseries`` to ``dscalar``, the same as Connectome Workbench has."""
 
+import struct
 import subprocess
 import threading
 
@@ -165,6 +166,33 @@ def test_parcels_go_in_and_out(dense, tmp_path):
     np.testing.assert_array_equal(np.asarray(back.dataobj)[0], maps.r[0])
     with pytest.raises(OptionError, match="parcels have no neighbours"):
         sm.seed_maps(path, seed)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    ("kind", "slope", "inter"), [("i2", 2.0, 5.0), ("f4", 1.0, 0.0), ("f8", 0, 0)]
+)
+def test_values_may_be_stored_in_any_way(order, kind, slope, inter, tmp_path):
+    values = np.arange(21).reshape(3, 7)
+    axis = nib.cifti2.BrainModelAxis.from_surface(np.arange(7), 10, "CortexLeft")
+    axes = (nib.cifti2.SeriesAxis(0, 0.72, 3), axis)
+    xml = nib.cifti2.Cifti2Header.from_axes(axes).to_xml()
+    xml += b"\0" * (-(len(xml) + 8) % 16)
+    header = nib.Nifti2Header(endianness=order)
+    header.set_data_dtype(np.dtype(order + kind))
+    header.set_data_shape((1, 1, 1, 1, 3, 7))
+    header["vox_offset"] = 544 + 8 + len(xml)
+    header["scl_slope"], header["scl_inter"] = slope, inter
+    extension = struct.pack(f"{order}ii", len(xml) + 8, 32) + xml
+    data = values.astype(order + kind).tobytes("F")
+    path = tmp_path / "run.dtseries.nii"
+    path.write_bytes(header.binaryblock + b"\1\0\0\0" + extension + data)
+
+    with open_run(path).stream() as stream:
+        found = [stream.take().values for _ in values]
+
+    np.testing.assert_array_equal(found, values * (slope or 1) + inter)
+    np.testing.assert_array_equal(found, np.asarray(nib.load(path).dataobj).reshape(3, 7))
 
 
 @pytest.mark.parametrize("kind", ["dscalar", "dlabel"])

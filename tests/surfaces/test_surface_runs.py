@@ -1,5 +1,6 @@
 """Runs on the cortical surface: the planted answer, nilearn's numbers, and what is refused."""
 
+import base64
 import json
 import shutil
 
@@ -16,6 +17,7 @@ import seedmap as sm
 from seedmap.cli import main
 from seedmap.errors import ImageError, MissingFile, OptionError, SeedError, SpaceMismatch
 from seedmap.images import Mesh, open_run
+from seedmap.images.gifti import load_surface_series
 
 ONE_SIDE = "ignore:.*only the (left|right) hemisphere is analysed"
 
@@ -34,6 +36,44 @@ def real(data_folder):
         for side in ("left", "right")
     }
     return bold, f"{stem}_desc-confounds_timeseries.tsv"
+
+
+@pytest.mark.parametrize("encoding", ["GIFTI_ENCODING_B64GZ", "B64BIN", "ASCII"])
+@pytest.mark.parametrize("kind", ["float32", "int32"])
+def test_a_gifti_file_may_be_stored_in_any_way(encoding, kind, tmp_path):
+    values = np.random.default_rng(0).integers(-99, 99, (7, 30)).astype(kind)
+    arrays = [
+        nib.gifti.GiftiDataArray(row, encoding=encoding, datatype=f"NIFTI_TYPE_{kind.upper()}")
+        for row in values
+    ]
+    path = tmp_path / "hemi-L_bold.func.gii"
+    nib.save(nib.gifti.GiftiImage(darrays=arrays), path)
+
+    series, source = load_surface_series(path, "left")
+
+    np.testing.assert_array_equal(series, values)
+    assert series.dtype == np.float32
+    assert source == str(path)
+
+
+@pytest.mark.parametrize("order", ["RowMajorOrder", "ColumnMajorOrder"])
+@pytest.mark.parametrize("endian", ["little", "big"])
+def test_one_array_may_hold_all_frames(order, endian, tmp_path):
+    values = np.arange(12, dtype=np.float32).reshape(4, 3)  # vertices by frames
+    stored = values.astype("<f4" if endian == "little" else ">f4")
+    text = base64.b64encode(stored.tobytes("F" if order.startswith("Column") else "C")).decode()
+    path = tmp_path / "lh.func.gii"
+    path.write_text(
+        '<?xml version="1.0" encoding="UTF-8"?><GIFTI Version="1.0" NumberOfDataArrays="1">'
+        f'<DataArray Intent="NIFTI_INTENT_NONE" DataType="NIFTI_TYPE_FLOAT32" '
+        f'ArrayIndexingOrder="{order}" Dimensionality="2" Dim0="4" Dim1="3" '
+        f'Encoding="Base64Binary" Endian="{endian.title()}Endian" ExternalFileName="" '
+        f'ExternalFileOffset=""><Data>{text}</Data></DataArray></GIFTI>'
+    )
+
+    series, _ = load_surface_series(path, "left")
+
+    np.testing.assert_array_equal(series, values.T)
 
 
 def median_in(maps, seed, cortex, target):

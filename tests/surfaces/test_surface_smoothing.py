@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import sparse
 from scipy.sparse import csgraph
 
 from seedmap.errors import OptionError
-from seedmap.images import Grayordinates, Mesh, Part
-from seedmap.spatial import edge_graph, geodesic_distances, smoothing_of, vertex_areas
-from seedmap.spatial.geodesic import distances_from
+from seedmap.images import Grayordinates, Mesh, Part, Surface
+from seedmap.spatial import distances_from, smoothing_of, vertex_areas
+from seedmap.spatial.geodesic import edges_of
 from seedmap.spatial.sparse_smoothing import PartsSmoother
+from seedmap.spatial.standard import STANDARD_VERTICES, standard_surfaces
 
 
 def measured_fwhm(surface, noise):
@@ -28,7 +30,7 @@ def measured_fwhm(surface, noise):
     return step * np.sqrt(-2 * np.log(2) / np.log(alike))
 
 
-@pytest.mark.parametrize("fwhm", [6.0, 10.0])
+@pytest.mark.parametrize("fwhm", [4.0, 6.0, 10.0])
 def test_the_width_is_that_which_is_asked_for(ball, one_ball, fwhm):
     noise = np.random.default_rng(1).standard_normal((one_ball.n_samples, 40))
 
@@ -36,6 +38,54 @@ def test_the_width_is_that_which_is_asked_for(ball, one_ball, fwhm):
 
     widths = [measured_fwhm(ball, column) for column in smooth.T]
     assert np.mean(widths) == pytest.approx(fwhm, rel=0.1)
+
+
+def test_the_width_holds_on_the_folds_of_fsaverage5():
+    """Where triangles are of all sizes and shapes."""
+    size = STANDARD_VERTICES
+    mesh = Mesh.whole((Part("left", "surface", np.arange(size), size),))
+    surface = standard_surfaces(mesh)["left"]
+    space = mesh.with_surfaces({"left": surface})
+    noise = np.random.default_rng(1).standard_normal((size, 40))
+
+    smooth = PartsSmoother(space, 8.0).smooth(noise)
+
+    widths = [measured_fwhm(surface, column) for column in smooth.T]
+    assert np.mean(widths) == pytest.approx(8, rel=0.1)
+
+
+def test_a_point_becomes_a_gaussian_of_the_distance(ball, one_ball):
+    """Not only as wide: also as high, and of the same shape."""
+    point = np.zeros((one_ball.n_samples, 1))
+    point[700] = 1
+    away = distances_from(ball, np.ones(len(point), dtype=bool), np.array([700]), 15.0)
+    near = away < 15
+    variance = 8.0**2 / (8 * np.log(2))
+    area = vertex_areas(ball)[700]
+
+    smooth = PartsSmoother(one_ball, 8.0).smooth(point)[:, 0]
+
+    wanted = area * np.exp(-(away[near] ** 2) / (2 * variance)) / (2 * np.pi * variance)
+    np.testing.assert_allclose(smooth[near], wanted, atol=0.1 * wanted.max())
+    assert np.abs(smooth[~near]).max() < 0.01 * wanted.max()
+
+
+def test_slivers_and_lone_vertices_do_no_harm(ball):
+    """A triangle without area, two vertices in one place, and a vertex without a triangle."""
+    points = np.vstack([ball.coordinates, ball.coordinates[5], [500.0, 0, 0]])
+    last = len(points) - 1
+    first = ball.triangles[0]
+    slivers = [[first[0], first[1], first[0]], [5, last - 1, int(first[2])]]
+    surface = Surface(points, np.vstack([ball.triangles, slivers]), "odd ball")
+    part = Part("left", "surface", np.arange(len(points)), len(points), surface=surface)
+    smoother = PartsSmoother(Mesh.whole((part,)), 6.0)
+    values = np.random.default_rng(4).standard_normal((len(points), 2))
+
+    smooth = smoother.smooth(values)
+
+    np.testing.assert_allclose(smoother.smooth(np.ones_like(values)), 1, atol=2e-5)
+    np.testing.assert_allclose(smooth[last], values[last], rtol=1e-6)
+    assert np.abs(smooth).max() < np.abs(values).max() + 1e-6
 
 
 @pytest.fixture(scope="module")
@@ -120,17 +170,18 @@ def test_rows_are_smoothed_alike_on_any_number_of_threads(one_ball):
         np.testing.assert_allclose(rows, wanted, atol=1e-5)
 
 
-def test_distances_patch_by_patch_are_those_of_the_whole_graph(ball):
-    kept = np.ones(len(ball.coordinates), dtype=bool)
+def test_distances_are_those_of_a_search_through_the_whole_graph(ball):
+    size = len(ball.coordinates)
+    kept = np.ones(size, dtype=bool)
     kept[2000:2500] = False
-    sources = np.flatnonzero(kept)[::61]
-    whole = csgraph.dijkstra(edge_graph(ball, kept), indices=sources, limit=9.0)[:, kept]
+    ends, lengths = edges_of(ball, kept)
+    graph = sparse.coo_array((lengths, ends.T), shape=(size, size)).tocsr()
+    for sources in (np.array([1990]), np.flatnonzero(kept)[::611]):
+        wanted = csgraph.dijkstra(graph, False, sources, limit=9.0, min_only=True)
 
-    found = geodesic_distances(ball, kept, 9.0)[np.searchsorted(np.flatnonzero(kept), sources)]
+        found = distances_from(ball, kept, sources, 9.0)
 
-    reached = np.isfinite(whole)
-    assert found.nnz == reached.sum()
-    np.testing.assert_allclose(found.toarray()[reached], whole[reached], rtol=1e-12)
+        np.testing.assert_allclose(found, wanted, rtol=1e-12)
 
 
 def test_distances_on_a_ball_are_those_along_it(ball):

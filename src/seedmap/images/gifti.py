@@ -1,9 +1,11 @@
 """Surface time series: GIFTI and FreeSurfer files, and nilearn's surface images."""
 
+import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from xml.etree import ElementTree as ET
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,9 @@ __all__ = [
 
 HEMISPHERES = ("left", "right")
 TRIANGLES, POINTS = 1009, 1008  # GIFTI's intents for the two halves of a mesh
+INTENTS = {"NIFTI_INTENT_TRIANGLE": TRIANGLES, "NIFTI_INTENT_POINTSET": POINTS}
+TYPES = {"NIFTI_TYPE_UINT8": "u1", "NIFTI_TYPE_INT32": "i4", "NIFTI_TYPE_FLOAT32": "f4"}
+STRUCTURE = "AnatomicalStructurePrimary"
 
 
 def load_surface_series(image: Any, hemisphere: str) -> tuple[NDArray[np.float32], str]:
@@ -111,7 +116,7 @@ def load_surface(surface: Any) -> Surface:
         raise MissingFile(msg)
     import nibabel as nib
 
-    if path.suffix != ".gii":
+    if not path.name.endswith((".gii", ".gii.gz")):
         try:
             points, triangles = nib.freesurfer.read_geometry(path)
         except (OSError, ValueError) as error:
@@ -160,21 +165,55 @@ def _open_gifti(path: Path) -> Any:
 
 
 def _from_gifti(path: Path, hemisphere: str) -> NDArray[np.float32]:
-    image = _open_gifti(path)
-    if any(int(array.intent) in (TRIANGLES, POINTS) for array in image.darrays):
-        msg = f"{path}: holds a mesh, not a series; give the run (.func.gii) here"
-        raise ImageError(msg)
-    says = str(image.meta.get("AnatomicalStructurePrimary", ""))
+    says, arrays = _frames_of(path)
     other = HEMISPHERES[1 - HEMISPHERES.index(hemisphere)]
     if says.lower() == f"cortex{other}":
         msg = f"{path}: given as the {hemisphere} hemisphere, but the file says {says}; are the two swapped?"
         raise ImageError(msg)
-    if not image.darrays:
+    if not arrays:
         msg = f"{path}: the GIFTI file holds no data; a series with one array a frame is wanted"
         raise ImageError(msg)
-    if len(image.darrays) == 1 and image.darrays[0].data.ndim == 2:
-        return np.asarray(image.darrays[0].data, dtype=np.float32).T
-    return np.stack([np.asarray(array.data, dtype=np.float32).ravel() for array in image.darrays])
+    if len(arrays) == 1 and arrays[0].ndim == 2:
+        return np.asarray(arrays[0], dtype=np.float32).T
+    return np.stack([np.asarray(array, dtype=np.float32).ravel() for array in arrays])
+
+
+def _frames_of(path: Path) -> tuple[str, list[NDArray[Any]]]:
+    """Return the hemisphere that a GIFTI file tells of, and its arrays, which are no mesh."""
+    from isal import isal_zlib
+
+    zlib: Any = isal_zlib
+    try:
+        root = ET.parse(path).getroot()
+        told = {one.findtext("Name"): one.findtext("Value") for one in root.iterfind("MetaData/MD")}
+        found = root.findall("DataArray") if root.tag == "GIFTI" else [root]
+        _refuse_mesh(path, {INTENTS.get(one.attrib["Intent"], 0) for one in found})
+        return str(told.get(STRUCTURE) or ""), [_decoded(one, zlib.decompress) for one in found]
+    except (ET.ParseError, KeyError, ValueError, OSError, zlib.error):
+        # Another encoding, a compressed file, or none at all: nibabel knows more, and says more.
+        image = _open_gifti(path)
+    _refuse_mesh(path, {int(array.intent) for array in image.darrays})
+    return str(image.meta.get(STRUCTURE, "")), [array.data for array in image.darrays]
+
+
+def _refuse_mesh(path: Path, intents: set[int]) -> None:
+    if intents & {TRIANGLES, POINTS}:
+        msg = f"{path}: holds a mesh, not a series; give the run (.func.gii) here"
+        raise ImageError(msg)
+
+
+def _decoded(element: ET.Element, inflate: Callable[[bytes], bytes]) -> NDArray[Any]:
+    """Return one array of a GIFTI file that is stored as base64, compressed or not."""
+    told = element.attrib
+    shape = [int(told[f"Dim{axis}"]) for axis in range(int(told["Dimensionality"]))]
+    raw = binascii.a2b_base64(element.findtext("Data") or "")
+    if {"GZipBase64Binary": True, "Base64Binary": False}[told["Encoding"]]:
+        raw = inflate(raw)
+    dtype = np.dtype(
+        {"LittleEndian": "<", "BigEndian": ">"}[told["Endian"]] + TYPES[told["DataType"]]
+    )
+    order: Literal["C", "F"] = "F" if told["ArrayIndexingOrder"] == "ColumnMajorOrder" else "C"
+    return np.frombuffer(raw, dtype).reshape(shape, order=order)
 
 
 def _from_mgh(path: Path) -> NDArray[np.float32]:

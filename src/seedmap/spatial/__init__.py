@@ -7,7 +7,7 @@ from seedmap.spatial.extraction import (
     mean_volume,
     smoothing_of,
 )
-from seedmap.spatial.geodesic import distances_from, edge_graph, geodesic_distances, vertex_areas
+from seedmap.spatial.geodesic import distances_from, vertex_areas
 from seedmap.spatial.masks import Template, background_mask, epi_mask, template_mask
 from seedmap.spatial.memory import parse_memory
 from seedmap.spatial.neighbourhood import neighbourhood
@@ -22,12 +22,10 @@ __all__ = [
     "Template",
     "background_mask",
     "distances_from",
-    "edge_graph",
     "epi_mask",
     "extract",
     "fwhm_to_sigma",
     "gaussian_matrix",
-    "geodesic_distances",
     "mean_volume",
     "neighbourhood",
     "parse_memory",

@@ -3,12 +3,7 @@
 Distances are shortest paths over the mesh's edges and over shortcuts across every pair of
 triangles that share an edge, laid flat. Edges alone overestimate by up to 15 percent on a regular
 mesh, since a path may only turn by 60 degrees; with the shortcuts it is 4 percent at most.
-
-No path is shorter than the straight line. So what lies farther than the reach in space cannot
-matter, and distances are worked out patch by patch, each with the little that surrounds it.
 """
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +11,10 @@ from numpy.typing import NDArray
 from seedmap._checks import Array
 from seedmap.images import Surface
 
-if TYPE_CHECKING:
-    from scipy import sparse
-
-__all__ = ["distances_from", "edge_graph", "geodesic_distances", "vertex_areas"]
-
-# Vertices whose distances are worked out together: the fewer, the larger the share of what
-# surrounds them; the more, the longer each is looked for in vain.
-PATCH = 256
+__all__ = ["distances_from", "edges_of", "vertex_areas"]
 
 
-def edge_graph(surface: Surface, kept: NDArray[np.bool_]) -> "sparse.csr_array":
+def edges_of(surface: Surface, kept: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Array]:
     """Connect the kept vertices of a mesh by edges and by shortcuts across pairs of triangles.
 
     Parameters
@@ -38,11 +26,11 @@ def edge_graph(surface: Surface, kept: NDArray[np.bool_]) -> "sparse.csr_array":
 
     Returns
     -------
-    scipy.sparse.csr_array, shape (vertices, vertices)
-        Symmetric lengths [mm].
+    ends : ndarray of int, shape (edges, 2)
+        The two vertices of each, the lower number first; no pair comes twice.
+    lengths : ndarray, shape (edges,)
+        [mm]
     """
-    from scipy import sparse
-
     triangles = surface.triangles[kept[surface.triangles].all(axis=1)]
     points, size = surface.coordinates, len(surface.coordinates)
     edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
@@ -60,9 +48,7 @@ def edge_graph(surface: Surface, kept: NDArray[np.bool_]) -> "sparse.csr_array":
     ends, lengths, key = ends[order], lengths[order], key[order]
     first = np.ones(len(ends), dtype=bool)
     first[1:] = key[1:] != key[:-1]
-    ends, lengths = ends[first], lengths[first]
-    graph = sparse.coo_array((lengths, (ends[:, 0], ends[:, 1])), shape=(size, size))
-    return (graph + graph.T).tocsr()
+    return ends[first], lengths[first]
 
 
 def _shortcuts(
@@ -92,62 +78,6 @@ def _flat(corner: Array, along: Array) -> tuple[Array, Array]:
     return x, np.sqrt(np.maximum((corner**2).sum(axis=1) - x**2, 0.0))
 
 
-def geodesic_distances(
-    surface: Surface, kept: NDArray[np.bool_], limit: float
-) -> "sparse.csr_array":
-    """Measure the way between all kept vertices within reach of each other.
-
-    Parameters
-    ----------
-    surface
-        The mesh.
-    kept
-        Vertices that paths may use, bool, shape (vertices,).
-    limit
-        Farthest distance that is wanted [mm].
-
-    Returns
-    -------
-    scipy.sparse.csr_array, shape (kept, kept)
-        Distances [mm]; what is stored is within reach, each vertex itself with 0 included.
-    """
-    from scipy import sparse
-    from scipy.sparse import csgraph
-
-    vertices = np.flatnonzero(kept)
-    graph = edge_graph(surface, kept)[vertices][:, vertices]
-    points = surface.coordinates[vertices]
-    rows, columns, found = [], [], []
-    for patch in _patches(points):
-        low, high = points[patch].min(axis=0) - limit, points[patch].max(axis=0) + limit
-        around = np.flatnonzero(((points >= low) & (points <= high)).all(axis=1))
-        # The graph is symmetric as it is, which `directed` saves looking at twice.
-        distance = csgraph.dijkstra(
-            graph[around][:, around], indices=np.searchsorted(around, patch), limit=limit
-        )
-        row, column = np.nonzero(distance <= limit)
-        rows.append(patch[row])
-        columns.append(around[column])
-        found.append(distance[row, column])
-    ends = np.concatenate(rows), np.concatenate(columns)
-    size = len(vertices)
-    return sparse.coo_array((np.concatenate(found), ends), shape=(size, size)).tocsr()
-
-
-def _patches(points: Array) -> list[NDArray[np.int64]]:
-    """Part points into groups of neighbours in space, by halving them again and again."""
-    parts, done = [np.arange(len(points))], []
-    while parts:
-        part = parts.pop()
-        if part.size <= PATCH:
-            done.append(np.sort(part))
-            continue
-        axis = int(np.argmax(np.ptp(points[part], axis=0)))
-        order = np.argpartition(points[part, axis], part.size // 2)
-        parts += [part[order[: part.size // 2]], part[order[part.size // 2 :]]]
-    return done
-
-
 def distances_from(
     surface: Surface, kept: NDArray[np.bool_], sources: NDArray[np.int64], limit: float
 ) -> Array:
@@ -169,26 +99,26 @@ def distances_from(
     ndarray, shape (vertices,)
         Distances [mm]; infinite beyond the limit and where no path leads.
     """
-    from scipy.sparse import csgraph
-    from scipy.spatial import cKDTree
-
     start = np.zeros(len(kept), dtype=bool)
     start[sources] = True
-    corners = surface.coordinates[surface.triangles]
-    longest = np.sqrt(((corners - np.roll(corners, 1, axis=1)) ** 2).sum(axis=2).max(initial=0.0))
-    straight, _ = cKDTree(surface.coordinates[start]).query(
-        surface.coordinates, distance_upper_bound=limit + 2 * longest
-    )
-    near = np.flatnonzero(np.isfinite(straight))
-    place = np.full(len(kept), -1)
-    place[near] = np.arange(near.size)
-    triangles = place[surface.triangles]
-    local = Surface(surface.coordinates[near], triangles[(triangles >= 0).all(axis=1)])
-    graph = edge_graph(local, (kept | start)[near])
-    distance = np.full(len(kept), np.inf)
-    distance[near] = csgraph.dijkstra(
-        graph, indices=np.flatnonzero(start[near]), limit=limit, min_only=True
-    )
+    distance = np.where(start, 0.0, np.inf)
+    if limit <= 0 or not start.any():
+        return distance
+    # No path is shorter than the straight line: what lies farther off in space does not matter.
+    points = surface.coordinates
+    low, high = points[start].min(axis=0) - limit, points[start].max(axis=0) + limit
+    near = ((points >= low) & (points <= high)).all(axis=1)
+    local = surface.triangles[near[surface.triangles].any(axis=1)]
+    ends, lengths = edges_of(Surface(points, local), kept | start)
+    ends, lengths = np.concatenate([ends, ends[:, ::-1]]), np.concatenate([lengths, lengths])
+    moved = start
+    while moved.any():
+        leaving = moved[ends[:, 0]]
+        arrived = distance[ends[leaving, 0]] + lengths[leaving]
+        reached, arrived = ends[leaving, 1][arrived <= limit], arrived[arrived <= limit]
+        before = distance.copy()
+        np.minimum.at(distance, reached, arrived)
+        moved = distance < before
     return distance
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from seedmap._checks import Array
 from seedmap.images import Grid, PartedSpace, Space
 from seedmap.spatial.geodesic import distances_from
 
@@ -10,8 +11,8 @@ __all__ = ["neighbourhood"]
 
 # Nothing is nearer than this without being the voxel itself; keeps rounding from mattering.
 TOUCH = 1e-6
-# Voxels of a seed whose surroundings are marked at once: bounds the memory.
-TOGETHER = 1024
+# Voxels of a seed whose surroundings are marked, or distances measured, at once: bounds the memory.
+TOGETHER, FEW = 1024, 256
 
 
 def neighbourhood(space: Space, voxels: NDArray[np.int64], reach: float) -> NDArray[np.int64]:
@@ -38,14 +39,12 @@ def neighbourhood(space: Space, voxels: NDArray[np.int64], reach: float) -> NDAr
 
 
 def _on_parts(space: PartedSpace, positions: NDArray[np.int64], reach: float) -> NDArray[np.int64]:
-    from scipy.spatial import cKDTree
-
     near = np.zeros(space.mask.size, dtype=bool)
     near[positions] = True
     for part in space.parts:
         span = space.slices[part.name]
         own = positions[(positions >= span.start) & (positions < span.stop)] - span.start
-        if not own.size:
+        if not own.size or not reach:
             continue
         if part.kind == "surface" and part.surface is not None:
             usable = np.zeros(part.vertices, dtype=bool)
@@ -54,9 +53,19 @@ def _on_parts(space: PartedSpace, positions: NDArray[np.int64], reach: float) ->
             near[span] |= np.isfinite(away[part.places])
         elif part.kind == "voxels":
             places = part.coordinates()
-            distance, _ = cKDTree(places[own]).query(places)
-            near[span] |= distance <= reach + TOUCH
+            for first in range(0, own.size, FEW):
+                near[span] |= _within(places, places[own[first : first + FEW]], reach + TOUCH)
     return np.flatnonzero(near[space.mask])
+
+
+def _within(places: Array, seed: Array, reach: float) -> NDArray[np.bool_]:
+    """Say which places (n, 3) lie within a distance of any of some others [mm]."""
+    low, high = seed.min(axis=0) - reach, seed.max(axis=0) + reach
+    near: NDArray[np.bool_] = ((places >= low) & (places <= high)).all(axis=1)
+    here, there = places[near] - seed[0], seed - seed[0]
+    squared = (here**2).sum(axis=1)[:, None] - 2 * here @ there.T + (there**2).sum(axis=1)
+    near[near] = squared.min(axis=1) <= reach**2
+    return near
 
 
 def _in_grid(grid: Grid, voxels: NDArray[np.int64], reach: float) -> NDArray[np.int64]:

@@ -1,15 +1,16 @@
 """Gaussian smoothing of surfaces and of subcortical structures, each within its own borders.
 
-Weights are a Gaussian of the distance (along the surface, or in space within a structure), then
-balanced so that a constant stays a constant and the total, each vertex weighing its area, stays
-the total. Nothing crosses the medial wall, a gap between hemispheres or a structure's border.
-Many frames are smoothed together, which is several times faster than one after the other.
+On a surface the Gaussian is that of heat which spreads along it; within a structure it is one of the
+distance, balanced. Either way a constant stays a constant, and the total, each vertex weighing its
+area, stays the total. Nothing crosses the medial wall, a gap between hemispheres or a structure's
+border. Many frames are smoothed together, which is several times faster than one after the other.
 """
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from seedmap._checks import Array
 from seedmap.errors import OptionError
 from seedmap.images import Part, PartedSpace
-from seedmap.spatial.geodesic import geodesic_distances, vertex_areas
+from seedmap.spatial.heat import HeatKernel
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -25,12 +26,17 @@ if TYPE_CHECKING:
 __all__ = ["PartsSmoother", "check_can_smooth"]
 
 FWHM_PER_SIGMA = np.sqrt(8 * np.log(2))
-# On a surface the Gaussian is cut off here [sigma]; 0.2 percent of it lies beyond.
+# Within a structure the Gaussian is cut off here along each axis [sigma]; 0.05 percent lies beyond.
 CUT_OFF = 3.5
 # Balancing converges by a factor of ten a turn or faster; stop at float32's rounding.
 BALANCED, TURNS = 1e-6, 100
-# Frames smoothed together: a line of the processor's cache holds sixteen float32.
-FRAMES_TOGETHER = 16
+# Frames smoothed together: the fewer, the more often the weights are read; the more, the less of them
+# the cache of a processor holds.
+FRAMES_TOGETHER = 32
+
+
+# A part, and which of its places are samples.
+KeptPart = tuple[Part, NDArray[np.bool_]]
 
 
 class PartsSmoother:
@@ -50,22 +56,15 @@ class PartsSmoother:
 
     References
     ----------
-    Hagler et al. (2006), NeuroImage 33, 1093, doi:10.1016/j.neuroimage.2006.07.036 (smoothing on
-    surfaces); Sinkhorn and Knopp (1967), Pacific J. Math. 21, 343 (balancing).
+    `HeatKernel` names those of the surfaces; Sinkhorn and Knopp (1967), Pacific J. Math. 21, 343,
+    doi:10.2140/pjm.1967.21.343 (balancing).
     """
 
     def __init__(self, space: PartedSpace, smoothing_fwhm: float) -> None:
         check_can_smooth(space)
         sigma = smoothing_fwhm / FWHM_PER_SIGMA
-        self._kernels: list[tuple[slice, _Kernel]] = []
-        start = 0
-        for part in space.parts:
-            kept = space.mask[space.slices[part.name]]
-            if kept.any():
-                make = _VoxelKernel.of if part.kind == "voxels" else _surface_kernel
-                stop = start + int(kept.sum())
-                self._kernels.append((slice(start, stop), make(part, kept, sigma)))
-                start = stop
+        parts = [(part, space.mask[space.slices[part.name]]) for part in space.parts]
+        self._kernels = tuple(_kernels_of([one for one in parts if one[1].any()], sigma))
 
     def smooth(self, frames: Array) -> Array:
         """Smooth frames as columns, (samples, frames); float32 stays float32."""
@@ -116,83 +115,106 @@ class _Kernel(Protocol):
         """Smooth the samples of one part, (samples, frames)."""
 
 
-@dataclass(frozen=True, eq=False)
-class _SurfaceKernel:
-    """Weights between the vertices of a surface, written out."""
+def _kernels_of(parts: Sequence[KeptPart], sigma: float) -> Iterator[tuple[slice, _Kernel]]:
+    """Build what smooths which samples: a surface each, structures that follow each other together."""
+    start = 0
+    for voxels, some in itertools.groupby(parts, lambda one: one[0].kind == "voxels"):
+        for group in [list(some)] if voxels else ([one] for one in some):
+            stop = start + sum(int(kept.sum()) for _, kept in group)
+            yield slice(start, stop), _kernel_of(group, sigma)
+            start = stop
 
-    weights: "sparse.csr_array"
 
-    def apply(self, frames: Array) -> Array:
-        found: Array = self.weights @ frames
-        return found
-
-
-def _surface_kernel(part: Part, kept: NDArray[np.bool_], sigma: float) -> _SurfaceKernel:
-    """Build the weights between the samples of a surface."""
-    from scipy import sparse
-
+def _kernel_of(group: Sequence[KeptPart], sigma: float) -> _Kernel:
+    part, kept = group[0]
+    if part.kind == "voxels":
+        return _VoxelKernel.of(group, sigma)
     assert part.surface is not None
-    vertices = part.places[kept]
-    usable = np.zeros(part.vertices, dtype=bool)
-    usable[vertices] = True
-    kernel = geodesic_distances(part.surface, usable, CUT_OFF * sigma)
-    if (np.diff(vertices) < 0).any():
-        rank = np.argsort(np.argsort(vertices))
-        kernel = kernel[rank][:, rank]
-    kernel.data = np.exp(-0.5 * (kernel.data / sigma) ** 2)
-    areas = vertex_areas(part.surface)[vertices]
-    size = np.maximum(areas, 1e-6 * areas.mean())
-    scale = _balance(lambda values: kernel @ values, size)
-    weights = sparse.diags_array(scale) @ kernel @ sparse.diags_array(scale * size)
-    return _SurfaceKernel(weights.tocsr().astype(np.float32))
+    return HeatKernel.of(part.surface, part.places[kept], sigma)
 
 
 @dataclass(frozen=True, eq=False)
 class _VoxelKernel:
-    """A Gaussian within a structure, one axis after the other in the box around it."""
+    """A Gaussian within structures, one axis after the other in the box around each.
 
-    box: tuple[int, ...]
-    inside: NDArray[np.int64]  # flat positions of the samples in the box
-    axes: tuple[Array, Array, Array]  # a symmetric matrix an axis
-    scale: Array
+    ``first`` leads from the samples into the boxes, ``last`` back.
+    """
+
+    first: "sparse.csr_array"
+    second: "sparse.csr_array"
+    last: "sparse.csr_array"
 
     @classmethod
-    def of(cls, part: Part, kept: NDArray[np.bool_], sigma: float) -> "_VoxelKernel":
-        """Build it for the samples of a structure, whose axes are perpendicular."""
-        assert part.affine is not None
-        voxels = part.places[kept] - part.places[kept].min(axis=0)
-        box = tuple((voxels.max(axis=0) + 1).tolist())
-        edges = np.linalg.norm(part.affine[:3, :3], axis=0)
-        along = [np.arange(size) * edge for size, edge in zip(box, edges, strict=True)]
-        x, y, z = (np.exp(-0.5 * ((a[:, None] - a) / sigma) ** 2) for a in along)
-        kernel = cls(box, np.ravel_multi_index(tuple(voxels.T), box), (x, y, z), np.ones(1))
-        scale = _balance(lambda values: kernel.plain(values[:, None])[:, 0], np.ones(len(voxels)))
-        return cls(box, kernel.inside, (x, y, z), scale)
+    def of(cls, parts: Sequence[KeptPart], sigma: float) -> "_VoxelKernel":
+        """Build it for the samples of structures, whose axes are perpendicular."""
+        from scipy import sparse
 
-    def plain(self, frames: Array) -> Array:
-        """Sum neighbours by the Gaussian alone."""
-        x, y, z = (matrix.astype(frames.dtype) for matrix in self.axes)
-        count = frames.shape[1]
-        box = np.zeros((int(np.prod(self.box)), count), dtype=frames.dtype)
-        box[self.inside] = frames
-        box = x @ box.reshape(self.box[0], -1)
-        box = y @ box.reshape(self.box[0], self.box[1], -1)
-        box = z @ box.reshape(-1, self.box[2], count)
-        return box.reshape(-1, count)[self.inside]
+        boxes = _boxes_of(parts, sigma)
+        x, y, z = (_banded(boxes, axis) for axis in range(3))
+        first, last = x[:, boxes.inside], z[boxes.inside]
+        balance = _balance(lambda one: last @ (y @ (first @ one)), boxes.inside.size)
+        scale = sparse.diags_array(balance)
+        steps = (first @ scale, y, scale @ last)
+        return cls(*(step.tocsr().astype(np.float32) for step in steps))
 
     def apply(self, frames: Array) -> Array:
-        scale = self.scale[:, None].astype(frames.dtype)
-        return scale * self.plain(scale * frames)
+        found: Array = self.last @ (self.second @ (self.first @ frames))
+        return found
 
 
-def _balance(kernel: Callable[[Array], Array], size: Array) -> Array:
-    """Find D so that the weights ``D K D A`` have rows that sum to 1.
+class _Boxes(NamedTuple):
+    """All voxels of the boxes around some structures, one box after the other."""
 
-    With a symmetric Gaussian K and sizes A the columns then keep the total, because K is symmetric.
+    place: NDArray[np.int64]  # of each voxel in its box, shape (3, voxels)
+    size: NDArray[np.int64]  # of its box, likewise
+    stride: NDArray[np.int64]  # voxels from it to the next along each axis
+    step: Array  # how far that is [standard deviations]
+    inside: NDArray[np.int64]  # which are samples, in the samples' order
+
+
+def _boxes_of(parts: Sequence[KeptPart], sigma: float) -> _Boxes:
+    """Put the smallest box around each structure."""
+    columns, inside, start = [], [], 0
+    for part, kept in parts:
+        assert part.affine is not None
+        voxels = part.places[kept] - part.places[kept].min(axis=0)
+        size = voxels.max(axis=0) + 1
+        stride = np.array([size[1] * size[2], size[2], 1])
+        step = np.linalg.norm(part.affine[:3, :3], axis=0) / sigma
+        place = np.indices(size).reshape(3, -1)
+        same = (np.repeat(one[:, None], place.shape[1], axis=1) for one in (size, stride, step))
+        columns.append((place, *same))
+        inside.append(start + voxels @ stride)
+        start += place.shape[1]
+    place, size, stride, step = (np.concatenate(one, axis=1) for one in zip(*columns, strict=True))
+    return _Boxes(place, size, stride, step, np.concatenate(inside))
+
+
+def _banded(boxes: _Boxes, axis: int) -> "sparse.csr_array":
+    """Return the Gaussian between voxels in a row along an axis."""
+    from scipy import sparse
+
+    place, size, step = boxes.place[axis], boxes.size[axis], boxes.step[axis]
+    reach = min(int(CUT_OFF / step.min()), int(size.max()) - 1)
+    rows, columns, values = [], [], []
+    for away in range(-reach, reach + 1):
+        there, apart = place + away, abs(away) * step
+        row = np.flatnonzero((there >= 0) & (there < size) & (apart <= CUT_OFF))
+        rows.append(row)
+        columns.append(row + away * boxes.stride[axis, row])
+        values.append(np.exp(-0.5 * apart[row] ** 2))
+    ends = np.concatenate(rows), np.concatenate(columns)
+    return sparse.coo_array((np.concatenate(values), ends), shape=(place.size,) * 2).tocsr()
+
+
+def _balance(kernel: Callable[[Array], Array], size: int) -> Array:
+    """Find D so that the weights ``D K D`` have rows that sum to 1.
+
+    With a symmetric Gaussian K so do the columns, which keeps the total.
     """
-    scale: Array = 1 / np.sqrt(np.maximum(kernel(size), 1e-30))
+    scale: Array = 1 / np.sqrt(np.maximum(kernel(np.ones(size)), 1e-30))
     for _ in range(TURNS):
-        rows = scale * kernel(scale * size)
+        rows = scale * kernel(scale)
         if np.abs(rows - 1).max() < BALANCED:
             break
         scale = scale / np.sqrt(rows)

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 
 from seedmap._checks import Array
-from seedmap.images import PartedSpace, Surface
+from seedmap.images import PartedSpace, Surface, load_surface
 
 __all__ = ["STANDARD_VERTICES", "standard_shade", "standard_surfaces"]
 
@@ -37,16 +37,15 @@ def standard_surfaces(
     """
     if not _is_standard(space):
         return {}
-    from nilearn.datasets import load_fsaverage
+    from nilearn.datasets import fetch_surf_fsaverage
 
-    meshes = load_fsaverage("fsaverage5")
-    layers = ("white_matter", "pial") if kind == "midthickness" else ("inflated",)
+    files = fetch_surf_fsaverage("fsaverage5")  # paths in nilearn's package: nothing is fetched
+    layers = ("white", "pial") if kind == "midthickness" else ("infl",)
     found = {}
     for part in space.parts:
-        sheets = [meshes[layer].parts[part.name] for layer in layers]
+        sheets = [load_surface(files[f"{layer}_{part.name}"]) for layer in layers]
         points = np.mean([sheet.coordinates for sheet in sheets], axis=0)
-        triangles = np.asarray(sheets[0].faces, dtype=np.int64)
-        found[part.name] = Surface(points, triangles, f"fsaverage5 {kind}")
+        found[part.name] = Surface(points, sheets[0].triangles, f"fsaverage5 {kind}")
     return found
 
 
