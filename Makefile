@@ -4,8 +4,8 @@
 #   make test     all tests, doctests, warnings as errors
 #   make check    what every commit must pass: format, lint, types, imports, the quick tests
 #   make docs     build the documentation into docs/_build/html
-#   make bench    measure speed and memory beside nilearn; bench-check, bench-explorer,
-#                 bench-surfaces and bench-study measure the rest
+#   make bench    measure speed and memory beside nilearn; bench-check, bench-scaling,
+#                 bench-explorer, bench-surfaces and bench-study measure the rest
 #   make verify-statistics   false-positive rates of the error bars, by simulation
 #   make clean    remove what the above have made
 
@@ -19,7 +19,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow check format docs clean
-.PHONY: bench bench-check bench-explorer bench-surfaces bench-study verify-statistics
+.PHONY: bench bench-check bench-scaling bench-explorer bench-surfaces bench-study verify-statistics
 
 # Test files run side by side, each with one thread of BLAS, so that two cores do the work of two.
 TEST_WORKERS ?= 2
@@ -66,6 +66,9 @@ bench: $(VENV)/installed-dev
 
 bench-check: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/check.py
+
+bench-scaling: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/scaling.py
 
 bench-explorer: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/bench_explorer.py

@@ -29,6 +29,7 @@ SKIPPED = {
     LARGE: (
         "steps",
         "seedmap many",
+        "touch",
         *(f"command {way}{figures}" for way in OURS for figures in ("", ", figures")),
     ),
 }
@@ -105,6 +106,7 @@ def kinds_of(given: dict, options: argparse.Namespace) -> dict:
         "nilearn": ("nilearn", {}),
         **{f"seedmap {way}": ("seedmap", {"uncertainty": none_of(way)}) for way in OURS},
         "seedmap many": ("seedmap", many),
+        "touch": ("touch", {"seeds": options.seeds, "warm_up": None}),
         "steps": ("apart", {"out": out}),
     }
     measured = {kind: _job(job, {**given, **more}) for kind, (job, more) in jobs.items()}

@@ -64,7 +64,7 @@ def ratios(case: dict, small: dict, repeats: int) -> dict[str, Callable[[], floa
     from seedmap.temporal import Cleaning, cleaning_matrices
 
     def work(seeds: int, uncertainty: str | None):
-        objects = jobs.seed_objects({**case, "seeds": seeds})
+        objects = jobs.seed_objects(jobs.with_points({**case, "seeds": seeds}))
         choice = Choice(uncertainty=uncertainty)
         return prepare(case["bold"], objects, confounds=case["confounds"], choice=choice, n_jobs=1)
 

@@ -5,12 +5,13 @@ documentation.
 
     python benchmarks/scaling.py
     python benchmarks/scaling.py --curves seeds --no-nilearn
+    python benchmarks/scaling.py --trial              tiny runs, to see that it works
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,27 +32,32 @@ CURVES = {
     ],
     "seeds": [("4mm", 1, True), ("4mm", 10, True), ("4mm", 100, True), ("4mm", 1000, False)],
 }
+TRIAL = {
+    "volumes": [("tiny", 1, False), ("tiny-120", 1, False)],
+    "voxels": [("tiny", 1, False), ("8mm-60", 1, False)],
+    "seeds": [("tiny", 1, False), ("tiny", 5, False)],
+}
 BOUNDS = {
     "volumes": """**Volumes.** Time grows with the file. One core inflates it while the others smooth, and
 on two cores both take about as long, so the run is bound by either. Memory grows by four bytes a
 volume and voxel of the mask, the one array that is held, on top of what Python and its libraries
-take; `max_memory` moves that array to a file.""",
+take; `max_memory` moves that array to a file. nilearn is bound by its filter, voxel after voxel.""",
     "voxels": """**Voxels.** The same: time is inflating and smoothing, memory the mask's voxels times
 volumes. The smallest runs are bound by what does not depend on them: tables are read, the cleaning
 is written out, threads are started.""",
-    "seeds": """**Seeds.** The run is read once for all of them. What grows is bookkeeping, somewhat below
-a millisecond a seed, to find its voxels and those around it, and to listen to them in every volume;
-at 2 mm also the first touch of the maps' memory, four bytes a seed and voxel. The matrix product of
-seeds by voxels comes after these.""",
+    "seeds": """**Seeds.** The run is read once for all of them. What grows is the search for their voxels
+(a tenth of a millisecond or two a seed), listening to them in every volume, and the maps: the
+product of seeds and samples, and the first touch of the maps' memory, four bytes a seed and voxel.
+With hundreds of seeds at 2 mm the maps bound both time and memory.""",
 }
 PAGE = """# How it scales
 
 Measured as on [the page of benchmarks](benchmarks.md): the work of both maskers and the
-correlation, imports excluded, each point the median over fresh processes. nilearn is beside it
-where it runs in reasonable time and memory. The run is the phantom of 4 mm and 168 volumes where
-nothing else is said; both axes are logarithmic.
+correlation, imports excluded, each point the median over fresh processes (nilearn's are measured
+once). nilearn is beside it where it runs in reasonable time and memory. The run is the phantom of
+4 mm and 168 volumes where nothing else is said; both axes are logarithmic.
 
-![Time and memory against volumes, voxels and seeds](benchmarks-scaling.svg)
+![Time and memory against volumes, voxels and seeds]({picture})
 
 {bounds}
 
@@ -66,11 +72,20 @@ def main() -> int:
     options = parse()
     options.work.mkdir(parents=True, exist_ok=True)
     warm_up = {fact: make_data(options.work, "tiny")[fact] for fact in FACTS} | {"seeds": 1}
-    curves = {name: list(measure_curve(name, warm_up, options)) for name in options.curves}
+    plan = TRIAL if options.trial else CURVES
+    points, curves, start = {}, {}, time.monotonic()
+    for name in options.curves:
+        for point in plan[name]:
+            told = f"{time.monotonic() - start:4.0f} s  {name}: {point[0]}, seeds: {point[1]}"
+            print(told, "..." if point not in points else "(known)", file=sys.stderr)
+            if point not in points:
+                points[point] = measure_point(*point, warm_up, options)
+            curves.setdefault(name, []).append(points[point])
     results = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "curves": curves}
     options.json.write_text(json.dumps(results, indent=1) + "\n")
-    options.page.write_text(page(results))
-    draw(curves, options.page.with_suffix(".svg"))
+    picture = options.page.with_suffix(".svg")
+    options.page.write_text(page(results, picture.name))
+    draw(curves, picture)
     print(options.page.read_text())
     return 0
 
@@ -79,6 +94,7 @@ def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--curves", nargs="+", default=list(CURVES), choices=list(CURVES))
+    parser.add_argument("--trial", action="store_true", help="tiny runs, to see that it works")
     parser.add_argument("--repeats", type=int, default=3, help="repetitions of ours")
     parser.add_argument("--no-nilearn", action="store_true", help="leave nilearn out")
     parser.add_argument("--work", type=Path, default=ROOT / "benchmarks" / "work")
@@ -87,30 +103,33 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measure_curve(name: str, warm_up: dict, options: argparse.Namespace) -> Iterator[dict]:
-    """Measure the points of a curve."""
-    for run, seeds, with_nilearn in CURVES[name]:
-        case = make_data(options.work, run)
-        given = {fact: case[fact] for fact in FACTS} | {"seeds": seeds, "warm_up": warm_up}
-        print(f"{name}: {run}, {seeds} seeds ...", file=sys.stderr)
-        jobs = {"floor": options.repeats, "seedmap": options.repeats}
-        if with_nilearn and not options.no_nilearn:
-            jobs["nilearn"] = 1
-        found = {job: Samples([run_job(job, given) for _ in range(n)]) for job, n in jobs.items()}
-        voxels = found["seedmap"].records[0]["facts"]["voxels"]
-        yield {
-            "volumes": case["frames"],
-            "voxels": voxels,
-            "seeds": seeds,
-            "wall": {job: samples.median("wall") for job, samples in found.items()},
-            "peak": {job: samples.median("peak") for job, samples in found.items()},
-        }
+def measure_point(
+    run: str, seeds: int, with_nilearn: bool, warm_up: dict, options: argparse.Namespace
+) -> dict:
+    """Measure one run with some seeds, in turns, each time in a fresh process."""
+    case = make_data(options.work, run)
+    given = {fact: case[fact] for fact in FACTS} | {"seeds": seeds, "warm_up": warm_up}
+    jobs = ["floor", "seedmap"] * options.repeats
+    if with_nilearn and not options.no_nilearn:
+        jobs.append("nilearn")
+    found: dict[str, list[dict]] = {}
+    for job in jobs:
+        found.setdefault(job, []).append(run_job(job, given))
+    samples = {job: Samples(records) for job, records in found.items()}
+    return {
+        "volumes": case["frames"],
+        "voxels": found["seedmap"][0]["facts"]["voxels"],
+        "seeds": seeds,
+        "wall": {job: one.median("wall") for job, one in samples.items()},
+        "peak": {job: one.median("peak") for job, one in samples.items()},
+    }
 
 
-def page(results: dict) -> str:
+def page(results: dict, picture: str) -> str:
     """Write the documentation's page."""
     curves = results["curves"]
     return PAGE.format(
+        picture=picture,
         bounds="\n\n".join(BOUNDS[name] for name in curves),
         tables="\n\n".join(table(name, points) for name, points in curves.items()),
         date=results["date"],
@@ -148,8 +167,9 @@ def draw(curves: dict, path: Path) -> None:
     from matplotlib.ticker import LogLocator
 
     plt.rcParams["svg.hashsalt"] = "seedmap"
+    size = (1 + 3 * len(curves), 5)
     figure, axes = plt.subplots(
-        2, len(curves), figsize=(3.2 * len(curves), 5), layout="constrained", squeeze=False
+        2, len(curves), figsize=size, layout="constrained", squeeze=False, sharey="row"
     )
     for column, (name, points) in enumerate(curves.items()):
         for row, (what, unit, scale) in enumerate((("wall", "s", 1.0), ("peak", "MB", 1e6))):
@@ -159,15 +179,21 @@ def draw(curves: dict, path: Path) -> None:
                 at, values = [p[name] for p in there], [p[what][job] / scale for p in there]
                 axis.plot(at, values, label=WORDS[job], **LOOK[job]) if there else None
             axis.set(xscale="log", yscale="log", xlabel=name)
-            axis.set_ylabel(f"{'time' if what == 'wall' else 'peak memory'} [{unit}]")
+            if column == 0:
+                axis.set_ylabel(f"{'time' if what == 'wall' else 'peak memory'} [{unit}]")
             axis.minorticks_off()
             ticks = [point[name] for point in points]
-            axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks], fontsize="small")
+            axis.set_xticks(ticks, [short(tick) for tick in ticks])
             axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.yaxis.set_major_formatter("{x:g}")
             axis.grid(alpha=0.3)
-    axes[0, 0].legend(frameon=False, fontsize="small")
+    axes[0, -1].legend(frameon=False, fontsize="small", loc="center")
     figure.savefig(path, metadata={"Date": None})
+
+
+def short(number: int) -> str:
+    """Write a number so that it fits below an axis."""
+    return f"{number}" if number < 1000 else f"{number / 1000:.3g}k"
 
 
 if __name__ == "__main__":

@@ -36,6 +36,8 @@ class Case:
 # Voxel size [mm], frames and type of what `make_phantom` makes.
 PHANTOMS = {
     "tiny": (12.0, 60, "float32"),
+    "tiny-120": (12.0, 120, "float32"),
+    "8mm-60": (8.0, 60, "float32"),
     "4mm": (4.0, 168, "float32"),
     "2mm": (2.0, 300, "int16"),
     **{f"4mm-{frames}": (4.0, frames, "float32") for frames in (84, 336, 672)},

@@ -49,6 +49,19 @@ def test_a_run_in_every_form_gives_the_same(bold, image, stored, affine, pcc, tm
         np.testing.assert_array_equal(found.r, right.r)
 
 
+@pytest.mark.parametrize("max_memory", [None, 1])
+def test_more_seeds_than_frames_are_as_each_alone(bold, max_memory):
+    rng = np.random.default_rng(0)
+    seeds = [sm.SeriesSeed(f"s{number}", rng.standard_normal(100)) for number in range(103)]
+    maps = sm.seed_maps(bold, seeds, max_memory=max_memory)
+    assert isinstance(maps.r, np.memmap) == (max_memory is not None)
+    for at in (0, 50, 102):
+        alone = sm.seed_maps(bold, seeds[at])
+        np.testing.assert_allclose(maps.r[at], alone.r[0], atol=1e-6)
+        np.testing.assert_allclose(maps.dof[at], alone.dof[0], rtol=1e-5)
+        np.testing.assert_allclose(maps.sample_series, alone.sample_series)
+
+
 def test_several_seeds_cost_one_read(stored, affine):
     frames = [Counted(np.array(stored[..., frame])) for frame in range(100)]
     seeds = ["PCC=0,-52,18", "mPFC=1,55,-3", "LIPL=-46,-68,32"]

@@ -1,6 +1,7 @@
 """The benchmarks run, on a phantom of a thousand voxels: what they find there means nothing."""
 
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,35 @@ def test_the_table_is_made(work):
     assert all(one["wall"] > 0 and one["peak"] > 0 for one in found.values() if "wall" in one)
     assert "| 12 mm, 60 volumes" in printed
     assert "| 12 mm, 60 volumes" in files[1].read_text()
+
+
+@pytest.mark.full
+def test_the_curves_are_drawn(work):
+    files = work / "scaling.json", work / "scaling.md"
+    printed = run(
+        *("scaling.py", "--trial", "--repeats", 1, "--work", work),
+        *("--json", files[0], "--page", files[1]),
+    )
+    curves = json.loads(files[0].read_text())["curves"]
+    assert set(curves) == {"volumes", "voxels", "seeds"}
+    assert [point["seeds"] for point in curves["seeds"]] == [1, 5]
+    assert all(seconds > 0 for points in curves.values() for seconds in points[-1]["wall"].values())
+    assert "**Seeds.**" in printed
+    assert "(scaling.svg)" in files[1].read_text()
+    assert files[1].with_suffix(".svg").read_text().startswith("<?xml")
+
+
+def test_a_missed_target_is_told_with_a_profile():
+    tables = runpy.run_path(str(BENCHMARKS / "harness" / "tables.py"))
+    stages = {"prepare": 0.1, "read, smooth": 1.0}
+    one = {"wall": 1.1, "peak": 1e6, "stages": stages}
+    case = {"title": "2 mm", "floor": {**one, "wall": 0.5}, "seedmap none": one}
+    many = {**one, "wall": 4.4}
+    told = tables["missed"]({"cases": {"2mm": {**case, "seedmap many": many}}})
+    assert "2 mm, 1000 seeds over one seed" in told
+    assert "seedmap, 1000 seeds: 4.4 in all, prepare 0.1; read, smooth 1" in told
+    assert "Tried: " in told
+    assert tables["missed"]({"cases": {"2mm": {**case, "seedmap many": one}}}) == ""
 
 
 @pytest.mark.full

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from seedmap._checks import LARGEST_R
 from seedmap.connectivity.correlation import (
     BLOCK,
+    SEEDS_TOGETHER,
     BlockCleaner,
     correlate,
     fisherz,
@@ -177,6 +178,30 @@ class TestRun:
         other = correlate(into, series, noise(FRAMES, 1, rng=3), reference, n_jobs)
         assert np.array_equal(one.r, other.r)
         assert np.array_equal(one.spread, other.spread)
+
+    @pytest.mark.parametrize("seeds", [SEEDS_TOGETHER, 2 * SEEDS_TOGETHER + 3])
+    def test_many_seeds_are_each_pearsons(self, seeds):
+        raw, series, reference = a_run(40)
+        seed_series = noise(FRAMES, seeds, rng=4)
+        found = correlate(own_coordinates(np.eye(FRAMES)).into, series, seed_series, reference, 2)
+        np.testing.assert_allclose(found.r, pearson(raw, seed_series), rtol=0, atol=1e-5)
+
+    @pytest.mark.parametrize("n_jobs", [1, 3])
+    def test_maps_may_take_the_place_of_the_series(self, n_jobs):
+        _, series, reference = a_run(2 * BLOCK + 5)
+        seed_series = noise(FRAMES, FRAMES + 7, rng=4)
+        into = own_coordinates(np.eye(FRAMES)).into
+        room = np.empty((FRAMES + 7, series.shape[1]), dtype=np.float32)
+        room[7:] = series
+        announced = []
+        found = correlate(
+            *(into, room[7:], seed_series, reference, n_jobs),
+            lambda part, raw: announced.append(np.array_equal(raw, series[:, part])),
+            room,
+        )
+        assert found.r is room
+        assert all(announced)
+        assert np.array_equal(room, correlate(into, series, seed_series, reference).r)
 
     def test_every_block_is_announced(self):
         _, series, reference = a_run(BLOCK + 1)

@@ -84,6 +84,17 @@ def test_series_and_reference_are_the_data(tiny_run, dtype, scaling, name, endia
     assert np.abs(found.series[0]).max() == 0  # the first kept frame is what was subtracted
 
 
+@pytest.mark.parametrize("max_memory", [None, 1.0])
+def test_room_for_more_rows_ends_with_the_series(tiny_run, max_memory):
+    run, mask = open_run(tiny_run()), np.ones(SHAPE, bool)
+    plain = extract(run, KEEP, mask=mask, sigma=SOME)
+    roomy = extract(run, KEEP, mask=mask, sigma=SOME, rows=40, max_memory=max_memory)
+    assert plain.room is None
+    assert roomy.room.shape == (40, mask.sum())
+    assert np.shares_memory(roomy.room[-1], roomy.series[-1])
+    assert np.array_equal(roomy.room[-KEEP.sum() :], plain.series)
+
+
 @pytest.mark.parametrize("scaling", [None, (0.37, 5.0)])
 @pytest.mark.parametrize("sigma", [NONE, SOME], ids=["plain", "smooth"])
 def test_uncentred_values_come_home_as_they_are(tiny_run, scaling, sigma):

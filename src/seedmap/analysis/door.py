@@ -56,11 +56,9 @@ def parse_seeds(seeds: AnySeed | Sequence[AnySeed], run: Run) -> tuple[Seed | Se
     if not chosen:
         msg = "no seed is given; name at least one, as in PCC=0,-52,18"
         raise SeedError(msg)
+    _check_kinds(chosen)
     seen: dict[str, str] = {}
     for seed in chosen:
-        if not isinstance(seed, Seed | SeriesSeed):
-            msg = f"a seed is a {type(seed).__name__}; give a Sphere, MaskSeed, Region, SeriesSeed or text"
-            raise SeedError(msg)
         label = label_of(seed.name)
         if label in seen:
             msg = (
@@ -71,6 +69,16 @@ def parse_seeds(seeds: AnySeed | Sequence[AnySeed], run: Run) -> tuple[Seed | Se
         seen[label] = seed.name
         _check_seed_fits(seed, run)
     return chosen
+
+
+def _check_kinds(chosen: Sequence[Any]) -> None:
+    """Refuse what is no seed."""
+    for kind, one in {type(seed): seed for seed in chosen}.items():  # asking each takes long
+        if not isinstance(one, Seed | SeriesSeed):
+            msg = (
+                f"a seed is a {kind.__name__}; give a Sphere, MaskSeed, Region, SeriesSeed or text"
+            )
+            raise SeedError(msg)
 
 
 def _check_seed_fits(seed: Seed | SeriesSeed, run: Run) -> None:

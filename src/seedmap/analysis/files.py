@@ -3,8 +3,9 @@
 import json
 import platform
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -97,7 +98,7 @@ class Saveable(Protocol):
         """How sure the maps are."""
 
     @property
-    def near(self) -> tuple[NDArray[np.int64], ...]:
+    def near(self) -> Sequence[NDArray[np.int64]]:
         """The samples of each seed's own neighbourhood."""
 
     @property
@@ -153,8 +154,13 @@ def sibling_mask(source: str) -> Path | None:
 
 def versions() -> dict[str, str]:
     """Return the versions of everything that shapes the numbers."""
-    found = {name: version(name) for name in LIBRARIES}
+    found = {name: _installed(name) for name in LIBRARIES}
     return {"seedmap": __version__, "python": platform.python_version(), **found}
+
+
+@cache
+def _installed(name: str) -> str:
+    return version(name)  # reads a file of the library's, which takes milliseconds
 
 
 def save_maps(maps: Saveable, folder: str | Path) -> list[Path]:
@@ -241,6 +247,7 @@ def _sidecar(maps: Saveable, facts: SeedFacts, stat: str) -> dict[str, Any]:
         "FramesKept": source.kept,
         "FramesCensored": np.flatnonzero(~source.keep).tolist(),
         **_certainty_facts(maps, facts),
+        **({"FromStore": True} if source.from_store else {}),
         "SoftwareVersions": versions(),
         "Command": source.command,
     }

@@ -1,6 +1,6 @@
 """`SeedMaps`: the result of one run, and what can be done with it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from seedmap.analysis.drawing import draw_map
 from seedmap.analysis.files import MAP_KINDS, save_clusters, save_maps
 from seedmap.analysis.provenance import Provenance
 from seedmap.clusters import Atlas, Cluster, Threshold, find_clusters, parse_threshold
-from seedmap.connectivity import fisherz, q_values
+from seedmap.connectivity import Inference, fisherz, q_values
 from seedmap.errors import OptionError
 from seedmap.figures import plot_series
 from seedmap.images import Space, map_image
@@ -48,7 +48,7 @@ class SeedMaps:
         Which samples those are.
     provenance : Provenance
         Where it all comes from.
-    near : tuple of ndarray of int
+    near : sequence of ndarray of int
         For each seed the samples of its own neighbourhood: the seed and one smoothing width
         around it. Empty for a time course.
     certainty : Certainty or None
@@ -64,7 +64,7 @@ class SeedMaps:
     sample_series: Array
     sample_indices: NDArray[np.int64]
     provenance: Provenance
-    near: tuple[NDArray[np.int64], ...]
+    near: Sequence[NDArray[np.int64]]
     certainty: Certainty | None = None
     extra: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
@@ -140,12 +140,25 @@ class SeedMaps:
             return self.extra[stat][row]
         if self.certainty is None or stat not in TESTED:
             raise OptionError(self._no_such(stat))
-        found = self.certainty.infer(self.r[row], row)
+        found = self._inference(self.certainty, row)
         if stat != "q":
             return getattr(found, stat).astype(np.float32)
         counted = np.ones(self.space.n_samples, dtype=bool)
         counted[self.near[row]] = False
         return q_values(found.p, counted).astype(np.float32)
+
+    @cached_property
+    def _latest(self) -> dict[int, Inference]:
+        """The tests of one seed: files and figures ask for several of its maps in a row."""
+        return {}
+
+    def _inference(self, certainty: Certainty, row: int) -> Inference:
+        found = self._latest.get(row)
+        if found is None:
+            found = certainty.infer(self.r[row], row)
+            self._latest.clear()
+            self._latest[row] = found
+        return found
 
     def _no_such(self, stat: str) -> str:
         """Say why there is no such map."""

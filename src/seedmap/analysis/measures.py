@@ -162,7 +162,9 @@ class Glance:
     """
 
     def __init__(self, series: NDArray[np.float32], most: int) -> None:
-        self.columns = np.unique(np.linspace(0, series.shape[1] - 1, most).astype(np.int64))
+        spread = np.linspace(0, series.shape[1] - 1, most).astype(np.int64)
+        # np.unique would do, but loads a part of NumPy that takes long to load.
+        self.columns = spread[np.diff(spread, prepend=-1) > 0]
         self.series = np.empty((series.shape[0], self.columns.size), dtype=series.dtype)
         self._keeper = PageKeeper(series)
 

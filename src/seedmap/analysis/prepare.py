@@ -49,8 +49,9 @@ FEWEST_DOF = 3.0
 # measured on two cores of a server of 2022.
 READ_RATE, PRODUCT_RATE, START = 5e8, 6e10, 0.3
 # What Python and its libraries take [bytes]; the volumes that are at work while a run is read;
-# the maps of a seed that exist together while they are written.
-LIBRARIES, WORK_VOLUMES, MAPS = 160e6, 12, 10
+# the maps that exist beside those of all seeds while one is written; what each seed holds at most
+# for a measure other than the correlation.
+LIBRARIES, WORK_VOLUMES, WRITTEN, OTHER_MEASURE = 160e6, 12, 10, 8
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,9 @@ class Prepared:
         run, kept = self.run, len(self.matrices.L)
         samples = run.space.n_samples if self.mask is None else int(np.count_nonzero(self.mask))
         volume = float(run.space.n_samples) * max(4, run.dtype.itemsize)
-        maps = 4.0 * samples * len(self.seeds) * MAPS
+        each = 1 if self.choice.measure == "correlation" else OTHER_MEASURE
+        each += self.choice.estimates is not None
+        maps = 4.0 * samples * (len(self.seeds) * each + WRITTEN)
         return Preflight(
             source=run.source,
             frames=run.frames,
@@ -186,7 +189,7 @@ class Prepared:
     def _seconds(self, kept: int, samples: int) -> float:
         """Estimate the time from the bytes to be inflated and the products to be taken."""
         stored = float(self.run.frames) * self.run.space.mask.size * self.run.dtype.itemsize
-        products = 2.0 * kept * samples * (len(self.coordinates.into) + len(self.seeds))
+        products = 2.0 * samples * len(self.coordinates.into) * (kept + len(self.seeds))
         products *= 1 if self.choice.estimates is None else 2
         return START + stored / READ_RATE + products / (PRODUCT_RATE * self.jobs)
 
@@ -242,9 +245,18 @@ def prepare(  # noqa: PLR0913  the options of `seed_maps`
     )
 
 
-def read(prepared: Prepared, progress: Callable[[int, int], None] | None = None) -> Extracted:
-    """Read the run once: the smoothed samples and the seeds' series, uncleaned."""
-    run, keep = prepared.run, prepared.keep
+def read(
+    prepared: Prepared,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    for_one_use: bool = False,
+) -> Extracted:
+    """Read the run once: the smoothed samples and the seeds' series, uncleaned.
+
+    If that is for one use, maps of more seeds than frames take the place of the series: memory
+    that is held already need not be had again.
+    """
+    run, keep, seeds = prepared.run, prepared.keep, len(prepared.seeds)
     extracted = extract(
         run,
         keep,
@@ -254,6 +266,7 @@ def read(prepared: Prepared, progress: Callable[[int, int], None] | None = None)
         n_jobs=prepared.jobs,
         on_frame=_counter(progress, int(keep.sum())),
         max_memory=prepared.max_memory,
+        rows=seeds if for_one_use and seeds > np.count_nonzero(keep) else 0,
     )
     _check_alive(run, extracted)
     return extracted

@@ -81,6 +81,8 @@ class Provenance:
         Condition number of the seeds' correlations, likewise.
     others : tuple of str
         Further files of the run: its right hemisphere.
+    from_store : bool
+        Whether a stored run was read in place of its images.
     """
 
     source: str
@@ -104,6 +106,7 @@ class Provenance:
     vif: tuple[float, ...] = ()
     condition: float | None = None
     others: tuple[str, ...] = ()
+    from_store: bool = False
 
     @property
     def kept(self) -> int:

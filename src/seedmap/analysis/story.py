@@ -1,7 +1,7 @@
 """The story of one run, top to bottom: open, smooth, clean, correlate."""
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +32,7 @@ from seedmap.analysis.measures import (
     measured,
     with_others,
 )
+from seedmap.analysis.near import Neighbourhoods
 from seedmap.analysis.prepare import Choice, Preflight, Prepared, prepare, read
 from seedmap.analysis.provenance import Provenance, SeedFacts
 from seedmap.connectivity import correlate
@@ -39,7 +40,7 @@ from seedmap.connectivity.correlation import OnBlock
 from seedmap.errors import SeedError, SeedmapWarning, TooFewFrames
 from seedmap.images import Space
 from seedmap.seeds import Seed, SeriesSeed
-from seedmap.spatial import Extracted, SeedWeights, neighbourhood
+from seedmap.spatial import Extracted, SeedWeights
 from seedmap.temporal import Cleaning
 
 __all__ = ["maps_of", "seed_maps"]
@@ -159,11 +160,11 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
         )
         if on_ready is not None:
             on_ready(prepared.preflight())
-        return maps_of(prepared, read(prepared, progress))
+        return maps_of(prepared, read(prepared, progress, for_one_use=True))
 
 
 def maps_of(prepared: Prepared, extracted: Extracted) -> SeedMaps:
-    """Clean, correlate and test what was read."""
+    """Clean, correlate and test what was read; what was read for one use is used up."""
     seeds, grid = prepared.seeds, extracted.grid
     facts = seed_facts(seeds, prepared.weights, grid)
     warn_of_low_coverage(facts)
@@ -182,7 +183,7 @@ def maps_of(prepared: Prepared, extracted: Extracted) -> SeedMaps:
         sample_series=_zscored(prepared.matrices.on_kept @ few),
         sample_indices=samples,
         provenance=_provenance(prepared, facts, extracted, constant, found),
-        near=tuple(_near(seeds, prepared.weights, grid, prepared.smoothing_fwhm)),
+        near=_near(seeds, prepared.weights, grid, prepared.smoothing_fwhm),
         certainty=certainty,
         extra=found.extra,
     )
@@ -200,7 +201,8 @@ def _found(
     most = frames_of_lag(choice.max_lag, t_r) if choice.measure == "lagged" else 0
     gathering = listen(choice.measure, matrices, raw, extracted.reference, most)
     gathered, on_measure = gathering or (None, None)
-    dof = np.empty((len(prepared.seeds), extracted.grid.n_samples), dtype=np.float32)
+    tested = len(prepared.seeds) if choice.estimates else 0
+    dof = np.empty((tested, extracted.grid.n_samples), dtype=np.float32)
     estimating = _estimating(prepared, extracted, raw, dof)
     found = correlate(
         prepared.coordinates.into,
@@ -213,9 +215,10 @@ def _found(
             *(on_dof for _, on_dof in estimating),
             glance,
         ),
+        extracted.room,
     )
     found.r[:, extracted.unusable] = np.nan
-    _check_left(prepared, found.r)
+    _check_left(prepared, found.r, found.constant | extracted.unusable)
     result = measured(choice.measure, found, gram, gathered, len(matrices.L))
     if "lag" in result.extra and t_r is not None:
         result.extra["lag"] *= t_r  # from frames to seconds
@@ -225,10 +228,11 @@ def _found(
     return result, certainty, found.constant
 
 
-def _check_left(prepared: Prepared, r: Array) -> None:
+def _check_left(prepared: Prepared, r: Array, constant: NDArray[np.bool_]) -> None:
     """Refuse maps without one finite value: cleaning left nothing of the seed or of the brain."""
+    likely = np.argmin(constant)  # looking at one sample first spares a walk through all maps
     for seed, values in zip(prepared.seeds, r, strict=True):
-        if not np.isfinite(values).any():
+        if not (np.isfinite(values[likely]) or np.isfinite(values).any()):
             kept, rank = int(prepared.matrices.keep.sum()), prepared.matrices.confound_rank
             msg = (
                 f"{prepared.run.source}: cleaning leaves nothing to correlate with seed {seed.name!r} "
@@ -280,16 +284,13 @@ def _near(
     weights: Sequence[SeedWeights],
     grid: Space,
     smoothing_fwhm: float | Sequence[float | None] | None,
-) -> Iterator[NDArray[np.int64]]:
+) -> Neighbourhoods:
     """List each seed's own neighbourhood: its voxels and one smoothing width around them."""
     widths = smoothing_fwhm if isinstance(smoothing_fwhm, Sequence) else [smoothing_fwhm]
     reach = max((width or 0.0 for width in widths), default=0.0)
-    rest = iter(weights)
-    for seed in seeds:
-        if isinstance(seed, SeriesSeed):
-            yield np.empty(0, dtype=np.int64)
-        else:
-            yield neighbourhood(grid, next(rest).voxels, float(reach))
+    rest, nowhere = iter(weights), np.empty(0, dtype=np.int64)
+    voxels = [nowhere if isinstance(seed, SeriesSeed) else next(rest).voxels for seed in seeds]
+    return Neighbourhoods(grid, voxels, float(reach))
 
 
 def _raw_seed_series(seeds: Sequence[Seed | SeriesSeed], extracted: Extracted, keep: Keep) -> Array:

@@ -19,8 +19,9 @@ __all__ = ["BlockCleaner", "Correlations", "correlate", "fisherz", "in_blocks", 
 
 # Samples cleaned at once: a block of cleaned series stays in the processor's cache.
 BLOCK = 8192
-# Seeds correlated with a block at once: their part of the maps (2 MB) stays there, too.
-SEEDS_TOGETHER = 64
+# Seeds correlated with a block at once: more make the product faster, and their part of the maps
+# (8 MB) is still near when it is held within -1 and 1.
+SEEDS_TOGETHER = 256
 # A series of which the cleaning leaves less than this share is constant but for rounding of
 # float32 (6e-8, times the square root of some hundred frames).
 NOTHING_LEFT = 1e-6
@@ -117,13 +118,14 @@ class Correlations:
     spread: NDArray[np.float32]
 
 
-def correlate(
+def correlate(  # noqa: PLR0913  a run and what is wanted of it
     into: Array,
     series: NDArray[np.float32],
     seed_series: Array,
     reference: Array,
     n_jobs: int = 1,
     on_block: OnBlock | None = None,
+    out: NDArray[np.float32] | None = None,
 ) -> Correlations:
     """Clean a run block by block and correlate it with its seeds.
 
@@ -143,6 +145,9 @@ def correlate(
     on_block
         Called with each block's place and uncleaned series (kept, block) while it is in the
         processor's cache, from any thread.
+    out
+        Where the maps are put, float32, shape (seeds, samples); None makes an array. It may lie
+        over ``series``, column over column: a block has been used when its maps take its place.
 
     Returns
     -------
@@ -151,7 +156,7 @@ def correlate(
     samples = series.shape[1]
     seeds = _unit(into @ seed_series, seed_series).astype(np.float32)
     cleaner = BlockCleaner(into, reference)
-    r = np.empty((seed_series.shape[1], samples), dtype=np.float32)
+    r = np.empty((seed_series.shape[1], samples), dtype=np.float32) if out is None else out
     spread = np.empty(samples, dtype=np.float32)
 
     def one_block(part: slice) -> None:
@@ -161,12 +166,12 @@ def correlate(
         size[size <= NOTHING_LEFT * np.sqrt(np.einsum("ij,ij->j", raw, raw))] = np.nan
         spread[part] = size
         cleaned /= size
+        if on_block is not None:
+            on_block(part, raw)
         for first in range(0, len(r), SEEDS_TOGETHER):
             some = r[first : first + SEEDS_TOGETHER, part]
             np.matmul(seeds[:, first : first + SEEDS_TOGETHER].T, cleaned, out=some)
             np.clip(some, -1.0, 1.0, out=some)
-        if on_block is not None:
-            on_block(part, raw)
 
     in_blocks(one_block, samples, n_jobs)
     return Correlations(r, np.isnan(spread), spread)

@@ -79,9 +79,7 @@ class Sphere:
         """
         if isinstance(space, PartedSpace):
             return sphere_on_parts(self, space)
-        voxels = sphere_voxels(
-            Grid.whole(space.affine, space.shape), np.array(self.center), self.radius
-        )
+        voxels = sphere_voxels(_whole(space), np.array(self.center), self.radius)
         if not len(voxels):
             corners = space.to_mm(np.array([np.zeros(3), np.array(space.shape) - 1]))
             low, high = corners.min(axis=0), corners.max(axis=0)
@@ -225,6 +223,13 @@ def _file_of(image: Any) -> str:
     if isinstance(image, str | Path):
         return str(image)
     return str(image.get_filename() or "") if hasattr(image, "get_filename") else ""
+
+
+def _whole(space: Grid) -> Grid:
+    """Return the grid of a space with every voxel a sample; itself where that is so already."""
+    if space.n_samples == space.mask.size:
+        return space
+    return Grid.whole(space.affine, space.shape)
 
 
 def _volume(image: Any, name: str) -> tuple[NDArray[Any], Grid]:

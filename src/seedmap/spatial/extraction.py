@@ -62,6 +62,8 @@ class Extracted:
         Samples that are NaN or infinite in some kept frame, before smoothing.
     seed_gaps : ndarray of int, shape (seeds,)
         How many values of each seed, over voxels and frames, are not finite.
+    room : ndarray, shape (rows, samples), or None
+        What ``series`` are the last rows of, where more rows than frames were asked for.
     """
 
     grid: Space
@@ -70,6 +72,7 @@ class Extracted:
     seed_series: Array
     unusable: NDArray[np.bool_]
     seed_gaps: NDArray[np.int64]
+    room: Array | None = None
 
 
 def extract(  # noqa: PLR0913  one argument a decision
@@ -84,6 +87,7 @@ def extract(  # noqa: PLR0913  one argument a decision
     dtype: DTypeLike = np.float32,
     centred: bool = True,
     max_memory: float | None = None,
+    rows: int = 0,
 ) -> Extracted:
     """Walk through a run once and bring home its samples and its seeds' series.
 
@@ -113,6 +117,9 @@ def extract(  # noqa: PLR0913  one argument a decision
     max_memory
         Most memory [bytes] that the process should take; the series go to a temporary file where
         they would pass it.
+    rows
+        Make room for at least so many rows, of which the series are the last, so that maps can
+        take the place of the series when these are no longer needed.
 
     Returns
     -------
@@ -125,7 +132,7 @@ def extract(  # noqa: PLR0913  one argument a decision
     """
     quiet = on_frame or (lambda: None)
     walk = _Walk(
-        run, keep, sigma, tuple(seeds), n_jobs, quiet, np.dtype(dtype), centred, max_memory
+        run, keep, sigma, tuple(seeds), n_jobs, quiet, np.dtype(dtype), centred, max_memory, rows
     )
     if mask is not None:
         return walk.with_mask(mask)
@@ -192,6 +199,7 @@ class _Walk:
     dtype: np.dtype[Any]
     centred: bool
     max_memory: float | None = None
+    rows: int = 0
 
     def with_mask(self, mask: NDArray[np.bool_]) -> Extracted:
         """Gather the voxels of a known mask."""
@@ -233,13 +241,15 @@ class _Walk:
         kept, samples, seeds = int(self.keep.sum()), int(mask.sum()), len(self.seeds)
         space = self.run.space.within(mask)
         stored = flat(first.values)
+        held = room((max(kept, self.rows), samples), self.dtype, self.max_memory)
         return Table(
             grid=space,
             sigma=self.sigma,
             scale=(self.run.slope, self.run.inter),
             row_of=np.cumsum(self.keep) - 1,
             first=finite_only(stored.copy())[0] if self.centred else np.zeros_like(stored),
-            series=room((kept, samples), self.dtype, self.max_memory),
+            series=held[len(held) - kept :],
+            room=held if len(held) > kept else None,
             seed_series=np.empty((kept, seeds)),
             unusable=np.zeros(samples, dtype=bool),
             seed_gaps=np.zeros(seeds, dtype=np.int64),
@@ -282,6 +292,7 @@ def _brought_home(table: Table, n_jobs: int) -> Extracted:
         seed_series=table.seed_series,
         unusable=table.unusable,
         seed_gaps=table.seed_gaps,
+        room=table.room,
     )
 
 

@@ -73,6 +73,7 @@ class Table:
     seed_series: Array
     unusable: NDArray[np.bool_]
     seed_gaps: NDArray[np.int64]
+    room: Array | None = None  # what the series are the last rows of
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -187,7 +188,11 @@ class Plain:
     """Gathers the mask's voxels as they are, less the first volume."""
 
     def __init__(self, table: Table) -> None:
-        self._positions = file_order(np.flatnonzero(table.grid.mask), table.grid.shape)
+        mask = table.grid.mask
+        in_order = mask.ndim == 1 and mask.all()  # nothing to pick: a dense CIFTI without its wall
+        self._positions = (
+            slice(None) if in_order else file_order(np.flatnonzero(mask), table.grid.shape)
+        )
         self._first = table.first[self._positions]
         self._precision = working_type(self._first.dtype, table.series.dtype)
 

@@ -1,5 +1,7 @@
 """Which voxels a sphere holds, by nilearn's rule."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,23 +33,30 @@ def sphere_voxels(grid: Grid, center: Array, radius: float | None) -> NDArray[np
         Voxel indices in C order; empty where the sphere lies outside the grid.
     """
     center = np.asarray(center, dtype=np.float64)
-    near = _candidates(grid, center, radius or 0.0)
+    inverse = np.linalg.inv(grid.affine)
+    middle = center @ inverse[:3, :3].T + inverse[:3, 3]
+    # Every voxel that shares the centre's whole millimetres is less than two away along each axis
+    # (a cell is up to two millimetres wide about zero); one voxel more holds the nearest.
+    reach = np.abs(inverse[:3, :3]).sum(axis=1) * max(radius or 0.0, 2.0)
+    near = _candidates(grid, np.floor(middle - reach) - 1, np.ceil(middle + reach) + 2)
     coordinates = grid.to_mm(near)
-    inside = ((coordinates - center) ** 2).sum(axis=1) <= (radius or 0.0) ** 2
-    inside |= (near == np.round(grid.to_voxels(center))).all(axis=1)
-    same_millimetre = (coordinates.astype(np.int64) == center.astype(np.int64)).all(axis=1)
+    x, y, z = (coordinates - center).T
+    inside = x * x + y * y + z * z <= (radius or 0.0) ** 2
+    inside |= _same(near, np.round(middle))
+    same_millimetre = _same(coordinates.astype(np.int64), center.astype(np.int64))
     inside[np.flatnonzero(same_millimetre)[:1]] = True
     return near[inside]
 
 
-def _candidates(grid: Grid, center: Array, radius: float) -> NDArray[np.int64]:
-    """List the samples in a box around the sphere, in C order, so that few distances are taken."""
-    # Two millimetres more than the radius reach every voxel that shares the centre's whole
-    # millimetres (a cell is up to two millimetres wide about zero); one voxel more, the nearest.
-    inverse = np.linalg.inv(grid.affine)
-    middle = inverse[:3, :3] @ center + inverse[:3, 3]
-    reach = np.abs(inverse[:3, :3]).sum(axis=1) * (radius + 2.0)
-    low = np.clip(np.floor(middle - reach) - 1, 0, grid.shape).astype(int)
-    high = np.clip(np.ceil(middle + reach) + 2, 0, grid.shape).astype(int)
-    part = tuple(slice(first, last) for first, last in zip(low, high, strict=True))
-    return np.argwhere(grid.mask[part]) + low
+def _same(rows: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.bool_]:
+    """Say which of the rows (n, 3) are the wanted one."""
+    (x, y, z), (a, b, c) = rows.T, wanted
+    return (x == a) & (y == b) & (z == c)
+
+
+def _candidates(grid: Grid, low: Array, high: Array) -> NDArray[np.int64]:
+    """List the samples in a box, in C order, so that few distances are taken."""
+    first = np.clip(low, 0, grid.shape).astype(int)
+    last = np.clip(high, 0, grid.shape).astype(int)
+    part = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
+    return np.argwhere(grid.mask[part]) + first

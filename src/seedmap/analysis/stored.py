@@ -1,0 +1,172 @@
+"""Maps of new seeds from a stored run, without its images."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seedmap._checks import Array
+from seedmap.analysis.certainty import Certainty, warn_of_few_dof
+from seedmap.analysis.door import AnySeed, seed_facts
+from seedmap.analysis.files import label_of
+from seedmap.analysis.maps import SeedMaps
+from seedmap.analysis.provenance import Provenance, SeedFacts
+from seedmap.errors import OptionError, SeedError, SeedmapWarning
+from seedmap.seeds import Seed, SeriesSeed, parse_seed
+from seedmap.spatial import neighbourhood
+from seedmap.store import StoredMaps, StoredRun, open_stored
+from seedmap.temporal import Cleaning
+
+__all__ = ["origin_facts", "stored_maps"]
+
+# A seed of which less than this can be heard may give other numbers than the images.
+WHOLE_SEED = 0.999
+# What a stored run tells of where it comes from, beside its frames, timing and cleaning.
+ORIGIN = (
+    "t_r_source",
+    "smoothing_fwhm",
+    "confounds",
+    "confounds_source",
+    "confound_rank",
+    "rank",
+    "mask_source",
+    "constant",
+    "unusable",
+    "codes",
+    "others",
+)
+
+
+def stored_maps(
+    store: StoredRun | Path | str,
+    seeds: AnySeed | Sequence[AnySeed],
+    *,
+    uncertainty: str | None = "operator",
+) -> SeedMaps:
+    """Correlate seeds with every sample of a stored run.
+
+    The numbers are those of `seed_maps` on the run's images, r to 1e-5 and z to 1e-3, in a small
+    part of the time. ``seedmap bids --store`` stores runs.
+
+    Parameters
+    ----------
+    store
+        The stored run: its folder ``..._bold.zarr``, or what `seedmap.store.open_stored` opened.
+    seeds
+        One seed or several, as for `seed_maps`; but no time courses.
+    uncertainty
+        ``"operator"``, the method that a stored run knows; None gives r and fisherz only.
+
+    Returns
+    -------
+    SeedMaps
+        The cleaning is that of the stored run, the measure correlation.
+
+    Raises
+    ------
+    SeedmapError
+        If the stored run cannot be used, or no voxel of a seed is in it.
+    """
+    if uncertainty not in ("operator", None):
+        msg = f"uncertainty={uncertainty!r}: a stored run knows 'operator' or None"
+        raise OptionError(msg)
+    stored = store if isinstance(store, StoredRun) else open_stored(store)
+    chosen = _parsed(seeds)
+    weights = [seed.weights(stored.space) for seed in chosen]
+    facts = seed_facts(chosen, weights, stored.space)
+    found = stored.maps(weights)
+    heard = tuple(
+        replace(one, coverage=float(share))
+        for one, share in zip(facts, found.coverage, strict=True)
+    )
+    _warn_of_unheard(heard)
+    shown = np.array(stored.facts["samples_shown"], dtype=np.int64)
+    provenance = _provenance(stored, heard)
+    widths = provenance.smoothing_fwhm
+    reach = max(width or 0.0 for width in (widths if isinstance(widths, tuple) else (widths,)))
+    certainty = _certainty(stored, found) if uncertainty else None
+    maps = SeedMaps(
+        seeds=tuple(seed.name for seed in chosen),
+        space=stored.space,
+        r=found.r,
+        seed_series=_zscored(found.seed_series),
+        sample_series=_zscored(stored.series(shown)),
+        sample_indices=shown,
+        provenance=provenance,
+        near=tuple(neighbourhood(stored.space, one.voxels, reach) for one in weights),
+        certainty=certainty,
+    )
+    if certainty is not None:
+        warn_of_few_dof(certainty, maps.seeds)
+    return maps
+
+
+def origin_facts(maps: SeedMaps) -> dict[str, Any]:
+    """Return what a stored run must be told of the run that it comes from, as JSON."""
+    source, known = maps.provenance, maps.certainty
+    told: dict[str, Any] = {name: getattr(source, name) for name in ORIGIN}
+    return {
+        **told,
+        "cleaning": asdict(source.cleaning),
+        "noise_autocorrelation": [] if known is None else list(known.noise_autocorrelation),
+        "samples_shown": maps.sample_indices.tolist(),
+    }
+
+
+def _parsed(seeds: AnySeed | Sequence[AnySeed]) -> tuple[Seed, ...]:
+    """Return seeds as objects, with names that differ also as file names."""
+    given = [seeds] if isinstance(seeds, Seed | SeriesSeed | str) else list(seeds)
+    chosen: list[Seed] = []
+    for seed in given:
+        parsed = parse_seed(seed) if isinstance(seed, str) else seed
+        if isinstance(parsed, SeriesSeed):
+            msg = f"seed {parsed.name!r}: a stored run hears places only; give time courses with the images"
+            raise SeedError(msg)
+        if label_of(parsed.name) in {label_of(one.name) for one in chosen}:
+            msg = f"two seeds are called {label_of(parsed.name)!r} in file names; give them other names"
+            raise SeedError(msg)
+        chosen.append(parsed)
+    if not chosen:
+        msg = "no seed is given; name at least one, as in PCC=0,-52,18"
+        raise SeedError(msg)
+    return tuple(chosen)
+
+
+def _warn_of_unheard(facts: Sequence[SeedFacts]) -> None:
+    for seed in facts:
+        if seed.coverage < WHOLE_SEED:
+            msg = (
+                f"seed {seed.name!r}: {1 - seed.coverage:.0%} of it lies outside the mask, of which the "
+                "store knows nothing; the rest is heard"
+            )
+            warnings.warn(msg, SeedmapWarning, stacklevel=3)
+
+
+def _certainty(stored: StoredRun, found: StoredMaps) -> Certainty:
+    told = tuple(stored.facts["noise_autocorrelation"])
+    return Certainty("operator", found.dof, found.rank, stored.white_dof, told)
+
+
+def _zscored(series: Array) -> Array:
+    """Scale columns of mean 0 to a standard deviation of 1 (n - 1); 0 for those that are constant."""
+    spread = series.std(axis=0, ddof=1)
+    return series / np.where(spread > 0, spread, 1.0)
+
+
+def _provenance(stored: StoredRun, seeds: tuple[SeedFacts, ...]) -> Provenance:
+    facts: Mapping[str, Any] = stored.facts
+    told: dict[str, Any] = {
+        name: tuple(value) if isinstance(value := facts[name], list) else value for name in ORIGIN
+    }
+    return Provenance(
+        source=facts["file"],
+        t_r=stored.t_r,
+        keep=stored.keep,
+        from_store=True,
+        cleaning=Cleaning(**facts["cleaning"]),
+        seeds=seeds,
+        **told,
+    )
