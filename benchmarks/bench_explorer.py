@@ -3,6 +3,10 @@
 Rows of noise stand for a cleaned run: for a map only their number and length matter. The browser
 is headless Chromium without a graphics card, on the same processors as the server.
 
+A click begins with the time stamp of its pointerdown event and ends when the frame that shows its
+map has been handed to the compositor. The floor is the product of the same rows with a seed, in as
+many threads, with no browser beside it: the memory's speed, which no server can beat.
+
     python benchmarks/bench_explorer.py [--clicks 40]
 """
 
@@ -11,10 +15,12 @@ import shutil
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from seedmap import Cleaning
 from seedmap.datasets.anatomy import affine_of, load_anatomy
@@ -30,17 +36,32 @@ from seedmap.temporal import cleaning_matrices
 # Frames, samples, voxel size [mm], and the medians that are promised [ms]: server, pixels.
 CASES = ((168, 32_000, 4.0, 5, 50), (300, 235_000, 2.0, 15, 60), (1200, 235_000, 2.0, 60, 120))
 
+# Parts of a click [ms since it]: asked, answered, drawn, on the screen.
+PARTS = ("ask", "answer", "draw", "frame")
+WARM_UP = 8  # clicks that do not count: the browser compiles what is called often
+PAUSE = 0.5  # s between clicks, in which the readings beside the map are brought
+
 WATCH = """() => {
-    const app = window.seedmap, draw = app.draw.bind(app);
-    window.times = [];
-    addEventListener("pointerdown", (event) => (window.pressed = event.timeStamp), true);
+    const app = window.seedmap, draw = app.draw.bind(app), send = window.fetch;
+    let click = null;
+    addEventListener("pointerdown", (event) => {
+        click = { start: event.timeStamp };
+        window.seen = new Promise((done) => (click.done = done));
+    }, true);
+    window.fetch = (address, options) => {
+        if (click && address.startsWith("api/map")) click.asked ??= performance.now();
+        return send(address, options);
+    };
     app.maps.draw = (values, facts, query) => {
+        const one = click;
+        if (one && !facts.preview) [one.answered, click] = [performance.now(), null];
         draw(values, facts, query);
-        if (facts.preview || window.pressed === null) return;
-        const { map } = app.maps.last, started = window.pressed;
-        window.pressed = null;
-        requestAnimationFrame(() => setTimeout(() =>
-            window.times.push([map, performance.now() - started, app.lastDraw])));
+        if (!one || facts.preview) return;
+        one.drawn = performance.now();
+        requestAnimationFrame(() => setTimeout(() => {
+            const times = [one.asked, one.answered, one.drawn, performance.now()];
+            one.done([app.maps.last.map, ...times.map((time) => time - one.start)]);
+        }));
     };
 }"""
 
@@ -72,26 +93,43 @@ def noise_run(frames, samples, voxel_size):
     return session, samples
 
 
+def floor(live, repeats=15):
+    """Return the median time of the bare product [ms]."""
+    rows, threads = live.targets, live.n_jobs
+    ends = np.linspace(0, len(rows), threads + 1).astype(int)
+    seeds = np.random.default_rng(3).standard_normal((repeats, rows.shape[1]), dtype=np.float32)
+    r, times = np.empty(len(rows), dtype=np.float32), []
+    with ThreadPoolExecutor(threads) as pool, threadpool_limits(1, user_api="blas"):
+        for seed in seeds:
+            # As before a click: other programs have used the caches meanwhile.
+            time.sleep(PAUSE / 5)
+            started = time.perf_counter()
+            parts = [slice(*ends[n : n + 2]) for n in range(threads)]
+            list(pool.map(lambda part, seed=seed: np.dot(rows[part], seed, out=r[part]), parts))
+            times.append(1e3 * (time.perf_counter() - started))
+    return float(np.median(times))
+
+
 def measure(session, playwright, clicks):
-    """Click on places of the brain; return server, pixels and drawing times [ms]."""
+    """Click on places of the brain; return the server's time and those of `PARTS` [ms]."""
     path = shutil.which("chromium")
     with Explorer(session, ServerOptions()).start() as explorer:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(explorer.url)
         wait(page, "window.seedmap && seedmap.ready && seedmap.maps.idle")
+        wait(page, "seedmap.underlay.key !== 'nothing yet'")
         page.evaluate(WATCH)
-        random = np.random.default_rng(2)
-        for number in range(clicks + 5):
+        random, times = np.random.default_rng(2), []
+        box = page.locator(".pane[data-axis='2'] canvas").bounding_box()
+        for _ in range(clicks + WARM_UP):
             x, y = random.uniform((-45, -75), (45, 40))
-            box = page.locator(".pane[data-axis='2'] canvas").bounding_box()
             at = page.evaluate(f"seedmap.panes[2].toPixel([{x}, {y}, seedmap.state.at[2]])")
+            time.sleep(PAUSE)
             page.mouse.click(box["x"] + at[0], box["y"] + at[1])
-            wait(page, f"window.times.length > {number}")
-            time.sleep(0.25)
-        times = np.array(page.evaluate("window.times"))[5:]
+            times.append(page.evaluate("window.seen"))  # a promise: asking again and again costs
         browser.close()
-    return times
+    return np.array(times)[WARM_UP:]
 
 
 def wait(page, truth):
@@ -100,7 +138,7 @@ def wait(page, truth):
     while not page.evaluate(f"Boolean({truth})"):
         if time.monotonic() > late:
             sys.exit(f"the page never came to: {truth}")
-        time.sleep(0.005)
+        time.sleep(0.05)
 
 
 def main():
@@ -110,16 +148,24 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clicks", type=int, default=40)
     clicks = parser.parse_args().clicks
-    print("rows x samples       server ms        click to pixels ms   drawing ms  promised")
-    print("                     median    p95    median    p95        median      server pixels")
+    print("                     floor   server ms            click to pixels ms   promised")
+    print("   rows x samples       ms   median    p95  -floor   median    p95   server pixels")
     with sync_playwright() as playwright:
         for frames, samples, voxel_size, server, pixels in CASES:
             session, found = noise_run(frames, samples, voxel_size)
+            least = floor(session.cleaned.live)
             times = measure(session, playwright, clicks)
             half, most = np.median(times, axis=0), np.percentile(times, 95, axis=0)
             print(
-                f"{frames:5d} x {found:7,d}     {half[0]:6.1f} {most[0]:6.1f}    {half[1]:6.1f} "
-                f"{most[1]:6.1f}      {half[2]:6.1f}      {server:6d} {pixels:6d}",
+                f"{frames:7d} x {found:7,d} {least:8.1f} {half[0]:8.1f} {most[0]:6.1f} "
+                f"{half[0] - least:7.1f} {half[-1]:8.1f} {most[-1]:6.1f}   {server:6d} {pixels:6d}"
+            )
+            told = zip(
+                PARTS, np.median(np.diff(times[:, 1:], axis=1, prepend=0), axis=0), strict=True
+            )
+            print(
+                "            of a click:",
+                ", ".join(f"{name} {ms:.1f}" for name, ms in told),
                 flush=True,
             )
             del session

@@ -94,7 +94,8 @@ class Window:
             time.sleep(0.01)
 
     def at_rest(self):
-        self.until("seedmap.maps.idle && !seedmap.moved && !seedmap.wanted && seedmap.r")
+        busy = ("moved", "wanted", "noting", "showing")
+        self.until("seedmap.maps.idle && seedmap.r" + "".join(f" && !seedmap.{b}" for b in busy))
 
     def read(self, expression):
         return self.page.evaluate(f"(() => {expression})()")

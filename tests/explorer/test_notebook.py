@@ -93,5 +93,5 @@ def test_the_page_works_in_a_frame(chromium, notebook, name, remote):
 
 
 def test_another_site_cannot_frame_the_page(chromium, explorer, notebook):
-    policy = explorer._app._headers["Content-Security-Policy"]
+    policy = dict(explorer._app._headers)[b"content-security-policy"].decode()
     assert "frame-ancestors 'none'" in policy

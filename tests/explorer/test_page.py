@@ -120,6 +120,33 @@ def test_a_drag_ends_on_the_right_map_and_drops_stale_answers(look, truth):
     assert asked == drawn + dropped
 
 
+def test_a_drag_through_a_large_run_is_coarse_until_the_hand_rests(look, truth):
+    window = look()
+    window.type_seed(PCC)
+    window.read(
+        """{
+        seedmap.run.preview = true;
+        window.shown = [];
+        const draw = seedmap.maps.draw;
+        seedmap.maps.draw = (values, facts, query) => {
+            shown.push(facts.preview);
+            draw(values, facts, query);
+        };
+    }"""
+    )
+    window.page.mouse.move(*window.point((-30, -60, 18)))
+    window.page.mouse.down()
+    window.until("shown.length === 1")  # a click is a whole map at once
+    for x in range(-29, 11):
+        window.page.mouse.move(*window.point((x, -60, 18)))
+    window.until("shown.length > 1")
+    window.page.mouse.up()
+    window.at_rest()
+    shown = window.read("shown")
+    assert (shown[0], shown[1], shown[-1]) == (False, True, False)
+    same_map(window, truth((10, -60, 18)))
+
+
 def test_the_threshold_hides_and_the_fade_shows(look):
     window = look()
     window.type_seed(PCC)
@@ -319,6 +346,23 @@ def test_switches_clean_anew_and_back(look, truth, explorer):
     same_map(window, truth(PCC))
 
 
+def test_a_wish_outlives_news_of_an_earlier_cleaning(look):
+    window = look()
+    script = """(async () => {
+        const { seedmap } = window, before = { ...seedmap.run.recipe };
+        seedmap.state.recipe = { ...before, smoothing: 9 };
+        const switching = seedmap.switchRecipe(seedmap.state.recipe);
+        await seedmap.renew();
+        const meanwhile = seedmap.state.recipe.smoothing;
+        await switching;
+        const after = seedmap.run.recipe.smoothing;
+        await seedmap.switchRecipe(before);
+        return [meanwhile, after];
+    })()"""
+    assert window.page.evaluate(script) == [9, 9]
+    window.at_rest()
+
+
 def test_z_is_that_of_run(look, phantom, options):
     window = look()
     window.type_seed(PCC)
@@ -343,6 +387,41 @@ def test_the_picture_is_downloaded(look):
     path = download.value.path()
     assert path.read_bytes().startswith(b"\x89PNG")
     assert download.value.suggested_filename.endswith("_slices.png")
+
+
+def test_seeds_of_before_are_in_the_history(look, explorer, monkeypatch):
+    before = (Sphere("first", PCC, 6.0), Sphere("second", MOTOR, None))
+    monkeypatch.setattr(explorer.session, "before", before)
+    window = look("#seed=1,55,-3&name=mine")
+    entries = "Array.from(document.querySelectorAll('#history option'), (o) => o.textContent)"
+    assert window.read(entries) == ["mine 1,55,-3", "first 0,-52,18", "second -40,-24,56"]
+    for place, radius in ((PCC, 6), (MOTOR, 0)):
+        window.page.click("#undo")
+        window.at_rest()
+        assert window.seed() == list(place)
+        assert window.read("seedmap.state.radius") == radius
+
+
+def test_readings_make_way_for_a_newer_map(look):
+    window = look()
+    window.type_seed(PCC)
+    ask = "fetch('api/about?' + new URLSearchParams({...seedmap.seedQuery(), ax: 0, ay: 0, az: 0,"
+    ask += " ...seedmap.maps.turn, n: %s})).then((answer) => answer.status)"
+    assert window.page.evaluate(ask % "seedmap.maps.number") == 200
+    assert window.page.evaluate(ask % "seedmap.maps.number - 1") == 204
+
+
+def test_a_trembling_hand_is_no_drag(look):
+    window = look()
+    window.type_seed(PCC)
+    x, y = window.point((20, 20, 18))
+    window.page.mouse.move(x, y)
+    window.page.mouse.down()
+    seed = window.seed()
+    window.page.mouse.move(x + 2, y - 2)
+    window.page.mouse.up()
+    window.at_rest()
+    assert window.seed() == seed != list(PCC)
 
 
 def test_two_windows_at_once(look, truth):

@@ -1,8 +1,10 @@
 """From a call to a page: notebooks, the command line, results of before, and the end."""
 
 import json
+import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +17,10 @@ import pytest
 from cyclopts import App
 
 from seedmap import Sphere, seed_maps
+from seedmap.analysis.prepare import prepare, read
+from seedmap.analysis.stored import origin_facts
+from seedmap.analysis.story import maps_of
+from seedmap.cli import main
 from seedmap.errors import ImageError, MissingFile, OptionError, OutputError
 from seedmap.explorer import (
     Command,
@@ -34,6 +40,8 @@ from seedmap.explorer.anatomy import (
     template_underlay,
 )
 from seedmap.images import open_run
+from seedmap.spatial import extract
+from seedmap.store import write_stored
 
 PCC = Sphere("PCC", (0, -52, 18), 8.0)
 
@@ -85,34 +93,114 @@ def test_results_that_cannot_be_recalled(tmp_path, maps):
         sidecar.write_text(json.dumps(told | change))
         with pytest.raises(error):
             recall(tmp_path)
+    for text in ("{", "[1]"):
+        sidecar.write_text(text)
+        with pytest.raises(OptionError, match="give the run"):
+            recall(tmp_path)
 
 
-def test_the_command_line(phantom, monkeypatch, tmp_path, capsys):
-    served = {}
+def test_a_folder_with_maps_of_several_runs_is_refused(tmp_path, maps):
+    (sidecar,) = [p for p in maps.save(tmp_path) if p.name.endswith("stat-r_statmap.json")]
+    told = json.loads(sidecar.read_text()) | {"Sources": ["/elsewhere/run.nii.gz"]}
+    (tmp_path / "other_seed-a_stat-r_statmap.json").write_text(json.dumps(told))
+    with pytest.raises(OptionError, match="maps of 2 runs"):
+        recall(tmp_path)
+
+
+def test_of_several_recipes_the_last_counts(tmp_path, maps):
+    (sidecar,) = [p for p in maps.save(tmp_path) if p.name.endswith("stat-r_statmap.json")]
+    told = json.loads(sidecar.read_text())
+    others = {
+        "old": ({"SmoothingFWHM": 3.0}, "voxel nearest to (1, 2, 3) mm", [1, 2, 3]),
+        "ball": ({}, "sphere of 4.5 mm radius at (-30, 0, 6) mm", [-30, 0, 6]),
+        "voxel": ({}, "voxel nearest to (10, 0, 6) mm", [10, 0, 6]),
+        "lesion": ({}, "12 voxels of lesion.nii.gz", [20.5, 0, 6]),
+        "column": ({}, "column 3 of a table", None),
+    }
+    for number, (name, (change, definition, center)) in enumerate(others.items()):
+        seed = {"name": name, "definition": definition, "center": center}
+        path = tmp_path / f"run_seed-{name}_stat-r_statmap.json"
+        path.write_text(json.dumps(told | change | {"Seed": seed}))
+        os.utime(path, ns=(number, number))
+    assert set(recall(tmp_path).seeds) == {
+        PCC,
+        Sphere("ball", (-30.0, 0.0, 6.0), 4.5),
+        Sphere("voxel", (10.0, 0.0, 6.0), None),
+        Sphere("middle of lesion", (20.5, 0.0, 6.0)),
+    }
+
+
+def test_results_of_run_are_explored_with_their_seeds(phantom, options, tmp_path, served):
+    keep = tmp_path / "keep.tsv"
+    keep.write_text("keep\n" + "\n".join(str(int(k)) for k in options["sample_mask"]) + "\n")
+    words = ["run", phantom.func[0], "--seed", "PCC=0,-52,18:6", "--seed", "mPFC=1,55,-3"]
+    words += [
+        "--confounds",
+        phantom.confounds[0],
+        "--confound-columns",
+        "csf",
+        "--sample-mask",
+        keep,
+    ]
+    words += ["--smoothing-fwhm", "4", "--low-pass", "0.08", "--no-figures", "--quiet"]
+    words += ["--out", tmp_path / "results", "--uncertainty", "none"]
+    assert main(list(map(str, words))) == 0
+    session = served(
+        ["explore", str(tmp_path / "results"), "--no-browser", "--uncertainty", "none"]
+    )
+    assert set(session.before) == {
+        Sphere("PCC", (0, -52, 18), 6.0),
+        Sphere("mPFC", (1, 55, -3), 8.0),
+    }
+    assert session.start == session.before[0]
+    assert session.source.uncertainty is None
+    live = session.cleaned.live
+    for seed in session.before:
+        (path,) = (tmp_path / "results").glob(f"*_seed-{seed.name}_stat-r_statmap.nii.gz")
+        wanted = nib.load(path).get_fdata()[live.grid.mask]
+        np.testing.assert_allclose(live.r(live.listen(seed).unit), wanted, rtol=0, atol=1e-5)
+    line = shlex.split(session.command.line(session.source, session.cleaned.recipe, PCC))
+    assert line[2] == str(phantom.func[0])
+    assert line[line.index("--sample-mask") + 1] == str(keep)
+    assert line[line.index("--confound-columns") + 1] == "csf"
+    assert line[line.index("--low-pass") + 1] == "0.08"
+
+
+def test_results_are_explored_as_they_were_made(maps, tmp_path, served):
+    maps.save(tmp_path)
+    with pytest.raises(OptionError, match="--smoothing-fwhm, --high-pass given"):
+        served(["explore", str(tmp_path), "--smoothing-fwhm", "4", "--high-pass", "none"])
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """Call the verb; return the session that it would serve, and how."""
+    sessions = []
 
     def serve(session, options, *, browser, say):
-        served.update(session=session, options=options, browser=browser)
+        sessions.append(session)
+        call_verb.options, call_verb.browser = options, browser
         say("http://here")
 
+    def call_verb(words):
+        app = App()
+        app.command("seedmap.cli.explore:explore")
+        app(words, result_action="return_value", print_error=False, exit_on_error=False)
+        return sessions[-1]
+
     monkeypatch.setattr("seedmap.cli.explore.serve", serve)
-    app = App()
-    app.command("seedmap.cli.explore:explore")
+    yield call_verb
+    for session in sessions:
+        session.close()
+
+
+def test_the_command_line(phantom, served, tmp_path, capsys):
     words = ["explore", str(phantom.func[0]), "--confounds", str(phantom.confounds[0])]
     words += ["--confound-columns", "csf", "--high-pass", "none", "--no-browser", "--port", "0"]
-    words += [
-        "--uncertainty",
-        "none",
-        "--seed",
-        "mPFC=1,55,-3:6",
-        "--out",
-        str(tmp_path),
-        "--idle-minutes",
-        "5",
-    ]
-    app(words, result_action="return_value")
-    session = served["session"]
-    assert served["browser"] is False
-    assert served["options"].idle_minutes == 5
+    words += ["--uncertainty", "none", "--seed", "mPFC=1,55,-3:6", "--out", str(tmp_path)]
+    session = served([*words, "--idle-minutes", "5"])
+    assert served.browser is False
+    assert served.options.idle_minutes == 5
     assert session.start == Sphere("mPFC", (1, 55, -3), 6.0)
     assert session.source.recipe.cleaning.high_pass is None
     assert session.source.uncertainty is None
@@ -121,7 +209,6 @@ def test_the_command_line(phantom, monkeypatch, tmp_path, capsys):
     assert "--high-pass none" in line
     assert "brain_mask" in line  # the sibling's, found and spelled out
     assert "http://here" in capsys.readouterr().out
-    session.close()
 
 
 def test_the_command_is_spelled_out(phantom):
@@ -155,6 +242,11 @@ def test_options_are_checked(explorer):
             ServerOptions(**options)
     with pytest.raises(OptionError, match="choose another"):
         Explorer(explorer.session, ServerOptions(port=explorer.port))
+
+
+def test_small_packets_go_at_once(explorer):
+    # asyncio sets TCP_NODELAY only where it sees the protocol; else a body waits for an ACK.
+    assert explorer._socket.proto == socket.IPPROTO_TCP
 
 
 def test_a_log_that_cannot_be_written_is_said(explorer, tmp_path):
@@ -252,3 +344,38 @@ def test_without_uncertainty_there_is_no_z(chromium, phantom, tmp_path):
         assert page.evaluate("seedmap.state.stat") == "r"
         assert page.evaluate("fetch('api/certain?x=0&y=-52&z=18').then((a) => a.status)") == 422
         page.close()
+
+
+@pytest.fixture(scope="module")
+def store(phantom, options, tmp_path_factory):
+    """The phantom, stored as studies do."""
+    pytest.importorskip("zarr")
+    prepared = prepare(phantom.func[0], PCC, **options)
+    smooth = read(prepared)
+    plain = extract(prepared.run, prepared.keep, mask=prepared.mask, sigma=np.zeros(3))
+    facts = {**origin_facts(maps_of(prepared, smooth)), "file": phantom.func[0].name}
+    path = tmp_path_factory.mktemp("store") / "run.zarr"
+    write_stored(path, prepared.matrices, smooth, plain, prepared.run.timing.t_r, facts)
+    return path
+
+
+def test_a_stored_run_is_looked_at_but_not_cleaned_anew(chromium, store, maps, tmp_path):
+    with explore(store, out=tmp_path, start=PCC) as explorer:
+        page = chromium.new_page()
+        page.goto(explorer.url)
+        page.locator("#peaks tbody tr").first.wait_for(timeout=20_000)
+        assert page.locator("#cleaning :enabled").count() == 0
+        assert page.inner_text("#cleaned") == "as this run was stored"
+        r = np.array(page.evaluate("Array.from(seedmap.r)")) / 32767
+        np.testing.assert_allclose(r, maps.r[0], rtol=0, atol=2e-4)
+        words = shlex.split(page.input_value("#command"))
+        assert words == ["seedmap", "run", "--from-store", str(store), "--seed", "PCC=0,-52,18:8"]
+        page.close()
+
+
+def test_the_verb_knows_a_stored_run(store, served):
+    session = served(["explore", str(store), "--uncertainty", "none"])
+    assert session.source.fixed
+    assert session.source.uncertainty is None
+    with pytest.raises(OptionError, match="--low-pass given"):
+        served(["explore", str(store), "--low-pass", "0.08"])

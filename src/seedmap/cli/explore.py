@@ -5,18 +5,19 @@ This verb is loaded when it is called, since it needs the extra ``seedmap[explor
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from seedmap.analysis import sibling_mask
-from seedmap.cli.options import Repeated, RunOptions
+from seedmap.cli.options import Repeated, RunOptions, changed_flags
 from seedmap.cli.screen import Screen
+from seedmap.errors import OptionError
 from seedmap.explorer import (
     Command,
     ServerOptions,
     Source,
     begin_session,
+    is_stored,
     open_source,
     recall,
     serve,
@@ -79,13 +80,13 @@ def explore(
     Parameters
     ----------
     bold
-        The run: a 4-D NIfTI image; or a folder of results of `seedmap run`, whose run is explored as it was cleaned there.
+        The run: a 4-D NIfTI image; or a folder of results of `seedmap run`, whose run is explored as it was cleaned there, its seeds listed; or a stored run of `seedmap bids --store`, a folder ..._bold.zarr.
     """
     server = ServerOptions(
         port=page.port, allow_host=page.allow_host, idle_minutes=page.idle_minutes
     )
     screen = Screen()
-    source, command, start = _opened(bold, options, cleaning)
+    source, command, before = _opened(bold, options, cleaning)
     with screen.progress("Reading and cleaning") as progress:
         session = begin_session(
             source,
@@ -93,7 +94,8 @@ def explore(
             command=command,
             anatomy=page.anatomy,
             atlas=page.atlas,
-            start=page.start() or start,
+            start=page.start(),
+            before=before,
             progress=progress,
         )
     serve(
@@ -106,13 +108,12 @@ def explore(
 
 def _opened(
     bold: Path, options: RunOptions, cleaning: Cleaning
-) -> tuple[Source, Command, Sphere | None]:
-    """Open a run, or the run behind a folder of results."""
+) -> tuple[Source, Command, tuple[Sphere, ...]]:
+    """Open a run, a stored run, or the run behind a folder of results with its seeds."""
     if bold.is_dir():
-        told = recall(bold)
-        return open_source(told.bold, **told.options, n_jobs=options.n_jobs), Command(), told.start
+        return _reopened(bold, options, cleaning)
     run = open_run(bold, options.t_r)
-    mask = options.mask_img if options.mask_img is not None else sibling_mask(run.source)
+    mask = options.mask_of(run)
     source = open_source(
         run,
         confounds=options.table(),
@@ -128,4 +129,21 @@ def _opened(
     words += ["--sample-mask", str(options.sample_mask)] if options.sample_mask else []
     words += ["--t-r", f"{options.t_r:g}"] if options.t_r is not None else []
     tables = tuple(map(str, options.confounds))
-    return source, Command(str(bold), tables, tuple(words), not options.confound_columns), None
+    return source, Command(str(bold), tables, tuple(words), not options.confound_columns), ()
+
+
+def _reopened(
+    folder: Path, options: RunOptions, cleaning: Cleaning
+) -> tuple[Source, Command, tuple[Sphere, ...]]:
+    if given := list(changed_flags(options, cleaning)):
+        msg = (
+            f"{folder}: {', '.join(given)} given, but this run was cleaned before and is explored "
+            "as it was; leave that out, or give the run itself"
+        )
+        raise OptionError(msg)
+    still_open = ("uncertainty", "n_jobs", "max_memory")
+    further: dict[str, Any] = {name: getattr(options, name) for name in still_open}
+    if is_stored(folder):
+        return open_source(folder, **further), Command(str(folder), stored=True), ()
+    told = recall(folder)
+    return open_source(told.bold, **told.options, **further), told.command, told.seeds

@@ -28,12 +28,15 @@ class Command:
         Further words, such as ``("--mask-img", "mask.nii.gz")``.
     all_columns : bool
         Whether the run's confounds are all columns of the tables.
+    stored : bool
+        Whether the run is a stored one: then there is nothing else to choose.
     """
 
     bold: str = ""
     confounds: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     all_columns: bool = True
+    stored: bool = False
 
     @classmethod
     def of_call(
@@ -53,6 +56,9 @@ class Command:
         """Write out the command for a recipe and a seed; a remark where there is none."""
         if not self.bold:
             return UNSPOKEN
+        if self.stored:
+            place = _seed_text(seed)
+            return shlex.join(["seedmap", "run", "--from-store", self.bold, "--seed", place])
         words = ["seedmap", "run", self.bold, "--seed", _seed_text(seed)]
         columns = source.columns(recipe)
         if columns:

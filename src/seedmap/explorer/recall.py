@@ -3,17 +3,23 @@
 Maps in memory (`SeedMaps`) tell it by their provenance, folders of results by their sidecars.
 """
 
+import itertools
 import json
-from dataclasses import dataclass, field, fields
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from seedmap._checks import Keep
 from seedmap.analysis import SeedMaps
 from seedmap.analysis.door import TEMPLATES
 from seedmap.confounds import read_confounds
 from seedmap.errors import MissingFile, OptionError
+from seedmap.explorer.command import Command
 from seedmap.images import Grid, volume_image
 from seedmap.seeds import Sphere
 from seedmap.temporal import Cleaning
@@ -21,6 +27,20 @@ from seedmap.temporal import Cleaning
 __all__ = ["Recalled", "recall"]
 
 MASK_RULES = ("background", "epi", *TEMPLATES)
+# What of a sidecar tells how its run was cleaned; the rest belongs to the seed.
+WAY = (
+    "Sources",
+    "RepetitionTime",
+    "Mask",
+    "Cleaning",
+    "SmoothingFWHM",
+    "ConfoundColumns",
+    "Frames",
+    "FramesCensored",
+)
+SPHERE = re.compile(r"sphere of ([0-9.e+-]+) mm radius at ")
+VOXEL = "voxel nearest to "
+LONGEST_NAME = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,17 +53,29 @@ class Recalled:
         Path of the run.
     options : dict
         Keyword arguments of `seedmap.seed_maps` that belong to the run.
-    start : Sphere or None
-        The first seed, if it has a place.
+    seeds : tuple of Sphere
+        The seeds. What was no sphere is one around its middle, by a name that says so; series
+        have no place and are left out.
+    command : Command
+        How ``seedmap run`` is told of the run, as far as that is known.
     """
 
     bold: str
     options: dict[str, Any] = field(default_factory=dict)
-    start: Sphere | None = None
+    seeds: tuple[Sphere, ...] = ()
+    command: Command = field(default_factory=Command)
+
+    @property
+    def start(self) -> Sphere | None:
+        """The first seed."""
+        return self.seeds[0] if self.seeds else None
 
 
 def recall(results: SeedMaps | str | Path) -> Recalled:
     """Find out how results were made.
+
+    Of a folder that holds the maps of one run by several recipes, the recipe written last counts,
+    and the seeds that were mapped by it.
 
     Parameters
     ----------
@@ -55,75 +87,148 @@ def recall(results: SeedMaps | str | Path) -> Recalled:
     MissingFile
         If the folder holds no maps, or the run or a table is no longer where it was.
     OptionError
-        If the run, its confounds or its mask were given as data and cannot be read again.
+        If the folder holds maps of several runs, or the run, its confounds or its mask were given
+        as data and cannot be read again.
     """
     if isinstance(results, SeedMaps):
         return _of_maps(results)
-    return _of_folder(Path(results))
+    return _of_folder(Path(results).expanduser())
 
 
 def _of_maps(maps: SeedMaps) -> Recalled:
-    told, facts = maps.provenance, maps.provenance.seeds[0]
+    told = maps.provenance
     mask: Any = told.mask_source
-    in_memory = mask not in MASK_RULES and not Path(mask).is_file()
+    in_memory = not _can_be_read(mask)
     if in_memory and isinstance(maps.space, Grid):
         mask = volume_image(maps.space.mask.astype(np.uint8), maps.space)
+    t_r = told.t_r if told.t_r_source == "argument" else None
     options = {
         "confounds": _confounds(told.confounds_source, told.confounds),
         "sample_mask": None if told.keep.all() else told.keep,
         "mask_img": mask,
-        "t_r": told.t_r if told.t_r_source == "argument" else None,
+        "t_r": t_r,
         "cleaning": told.cleaning,
         "smoothing_fwhm": told.smoothing_fwhm,
     }
-    start = Sphere(facts.name, facts.center) if facts.center else None
-    return Recalled(_file(told.source), options, start)
+    bold, words = _file(told.source), _words(told.command)
+    command = _command(bold, told.confounds_source, mask, t_r, told.keep, words)
+    return Recalled(
+        bold, options, _spheres(map(asdict, told.seeds)), Command() if in_memory else command
+    )
 
 
 def _of_folder(folder: Path) -> Recalled:
-    sidecars = sorted(folder.glob("*_stat-r_statmap.json"))
-    if not sidecars:
+    told = [(path, _sidecar(path)) for path in folder.glob("*_stat-r_statmap.json")]
+    if not told:
         msg = (
-            f"{folder}: no map of r is in this folder; give a run, or a folder `seedmap run` wrote"
+            f"{folder}: no map of r is in this folder; give a run, a stored run, or a folder that "
+            "`seedmap run` wrote"
         )
         raise MissingFile(msg)
-    told = json.loads(sidecars[0].read_text(encoding="utf-8"))
+    told.sort(key=lambda one: (one[0].stat().st_mtime_ns, one[0].name))
+    path, last = told[-1]
     try:
-        return _of_sidecar(told)
-    except (KeyError, TypeError, IndexError) as error:
-        msg = f"{sidecars[0]}: this sidecar does not tell how the map was made ({error!r}); give the run"
+        runs = sorted({one["Sources"][0] for _, one in told})
+        alike = [one for _, one in told if all(one[key] == last[key] for key in WAY)]
+        if len(runs) == 1:
+            return _of_sidecars(last, alike)
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        msg = f"{path}: this sidecar does not tell how the map was made ({error!r}); give the run"
         raise OptionError(msg) from error
+    msg = f"{folder}: it holds maps of {len(runs)} runs, {runs[0]} and others; give one of the runs"
+    raise OptionError(msg)
 
 
-def _of_sidecar(told: dict[str, Any]) -> Recalled:
-    mask, seed = told["Mask"], told["Seed"]
-    if mask not in MASK_RULES and not Path(mask).is_file():
+def _sidecar(path: Path) -> dict[str, Any]:
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        msg = f"{path}: this is no JSON ({error}); give the run"
+        raise OptionError(msg) from error
+    if not isinstance(told, dict):
+        msg = f"{path}: this is no sidecar of a map; give the run"
+        raise OptionError(msg)
+    return told
+
+
+def _of_sidecars(told: dict[str, Any], alike: Sequence[dict[str, Any]]) -> Recalled:
+    mask = told["Mask"]
+    if not _can_be_read(mask):
         msg = f"the mask {mask!r} is no file that can be read again; give the run and --mask-img"
         raise OptionError(msg)
     known = {option.name for option in fields(Cleaning)}
-    sources = told["Sources"]
+    columns = told["ConfoundColumns"]
+    tables = told["Sources"][-1] if columns else ""
     keep = np.ones(told["Frames"], dtype=bool)
     keep[told["FramesCensored"]] = False
+    t_r = told["RepetitionTime"] if told["RepetitionTimeSource"] == "argument" else None
     options = {
-        "confounds": _confounds(
-            sources[-1] if told["ConfoundColumns"] else "", told["ConfoundColumns"]
-        ),
+        "confounds": _confounds(tables, columns),
         "sample_mask": None if keep.all() else keep,
         "mask_img": mask,
-        "t_r": told["RepetitionTime"] if told["RepetitionTimeSource"] == "argument" else None,
+        "t_r": t_r,
         "cleaning": Cleaning(**{k: v for k, v in told["Cleaning"].items() if k in known}),
         "smoothing_fwhm": told["SmoothingFWHM"],
     }
-    start = Sphere(seed["name"], tuple(seed["center"])) if seed["center"] else None
-    return Recalled(_file(sources[0]), options, start)
+    bold, words = _file(told["Sources"][0]), _words(told.get("Command"))
+    command = _command(bold, tables, mask, t_r, keep, words)
+    return Recalled(bold, options, _spheres(one["Seed"] for one in alike), command)
+
+
+def _spheres(seeds: Any) -> tuple[Sphere, ...]:
+    """Return the spheres of seeds as sidecars describe them."""
+    found = []
+    for seed in seeds:
+        if seed["center"] is None:
+            continue
+        x, y, z = (float(value) for value in seed["center"])
+        name, told = str(seed["name"]), str(seed["definition"])
+        if sphere := SPHERE.match(told):
+            found.append(Sphere(name, (x, y, z), float(sphere[1])))
+        elif told.startswith(VOXEL):
+            found.append(Sphere(name, (x, y, z), None))
+        else:
+            found.append(Sphere(f"middle of {name}"[:LONGEST_NAME], (x, y, z)))
+    return tuple(found)
+
+
+def _command(
+    bold: str, tables: str, mask: Any, t_r: float | None, keep: Keep, words: Mapping[str, str]
+) -> Command:
+    """Write down how the run is given; nothing where frames were left out and no file tells them."""
+    options = ["--mask-img", str(mask)]
+    if not keep.all():
+        kept = words.get("--sample-mask", "")
+        if not Path(kept).is_file():
+            return Command()
+        options += ["--sample-mask", kept]
+    options += ["--t-r", f"{t_r:g}"] if t_r is not None else []
+    return Command(bold, tuple(_paths(tables)), tuple(options), all_columns=False)
+
+
+def _words(command: Any) -> dict[str, str]:
+    """Return what followed each word of a command."""
+    try:
+        words = shlex.split(command or "")
+    except (ValueError, AttributeError):
+        return {}
+    return dict(itertools.pairwise(words))
+
+
+def _can_be_read(mask: Any) -> bool:
+    return mask in MASK_RULES or Path(mask).is_file()
 
 
 def _confounds(source: str, columns: Any) -> Any:
     """Read the columns that were used again."""
     if not source:
         return None
-    table = read_confounds([Path(_file(path)) for path in source.split(", ")])
+    table = read_confounds([Path(_file(path)) for path in _paths(source)])
     return table.choose(list(columns)) if table else None
+
+
+def _paths(source: str) -> list[str]:
+    return source.split(", ") if source else []
 
 
 def _file(path: str) -> str:

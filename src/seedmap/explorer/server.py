@@ -26,6 +26,7 @@ from seedmap.explorer.anatomy import (
 )
 from seedmap.explorer.command import Command
 from seedmap.explorer.engine import Source, open_source
+from seedmap.explorer.engine.stored import is_stored
 from seedmap.explorer.recall import recall
 from seedmap.explorer.session import Session
 from seedmap.explorer.web import Guard, Policy, make_app
@@ -176,6 +177,7 @@ def begin_session(  # noqa: PLR0913  one argument a decision
     anatomy: Any = None,
     atlas: Path | str | None = None,
     start: Sphere | None = None,
+    before: tuple[Sphere, ...] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Session:
     """Clean a run and gather what the page shows beside it.
@@ -194,7 +196,9 @@ def begin_session(  # noqa: PLR0913  one argument a decision
     atlas
         Label image that names places, with a table (TSV: index, name) beside it.
     start
-        Seed to begin with.
+        Seed to begin with; None takes the first of `before`.
+    before
+        Seeds that were mapped before; the page lists them.
     progress
         Called as ``progress(done, total)``.
     """
@@ -203,7 +207,8 @@ def begin_session(  # noqa: PLR0913  one argument a decision
         source=source,
         out=Path(out).expanduser().absolute(),
         command=command or Command(),
-        start=start or (PCC if mni else None),
+        start=start or (before[0] if before else PCC if mni else None),
+        before=before,
     )
     session.names = read_atlas(atlas) if atlas else None
     session.underlay = image_underlay(anatomy) if anatomy is not None else None
@@ -254,9 +259,11 @@ def explore(  # noqa: PLR0913  the options of seed_maps, and where the page is s
     ----------
     bold
         The run, as for `seedmap.seed_maps`; or maps that it returned (`SeedMaps`), or the folder
-        of results of ``seedmap run``: their run is explored as it was cleaned.
+        of results of ``seedmap run``: their run is explored as it was cleaned, and their seeds
+        are listed; or a stored run, the folder that ``seedmap bids --store`` wrote.
     confounds, sample_mask, mask_img, t_r, cleaning, smoothing_fwhm, n_jobs
-        As for `seedmap.seed_maps`; for maps and folders they are those of the maps.
+        As for `seedmap.seed_maps`; for maps and their folders they are those of the maps, and a
+        stored run allows no others than its own.
     anatomy
         Image to draw under the maps; None takes the MNI152 template for runs in MNI space, else
         the mean of the run.
@@ -290,13 +297,15 @@ def explore(  # noqa: PLR0913  the options of seed_maps, and where the page is s
         "smoothing_fwhm": smoothing_fwhm,
     }
     command = Command.of_call(bold, confounds, sample_mask, mask_img, t_r)
-    if isinstance(bold, SeedMaps) or (isinstance(bold, str | Path) and Path(bold).is_dir()):
+    before: tuple[Sphere, ...] = ()
+    if is_stored(bold):
+        command = Command(str(bold), stored=True)
+    elif isinstance(bold, SeedMaps) or (isinstance(bold, str | Path) and Path(bold).is_dir()):
         told = recall(bold)
-        bold, options, start = told.bold, told.options, start or told.start
-        command = Command()
+        bold, options, command, before = told.bold, told.options, told.command, told.seeds
     source = open_source(bold, **options, n_jobs=n_jobs)
     session = begin_session(
-        source, out=out, command=command, anatomy=anatomy, atlas=atlas, start=start
+        source, out=out, command=command, anatomy=anatomy, atlas=atlas, start=start, before=before
     )
     return Explorer(session, ServerOptions(port=port, allow_host=allow_host), framed=True).start()
 
@@ -320,7 +329,9 @@ def serve(
 
 
 def _listen(port: int) -> socket.socket:
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # By its protocol asyncio knows it for TCP, and lets small packets go at once: else the body of
+    # an answer waits up to 40 ms until its head was acknowledged.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((ADDRESS, port))

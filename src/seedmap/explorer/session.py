@@ -67,6 +67,10 @@ class Latest:
             self._newest.move_to_end(window)
             while len(self._newest) > REMEMBERED:
                 self._newest.popitem(last=False)
+        return self.after(window, number)
+
+    def after(self, window: str, number: int) -> Callable[[], bool]:
+        """Return what tells whether a newer request of a window came."""
         return lambda: self._newest.get(window, -1) > number
 
 
@@ -84,6 +88,8 @@ class Session:
         How to make the same maps with ``seedmap run``.
     start : Sphere or None
         Seed to begin with; None begins in the middle of the brain.
+    before : tuple of Sphere
+        Seeds that were mapped before; the page lists them.
     underlay, names
         What lies under the maps, and what places are called; None where nobody knows.
     furnishing : threading.Thread or None
@@ -94,6 +100,7 @@ class Session:
     out: Path
     command: Command
     start: Sphere | None = None
+    before: tuple[Sphere, ...] = ()
     latest: Latest = field(default_factory=Latest)
     underlay: Underlay | None = None
     names: Atlas | Landmarks | None = None

@@ -1,15 +1,16 @@
 """A cleaned run that answers at once: the map of any seed, its series, its peaks.
 
-The brain is kept as rows of unit norm, smoothed; what seeds listen to as rows with their own
-norms, unsmoothed. Both are in the run's own coordinates, so that an inner product of two rows is
-the correlation (or covariance) of the cleaned series. One map is one pass over the brain's rows,
-at the speed of memory.
+The brain is kept as rows of unit norm, smoothed, in the run's own coordinates, so that an inner
+product of two rows is the correlation of the cleaned series. What seeds listen to is not smoothed,
+and is cleaned into the same coordinates when a seed hears it. One map is one pass over the brain's
+rows, at the speed of memory.
 """
 
 import itertools
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,23 +20,23 @@ from threadpoolctl import ThreadpoolController
 
 from seedmap._checks import Array, Keep
 from seedmap.errors import SeedError
+from seedmap.explorer.engine.hearing import NOTHING_LEFT, Hearing
 from seedmap.explorer.engine.walk import Gathered, Superseded
 from seedmap.images import Grid
 from seedmap.seeds import Sphere
 
-__all__ = ["FULL_SCALE", "NOT_A_NUMBER", "Heard", "LiveRun", "Peak", "quantise"]
+__all__ = ["FULL_SCALE", "NOT_A_NUMBER", "Heard", "LiveRun", "Peak"]
 
 # int16 on the wire: r is a whole number of steps of 1/32767, an error of 1.5e-5 at most.
 FULL_SCALE = 32767
 NOT_A_NUMBER = -32768
-# As in seedmap.connectivity: what the cleaning leaves is rounding below this share.
-NOTHING_LEFT = 1e-6
-# Rows per piece of work: some megabytes, so that a newer wish is noticed within a millisecond.
-PIECE_BYTES = 8 << 20
+# Bytes of rows per piece of work: so few that a newer wish is noticed within a millisecond, and
+# that threads end at the same time.
+PIECE_BYTES = 4 << 20
 # From here on a map takes long enough that a coarse one is sent while the mouse moves.
 PREVIEW_BYTES = 400 << 20
-# Pieces below this are not worth a second thread.
-SINGLE_BYTES = 4 << 20
+# Rows below this are done in a millisecond or two: waking another thread may take as long.
+SINGLE_BYTES = 24 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +84,8 @@ class LiveRun:
         Smoothed rows of unit norm; zeros where ``usable`` is False.
     usable : ndarray of bool, shape (samples,)
         False where a sample is constant or not finite: NaN in maps.
-    heard : Gathered
-        Unsmoothed rows of the voxels that seeds may listen to.
+    heard : Hearing
+        The voxels that seeds may listen to, unsmoothed.
     basis : ndarray, shape (kept, coordinates)
         Orthonormal columns that turn coordinates back into frames.
     keep : ndarray of bool, shape (frames,)
@@ -98,7 +99,7 @@ class LiveRun:
     grid: Grid
     targets: NDArray[np.float32]
     usable: NDArray[np.bool_]
-    heard: Gathered
+    heard: Hearing
     basis: Array
     keep: Keep
     constant: int
@@ -112,7 +113,7 @@ class LiveRun:
 
     @classmethod
     def from_rows(
-        cls, grid: Grid, brain: Gathered, heard: Gathered, basis: Array, keep: Keep, n_jobs: int
+        cls, grid: Grid, brain: Gathered, heard: Hearing, basis: Array, keep: Keep, n_jobs: int
     ) -> "LiveRun":
         """Give the brain's rows unit norm (in place) and note where everything is."""
         size = np.sqrt(np.einsum("ij,ij->i", brain.rows, brain.rows))
@@ -135,13 +136,13 @@ class LiveRun:
             unusable=int((~brain.finite).sum()),
             n_jobs=n_jobs,
             _row_of=row_of,
-            _pool=ThreadPoolExecutor(n_jobs, thread_name_prefix="seedmap-map"),
+            _pool=ThreadPoolExecutor(max(1, n_jobs - 1), thread_name_prefix="seedmap-map"),
         )
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the rows."""
-        return self.targets.nbytes + self.heard.rows.nbytes
+        """Bytes of the brain's rows, and of what seeds hear."""
+        return self.targets.nbytes + self.heard.nbytes
 
     @property
     def wants_preview(self) -> bool:
@@ -163,14 +164,9 @@ class LiveRun:
             raise SeedError(msg)
         rows = self._row_of[voxels]
         rows = rows[rows >= 0]
-        mean = self.heard.rows[rows].astype(np.float64).sum(axis=0) / max(1, rows.size)
+        mean, rounding = self.heard.mean(rows) if rows.size else (np.zeros(1), 0.0)
         size = float(np.linalg.norm(mean))
-        before = (
-            float(np.sqrt((self.heard.size[rows].astype(np.float64) ** 2).mean()))
-            if rows.size
-            else 0.0
-        )
-        if size <= NOTHING_LEFT * before or size == 0:
+        if size <= rounding:
             msg = (
                 f"seed {seed.name!r}: the cleaning leaves nothing of the {seed.definition}; move it"
             )
@@ -203,11 +199,13 @@ class LiveRun:
     ) -> NDArray[np.int16]:
         """Return the same map in steps of 1/32767, and -32768 for NaN; shape (samples,)."""
         steps = np.empty(self.targets.shape[0], dtype=np.int16)
+        loud = unit * np.float32(FULL_SCALE)
 
         def piece(part: slice) -> None:
-            steps[part] = quantise(self.targets[part] @ unit, self.usable[part])
+            _whole_steps(self.targets[part] @ loud, out=steps[part])
 
         self._in_pieces(piece, superseded)
+        steps[~self.usable] = NOT_A_NUMBER
         return steps
 
     def preview(self, unit: NDArray[np.float32]) -> NDArray[np.int16]:
@@ -215,29 +213,38 @@ class LiveRun:
         with self._lock, self._blas.limit(limits=1, user_api="blas"):
             if not self._coarse:
                 self._coarse.update(_representatives(self))
-            r = self._coarse["rows"] @ unit
-        return quantise(r, self._coarse["usable"])[self._coarse["of"]]
+            r = self._coarse["rows"] @ (unit * np.float32(FULL_SCALE))
+        steps = np.empty(r.shape, dtype=np.int16)
+        _whole_steps(r, out=steps)
+        steps[~self._coarse["usable"]] = NOT_A_NUMBER
+        return steps[self._coarse["of"]]
 
     def _in_pieces(self, piece: Callable[[slice], None], superseded: Callable[[], bool]) -> None:
-        """Work through all rows in threads of our own, BLAS held to one.
+        """Work through all rows in this thread and others of our own, BLAS held to one.
 
         One map at a time: memory is the bottleneck, and two at once would both be late.
         """
         rows = max(1, PIECE_BYTES // max(1, self.targets[:1].nbytes))
         samples = self.targets.shape[0]
         parts = [slice(start, min(start + rows, samples)) for start in range(0, samples, rows)]
+        alone = self.targets.nbytes < SINGLE_BYTES
+        shared = _Shared(parts)
         with self._lock, self._blas.limit(limits=1, user_api="blas"):
-            if superseded():
-                raise Superseded
-            if self.n_jobs == 1 or self.targets.nbytes < SINGLE_BYTES:
-                _take(iter(parts), piece, superseded)
-                return
-            shared = _Shared(parts)
-            jobs = [self._pool.submit(_take, shared, piece, superseded) for _ in range(self.n_jobs)]
-            for job in jobs:
-                job.exception()  # wait for all of them before the lock is given back
-            for job in jobs:
-                job.result()
+            jobs = [] if alone else self._helped(_take, shared, piece, superseded)
+            try:
+                _take(shared, piece, superseded)
+            finally:  # before the lock is given back
+                errors = [_error_of(job) for job in jobs]
+        for error in errors:
+            if error is not None:
+                raise error
+
+    def _helped(self, *work: Any) -> "list[Future[None]]":
+        """Let the other threads do something, too; nobody does once the run was closed."""
+        jobs: list[Future[None]] = []
+        with suppress(RuntimeError):  # closed: a newer cleaning has come
+            jobs.extend(self._pool.submit(*work) for _ in range(self.n_jobs - 1))
+        return jobs
 
     def series(self, unit: NDArray[np.float32]) -> Array:
         """Turn a row of coordinates into frames, z-scored (n - 1); shape (kept,)."""
@@ -314,11 +321,21 @@ def _take(
         piece(part)
 
 
-def quantise(r: NDArray[np.float32], usable: NDArray[np.bool_]) -> NDArray[np.int16]:
-    """Write r, in [-1, 1] but for rounding, as whole steps; what is not usable as -32768."""
-    steps = np.rint(np.clip(r, -1, 1) * np.float32(FULL_SCALE)).astype(np.int16)
-    steps[~usable] = NOT_A_NUMBER
-    return steps
+def _error_of(job: "Future[None]") -> BaseException | None:
+    """Wait for a job; return what it raised. One that never began, as the run was closed, is over."""
+    try:
+        return job.exception()
+    except CancelledError:
+        return None
+
+
+def _whole_steps(r: NDArray[np.float32], out: NDArray[np.int16]) -> None:
+    """Write r, given in steps, as whole steps.
+
+    Rounding lets r exceed 1 by some millionths, which is less than the half step that it may.
+    """
+    np.rint(r, out=r)
+    np.copyto(out, r, casting="unsafe")
 
 
 def _representatives(live: LiveRun) -> dict[str, NDArray[Any]]:

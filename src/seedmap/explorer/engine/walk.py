@@ -1,14 +1,17 @@
 """One walk through a run that brings home its cleaned rows, and never the run itself.
 
-Every frame is gathered twice: smoothed, for the brain, and as it is, for the seeds. A few frames
-at a time are multiplied into the run's own coordinates (`seedmap.temporal.own_coordinates`) and
-forgotten. So the memory needed is that of the two results, however long the run is.
+Every frame is gathered twice: smoothed, for the brain, and as it is, for the seeds. Of the brain
+a few frames at a time are multiplied into the run's own coordinates
+(`seedmap.temporal.own_coordinates`) and forgotten; what seeds hear is written down as it is
+(`seedmap.explorer.engine.hearing`). So the memory needed is that of the two results.
 """
 
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +19,18 @@ from threadpoolctl import threadpool_limits
 
 from seedmap._checks import Array, Keep
 from seedmap.errors import ImageError
+from seedmap.explorer.engine.hearing import NOTHING_LEFT, Recorder, Unsmoothed, at_voxels
 from seedmap.images import FrameStream, Grid, RawFrame, Run
 from seedmap.spatial import background_mask, mean_volume
-from seedmap.spatial.hands import BackgroundWatch, Table, file_order, finite_only, flat, gatherer
+from seedmap.spatial.hands import BackgroundWatch, Table, finite_only, flat, gatherer
 from seedmap.spatial.smoothing import BoxSmoother, bounding_box
 
-__all__ = ["Gathered", "Superseded", "Walk"]
+__all__ = ["Gathered", "Superseded", "Walk", "block_rows", "block_starts"]
 
 # Frames multiplied at once, as a share of the run: two such blocks are held, for brain and seeds.
 BLOCKS = 16
 FEWEST_ROWS = 16  # below this a matrix product is no longer one
-SAMPLES = 4096  # a block of results that stays in the processor's cache
+SAMPLES = 512  # a block of results that stays in the processor's cache
 MEAN_OF = 32  # frames that are averaged for a picture of the run
 # Offsets smaller than this are rounding: the cleaning removes constants.
 NO_OFFSET = 1e-9
@@ -57,6 +61,16 @@ class Gathered:
     size: NDArray[np.float32]
     finite: NDArray[np.bool_]
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+        return self.rows.nbytes + self.size.nbytes
+
+    def mean(self, rows: NDArray[np.integer[Any]]) -> tuple[Array, float]:
+        """Average voxels, which are clean already; see `seedmap.explorer.engine.hearing.Hearing`."""
+        before = np.sqrt(np.square(self.size[rows], dtype=np.float64).mean())
+        return self.rows[rows].mean(axis=0, dtype=np.float64), NOTHING_LEFT * float(before)
+
 
 @dataclass(frozen=True, eq=False)
 class Walk:
@@ -75,7 +89,8 @@ class Walk:
     sigma : ndarray, shape (3,)
         Standard deviations of the smoothing [voxels].
     around : callable
-        From the mask of the brain to that of the voxels which seeds may listen to.
+        From the mask of the brain to that of the voxels which seeds may listen to, and whether
+        these have to be rounded.
     n_jobs : int
         Threads that may be busy at once.
     on_frame : callable
@@ -87,11 +102,16 @@ class Walk:
     keep: Keep
     into: Array
     sigma: Array
-    around: Callable[[NDArray[np.bool_]], NDArray[np.bool_]]
+    around: Callable[[NDArray[np.bool_]], tuple[NDArray[np.bool_], bool]]
     n_jobs: int
     on_frame: Callable[[], None]
 
-    def go(self, mask: NDArray[np.bool_] | None) -> tuple[Gathered, Gathered, Array]:
+    @property
+    def kept(self) -> int:
+        """Number of frames that stay."""
+        return int(self.keep.sum())
+
+    def go(self, mask: NDArray[np.bool_] | None) -> tuple[Gathered, Unsmoothed, Array]:
         """Walk once; return the smoothed brain, the unsmoothed voxels, and a mean volume.
 
         ``mask`` None finds nilearn's background mask on the way, or by a second walk where the
@@ -122,14 +142,14 @@ class Walk:
         return self.go(background_mask(mean_volume(self.run, self.keep)))
 
 
-class _Half:
-    """Brain or seeds: the rows that grow, block after block."""
+class _Brain:
+    """The brain's rows, which grow block after block."""
 
-    def __init__(self, walk: Walk, first: RawFrame, mask: NDArray[np.bool_], sigma: Array) -> None:
+    def __init__(self, walk: Walk, first: RawFrame, mask: NDArray[np.bool_]) -> None:
         voxels = int(mask.sum())
-        self.block = np.empty((block_rows(walk), voxels), dtype=np.float32)
-        self.grid, self.sigma = walk.grid.within(mask), sigma
-        self.table = _table(walk, first, self.grid, sigma, self.block)
+        self.block = np.empty((block_rows(walk.kept), voxels), dtype=np.float32)
+        self.grid, self.sigma = walk.grid.within(mask), walk.sigma
+        self.table = _table(walk, first, self.grid, self.block)
         self.rows = np.zeros((voxels, walk.into.shape[0]), dtype=np.float32)
         self.squares = np.zeros(voxels, dtype=np.float32)
 
@@ -139,16 +159,12 @@ class _Half:
         self.rows[part] += raw.T @ into.T
         self.squares[part] += np.einsum("ij,ij->j", raw, raw)
 
-    def parts(self) -> list[slice]:
-        voxels = self.rows.shape[0]
-        return [slice(start, min(start + SAMPLES, voxels)) for start in range(0, voxels, SAMPLES)]
-
     def result(self, offset: Array) -> Gathered:
         """Add what the cleaning leaves of the first frame, if it leaves anything."""
         if np.abs(offset).max() >= NO_OFFSET:
             first = _first_frame(self.table, self.grid, self.sigma).astype(np.float32)
             narrow = offset.astype(np.float32)
-            for part in self.parts():
+            for part in parts_of(self.rows.shape[0]):
                 self.rows[part] += first[part, None] * narrow
         return Gathered(self.grid.mask, self.rows, np.sqrt(self.squares), ~self.table.unusable)
 
@@ -160,29 +176,29 @@ class _Crew:
         self, walk: Walk, first: RawFrame, mask: NDArray[np.bool_], *, watch: bool
     ) -> None:
         self._walk = walk
-        heard = mask if watch else walk.around(mask) | mask
-        self._brain = _Half(walk, first, mask, walk.sigma)
-        self._heard = _Half(walk, first, heard, np.zeros(3))
-        self._hands = [
-            _Hand(self._brain.table, self._heard.table) for _ in range(max(1, walk.n_jobs - 1))
-        ]
+        around, rounded = walk.around(mask)
+        heard = mask if watch else around  # outside a background mask nothing varies
         values = np.array(first.values)
-        self._watches = [BackgroundWatch(values, mask) for _ in self._hands] if watch else []
         self._first = RawFrame(first.index, values)
+        self._brain = _Brain(walk, self._first, mask)
+        self._starts = block_starts(walk.kept)
+        self._heard = Recorder(values, heard, self._starts, rounded=rounded)
+        self._hands = [
+            _Hand(self._brain.table, self._heard) for _ in range(max(1, walk.n_jobs - 1))
+        ]
+        self._watches = [BackgroundWatch(values, mask) for _ in self._hands] if watch else []
         self._mean = _Mean(walk)
 
     def work(self, stream: FrameStream) -> None:
         """Take all frames, a block at a time."""
-        kept = int(self._walk.keep.sum())
         into = self._walk.into.astype(np.float32)
-        rows = block_rows(self._walk)
+        brain, heard = self._brain, self._heard
         with ThreadPoolExecutor(max(1, self._walk.n_jobs)) as pool:
-            for start in range(0, kept, rows):
-                stop = min(start + rows, kept)
+            for number, (start, stop) in enumerate(pairwise(self._starts)):
                 self._take_block(stream, pool, start, stop)
                 part = np.ascontiguousarray(into[:, start:stop])
-                halves = (self._brain, self._heard)
-                jobs = [pool.submit(half.add, part, p) for half in halves for p in half.parts()]
+                jobs = [pool.submit(brain.add, part, p) for p in parts_of(len(brain.rows))]
+                jobs += [pool.submit(heard.write, number, p) for p in parts_of(heard.voxels)]
                 _all_done(jobs)
 
     def _take_block(
@@ -220,29 +236,30 @@ class _Crew:
         """Whether the mask that was guessed is the right one."""
         return all(watch.holds() for watch in self._watches)
 
-    def brought_home(self) -> tuple[Gathered, Gathered, Array]:
-        offset = self._walk.into.sum(axis=1)
-        return self._brain.result(offset), self._heard.result(offset), self._mean.volume()
+    def brought_home(self) -> tuple[Gathered, Unsmoothed, Array]:
+        walk = self._walk
+        brain = self._brain.result(walk.into.sum(axis=1))
+        heard = self._heard.written((walk.run.slope, walk.run.inter), walk.into)
+        return brain, heard, self._mean.volume()
 
 
 class _Hand:
-    """One thread's buffers: gathers a frame into a row of each half."""
+    """One thread's buffers: smooths a frame into a row of the brain, and notes it for the seeds."""
 
-    def __init__(self, brain: Table, heard: Table) -> None:
-        self._halves = [
-            (brain, gatherer(brain), _positions(brain)),
-            (heard, gatherer(heard), _positions(heard)),
-        ]
+    def __init__(self, brain: Table, heard: Recorder) -> None:
+        self._brain, self._heard = brain, heard
+        self._gather = gatherer(brain)
 
     def take(self, stored: NDArray[np.generic], row: int) -> None:
+        brain = self._brain
         values, missing = finite_only(stored)
-        for table, gather, positions in self._halves:
-            gather.into(table.series[row], values)
-            if table.scale[0] != 1.0:
-                table.series[row] *= table.scale[0]
-            if missing is not None:
-                with table.lock:
-                    table.unusable[:] |= missing[positions]
+        self._heard.hear(values, missing, row)
+        self._gather.into(brain.series[row], values)
+        if brain.scale[0] != 1.0:
+            brain.series[row] *= brain.scale[0]
+        if missing is not None:
+            with brain.lock:
+                brain.unusable[:] |= at_voxels(missing, brain.grid.mask)
 
 
 class _Mean:
@@ -250,8 +267,8 @@ class _Mean:
 
     def __init__(self, walk: Walk) -> None:
         self._run = walk.run
-        self._step = max(1, int(walk.keep.sum()) // MEAN_OF)
-        self._total: Array = np.zeros(walk.grid.shape, order="F")
+        self._step = max(1, walk.kept // MEAN_OF)
+        self._total: Array = np.zeros(walk.grid.shape, dtype=np.float32, order="F")
         self._count = 0
         self._lock = threading.Lock()
 
@@ -269,20 +286,28 @@ class _Mean:
         return self._total / max(1, self._count) * self._run.slope + self._run.inter
 
 
-def block_rows(walk: Walk) -> int:
+def block_rows(kept: int) -> int:
     """Return how many frames are multiplied at once."""
-    return max(FEWEST_ROWS, int(walk.keep.sum()) // BLOCKS)
+    return max(FEWEST_ROWS, kept // BLOCKS)
 
 
-def _table(
-    walk: Walk, first: RawFrame, grid: Grid, sigma: Array, block: NDArray[np.float32]
-) -> Table:
+def block_starts(kept: int) -> list[int]:
+    """Return where the blocks of frames begin, and where the last one ends."""
+    return [*range(0, kept, block_rows(kept)), kept]
+
+
+def parts_of(voxels: int) -> list[slice]:
+    """Cut voxels into parts whose results stay in the processor's cache."""
+    return [slice(start, min(start + SAMPLES, voxels)) for start in range(0, voxels, SAMPLES)]
+
+
+def _table(walk: Walk, first: RawFrame, grid: Grid, block: NDArray[np.float32]) -> Table:
     return Table(
         grid=grid,
-        sigma=sigma,
+        sigma=walk.sigma,
         scale=(walk.run.slope, walk.run.inter),
         row_of=np.cumsum(walk.keep) - 1,
-        first=finite_only(flat(first.values).copy())[0],
+        first=finite_only(flat(first.values))[0],
         series=block,
         seed_series=np.empty((0, 0)),
         unusable=np.zeros(grid.n_samples, dtype=bool),
@@ -290,16 +315,12 @@ def _table(
     )
 
 
-def _positions(table: Table) -> NDArray[np.int64]:
-    return file_order(np.flatnonzero(table.grid.mask), table.grid.shape)
-
-
 def _first_frame(table: Table, grid: Grid, sigma: Array) -> Array:
     """Return the first frame's voxels in the units of the data, smoothed where the table is."""
     slope, inter = table.scale
     values = table.first.reshape(grid.shape[::-1]) * np.float64(slope) + inter
     if not sigma.any():
-        return values.reshape(-1)[_positions(table)]
+        return values.T[grid.mask]
     box = bounding_box(grid.mask)
     smoother = BoxSmoother(grid.shape, box, sigma)
     smooth = smoother.smooth(values[smoother.reach[::-1]].astype(np.float32))

@@ -21,7 +21,6 @@ from starlette.routing import Route
 from seedmap._version import __version__
 from seedmap.errors import SeedmapError
 from seedmap.explorer.engine.live import FULL_SCALE, NOT_A_NUMBER, Heard
-from seedmap.explorer.engine.source import Cleaned
 from seedmap.explorer.engine.walk import Superseded
 from seedmap.explorer.session import Busy, Session
 from seedmap.explorer.web.guard import Guard, Policy
@@ -35,6 +34,7 @@ from seedmap.explorer.web.questions import (
     wants,
     whole_in,
 )
+from seedmap.seeds import Sphere
 
 __all__ = ["make_app"]
 
@@ -170,10 +170,10 @@ class _Pages:
         query = request.query_params
         seed, place = seed_in(query), place_in(query, ("ax", "ay", "az"))
         threshold = number_in(query, "threshold", 0.0, 1.0, 0.3)
-        cleaned = self._session.cleaned
-        answer = await run_in_threadpool(
-            lambda: _about(self._session, cleaned, seed, place, threshold)
-        )
+        # The peaks need the whole map once more: they make way for a seed that is clicked now.
+        window, number = query.get("w", "")[:64], whole_in(query, "n")
+        superseded = self._session.latest.after(window, number) if "n" in query else bool
+        answer = await run_in_threadpool(_about, self._session, seed, place, threshold, superseded)
         return JSONResponse(answer)
 
     async def job(self, _request: Request) -> Response:
@@ -251,9 +251,14 @@ def _about_run(session: Session) -> dict[str, Any]:
         "mostRadius": MOST_RADIUS,
         "start": {
             "place": list(start.center) if start else middle.tolist(),
-            "radius": start.radius if start else None,
+            "radius": start.radius or 0 if start else None,
             "name": start.name if start else None,
         },
+        "before": [
+            {"place": list(seed.center), "radius": seed.radius or 0, "name": seed.name}
+            for seed in session.before
+        ],
+        "fixed": source.fixed,
         "recipe": {
             "smoothing": recipe.smoothing_fwhm,
             "high": recipe.cleaning.high_pass if recipe.cleaning.filter else None,
@@ -273,15 +278,17 @@ def _told(affine: Any, shape: tuple[int, ...]) -> dict[str, Any]:
 
 def _about(
     session: Session,
-    cleaned: Cleaned,
-    seed: Any,
+    seed: Sphere,
     place: tuple[float, float, float],
     threshold: float,
+    superseded: Callable[[], bool],
 ) -> dict[str, Any]:
-    live, names = cleaned.live, session.names
+    cleaned, names = session.cleaned, session.names
+    live = cleaned.live
     heard = live.listen(seed)
     sample = live.sample_at(place)
-    peaks = live.peaks(live.r(heard.unit), threshold=threshold, apart=16.0, most=12)
+    r = live.r(heard.unit, superseded)
+    peaks = live.peaks(r, threshold=threshold, apart=16.0, most=12)
     told = [
         {"at": [p.x, p.y, p.z], "r": p.r, "name": names.name_at((p.x, p.y, p.z)) if names else ""}
         for p in peaks

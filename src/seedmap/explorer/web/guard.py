@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -72,7 +72,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, policy: Policy) -> None:
         self._app, self._policy = app, policy
-        self._headers = {
+        headers = {
             "Content-Security-Policy": policy.security_policy(),
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
@@ -82,7 +82,8 @@ class Guard:
             "Cache-Control": "no-store",
         }
         if not policy.framed:
-            self._headers["X-Frame-Options"] = "DENY"
+            headers["X-Frame-Options"] = "DENY"
+        self._headers = [(k.lower().encode(), v.encode()) for k, v in headers.items()]
         self.last_request = time.monotonic()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,11 +95,9 @@ class Guard:
 
         async def stamped(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.update(self._headers)
-                headers.append(
-                    "Server-Timing", f"total;dur={1e3 * (time.perf_counter() - started):.2f}"
-                )
+                took = f"total;dur={1e3 * (time.perf_counter() - started):.2f}"
+                timing = (b"server-timing", took.encode())
+                message["headers"] = [*message["headers"], *self._headers, timing]
             await send(message)
 
         answer = self._at_the_door(scope)

@@ -1,6 +1,7 @@
 // What stands beside the map: readings, the chart, seeds that are kept, and saving.
 
 import { drawChart } from "./chart.js";
+import { Drawing } from "./drawing.js";
 import { getJson, post } from "./net.js";
 import { NOTHING } from "./volume.js";
 
@@ -8,16 +9,17 @@ const MOST_PINS = 8;
 const PAUSE = 120; // ms of rest until the readings are asked for
 const $ = (id) => document.getElementById(id);
 
-export class Beside {
+export class Beside extends Drawing {
   tellSoon() {
     clearTimeout(this.telling);
     this.telling = setTimeout(() => this.tell(), PAUSE);
   }
 
   async tell() {
+    await this.maps.landed();
     const { state } = this, [ax, ay, az] = state.at;
     const threshold = Math.min(1, state.look.r.threshold);
-    const query = { ...this.seedQuery(), ax, ay, az, threshold };
+    const query = { ...this.seedQuery(), ax, ay, az, threshold, ...this.maps.turn };
     const told = await getJson("about", query).catch(() => null);
     if (!told || [ax, ay, az].some((value, k) => value !== this.state.at[k])) return;
     this.told = told;
@@ -57,6 +59,7 @@ export class Beside {
 
   async save() {
     this.controls.done("Saving…");
+    await this.noting; // what is saved says how many seeds were looked at
     try {
       const { folder, files } = await post("save", this.seedQuery());
       const maps = files.filter((name) => name.endsWith(".nii.gz")).length;

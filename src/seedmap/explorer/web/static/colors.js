@@ -26,13 +26,19 @@ export function alphaOf(value, { threshold, opacity, fade }) {
   return fade ? opacity * (size / threshold) ** 2 * 0.85 : 0;
 }
 
-/** Table from (int16 >> 5) + 1024 to red, green, blue, opacity (0 to 1). `full` is r or z at 32767. */
+/** A colour as one number: red in the lowest byte. */
+export const packed = ([red, green, blue]) => (Math.round(blue) << 16) | (Math.round(green) << 8) | Math.round(red);
+
+/**
+ * Tables from (int16 >> 5) + 1024 to colours, and to opacities in 256ths. `full` is r or z at
+ * 32767.
+ */
 export function table(look, full) {
-  const colors = new Float32Array(4 * ENTRIES);
+  const inks = new Int32Array(ENTRIES), opacities = new Int32Array(ENTRIES);
   for (let entry = 0; entry < ENTRIES; entry++) {
     const value = ((entry - ENTRIES / 2 + 0.5) / (ENTRIES / 2)) * full;
-    colors.set(colorOf(value, look.range), 4 * entry);
-    colors[4 * entry + 3] = alphaOf(value, look);
+    inks[entry] = packed(colorOf(value, look.range));
+    opacities[entry] = Math.round(256 * alphaOf(value, look));
   }
-  return colors;
+  return { inks, opacities };
 }

@@ -1,6 +1,7 @@
 // The fields beside the slices: from the state into them, and back.
 
 import { alphaOf, colorOf } from "./colors.js";
+import { write } from "./drawing.js";
 import { nameOf, three } from "./state.js";
 
 const $ = (id) => document.getElementById(id);
@@ -190,9 +191,10 @@ export class Controls {
     put("high", state.recipe.high ?? "");
     put("low", state.recipe.low ?? "");
     for (const box of $("groups").querySelectorAll("input")) box.checked = state.recipe.groups.includes(box.value);
-    $("low").disabled = run.recipe.filter === "cosine";
+    for (const field of $("cleaning").elements) field.disabled = run.fixed;
+    $("low").disabled ||= run.recipe.filter === "cosine";
+    if (run.fixed) write($("cleaned"), "as this run was stored");
     $("side").textContent = state.radiological ? "Radiological" : "Neurological";
-    $("theme").textContent = document.documentElement.classList.contains("dark") ? "Light" : "Dark";
     this.facts();
   }
 
@@ -213,11 +215,11 @@ export class Controls {
   /** The big number, and the colour bar. */
   read(value, stat, look) {
     const digits = stat === "z" ? 2 : 3;
-    $("value").textContent = Number.isFinite(value) ? value.toFixed(digits).replace("-", "−") : "–";
-    $("unit").textContent = stat;
+    write($("value"), Number.isFinite(value) ? value.toFixed(digits).replace("-", "−") : "–");
+    write($("unit"), stat);
     const { state } = this.app;
-    $("at").textContent = `${state.at.map((v) => String(Math.round(v * 10) / 10).replace("-", "−")).join(", ")} mm`;
-    $("theme").textContent = document.documentElement.classList.contains("dark") ? "Light" : "Dark";
+    write($("at"), `${state.at.map((v) => String(Math.round(v * 10) / 10).replace("-", "−")).join(", ")} mm`);
+    write($("theme"), document.documentElement.classList.contains("dark") ? "Light" : "Dark");
     this.bar(look, stat);
   }
 
@@ -250,7 +252,7 @@ export class Controls {
   heard({ voxels, leftOut, coverage }) {
     const part = coverage < 0.995 ? `, ${Math.round(coverage * 100)} % in the mask` : "";
     const out = leftOut ? `, ${leftOut} too far outside to be heard` : "";
-    $("heard").textContent = `${voxels} voxel${voxels === 1 ? "" : "s"}${part}${out}`;
+    write($("heard"), `${voxels} voxel${voxels === 1 ? "" : "s"}${part}${out}`);
   }
 
   told({ placeName, peaks, command, placeSeries, seedSeries }) {

@@ -1,8 +1,8 @@
 // The page: loads the run, holds the state, and tells every part when to draw.
 
 import { Beside } from "./beside.js";
-import { table } from "./colors.js";
 import { Controls } from "./controls.js";
+import { write } from "./drawing.js";
 import { Maps, certain, getBytes, getJson, post } from "./net.js";
 import { Pins } from "./pins.js";
 import { pictureOf } from "./picture.js";
@@ -11,6 +11,7 @@ import { History, begin, fromLink, nameOf, sameRecipe, toLink } from "./state.js
 import { NOTHING, Volume, apply } from "./volume.js";
 
 const REST = 220; // ms without a further step until a seed counts as looked at
+const BRIEFLY = 60; // ms until what is not the map follows: by then the map was drawn
 const $ = (id) => document.getElementById(id);
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -22,7 +23,7 @@ class App extends Beside {
     this.underlay.key = "nothing yet";
     this.state = begin(run);
     this.view = this.viewOf();
-    this.history = new History();
+    this.history = new History(run.before);
     this.maps = new Maps((values, facts, query) => this.draw(values, facts, query), (text) => this.refused(text));
     this.panes = [...document.querySelectorAll(".pane")].map((figure) => new Pane(figure, this));
     this.pins = new Pins($("pins"), { go: (pin) => this.go(pin), drop: (pin) => this.drop(pin) });
@@ -102,22 +103,41 @@ class App extends Beside {
     const { seed, radius, name, stat } = this.state;
     this.settled = { seed: [...seed], radius, name };
     this.maps.wish(this.seedQuery(), { rest: true });
-    post("look", this.seedQuery()).then(({ looked }) => this.controls.looked(looked), () => {});
+    this.note(this.seedQuery());
     if (stat === "z") this.askZ();
+  }
+
+  /** Have it noted that a seed is looked at, once its map is on the screen. */
+  note(seed) {
+    const noting = (this.noting = this.maps
+      .landed()
+      .then(() => wait(BRIEFLY))
+      .then(() => post("look", seed))
+      .then(({ looked }) => this.controls.looked(looked), () => {})
+      .then(() => noting === this.noting && (this.noting = null)));
+  }
+
+  /** Bring the fields up to date, but the map first. */
+  showSoon() {
+    this.showing ??= setTimeout(() => {
+      this.showing = null;
+      this.controls.show();
+    }, BRIEFLY);
   }
 
   // --- what a hand can do ----------------------------------------------------------------
 
-  move(place, { drag = false, seed = false } = {}) {
+  /** The pointer goes down somewhere, or is drawn along; `seed` sets the seed in any case. */
+  move(place, { first = false, seed = false } = {}) {
     const { state } = this;
     state.at = place.map((value) => Math.round(value));
-    if (state.follow || seed || this.seeding) this.seedTo(state.at, drag);
-    if (drag && seed) this.seeding = true;
+    if (seed) this.seeding = true;
+    if (state.follow || this.seeding) this.seedTo(state.at, { drag: true, preview: !first });
     this.refresh();
   }
 
   /** Move the seed by hand; outside the brain it stays where it was. */
-  seedTo(place, drag) {
+  seedTo(place, { drag = false, preview = false } = {}) {
     if (!this.brain[this.map.at(place)]) {
       if (!drag) this.settle();
       return;
@@ -127,7 +147,7 @@ class App extends Beside {
     if (this.state.follow) this.state.at = [...place];
     this.moved = true;
     this.restSoon();
-    if (drag) this.ask({ preview: this.run.preview });
+    if (drag) this.ask({ preview: preview && this.run.preview });
     else this.settle();
   }
 
@@ -141,7 +161,7 @@ class App extends Beside {
       this.remember();
     }
     this.tellSoon();
-    this.controls.show();
+    this.showSoon();
     this.writeLink();
   }
 
@@ -159,15 +179,15 @@ class App extends Beside {
     state.at = [...state.at];
     const moved = state.at[axis] + steps * this.voxel[axis];
     state.at[axis] = Math.min(this.view.high[axis], Math.max(this.view.low[axis], Math.round(moved * 100) / 100));
-    if (state.follow) this.seedTo(state.at, true);
+    if (state.follow) this.seedTo(state.at, { drag: true, preview: true });
     else this.tellSoon();
     this.refresh();
-    this.controls.show();
+    this.showSoon();
     this.writeLink();
   }
 
   seedHere() {
-    this.seedTo(this.state.at, false);
+    this.seedTo(this.state.at);
     this.refresh();
   }
 
@@ -179,7 +199,7 @@ class App extends Beside {
 
   goTo(place) {
     this.state.at = place;
-    if (this.state.follow) this.seedTo(place, false);
+    if (this.state.follow) this.seedTo(place);
     else this.settle();
     this.refresh();
   }
@@ -242,8 +262,8 @@ class App extends Beside {
     this.r = facts.preview ? null : values;
     this.facts = facts;
     this.fill(values);
-    this.controls.heard(facts);
     this.now();
+    this.controls.heard(facts);
   }
 
   fill(values) {
@@ -256,7 +276,7 @@ class App extends Beside {
     this.controls.busy("error bars…");
     try {
       const answer = await certain(seed, number);
-      while (!this.maps.idle) await wait(20); // the map of r is drawn first
+      await this.maps.landed(); // the map of r is drawn first
       if (!answer || JSON.stringify(seed) !== JSON.stringify(this.seedQuery()) || this.state.stat !== "z") return;
       this.full = answer.facts.full;
       this.shown.stat = "z";
@@ -287,7 +307,7 @@ class App extends Beside {
     if (!run) return;
     this.take(run, places);
     this.maps.key = "";
-    this.state.recipe = { ...run.recipe };
+    if (!this.turn) this.state.recipe = { ...run.recipe }; // else what is wished for by now
     this.controls.show();
     this.rest();
     this.tellSoon();
@@ -296,17 +316,19 @@ class App extends Beside {
   }
 
   async switchRecipe(recipe) {
+    const turn = (this.turn = {});
     try {
       const { smoothing, high, low, groups } = recipe;
       await post("recipe", { smoothing, high, low, groups });
       this.trouble("");
     } catch (error) {
       this.trouble(error.message);
+      if (this.turn !== turn) return;
+      this.turn = null;
       this.state.recipe = { ...this.run.recipe };
       this.controls.show();
       return;
     }
-    const turn = (this.turn = {});
     while (this.turn === turn) {
       const { job } = await getJson("job");
       this.controls.progress(job);
@@ -316,60 +338,13 @@ class App extends Beside {
       }
       await wait(60);
     }
-    if (this.turn === turn) await this.renew();
+    if (this.turn !== turn) return;
+    this.turn = null;
+    await this.renew();
   }
 
   picture() {
     pictureOf(this);
-  }
-
-  // --- drawing ---------------------------------------------------------------------------
-
-  get look() {
-    return this.state.look[this.shown?.stat ?? "r"];
-  }
-
-  ink() {
-    const css = getComputedStyle(document.documentElement);
-    const color = (name) => css.getPropertyValue(`--${name}`).trim();
-    return {
-      cross: color("cross"), seed: color("seed"), halo: color("halo"), letters: color("quiet"), gone: color("gone"),
-      line: color("line"), place: color("place"), quiet: color("quiet"), ink: color("ink"), pane: color("pane"),
-    };
-  }
-
-  refresh() {
-    this.wanted ??= requestAnimationFrame(() => this.now());
-  }
-
-  now() {
-    if (this.wanted) cancelAnimationFrame(this.wanted);
-    this.wanted = null;
-    const started = performance.now(), { state, view } = this;
-    const dark = state.theme ? state.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-    document.documentElement.classList.toggle("dark", dark);
-    view.radiological = state.radiological;
-    const ink = this.ink(), colors = table(this.look, this.full);
-    const narrow = matchMedia("(max-width: 820px)").matches;
-    $("viewer").style.gridTemplateRows = narrow ? "" : `minmax(0, ${view.size(2)}fr) minmax(0, ${view.size(1)}fr)`;
-    const room = this.panes.map((pane) => pane.measure(view)), least = Math.min(...room);
-    this.panes.forEach((pane, n) => pane.draw(view, this.underlay, this.map, state, colors, narrow ? room[n] : least, ink));
-    this.pins.draw(view, this.underlay, state.at, this.shown?.stat === "z" ? table(state.look.r, 1) : colors, ink);
-    this.controls.read(this.valueAt(state.at), this.shown?.stat ?? "r", this.look, this.full);
-    if (this.told && this.dark !== dark) this.drawChart(ink);
-    this.dark = dark;
-    this.lastDraw = performance.now() - started;
-  }
-
-  valueAt(place) {
-    const position = this.map.at(place);
-    const value = position < 0 ? NOTHING : this.map.data[position];
-    return value === NOTHING ? NaN : (value / 32767) * this.full;
-  }
-
-  written(value) {
-    const stat = this.shown?.stat ?? "r";
-    return Number.isFinite(value) ? `${stat} = ${value.toFixed(stat === "z" ? 2 : 3)}`.replace("-", "−") : "no value";
   }
 
   /** The server would not make this map: go back to the last that it made. */
@@ -385,7 +360,7 @@ class App extends Beside {
   }
 
   trouble(text) {
-    $("trouble").textContent = text;
+    write($("trouble"), text);
   }
 
   writeLink() {

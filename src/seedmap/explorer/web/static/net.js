@@ -44,30 +44,47 @@ export class Maps {
     const key = JSON.stringify([seed, preview]);
     if (rest && key === this.key) return; // it is on its way, or on the screen
     this.key = key;
-    const number = ++this.number;
+    this.number++;
     this.counts.asked++;
     if (this.waiting) this.counts.dropped++;
-    this.waiting = { query: { ...seed, n: number, w: WINDOW }, number };
-    if (preview) this.waiting.query.preview = 1;
-    if (rest) this.flying?.abort(); // the hand has come to rest: do not wait for what came before
-    if (!this.flying) this.run();
+    this.waiting = { ...seed, ...this.turn };
+    if (preview) this.waiting.preview = 1;
+    // The hand has come to rest, or has begun to draw: do not wait for what came before.
+    if (rest || (preview && !this.coarse)) this.flying?.abort();
+    if (!this.flying) this.running = this.run();
+  }
+
+  /** What tells the server which wish is the newest. */
+  get turn() {
+    return { n: this.number, w: WINDOW };
   }
 
   get idle() {
     return !this.flying && !this.waiting;
   }
 
+  /** Whether a map is on its way that should be here within some ms, as the last one was. */
+  soon(ms) {
+    return !this.idle && this.last.net < ms;
+  }
+
+  /** Wait until no map is on its way. */
+  async landed() {
+    while (!this.idle) await this.running;
+  }
+
   async run() {
     while (this.waiting) {
-      const { query, number } = this.waiting;
+      const query = this.waiting;
       this.waiting = null;
       this.flying = new AbortController();
-      await this.one(query, number, this.flying.signal);
+      this.coarse = Boolean(query.preview);
+      await this.one(query, this.flying.signal);
       this.flying = null;
     }
   }
 
-  async one(query, number, signal) {
+  async one(query, signal) {
     const started = performance.now();
     try {
       const answer = await checked(await fetch(`api/map?${new URLSearchParams(query)}`, { signal }));

@@ -15,7 +15,7 @@ class Card {
     this.canvas = document.createElement("canvas");
     this.canvas.setAttribute("role", "img");
     this.element.append(this.canvas);
-    this.context = this.canvas.getContext("2d");
+    this.context = this.canvas.getContext("2d", { alpha: false });
     const go = this.element.querySelector(".go");
     go.textContent = pin.name;
     go.title = `${pin.seed.join(", ")} mm, radius ${pin.radius} mm: look at this seed again`;
@@ -36,13 +36,13 @@ class Card {
       this.canvas.style.height = `${HEIGHT}px`;
     }
     const c = this.context;
-    c.setTransform(ratio, 0, 0, ratio, 0, 0);
-    c.clearRect(0, 0, width, HEIGHT);
+    c.fillStyle = ink.pane;
+    c.fillRect(0, 0, this.canvas.width, this.canvas.height);
     let left = 0;
     for (const [axis, slice] of this.slices.entries()) {
-      slice.render(view, underlay, this.map, at, colors, scale * ratio);
+      slice.render(view, underlay, this.map, at, colors, scale * ratio, ink.pane);
       const height = view.size(PLANES[axis][1]) * scale;
-      c.drawImage(slice.canvas, left, (HEIGHT - height) / 2, widths[axis], height);
+      slice.show(c, ...[left, (HEIGHT - height) / 2, widths[axis], height].map((length) => Math.round(length * ratio)));
       left += widths[axis] + 6;
     }
     const value = this.valueAt(at);

@@ -1,9 +1,11 @@
 // Three slices through one place: drawing them, and pointing into them.
 
+import { write } from "./drawing.js";
 import { NOTHING, compose, sample } from "./volume.js";
 
 const MOST_PER_MM = 2; // pixels: finer than any run, and quick without a graphics card
-const AIR = -1; // no underlay has such a voxel
+const AIR = -1; // no underlay has such a voxel; kept as 0, which is as dark
+const SLOP = 3; // CSS pixels that a hand may tremble before a click becomes a drag
 const MARGIN = 6; // mm around the brain
 const MOST_WIDER = 20; // mm
 const VISIBLE = 40; // grey value
@@ -53,39 +55,55 @@ export class View {
   }
 }
 
-/** Pixels of one slice, at some pixels per mm, kept as long as nothing changed but the map. */
+/** Pixels of one slice, at some pixels per mm. The underlay is sampled anew only where it changed. */
 export class Slice {
   constructor(axis) {
     this.axis = axis;
-    this.canvas = document.createElement("canvas");
-    this.context = this.canvas.getContext("2d");
   }
 
-  render(view, underlay, map, at, colors, perMm) {
+  /** Sample the underlay, if it is not there yet. What waits for a map can do so already. */
+  prepare(view, underlay, at, perMm) {
     const [h, v] = PLANES[this.axis];
     const fine = Math.min(MOST_PER_MM, perMm);
     const width = Math.max(1, Math.round(view.size(h) * fine));
     const height = Math.max(1, Math.round(view.size(v) * fine));
-    if (this.canvas.width !== width || this.canvas.height !== height || !this.image) {
-      this.canvas.width = width;
-      this.canvas.height = height;
-      this.image = this.context.createImageData(width, height);
-      this.grey = new Float32Array(width * height);
+    if (this.image?.width !== width || this.image.height !== height) {
+      this.image = new ImageData(width, height);
+      this.pixels = new Uint32Array(this.image.data.buffer);
+      this.grey = new Uint8ClampedArray(width * height);
       this.steps = new Int16Array(width * height);
       this.key = "";
     }
-    const place = this.place(view, at, width, height);
     const key = [at[this.axis], view.flipped(h), underlay.key, view.low, view.high].join();
-    if (key !== this.key) {
-      sample(underlay, place, width, height, this.grey, AIR);
-      this.key = key;
-    }
-    sample(map, place, width, height, this.steps, NOTHING);
-    compose(this.grey, this.steps, colors, this.image.data);
-    this.context.putImageData(this.image, 0, 0);
+    if (key === this.key) return;
+    this.key = key;
+    this.place = this.placeOf(view, at, width, height);
+    sample(underlay, this.place, width, height, this.grey, AIR);
   }
 
-  place(view, at, width, height) {
+  render(view, underlay, map, at, colors, perMm, paper) {
+    this.prepare(view, underlay, at, perMm);
+    const { width, height } = this.image;
+    sample(map, this.place, width, height, this.steps, NOTHING);
+    compose(this.grey, this.steps, colors, this.pixels, paper);
+  }
+
+  /** Put the pixels onto a canvas at some device pixels; as they are where they fit, else scaled. */
+  show(c, left, top, width, height) {
+    const { image } = this;
+    if (image.width === width && image.height === height) {
+      c.putImageData(image, left, top);
+      return;
+    }
+    this.canvas ??= document.createElement("canvas");
+    if (this.canvas.width !== image.width || this.canvas.height !== image.height) {
+      Object.assign(this.canvas, { width: image.width, height: image.height });
+    }
+    this.canvas.getContext("2d").putImageData(image, 0, 0);
+    c.drawImage(this.canvas, left, top, width, height);
+  }
+
+  placeOf(view, at, width, height) {
     const [h, v] = PLANES[this.axis];
     const dx = view.size(h) / width, dy = view.size(v) / height;
     const origin = [...at], right = [0, 0, 0], down = [0, 0, 0];
@@ -104,7 +122,7 @@ export class Pane {
     this.figure = figure;
     this.caption = figure.querySelector("figcaption");
     this.canvas = figure.querySelector("canvas");
-    this.context = this.canvas.getContext("2d");
+    this.context = this.canvas.getContext("2d", { alpha: false });
     this.slice = new Slice(this.axis);
     this.app = app;
     this.listen();
@@ -123,23 +141,28 @@ export class Pane {
     return Math.min(clientWidth / view.size(h), clientHeight / view.size(v));
   }
 
+  prepare(view, underlay, state) {
+    if (this.scale) this.slice.prepare(view, underlay, state.at, this.scale * this.ratio);
+  }
+
   draw(view, underlay, map, state, colors, scale, ink) {
-    this.view = view;
-    this.scale = scale;
-    const [h, v] = PLANES[this.axis];
-    this.slice.render(view, underlay, map, state.at, colors, scale * this.ratio);
-    const c = this.context, width = view.size(h) * scale, height = view.size(v) * scale;
-    this.left = (this.canvas.clientWidth - width) / 2;
-    this.top = (this.canvas.clientHeight - height) / 2;
-    c.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-    c.clearRect(0, 0, this.canvas.clientWidth, this.canvas.clientHeight);
-    c.imageSmoothingQuality = "high";
-    c.drawImage(this.slice.canvas, this.left, this.top, width, height);
+    Object.assign(this, { view, scale });
+    const [h, v] = PLANES[this.axis], c = this.context, { canvas, ratio } = this;
+    this.slice.render(view, underlay, map, state.at, colors, scale * ratio, ink.pane);
+    const width = Math.round(view.size(h) * scale * ratio), height = Math.round(view.size(v) * scale * ratio);
+    const left = Math.round((canvas.width - width) / 2), top = Math.round((canvas.height - height) / 2);
+    this.left = left / ratio;
+    this.top = top / ratio;
+    c.setTransform(1, 0, 0, 1, 0, 0);
+    c.fillStyle = ink.pane;
+    c.fillRect(0, 0, canvas.width, canvas.height);
+    this.slice.show(c, left, top, width, height);
+    c.setTransform(ratio, 0, 0, ratio, 0, 0);
     drawCrosshair(c, this.toPixel(state.at), this, ink);
     drawSeed(c, this, state, ink);
     drawLetters(c, this, ink);
     const axis = "xyz"[this.axis];
-    this.caption.textContent = `${axis} = ${Math.round(state.at[this.axis] * 10) / 10}`.replace("-", "−");
+    write(this.caption, `${axis} = ${Math.round(state.at[this.axis] * 10) / 10}`.replace("-", "−"));
     this.caption.dataset.plane = NAMES[this.axis];
   }
 
@@ -165,14 +188,16 @@ export class Pane {
     canvas.addEventListener("pointerdown", (event) => {
       if (event.button !== 0 && !(event.ctrlKey || event.metaKey)) return;
       event.preventDefault();
+      this.held = true;
+      this.start = [event.clientX, event.clientY];
+      const seed = event.shiftKey && (event.ctrlKey || event.metaKey);
+      app.move(this.toPlace(event), { first: true, seed });
       canvas.focus({ preventScroll: true });
       canvas.setPointerCapture(event.pointerId);
-      this.held = true;
-      const seed = event.shiftKey && (event.ctrlKey || event.metaKey);
-      app.move(this.toPlace(event), { drag: true, seed });
     });
     canvas.addEventListener("pointermove", (event) => {
-      if (this.held) app.move(this.toPlace(event), { drag: true });
+      if (this.start && Math.hypot(event.clientX - this.start[0], event.clientY - this.start[1]) > SLOP) this.start = null;
+      if (this.held && !this.start) app.move(this.toPlace(event));
       app.hover(this.toPlace(event));
     });
     const release = () => {
@@ -244,7 +269,7 @@ function drawLetters(c, pane, ink) {
   const [h, v] = PLANES[pane.axis], { clientWidth, clientHeight } = pane.canvas;
   const aside = Math.max(8, pane.left - 8);
   const [low, high] = pane.view.flipped(h) ? [...ENDS[h]].reverse() : ENDS[h];
-  c.fillStyle = ink.letters;
+  c.fillStyle = ink.quiet;
   c.strokeStyle = ink.halo;
   c.lineWidth = 3;
   c.font = "600 12px system-ui, sans-serif";

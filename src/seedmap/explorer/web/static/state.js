@@ -105,9 +105,10 @@ const KEPT = 100;
 
 /** Seeds that were looked at, with a place in them. */
 export class History {
-  constructor() {
-    this.entries = [];
-    this.now = -1;
+  /** Begins with seeds that were mapped before, the first of them last. */
+  constructor(before) {
+    this.entries = before.map(({ place, radius, name }) => ({ seed: place, radius, name, at: [...place] })).reverse();
+    this.now = this.entries.length - 1;
   }
 
   add(entry) {

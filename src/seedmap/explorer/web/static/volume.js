@@ -1,5 +1,7 @@
 // Volumes of voxels, and slices through them.
 
+import { packed } from "./colors.js";
+
 /** -32768 in a map: outside the mask, or not a number. */
 export const NOTHING = -32768;
 const BRIGHTNESS = 0.9; // so that colours stand out from white matter
@@ -74,14 +76,22 @@ function straight(volume, { start, right, down }, h, v, width, height, out, noth
   const values = new Float32Array(plane.wide), weights = new Float32Array(plane.wide);
   for (let j = 0, pixel = 0; j < height; j++) {
     const f = along.rest[j], p = along.first[j] * plane.wide;
+    let any = 0;
     for (let k = 0, q = p; k < plane.wide; k++, q++) {
-      values[k] = plane.values[q] * (1 - f) + plane.values[q + plane.wide] * f;
-      weights[k] = plane.weights[q] * (1 - f) + plane.weights[q + plane.wide] * f;
+      values[k] = plane.values[q] + (plane.values[q + plane.wide] - plane.values[q]) * f;
+      weights[k] = plane.weights[q] + (plane.weights[q + plane.wide] - plane.weights[q]) * f;
+      any += weights[k];
+    }
+    if (any === 0) {
+      out.fill(nothing, pixel, pixel + width);
+      pixel += width;
+      continue;
     }
     for (let i = 0; i < width; i++, pixel++) {
       const k = across.first[i], g = across.rest[i];
-      const weight = weights[k] * (1 - g) + weights[k + 1] * g;
-      out[pixel] = weight > 0.5 ? (values[k] * (1 - g) + values[k + 1] * g) / weight : nothing;
+      const weight = weights[k] + (weights[k + 1] - weights[k]) * g;
+      if (weight > 0.5) out[pixel] = (values[k] + (values[k + 1] - values[k]) * g) / weight;
+      else out[pixel] = nothing;
     }
   }
 }
@@ -136,23 +146,32 @@ function oblique({ shape: [nx, ny, nz], steps: [sx, sy], data }, { start, right,
   }
 }
 
-/** Lay a sampled map over sampled grey. `colors` is the table of `colors.js`. */
-export function compose(grey, map, colors, pixels) {
-  for (let pixel = 0, at = 0; pixel < grey.length; pixel++, at += 4) {
-    const g = Math.max(0, grey[pixel]) * BRIGHTNESS;
-    let red = g, green = g, blue = g, alpha = g > OPAQUE_FROM ? 1 : g / OPAQUE_FROM;
-    const value = map[pixel];
-    if (value !== NOTHING) {
-      const entry = ((value >> 5) + 1024) << 2, a = colors[entry + 3];
-      alpha = alpha * (1 - a) + a;
-      const share = alpha > 0 ? a / alpha : 0;
-      red += (colors[entry] - red) * share;
-      green += (colors[entry + 1] - green) * share;
-      blue += (colors[entry + 2] - blue) * share;
+const RED_BLUE = 0xff00ff, GREEN = 0x00ff00, OPAQUE = 0xff000000;
+
+/**
+ * Lay a sampled map over sampled grey, and both over the colour of the paper. `colors` are the
+ * tables of `colors.js`; `pixels` takes the four bytes of each at once, red first.
+ */
+export function compose(grey, map, { inks, opacities }, pixels, paper) {
+  const shades = shadesOn(paper);
+  for (let pixel = 0; pixel < grey.length; pixel++) {
+    const shade = shades[grey[pixel]], value = map[pixel];
+    if (value === NOTHING) {
+      pixels[pixel] = OPAQUE | shade;
+      continue;
     }
-    pixels[at] = red;
-    pixels[at + 1] = green;
-    pixels[at + 2] = blue;
-    pixels[at + 3] = 255 * alpha;
+    const entry = (value >> 5) + 1024, ink = inks[entry], over = opacities[entry], under = 256 - over;
+    const redBlue = (Math.imul(shade & RED_BLUE, under) + Math.imul(ink & RED_BLUE, over)) >>> 8;
+    const green = ((shade & GREEN) * under + (ink & GREEN) * over) >>> 8;
+    pixels[pixel] = OPAQUE | (redBlue & RED_BLUE) | (green & GREEN);
   }
+}
+
+/** Colours of the greys 0 to 255 on paper, given as #rrggbb. */
+function shadesOn(paper) {
+  const under = [1, 3, 5].map((at) => parseInt(paper.slice(at, at + 2), 16));
+  return Int32Array.from({ length: 256 }, (_, grey) => {
+    const tone = grey * BRIGHTNESS, alpha = Math.min(1, tone / OPAQUE_FROM);
+    return packed(under.map((color) => color + (tone - color) * alpha));
+  });
 }

@@ -1,0 +1,260 @@
+"""A run of images that is explored: it is read, and cleaned, by whatever recipe is wished."""
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from seedmap._checks import Array, Keep, parse_sample_mask
+from seedmap.analysis import SeedMaps, seed_maps
+from seedmap.analysis.certainty import Uncertainty, check_uncertainty
+from seedmap.analysis.door import check_timing, find_mask, parse_n_jobs
+from seedmap.confounds import ConfoundTable, read_confounds
+from seedmap.errors import ImageError
+from seedmap.explorer.engine.hearing import bytes_per_voxel
+from seedmap.explorer.engine.live import LiveRun
+from seedmap.explorer.engine.recipe import Recipe, confound_groups
+from seedmap.explorer.engine.source import Cleaned, Progress
+from seedmap.explorer.engine.walk import Walk, block_rows, block_starts
+from seedmap.images import Grid, Run, open_run
+from seedmap.seeds import DEFAULT_RADIUS, Sphere
+from seedmap.spatial import fwhm_to_sigma
+from seedmap.temporal import Cleaning, CleaningMatrices, cleaning_matrices, own_coordinates
+
+__all__ = ["ImagedSource", "open_images"]
+
+# Seeds hear voxels outside the mask up to here [mm]: a sphere of the default radius is heard
+# whole wherever its centre lies in the mask.
+AROUND = DEFAULT_RADIUS
+# Rows, what seeds hear, and what a walk holds besides may have this many times the bytes of the run
+# in float32; of the 2.5 that are promised, buffers and what the system does not get back take the rest.
+MOST_MEMORY = 2.2
+# Frames of the file that a walk holds: read ahead, copied, and summed up for the mean.
+FRAMES_HELD = 8
+# ... but they may always have this much [bytes].
+SMALL = 4 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class ImagedSource:
+    """A run of images and what was given with it; a `Source`.
+
+    Attributes
+    ----------
+    run : Run
+        The opened run.
+    grid : Grid
+        Its grid.
+    keep : ndarray of bool, shape (frames,)
+        Frames that stay.
+    confounds : ConfoundTable or None
+        All confounds that were given, checked against the run.
+    mask : ndarray of bool, shape (x, y, z), or None
+        Voxels of the brain; None finds nilearn's background mask while reading.
+    mask_img : object
+        The mask as it was given.
+    recipe : Recipe
+        The recipe to begin with.
+    n_jobs : int
+        Threads that may be busy at once.
+    uncertainty : str or None
+        How error bars are found; None for none.
+    max_memory : float, str or None
+        For maps with error bars, which read the run again; the rows themselves stay in memory.
+    """
+
+    run: Run
+    grid: Grid
+    keep: Keep
+    confounds: ConfoundTable | None
+    mask: NDArray[np.bool_] | None
+    mask_img: Any
+    recipe: Recipe
+    n_jobs: int
+    uncertainty: Uncertainty | None = "operator"
+    max_memory: float | str | None = None
+
+    @property
+    def fixed(self) -> bool:
+        """Images can be cleaned by any recipe."""
+        return False
+
+    @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """Groups of confounds that can be switched."""
+        return confound_groups(self.confounds.names) if self.confounds else {}
+
+    def columns(self, recipe: Recipe) -> tuple[str, ...]:
+        """Return the confounds that a recipe regresses out, in the order of the table."""
+        wanted = {name for group in recipe.groups for name in self.groups[group]}
+        return (
+            tuple(name for name in self.confounds.names if name in wanted) if self.confounds else ()
+        )
+
+    def chosen(self, recipe: Recipe) -> ConfoundTable | None:
+        """Return the table of the confounds that a recipe regresses out; None for none."""
+        names = self.columns(recipe)
+        if self.confounds is None or not names:
+            return None
+        at = [self.confounds.names.index(name) for name in names]
+        return ConfoundTable(self.confounds.values[:, at], names, self.confounds.source)
+
+    def matrices(self, recipe: Recipe) -> CleaningMatrices:
+        """Write a recipe's cleaning out.
+
+        Raises
+        ------
+        OptionError, TooFewFrames
+            If the recipe cannot be used on this run.
+        """
+        table = self.chosen(recipe)
+        values = table.values if table else None
+        return cleaning_matrices(recipe.cleaning, self.keep, self.run.timing.t_r, values)
+
+    def clean(self, recipe: Recipe, progress: Progress | None = None) -> Cleaned:
+        """Walk through the run and clean it.
+
+        Parameters
+        ----------
+        recipe
+            How.
+        progress
+            Called as ``progress(done, total)`` from any thread; what it raises ends the walk.
+        """
+        matrices = self.matrices(recipe)
+        coordinates = own_coordinates(matrices.on_kept)
+        kept, numbers = int(matrices.keep.sum()), itertools.count(1)
+        walk = Walk(
+            run=self.run,
+            grid=self.grid,
+            keep=matrices.keep,
+            into=coordinates.into,
+            sigma=fwhm_to_sigma(recipe.smoothing_fwhm, self.grid.voxel_sizes),
+            around=lambda mask: self._around(mask, kept, len(coordinates.into)),
+            n_jobs=self.n_jobs,
+            on_frame=lambda: progress(next(numbers), kept) if progress else None,
+        )
+        brain, heard, mean = walk.go(self.mask)
+        basis = _basis(matrices.on_kept, coordinates.into)
+        grid = self.grid.within(brain.mask)
+        live = LiveRun.from_rows(grid, brain, heard, basis, matrices.keep, self.n_jobs)
+        return Cleaned(live, recipe, matrices, self.chosen(recipe), coordinates.rank, mean)
+
+    def _around(
+        self, mask: NDArray[np.bool_], kept: int, coordinates: int
+    ) -> tuple[NDArray[np.bool_], bool]:
+        """Grow a mask by what seeds may hear around it, as far as memory goes; see `Walk.around`.
+
+        Where there is not room for everything, values are rounded; and where that is not enough,
+        the farthest voxels are left out.
+        """
+        kind, blocks = self.run.dtype, len(block_starts(kept)) - 1
+        brain = int(mask.sum())
+        besides = 8 * block_rows(kept) * brain + FRAMES_HELD * mask.size * kind.itemsize
+        most = max(SMALL, MOST_MEMORY * 4 * kept * brain - besides) - 4 * coordinates * brain
+        whole = grown(mask, self.grid.voxel_sizes, AROUND, mask.size)
+        if whole.sum() * bytes_per_voxel(kind, kept, blocks, rounded=False) <= most:
+            return whole, False
+        room = most / bytes_per_voxel(kind, kept, blocks, rounded=True)
+        return grown(mask, self.grid.voxel_sizes, AROUND, room), True
+
+    def certain_maps(
+        self, recipe: Recipe, seed: Sphere, progress: Progress | None = None
+    ) -> SeedMaps:
+        """Return what `seedmap run` makes of a seed, error bars included; reads the run again."""
+        return seed_maps(
+            self.run,
+            [seed],
+            confounds=self.chosen(recipe),
+            sample_mask=self.keep,
+            mask_img=self.mask_img,
+            cleaning=recipe.cleaning,
+            smoothing_fwhm=recipe.smoothing_fwhm,
+            uncertainty=self.uncertainty,
+            n_jobs=self.n_jobs,
+            max_memory=self.max_memory,
+            progress=progress,
+        )
+
+
+def open_images(  # noqa: PLR0913  the options of seed_maps that belong to the run
+    bold: Any,
+    *,
+    confounds: Any,
+    sample_mask: ArrayLike | None,
+    mask_img: Any,
+    t_r: float | None,
+    cleaning: Cleaning | None,
+    smoothing_fwhm: float | None,
+    n_jobs: int | None,
+    uncertainty: Uncertainty | None,
+    max_memory: float | str | None,
+) -> ImagedSource:
+    """Open a run of images; see `seedmap.explorer.engine.open_source`."""
+    run = open_run(bold, t_r)
+    if not isinstance(run.space, Grid):
+        msg = f"{run.source}: a run on a surface; the explorer shows volumes: give the run in a volume"
+        raise ImageError(msg)
+    cleaning = cleaning or Cleaning()
+    check_timing(run, cleaning)
+    keep = parse_sample_mask(sample_mask, run.frames)
+    given = read_confounds(confounds)
+    table = None if given is None else given.for_frames(keep)
+    fwhm_to_sigma(smoothing_fwhm, run.space.voxel_sizes)  # refuses what is no width
+    groups = tuple(confound_groups(table.names)) if table else ()
+    recipe = Recipe(cleaning=cleaning, smoothing_fwhm=smoothing_fwhm or None, groups=groups)
+    return ImagedSource(
+        run=run,
+        grid=run.space,
+        keep=keep,
+        confounds=table,
+        mask=find_mask(mask_img, run, keep),
+        mask_img=mask_img,
+        recipe=recipe,
+        n_jobs=parse_n_jobs(n_jobs),
+        uncertainty=check_uncertainty(uncertainty),
+        max_memory=max_memory,
+    )
+
+
+def grown(
+    mask: NDArray[np.bool_], voxel_sizes: Array, reach: float, most: float
+) -> NDArray[np.bool_]:
+    """Grow a mask by all voxels within ``reach`` [mm], or fewer, so that it has no more than ``most``.
+
+    Voxels of one distance are added together. A transform of distances takes several times as long,
+    and the memory of several volumes.
+    """
+    margin = np.floor(reach / voxel_sizes).astype(int)
+    steps = np.indices(2 * margin + 1).reshape(3, -1).T - margin
+    away = np.linalg.norm(steps * voxel_sizes, axis=1)
+    wide = np.pad(mask, [(m, m) for m in margin])
+    core = tuple(slice(m, m + n) for m, n in zip(margin, mask.shape, strict=True))
+    edge = np.flatnonzero(wide & ~_inside(wide))
+    shifts = steps @ np.array([wide.shape[1] * wide.shape[2], wide.shape[2], 1])
+    for distance in np.unique(away[(away > 0) & (away <= reach)]):
+        wider = wide.copy()
+        for shift in shifts[away == distance]:
+            wider.reshape(-1)[edge + shift] = True
+        if wider[core].sum() > most:
+            break
+        wide = wider
+    return wide[core]
+
+
+def _inside(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Say which voxels of a mask have all their six neighbours in it."""
+    inside = mask.copy()
+    for axis in range(3):
+        along, of = np.moveaxis(inside, axis, 0), np.moveaxis(mask, axis, 0)
+        along[1:] &= of[:-1]
+        along[:-1] &= of[1:]
+    return inside
+
+
+def _basis(cleaning: Array, into: Array) -> Array:
+    """Return U of Lc = U S W', shape (kept, coordinates): from coordinates back to frames."""
+    centred = cleaning - cleaning.mean(axis=0)
+    return (centred @ into.T) / (into**2).sum(axis=1)

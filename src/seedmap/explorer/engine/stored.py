@@ -1,0 +1,248 @@
+"""A stored run that is explored: it was cleaned before, so it is there at once, and as it is.
+
+`seedmap.store` tells what such a run holds. Its smoothed samples are brought into memory; seeds
+listen to what lies on the disk. Its error bars come from its own tables of noise, and no image is
+read.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedmap._checks import Array, Keep
+from seedmap.analysis import SeedMaps
+from seedmap.analysis.certainty import Uncertainty
+from seedmap.analysis.door import parse_n_jobs
+from seedmap.analysis.stored import stored_maps
+from seedmap.confounds import ConfoundTable
+from seedmap.errors import ImageError, OptionError
+from seedmap.explorer.engine.hearing import NOTHING_LEFT
+from seedmap.explorer.engine.live import LiveRun
+from seedmap.explorer.engine.recipe import Recipe
+from seedmap.explorer.engine.source import Cleaned, Progress
+from seedmap.explorer.engine.walk import Gathered
+from seedmap.images import FrameStream, Grid, Run, Timing
+from seedmap.seeds import Sphere
+from seedmap.spatial import SeedWeights
+from seedmap.store import StoredRun, open_stored
+from seedmap.temporal import Cleaning
+
+__all__ = ["StoredSource", "is_stored", "open_stored_source"]
+
+DEFAULT_FWHM = 6.0  # that of `open_source`: asks for nothing
+FIXED = "was stored cleaned, and no longer knows its images; explore the images to clean otherwise"
+
+
+@dataclass(frozen=True, eq=False)
+class OnDisk:
+    """The unsmoothed samples of a stored run; a `seedmap.explorer.engine.hearing.Hearing`.
+
+    Attributes
+    ----------
+    stored : StoredRun
+        The run.
+    mask : ndarray of bool, shape (x, y, z)
+        Where its samples lie.
+    finite : ndarray of bool, shape (samples,)
+        False where a value was NaN or infinite in some kept frame.
+    positions : ndarray of int, shape (samples,)
+        The same as flat positions in the grid.
+    """
+
+    stored: StoredRun
+    mask: NDArray[np.bool_]
+    finite: NDArray[np.bool_]
+    positions: NDArray[np.int64]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory: they stay on the disk."""
+        return 0
+
+    def mean(self, rows: NDArray[np.integer[Any]]) -> tuple[Array, float]:
+        """Average samples, cleaned."""
+        weights = SeedWeights(self.positions[rows], np.full(rows.size, 1 / rows.size))
+        clean, residuals, _ = self.stored.listen([weights])
+        return clean[:, 0], NOTHING_LEFT * float(np.linalg.norm(residuals))
+
+
+@dataclass(frozen=True, eq=False)
+class StoredSource:
+    """A stored run; a `seedmap.explorer.engine.source.Source`.
+
+    Attributes
+    ----------
+    stored : StoredRun
+        What is on the disk.
+    run : Run
+        The run that was stored; its frames are not there.
+    grid : Grid
+        Its grid and mask.
+    recipe : Recipe
+        How it was cleaned.
+    n_jobs : int
+        Threads that may be busy at once.
+    uncertainty : str or None
+        How error bars are found; None for none.
+    """
+
+    stored: StoredRun
+    run: Run
+    grid: Grid
+    recipe: Recipe
+    n_jobs: int
+    uncertainty: Uncertainty | None
+
+    @property
+    def keep(self) -> Keep:
+        """Frames that stay, shape (frames,)."""
+        return self.stored.keep
+
+    @property
+    def confounds(self) -> ConfoundTable | None:
+        """Nothing that could still be regressed out is there."""
+        return None
+
+    @property
+    def fixed(self) -> bool:
+        """The recipe is that of the store."""
+        return True
+
+    @property
+    def groups(self) -> Mapping[str, tuple[str, ...]]:
+        """No confounds can be switched."""
+        return {}
+
+    def columns(self, recipe: Recipe) -> tuple[str, ...]:
+        """Return the confounds that were regressed out."""
+        self.matrices(recipe)
+        return tuple(self.stored.facts["confounds"])
+
+    def matrices(self, recipe: Recipe) -> StoredRun:
+        """Find out whether a recipe is that of the store.
+
+        Raises
+        ------
+        OptionError
+            If it is another.
+        """
+        if recipe != self.recipe:
+            msg = f"{self.stored.path}: this run {FIXED}"
+            raise OptionError(msg)
+        return self.stored
+
+    def clean(self, recipe: Recipe, progress: Progress | None = None) -> Cleaned:
+        """Bring the run into memory; see `seedmap.explorer.engine.source.Source`."""
+        stored = self.matrices(recipe)
+        mask = np.array(self.grid.mask)
+        rows, unusable, basis = stored.unpacked(progress)
+        finite = ~unusable
+        brain = Gathered(mask, rows, np.ones(len(rows), dtype=np.float32), finite)
+        heard = OnDisk(stored, mask, finite, np.flatnonzero(mask))
+        live = LiveRun.from_rows(self.grid, brain, heard, basis, stored.keep, self.n_jobs)
+        return Cleaned(live, recipe, stored, None, stored.rank, mask.astype(np.float64))
+
+    def certain_maps(
+        self, recipe: Recipe, seed: Sphere, progress: Progress | None = None
+    ) -> SeedMaps:
+        """Return maps with the error bars that the store tells; no image is read."""
+        stored = self.matrices(recipe)
+        if progress is not None:
+            progress(0, 1)
+        return stored_maps(stored, seed, uncertainty="operator" if self.uncertainty else None)
+
+
+def is_stored(bold: Any) -> bool:
+    """Whether something is the folder of a stored run."""
+    return isinstance(bold, str | Path) and Path(bold).expanduser().joinpath("zarr.json").is_file()
+
+
+def open_stored_source(
+    path: str | Path,
+    *,
+    cleaning: Cleaning | None,
+    smoothing_fwhm: float | None,
+    n_jobs: int | None,
+    uncertainty: Uncertainty | None,
+) -> StoredSource:
+    """Open a stored run; see `seedmap.explorer.engine.open_source`.
+
+    Raises
+    ------
+    ImageError
+        If it lies on a surface, or was not written by ``seedmap bids --store``.
+    OptionError
+        If it was cleaned or smoothed otherwise than is asked for.
+    """
+    stored = open_stored(path)
+    grid = stored.space
+    if not isinstance(grid, Grid):
+        msg = f"{path}: a run on a surface; the explorer shows volumes: give a run in a volume"
+        raise ImageError(msg)
+    facts: Any = stored.facts
+    try:
+        cleaned = Cleaning(**facts["cleaning"])
+        recipe = Recipe(cleaning=cleaned, smoothing_fwhm=facts["smoothing_fwhm"] or None)
+        run = _run(stored, grid)
+    except (KeyError, TypeError) as error:
+        msg = (
+            f"{path}: the store does not tell how it was cleaned ({error!r}); write it again with "
+            "seedmap bids --store"
+        )
+        raise ImageError(msg) from error
+    _check_asked(path, recipe, cleaning, smoothing_fwhm, uncertainty)
+    return StoredSource(
+        stored=stored,
+        run=run,
+        grid=grid,
+        recipe=recipe,
+        n_jobs=parse_n_jobs(n_jobs),
+        uncertainty=uncertainty,
+    )
+
+
+def _check_asked(
+    path: str | Path,
+    recipe: Recipe,
+    cleaning: Cleaning | None,
+    smoothing_fwhm: float | None,
+    uncertainty: Uncertainty | None,
+) -> None:
+    """Refuse what is neither a default nor what was done."""
+    if cleaning not in (None, Cleaning(), recipe.cleaning):
+        msg = f"{path}: other options of cleaning are given than were used; it {FIXED}"
+        raise OptionError(msg)
+    if (smoothing_fwhm or None) not in (DEFAULT_FWHM, recipe.smoothing_fwhm):
+        msg = (
+            f"{path}: smoothing_fwhm={smoothing_fwhm} is given, {recipe.smoothing_fwhm} was used; "
+            f"it {FIXED}"
+        )
+        raise OptionError(msg)
+    if uncertainty not in (None, "operator"):
+        msg = f"{path}: uncertainty={uncertainty!r}; a store tells 'operator' only: give that, or none"
+        raise OptionError(msg)
+
+
+def _run(stored: StoredRun, grid: Grid) -> Run:
+    """Describe the run that was stored."""
+    facts: Any = stored.facts
+
+    def no_frames(_wanted: Keep) -> FrameStream:
+        msg = f"{stored.path}: the frames of this run are not stored; give its images"
+        raise ImageError(msg)
+
+    return Run(
+        source=facts["file"],
+        space=grid,
+        frames=stored.keep.size,
+        timing=Timing(stored.t_r, facts["t_r_source"]),
+        dtype=np.dtype(np.float32),
+        slope=1.0,
+        inter=0.0,
+        codes=(int(facts["codes"][0]), int(facts["codes"][1])),
+        _open=no_frames,
+    )
