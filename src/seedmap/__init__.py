@@ -4,6 +4,7 @@ The house, from the door down:
 
 ==================  ======================================================================
 `seed_maps`         one run in, one map a seed out
+`stored_maps`       the same from a run that `seedmap bids --store` kept, without its images
 `explore`           the live page: click a voxel, its map is there
 `SeedMaps`          the result: numbers, images, figures, files
 `Sphere` ...        the seeds: `Sphere`, `MaskSeed`, `Region`, `VertexPatch`, `SeriesSeed`,
@@ -33,6 +34,7 @@ from seedmap._version import __version__
 if TYPE_CHECKING:
     from seedmap import datasets, errors, maskers, report, signal
     from seedmap.analysis import SeedMaps, seed_maps
+    from seedmap.analysis.stored import stored_maps
     from seedmap.explorer import explore
     from seedmap.images import Grayordinates, Grid, Mesh, Run, open_run
     from seedmap.seeds import MaskSeed, Region, SeriesSeed, Sphere, VertexPatch, parse_seed
@@ -60,6 +62,7 @@ __all__ = [
     "report",
     "seed_maps",
     "signal",
+    "stored_maps",
 ]
 
 _HOMES = {
@@ -78,6 +81,7 @@ _HOMES = {
     "open_run": "images",
     "parse_seed": "seeds",
     "seed_maps": "analysis",
+    "stored_maps": "analysis.stored",
 }
 _ROOMS = ("datasets", "errors", "maskers", "report", "signal")
 

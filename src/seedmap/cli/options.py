@@ -1,6 +1,7 @@
 """Options of the command line, grouped; each field is a flag and its text the help."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,17 @@ from seedmap.errors import MissingFile, OptionError, SeedmapError
 from seedmap.images import Run
 from seedmap.seeds import DEFAULT_RADIUS, MaskSeed, Region, Sphere, VertexPatch, parse_seed
 
-__all__ = ["MeasureOptions", "OutputOptions", "RunOptions", "SeedOptions", "SurfaceOptions"]
+__all__ = [
+    "MeasureOptions",
+    "OutputOptions",
+    "RunOptions",
+    "SeedOptions",
+    "SurfaceOptions",
+    "changed_flags",
+]
+
+# What may still be chosen of a run that was cleaned before; all else was when it was.
+STILL_OPEN = ("uncertainty", "n_jobs", "max_memory", "force")
 
 Many = Parameter(negative_iterable=(), consume_multiple=True)
 Repeated = Parameter(negative_iterable=())
@@ -181,3 +192,12 @@ class MeasureOptions:
 
     force: Annotated[bool, Parameter(negative=())] = False
     """Go on where cleaning leaves too few degrees of freedom for any test."""
+
+
+def changed_flags(*groups: Any) -> Iterator[str]:
+    """List the flags that differ from their defaults and are too late for a run cleaned before."""
+    for options in groups:
+        for one in fields(options):
+            usual = one.default if one.default_factory is MISSING else one.default_factory()
+            if one.name not in STILL_OPEN and getattr(options, one.name) != usual:
+                yield f"--{one.name.replace('_', '-')}"

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from seedmap.analysis import Preflight, SeedMaps, seed_maps
+from seedmap.analysis.stored import stored_maps
 from seedmap.cli.calling import command_line
 from seedmap.cli.options import (
     MeasureOptions,
@@ -14,6 +15,7 @@ from seedmap.cli.options import (
     RunOptions,
     SeedOptions,
     SurfaceOptions,
+    changed_flags,
 )
 from seedmap.cli.screen import Screen
 from seedmap.clusters import Atlas, Threshold, can_cluster, open_atlas
@@ -30,6 +32,7 @@ def run(  # noqa: PLR0913  one group of options each
     /,
     *,
     seeds: Annotated[SeedOptions, Parameter(name="*", group="Seeds")],
+    from_store: Annotated[Path | None, Parameter(group="Run")] = None,
     options: Annotated[RunOptions, Parameter(name="*", group="Run")] = RunOptions(),  # noqa: B008
     cleaning: Annotated[Cleaning, Parameter(name="*", group="Cleaning")] = Cleaning(),  # noqa: B008
     measure: Annotated[MeasureOptions, Parameter(name="*", group="Measure")] = MeasureOptions(),  # noqa: B008
@@ -48,13 +51,21 @@ def run(  # noqa: PLR0913  one group of options each
     bold
         The run: a 4-D NIfTI image, a CIFTI dtseries or ptseries, or one hemisphere as GIFTI. Give
         both hemispheres by --left and --right.
+    from_store
+        Map a cleaned run that seedmap bids --store kept, in place of BOLD: a folder ..._bold.zarr. No image is read.
     """
     screen = Screen(output.quiet, output.verbose)
     check_threshold(output.parsed(), options, measure)
+    if from_store is not None:
+        _check_store_alone(bold, options, cleaning, measure, surface)
     # The folder first: where it cannot be written to, that is said before the work is done.
     with staged_folder(output.out) as stage:
-        given = surface.given(bold)
-        maps = analyse(given, seeds, options, cleaning, screen, measure, surface.surfaces())
+        if from_store is not None:
+            maps = stored_maps(from_store, seeds.parsed(), uncertainty=options.uncertainty)
+            maps = _with_command(maps)
+        else:
+            given = surface.given(bold)
+            maps = analyse(given, seeds, options, cleaning, screen, measure, surface.surfaces())
         screen.maps(maps)
         screen.clusters(maps, output.parsed(), atlas_of(maps, output))
         paths = write(maps, output, stage)
@@ -106,8 +117,23 @@ def analyse(  # noqa: PLR0913  one group of options each
             progress=progress,
             on_ready=on_ready,
         )
-    command = command_line()
-    return replace(maps, provenance=replace(maps.provenance, command=command))
+    return _with_command(maps)
+
+
+def _with_command(maps: SeedMaps) -> SeedMaps:
+    return replace(maps, provenance=replace(maps.provenance, command=command_line()))
+
+
+def _check_store_alone(bold: Path | None, *options: Any) -> None:
+    """Refuse what can no longer be chosen of a run that is stored."""
+    given = [str(bold)] if bold is not None else []
+    given += changed_flags(*options)
+    if given:
+        msg = (
+            f"--from-store: {', '.join(given)} given, but the stored run was read and cleaned before; "
+            "leave that out, or map the images"
+        )
+        raise OptionError(msg)
 
 
 def atlas_of(maps: SeedMaps, output: OutputOptions) -> Atlas | None:

@@ -2,12 +2,12 @@
 
 Correlations see a cleaned run only through inner products, so a run is kept as its coordinates
 ``S W' x`` (see `seedmap.temporal.own_coordinates`), cut off where no correlation changes by 1e-5:
-smoothed and of unit norm for the voxels that seeds are compared with, unsmoothed for the voxels
-that seeds listen to. For the error bars the noise autocovariance of each smoothed voxel is kept,
-and of the unsmoothed ones the coordinates that the cleaning takes away, in half precision: only
-the noise of seeds is told by them.
+smoothed and of unit norm for the samples that seeds are compared with, unsmoothed for those that
+seeds listen to. For the error bars the noise autocovariance of each smoothed sample is kept, and of
+the unsmoothed ones the coordinates that the cleaning takes away: only the noise of seeds is told by
+them. All are whole numbers of as few bits as each needs (see `seedmap.store.numbers`).
 
-A stored run is a Zarr group. The only folder that knows Zarr.
+A stored run is a Zarr group; of the package, only this folder knows it.
 """
 
 from seedmap.store.reading import StoredMaps, StoredRun, open_stored

@@ -1,8 +1,8 @@
 """Reading stored runs: seeds listen to them and are correlated with them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 from seedmap._checks import Array, Keep
 from seedmap.connectivity import NoiseTables, noise_autocovariance
 from seedmap.errors import ImageError, MissingFile, SeedError
-from seedmap.images import Grid
+from seedmap.images import Space
 from seedmap.spatial import SeedWeights
+from seedmap.store.arrays import read_array, read_facts
+from seedmap.store.numbers import Packed
 from seedmap.store.scores import quick_z
+from seedmap.store.spaces import recover_space
 
 __all__ = ["BLOCK", "FORMAT", "NOTHING_LEFT", "StoredMaps", "StoredRun", "open_stored"]
 
-FORMAT = 1
+FORMAT = 2
 # As in `seedmap.connectivity.correlate`: of less than this share of a series nothing is left.
 NOTHING_LEFT = 1e-6
 BLOCK = 8192
@@ -32,18 +35,18 @@ class StoredMaps:
     ----------
     r : ndarray of float32, shape (seeds, samples)
         Correlations; NaN where a sample or a seed is constant.
-    dof : ndarray of float32, shape (seeds, samples), or None
-        Effective degrees of freedom as estimated; None where the store does not tell.
+    dof : ndarray of float32, shape (seeds, samples)
+        Effective degrees of freedom as estimated.
     rank : int
         Directions that the cleaning leaves: a bound of ``dof``.
     seed_series : ndarray of float64, shape (kept, seeds)
-        Cleaned seeds, not scaled.
+        Cleaned seeds, of mean 0 and not scaled.
     coverage : ndarray, shape (seeds,)
         Share of each seed's weight that lies in the mask, where the store can hear it.
     """
 
     r: NDArray[np.float32]
-    dof: NDArray[np.float32] | None
+    dof: NDArray[np.float32]
     rank: int
     seed_series: Array
     coverage: Array
@@ -51,61 +54,65 @@ class StoredMaps:
     @property
     def z(self) -> NDArray[np.float32]:
         """Score of each correlation, to 1e-3; NaN where fewer than 3 degrees are left."""
-        if self.dof is None:
-            return np.full(self.r.shape, np.nan, dtype=np.float32)
         return quick_z(self.r, np.minimum(self.dof, np.float32(self.rank)))
 
 
 @dataclass(frozen=True, eq=False)
 class StoredRun:
-    """A cleaned run on disk; arrays are read when they are asked for.
+    """A cleaned run on disk; what is needed of it is read when it is needed.
 
     Attributes
     ----------
     path : Path
         The Zarr group.
-    space : Grid
-        Its grid and mask.
+    space : Grid, Mesh or Grayordinates
+        Where its samples lie.
     keep : ndarray of bool, shape (frames,)
         Frames that stay.
     t_r : float or None
         Repetition time [s].
     facts : dict
         What the writer wanted to be known: sources, strategy, options.
+    rank : int
+        Directions that the cleaning leaves.
+    white_dof : float
+        Effective degrees of freedom if the noise of the run were white.
+    shapes : dict
+        The small tables that lie together in one array, and their shapes.
+    fine_bits : dict
+        How exactly the large ones are kept; see `seedmap.store.numbers.Packed`.
     """
 
     path: Path
-    space: Grid
+    space: Space
     keep: Keep
     t_r: float | None
     facts: Mapping[str, Any]
     rank: int
     white_dof: float
-
-    @cached_property
-    def _group(self) -> Any:
-        import zarr
-
-        return zarr.open_group(self.path, mode="r")
+    shapes: Mapping[str, Mapping[str, Sequence[int]]]
+    fine_bits: Mapping[str, int]
 
     def _array(self, name: str) -> NDArray[Any]:
-        return np.asarray(self._group[name][...])
+        try:
+            return read_array(self.path, name)
+        except (KeyError, OSError, ValueError) as error:
+            msg = f"{self.path}: this stored run is damaged ({error}); write it again"
+            raise ImageError(msg) from error
+
+    def _packed(self, name: str) -> Packed:
+        return Packed.of(name, self._array, self.fine_bits[name])
 
     @cached_property
     def _small(self) -> dict[str, NDArray[Any]]:
         """Read the small tables, which lie together: one look at the disk, not ten."""
         found: dict[str, NDArray[Any]] = {}
-        for name, shapes in self._group.attrs["seedmap"]["tables"].items():
+        for name, shapes in self.shapes.items():
             values, at = self._array(name), 0
             for key, shape in shapes.items():
                 end = at + int(np.prod(shape))
-                found[key], at = values[at:end].reshape(shape), end
+                found[key], at = np.asarray(values[at:end]).reshape(shape), end
         return found
-
-    @property
-    def tells_noise(self) -> bool:
-        """Whether degrees of freedom can be told."""
-        return "noise" in self._group
 
     def listen(self, seeds: Sequence[SeedWeights]) -> tuple[Array, Array, Array]:
         """Let seeds hear the unsmoothed run.
@@ -125,28 +132,35 @@ class StoredRun:
             If a seed has no voxel in the mask.
         """
         weights, places, coverage = _joined(seeds, self.space, self._array("unusable"))
-        clean = self._array("plain")[:, places].astype(np.float64) @ weights
-        rest = self._array("rest")[:, places].astype(np.float64) * self._array("rest_scale")[places]
+        clean, other = (self._packed(name).values(places).T @ weights for name in ("plain", "rest"))
         small = self._small
-        whole = small["directions"] @ clean + small["others"] @ (rest @ weights)
+        whole = small["directions"] @ (clean / small["strength"][:, None]) + small["others"] @ other
         basis = small["noise_basis"]
-        residuals = whole - basis @ (basis.T @ whole)
-        return small["strength"][:, None] * clean, residuals, coverage
+        return clean, whole - basis @ (basis.T @ whole), coverage
 
     def maps(self, seeds: Sequence[SeedWeights]) -> StoredMaps:
         """Correlate seeds with every sample."""
         clean, residuals, coverage = self.listen(seeds)
         size = np.linalg.norm(clean, axis=0)
         size[size <= NOTHING_LEFT * np.linalg.norm(residuals, axis=0)] = np.nan
-        r = (clean / size).astype(np.float32).T @ self._array("smooth")
-        np.clip(r, -1.0, 1.0, out=r)
         return StoredMaps(
-            r=r,
-            dof=self._dof(residuals) if self.tells_noise else None,
+            r=self._correlate((clean / size).astype(np.float32)),
+            dof=self._dof(residuals),
             rank=self.rank,
-            seed_series=self._small["back"] @ (clean / self._small["strength"][:, None]),
+            seed_series=self._basis @ clean,
             coverage=coverage,
         )
+
+    def _correlate(self, seeds: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Correlate seeds of unit norm (coordinates, seeds) with every sample."""
+        stored = self._packed("smooth")
+        r = np.empty((seeds.shape[1], self.space.n_samples), dtype=np.float32)
+        for at in range(0, r.shape[1], BLOCK):
+            part = slice(at, at + BLOCK)
+            some = seeds.T @ stored.numbers(part).T
+            np.multiply(some, stored.scale[part], out=some)
+            np.clip(some, -1.0, 1.0, out=r[:, part])
+        return r
 
     def _dof(self, residuals: Array) -> NDArray[np.float32]:
         """Give nu of every seed with every sample: one product of small tables."""
@@ -154,9 +168,10 @@ class StoredRun:
         noise = noise_autocovariance(tables, residuals)
         shared = ((tables.shared @ noise) / (tables.passed @ noise)).T.astype(np.float32)
         passed = tables.passed.astype(np.float32)
-        stored, nu = self._array("noise"), np.empty((len(shared), self.space.n_samples), np.float32)
+        stored = self._array("noise")
+        nu = np.empty((len(shared), self.space.n_samples), np.float32)
         for at in range(0, nu.shape[1], BLOCK):
-            part = stored[:, at : at + BLOCK].astype(np.float32)  # its scale falls out
+            part = stored[at : at + BLOCK].T.astype(np.float32)  # its scale falls out
             with np.errstate(divide="ignore", invalid="ignore"):
                 np.divide(passed @ part, shared @ part, out=nu[:, at : at + BLOCK])
         return nu
@@ -174,10 +189,52 @@ class StoredRun:
             rank=self.rank,
         )
 
+    @cached_property
+    def _basis(self) -> Array:
+        """From coordinates, as of cleaned seeds and samples, to frames of mean 0."""
+        basis = self._small["back"].astype(np.float64) / self._small["strength"]
+        return basis - basis.mean(axis=0)
+
+    def series(self, samples: NDArray[np.int64]) -> Array:
+        """Give cleaned series of smoothed samples, of mean 0 and norm 1, shape (kept, some).
+
+        0 where a sample is constant or not finite.
+        """
+        rows = self._packed("smooth").values(samples)
+        return self._basis @ np.nan_to_num(rows).T
+
     @property
     def size(self) -> int:
         """Bytes on disk."""
         return sum(path.stat().st_size for path in self.path.rglob("*") if path.is_file())
+
+    def unpacked(
+        self, progress: Callable[[int, int], None] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_], Array]:
+        """Bring the smoothed samples into memory, for one who wants map after map.
+
+        Parameters
+        ----------
+        progress
+            Called as ``progress(done, total)``, in samples.
+
+        Returns
+        -------
+        rows : ndarray of float32, shape (samples, coordinates)
+            Of unit norm; zeros where a sample is constant or not finite.
+        unusable : ndarray of bool, shape (samples,)
+            Samples that are not finite in some kept frame.
+        basis : ndarray, shape (kept, coordinates)
+            From coordinates, as of rows and of `listen`, to cleaned frames of mean 0.
+        """
+        stored = self._packed("smooth")
+        rows = np.empty(stored.coarse.shape, dtype=np.float32)
+        for at in range(0, len(rows), BLOCK):
+            part = slice(at, min(at + BLOCK, len(rows)))
+            rows[part] = np.nan_to_num(stored.values(part))
+            if progress is not None:
+                progress(part.stop, len(rows))
+        return rows, np.array(self._array("unusable")), self._basis
 
 
 def open_stored(path: Path | str) -> StoredRun:
@@ -190,39 +247,39 @@ def open_stored(path: Path | str) -> StoredRun:
     ImageError
         If it is no stored run, or of another version.
     """
-    import zarr
-
     path = Path(path).expanduser()
     if not path.is_dir():
         msg = f"{path}: this stored run is not there; make one with seedmap bids --store"
         raise MissingFile(msg)
     try:
-        group: Any = zarr.open_group(path, mode="r")
-        about: Any = group.attrs["seedmap"]
-        mask, keep = np.asarray(group["mask"][...]), np.asarray(group["keep"][...])
-    except (KeyError, OSError, ValueError) as error:
+        about = read_facts(path)
+        if about["format"] != FORMAT:
+            msg = f"{path}: stored in format {about['format']}, {FORMAT} is wanted; write it again"
+            raise ImageError(msg)
+        return StoredRun(
+            path=path,
+            space=recover_space(about["space"], partial(read_array, path)),
+            keep=np.array(read_array(path, "keep")),
+            t_r=about["t_r"],
+            facts=about["facts"],
+            rank=int(about["rank"]),
+            white_dof=float(about["white_dof"]),
+            shapes=about["tables"],
+            fine_bits=about["fine_bits"],
+        )
+    except (KeyError, OSError, ValueError, TypeError) as error:
+        if isinstance(error, ImageError):
+            raise
         msg = f"{path}: not a stored run ({type(error).__name__}: {error}); give a folder that seedmap wrote"
         raise ImageError(msg) from error
-    if about["format"] != FORMAT:
-        msg = f"{path}: stored in format {about['format']}, {FORMAT} is wanted; write it again"
-        raise ImageError(msg)
-    return StoredRun(
-        path=path,
-        space=Grid(np.array(about["affine"]), mask),
-        keep=keep,
-        t_r=about["t_r"],
-        facts=about["facts"],
-        rank=int(about["rank"]),
-        white_dof=float(about["white_dof"]),
-    )
 
 
 def _joined(
-    seeds: Sequence[SeedWeights], grid: Grid, unusable: NDArray[np.bool_]
+    seeds: Sequence[SeedWeights], space: Space, unusable: NDArray[np.bool_]
 ) -> tuple[Array, NDArray[np.int64], Array]:
     """Put the seeds' voxels together: weights (voxels, seeds), samples (voxels,), coverage (seeds,)."""
-    order = np.full(grid.mask.size, -1, dtype=np.int64)
-    order[grid.mask.ravel()] = np.arange(grid.n_samples)
+    order = np.full(space.mask.size, -1, dtype=np.int64)
+    order[space.mask.ravel()] = np.arange(space.n_samples)
     found = [order[seed.voxels] for seed in seeds]
     heard = [(at >= 0) & ~unusable[np.maximum(at, 0)] for at in found]
     for number, part in enumerate(heard):

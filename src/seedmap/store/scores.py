@@ -8,6 +8,7 @@ from seedmap._checks import LARGEST_R, Array
 __all__ = ["quick_z"]
 
 AT_ONCE = 1 << 15  # scores worked out together, so that they stay in the processor's cache
+FEWEST_DOF = 3
 
 
 def quick_z(r: Array, dof: Array) -> NDArray[np.float32]:
@@ -32,21 +33,43 @@ def quick_z(r: Array, dof: Array) -> NDArray[np.float32]:
     r, dof = np.broadcast_arrays(np.asarray(r, np.float32), np.asarray(dof, np.float32))
     z: NDArray[np.float32] = np.empty(r.shape, dtype=np.float32)
     flat, flat_r, flat_dof = z.reshape(-1), r.reshape(-1), dof.reshape(-1)
-    for at in range(0, z.size, AT_ONCE):
-        part = slice(at, at + AT_ONCE)
-        flat[part] = _quick_z(flat_r[part], flat_dof[part])
-    return z
-
-
-def _quick_z(r: NDArray[np.float32], dof: NDArray[np.float32]) -> NDArray[np.float32]:
-    r = np.clip(r, -LARGEST_R, LARGEST_R)
-    n = dof - 1
     with np.errstate(invalid="ignore"):
-        n = np.where(n >= 2, n, np.float32(np.nan))
-        a = n - np.float32(0.5)
-        b = 48 * a * a
-        w = -a * np.log1p(-r * r)
-        above = ((np.float32(-0.4) * w - np.float32(3.3)) * w - 24) * w - np.float32(85.5)
-        factor = (above / (np.float32(0.8) * w * w + 100 + b) + w + 3) / b + 1
-        z: NDArray[np.float32] = np.copysign(factor * np.sqrt(w), r)
+        for at in range(0, z.size, AT_ONCE):
+            part = slice(at, at + AT_ONCE)
+            _quick_z(flat_r[part], flat_dof[part], flat[part])
     return z
+
+
+def _quick_z(r: NDArray[np.float32], dof: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    """Write scores into ``out``, in place throughout, since new arrays cost as much as the sums.
+
+    With a = dof - 3/2, b = 48 a^2 and w = -a log(1 - r^2), and p of third degree, they are
+    sqrt(w) (1 + (w + 3 + p(w) / (0.8 w^2 + 100 + b)) / b).
+    """
+    a = dof - np.float32(1.5)
+    a[a < FEWEST_DOF - 1.5] = np.nan
+    w = np.clip(r, -LARGEST_R, LARGEST_R)
+    w *= w
+    np.negative(w, out=w)
+    np.log1p(w, out=w)
+    w *= a
+    np.negative(w, out=w)
+    a *= a
+    a *= 48  # b
+    above = w * np.float32(-0.4)
+    for number in (3.3, 24):
+        above -= np.float32(number)
+        above *= w
+    above -= np.float32(85.5)
+    below = w * w
+    below *= np.float32(0.8)
+    below += a
+    below += 100
+    above /= below
+    above += w
+    above += 3
+    above /= a
+    above += 1
+    np.sqrt(w, out=w)
+    above *= w
+    np.copysign(above, r, out=out)

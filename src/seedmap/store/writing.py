@@ -1,5 +1,6 @@
 """Writing a cleaned run: its coordinates, as few and as exact as its correlations need."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,20 +11,17 @@ from numpy.typing import NDArray
 
 from seedmap._checks import Array
 from seedmap.connectivity import BlockCleaner, NoiseTables, noise_autocovariance, noise_tables
-from seedmap.errors import ImageError
-from seedmap.images import Grid
 from seedmap.spatial import Extracted
+from seedmap.store.arrays import write_group
+from seedmap.store.numbers import Packed, enough, pack
 from seedmap.store.reading import BLOCK, FORMAT, NOTHING_LEFT
+from seedmap.store.spaces import tell_space
 from seedmap.temporal import CleaningMatrices, own_coordinates
 
 __all__ = ["write_stored"]
 
 # Of a sample's energy after cleaning, the most that may be cut off: changes an r by less than this.
 CUT_OFF = 3e-6
-# What is needed less exactly is kept as whole numbers, scaled by sample: these are the largest.
-LARGEST = {"int8": 127, "int16": 32767}
-# What a stored run may take before the rest is kept still less exactly, in series of its size.
-BUDGET = 1.25
 
 
 def write_stored(
@@ -50,43 +48,57 @@ def write_stored(
     facts
         What else should be known; JSON.
     """
-    grid = smooth.grid
-    if not isinstance(grid, Grid):
-        msg = "runs on surfaces cannot be stored yet; leave out --store"
-        raise ImageError(msg)
-    directions, strength = _directions(matrices)
-    cuts = [_coordinates(directions, part) for part in (smooth, plain)]
-    used = max(_needed(cut, strength) for cut in cuts)
-    directions, strength = directions[:, :used], strength[:used]
-    others = _others(directions, matrices)
+    directions, strength, clean, heard = _cleaned(matrices, smooth, plain)
+    others, beside = _others(directions, matrices)
     tables = noise_tables(matrices.L, matrices.R, matrices.keep, t_r or np.inf)
-    rest, scale = _rest(others, plain, used)
-    arrays: dict[str, NDArray[Any]] = {
-        "smooth": _of_unit_norm(cuts[0][:used] * strength[:, None].astype(np.float32), smooth),
-        "plain": cuts[1][:used],
-        "rest": rest,
-        "rest_scale": scale,
-        "noise": _noise(tables, matrices, smooth),
-        "unusable": plain.unusable,
-        "mask": grid.mask,
-        "keep": matrices.keep,
+    bits = enough(len(strength))
+    packed = {
+        "smooth": pack(_of_unit_norm(clean, smooth), bits),
+        "plain": pack(heard, bits),
+        "rest": _rest(others, plain, beside=beside),
     }
     small = _small_tables(matrices, tables, directions, strength, others)
+    told, arrays = tell_space(smooth.grid)
+    for name, one in packed.items():
+        arrays |= one.arrays(name)
     for name, parts in small.items():
         arrays[name] = np.concatenate([part.ravel() for part in parts.values()])
+    arrays["noise"] = _noise(tables, matrices, smooth)
+    arrays |= {"unusable": plain.unusable, "keep": matrices.keep}
     about = {
         "format": FORMAT,
         "tables": {
             name: {key: list(part.shape) for key, part in parts.items()}
             for name, parts in small.items()
         },
-        "affine": grid.affine.tolist(),
+        "fine_bits": {name: one.fine_bits for name, one in packed.items()},
+        "space": told,
         "t_r": t_r,
         "rank": tables.rank,
         "white_dof": tables.white_dof,
+        "content": _digest(arrays),
         "facts": json.loads(json.dumps(facts)),
     }
-    _write_group(path, arrays, about)
+    write_group(path, arrays, about)
+
+
+def _cleaned(
+    matrices: CleaningMatrices, smooth: Extracted, plain: Extracted
+) -> tuple[Array, Array, NDArray[np.float32], NDArray[np.float32]]:
+    """Give the directions that are needed, their strength, and both series cleaned along them."""
+    directions, strength = _directions(matrices)
+    cuts = [_coordinates(directions, part) for part in (smooth, plain)]
+    used = max(_needed(cut, strength) for cut in cuts)
+    weigh = strength[:used, None].astype(np.float32)
+    return directions[:, :used], strength[:used], cuts[0][:used] * weigh, cuts[1][:used] * weigh
+
+
+def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Sum up what is stored, so that the group's head alone tells whether it is the same."""
+    found = hashlib.blake2b(digest_size=16)
+    for values in arrays.values():
+        found.update(np.ascontiguousarray(values).data)
+    return found.hexdigest()
 
 
 def _of_unit_norm(clean: NDArray[np.float32], part: Extracted) -> NDArray[np.float32]:
@@ -124,23 +136,6 @@ def _small_tables(
     }
 
 
-def _write_group(path: Path, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, Any]) -> None:
-    """Write arrays, each as one chunk: floats are noise and do not pack, whole numbers do."""
-    import zarr
-    from zarr.codecs import BloscCodec
-
-    group = zarr.open_group(path, mode="w-")
-    group.attrs.update({"seedmap": dict(about)})
-    for name, values in arrays.items():
-        stored = np.ascontiguousarray(values)
-        pack = (
-            BloscCodec(cname="zstd", clevel=3, shuffle="shuffle")
-            if stored.dtype.kind in "bi"
-            else None
-        )
-        group.create_array(name, data=stored, chunks=stored.shape, compressors=pack)
-
-
 def _directions(matrices: CleaningMatrices) -> tuple[Array, Array]:
     """Return the orthonormal directions (kept, coordinates) that a cleaning sees, and how strongly."""
     into = own_coordinates(matrices.on_kept).into
@@ -173,44 +168,37 @@ def _needed(coordinates: Array, strength: Array) -> int:
     return len(worst) - int(np.count_nonzero(worst <= CUT_OFF))
 
 
-def _others(directions: Array, matrices: CleaningMatrices) -> Array:
-    """Return directions (kept, n) that complete those of the cleaning.
+def _others(directions: Array, matrices: CleaningMatrices) -> tuple[Array, bool]:
+    """Return directions (kept, n) that complete those of the cleaning, and whether trend is not in them.
 
     They span the residuals of trend and confounds, where the cleaning lies among these; where it
     does not, since it leaves the trend in, all else.
     """
     basis = matrices.noise_basis
-    inside = np.abs(basis.T @ directions).max(initial=0.0) < 1e-7
-    taken = np.hstack([basis, directions]) if inside else directions
+    beside = bool(np.abs(basis.T @ directions).max(initial=0.0) < 1e-7)
+    taken = np.hstack([basis, directions]) if beside else directions
     whole = np.linalg.qr(taken, mode="complete")[0]
-    return np.ascontiguousarray(whole[:, taken.shape[1] :])
+    return np.ascontiguousarray(whole[:, taken.shape[1] :]), beside
 
 
-def _rest(others: Array, plain: Extracted, used: int) -> tuple[NDArray[Any], NDArray[np.float32]]:
-    """Keep what the cleaning takes away from the unsmoothed samples, as exactly as there is room."""
-    kept, samples = plain.series.shape
-    if not others.shape[1]:
-        return np.empty((0, samples), dtype=np.int8), np.ones(samples, dtype=np.float32)
-    lags = min(kept / 4, 100)
-    size = (2 * used + (others.shape[1] + lags) / 2) / kept
-    values = _blocks(BlockCleaner(others.T, plain.reference), plain)
-    return _whole_numbers(values, "int16" if size < BUDGET else "int8")
+def _rest(others: Array, plain: Extracted, *, beside: bool) -> Packed:
+    """Keep what the cleaning takes away from the unsmoothed samples, as exactly as noise needs it.
 
-
-def _whole_numbers(values: Array, kind: str) -> tuple[NDArray[Any], NDArray[np.float32]]:
-    """Write every sample's values (n, samples) as whole numbers and a scale; 0 for what is not finite."""
-    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    scale = np.abs(values).max(axis=0, initial=0.0) / LARGEST[kind]
-    scale = np.where(scale > 0, scale, 1.0).astype(np.float32)
-    return np.rint(values / scale).astype(kind), scale
+    Where a trend is among it, beside which noise is small, that is more exactly.
+    """
+    if others.shape[1]:
+        values = _blocks(BlockCleaner(others.T, plain.reference), plain)
+    else:
+        values = np.empty((0, plain.series.shape[1]), dtype=np.float32)
+    return pack(values, 12 if beside else 20)
 
 
 def _noise(tables: NoiseTables, matrices: CleaningMatrices, part: Extracted) -> NDArray[np.int16]:
-    """Give every sample's noise autocovariance, each on a scale of its own, (lags, samples)."""
+    """Give every sample's noise autocovariance, each on a scale of its own, (samples, lags)."""
     basis = matrices.noise_basis.astype(np.float32)
-    found = np.empty((tables.lags, part.series.shape[1]), dtype=np.int16)
+    found = np.empty((part.series.shape[1], tables.lags), dtype=np.int16)
     for at in range(0, part.series.shape[1], BLOCK):
         raw = part.series[:, at : at + BLOCK]
         noise = noise_autocovariance(tables, raw - basis @ (basis.T @ raw))
-        found[:, at : at + BLOCK], _ = _whole_numbers(noise, "int16")
+        found[at : at + BLOCK] = pack(noise, 16).coarse
     return found
