@@ -181,6 +181,23 @@ def test_quiet(call, bold, tmp_path):
     assert names(tmp_path / "r")
 
 
+@pytest.fixture
+def suspicious(bold, phantom, save):
+    """Make a run whose repetition time looks like a default, which is worth a warning."""
+    return save("suspicious_bold.nii.gz", np.asarray(nib.load(bold).dataobj), t_r=1.0)
+
+
+@pytest.mark.parametrize("verb", ["run", "verify"])
+def test_quiet_holds_for_warnings(call, suspicious, tmp_path, verb):
+    more = {"run": ["--no-figures"], "verify": ["--pairs", 100]}[verb]
+    words = [verb, suspicious, *SEED, *more, "--out", tmp_path / "r"]
+    loud = call(*words)
+    assert loud.code == 0
+    assert loud.err.startswith("seedmap: note: ")
+    assert "repetition time of exactly 1 s" in loud.err
+    assert call(*words, "--quiet") == (0, "", "")
+
+
 def test_quiet_says_errors(call, tmp_path):
     done = call("run", "nope.nii", *SEED, "-q", "--out", tmp_path / "r")
     assert done == (2, "", "seedmap: nope.nii: this run is not there; check the path\n")

@@ -6,7 +6,7 @@ import pytest
 
 from seedmap.errors import MissingFile, OptionError
 from seedmap.participants.find import Filters, find_participants, read_filter_file
-from seedmap.participants.names import parse_name, uri
+from seedmap.participants.names import modern_name, parse_name, uri
 
 SPACE = "space-MNI152NLin2009cAsym"
 
@@ -47,12 +47,31 @@ LAYOUTS = {
         "sub-01/ses-a/func/sub-01_ses-a_task-rest_run-1_desc-confounds_timeseries.tsv",
         "sub-01/ses-a/func/sub-01_ses-a_task-rest_run-1_desc-confounds_timeseries.json",
     ),
+    "20.2 without session": (
+        f"sub-01/func/sub-01_task-rest_{SPACE}_desc-preproc_bold.nii.gz",
+        f"sub-01/func/sub-01_task-rest_{SPACE}_desc-brain_mask.nii.gz",
+        "sub-01/func/sub-01_task-rest_desc-confounds_timeseries.tsv",
+    ),
     "25": (
         f"sub-01/func/sub-01_task-rest_dir-AP_run-01_part-mag_{SPACE}_desc-preproc_bold.nii.gz",
         f"sub-01/func/sub-01_task-rest_dir-AP_run-01_part-mag_{SPACE}_desc-brain_mask.nii.gz",
         "sub-01/func/sub-01_task-rest_dir-AP_run-01_part-mag_desc-confounds_timeseries.tsv",
         "sub-01/func/sub-01_task-rest_dir-AP_run-01_part-mag_hemi-L_space-fsaverage_bold.func.gii",
         "sub-01/func/sub-01_task-rest_dir-AP_run-01_part-mag_desc-coreg_boldref.nii.gz",
+    ),
+    "1.0, denoised by AROMA, too": (
+        "sub-01/func/sub-01_task-rest_bold_space-MNI152NLin2009cAsym_preproc.nii.gz",
+        "sub-01/func/sub-01_task-rest_bold_space-MNI152NLin2009cAsym_brainmask.nii.gz",
+        "sub-01/func/sub-01_task-rest_bold_confounds.tsv",
+        "sub-01/func/sub-01_task-rest_bold_space-MNI152NLin2009cAsym_variant-smoothAROMAnonaggr_preproc.nii.gz",
+        "sub-01/func/sub-01_task-rest_bold_space-T1w_label-aseg_roi.nii.gz",
+        "sub-01/func/sub-01_task-rest_bold_space-fsaverage5.L.func.gii",
+    ),
+    "every entity": (
+        f"sub-01/func/sub-01_task-rest_acq-x_ce-y_rec-z_dir-AP_run-1_{SPACE}_desc-preproc_bold.nii.gz",
+        f"sub-01/func/sub-01_task-rest_acq-x_ce-y_rec-z_dir-AP_run-1_{SPACE}_desc-brain_mask.nii.gz",
+        "sub-01/func/sub-01_task-rest_acq-x_ce-y_rec-z_dir-AP_run-1_desc-confounds_timeseries.tsv",
+        "sub-01/func/sub-01_task-rest_acq-x_ce-y_rec-z_dir-AP_run-1_space-orig_desc-hmc_boldref.nii.gz",
     ),
     "confounds without part": (
         f"sub-01/func/sub-01_task-rest_part-mag_{SPACE}_desc-preproc_bold.nii.gz",
@@ -100,11 +119,163 @@ def test_a_missing_file_is_named(dataset, left_out, said):
     assert only(find_participants(root, Filters(), needs_confounds=False, needs_mask=False)).runs
 
 
-def test_surfaces_alone_are_said_to_be_so(dataset):
-    root = dataset(
-        "sub-01/func/sub-01_task-rest_hemi-L_space-fsaverage5_desc-preproc_bold.func.gii"
-    )
-    assert "only surface (GIFTI) series" in only(find_participants(root, Filters())).problems[0]
+REST = "sub-01/func/sub-01_task-rest"
+SURFACES = {
+    "1.0": (
+        f"{REST}_bold_space-fsaverage5.L.func.gii",
+        f"{REST}_bold_space-fsaverage5.R.func.gii",
+        f"{REST}_bold_confounds.tsv",
+    ),
+    "1.3": (
+        f"{REST}_space-fsaverage5_hemi-L.func.gii",
+        f"{REST}_space-fsaverage5_hemi-R.func.gii",
+        f"{REST}_desc-confounds_regressors.tsv",
+    ),
+    "20.0": (
+        f"{REST}_space-fsaverage5_hemi-L_bold.func.gii",
+        f"{REST}_space-fsaverage5_hemi-R_bold.func.gii",
+        f"{REST}_desc-confounds_timeseries.tsv",
+    ),
+    "25": (
+        f"{REST}_hemi-L_space-fsaverage5_bold.func.gii",
+        f"{REST}_hemi-R_space-fsaverage5_bold.func.gii",
+        f"{REST}_desc-confounds_timeseries.tsv",
+    ),
+}
+DENSE = {
+    "1.3": (f"{REST}_bold.dtseries.nii", f"{REST}_desc-confounds_regressors.tsv"),
+    "20.0": (f"{REST}_space-fsLR_bold.dtseries.nii", f"{REST}_desc-confounds_timeseries.tsv"),
+    "25": (
+        f"{REST}_space-fsLR_den-91k_bold.dtseries.nii",
+        f"{REST}_desc-confounds_timeseries.tsv",
+    ),
+}
+FSAVERAGE5 = Filters(entities=(("space", ("fsaverage5",)),))
+
+
+@pytest.mark.parametrize("names", SURFACES.values(), ids=SURFACES)
+@pytest.mark.parametrize("volumes", [(), LAYOUTS["1.4"][:2]], ids=["alone", "beside volumes"])
+def test_two_hemispheres_are_one_run(dataset, names, volumes):
+    root = dataset(*names, *volumes)
+    participant = only(find_participants(root, FSAVERAGE5))
+    assert participant.problems == ()
+    (run,) = participant.runs
+    left, right, table = (root / name for name in names)
+    assert run.series == {"left": left, "right": right}
+    assert (run.name, run.space, run.mask) == ("sub-01_task-rest", "fsaverage5", None)
+    assert run.confounds == table
+    assert run.files == (left, right, table)
+
+
+@pytest.mark.parametrize("names", DENSE.values(), ids=DENSE)
+def test_grayordinates_are_found(dataset, names):
+    root = dataset(*names)
+    (run,) = only(find_participants(root, Filters())).runs
+    assert run.series == root / names[0]
+    assert run.confounds == root / names[1]
+    assert run.mask is None
+
+
+def test_volumes_are_meant_unless_a_space_or_extension_says_otherwise(dataset, tmp_path):
+    root = dataset(*LAYOUTS["1.4"][:2], *SURFACES["25"], DENSE["25"][0])
+
+    def found(*entities):
+        return only(find_participants(root, Filters(entities=entities))).runs[0].bold.name
+
+    assert found().endswith("_desc-preproc_bold.nii.gz")
+    assert found(("space", ("fsLR",))).endswith(".dtseries.nii")
+    assert found(("space", ("fsaverage5",))).endswith("hemi-L_space-fsaverage5_bold.func.gii")
+    path = tmp_path / "filter.json"
+    path.write_text('{"bold": {"extension": "dtseries.nii"}}')
+    assert found(*read_filter_file(path)).endswith(".dtseries.nii")
+
+
+def test_surfaces_of_two_meshes_are_not_guessed_between(dataset):
+    other = [name.replace("fsaverage5", "fsnative") for name in SURFACES["25"][:2]]
+    (problem,) = only(find_participants(dataset(*SURFACES["25"], *other), Filters())).problems
+    assert "2 files fit" in problem
+    assert "hemi-L_space-fsnative_bold.func.gii with sub-01" in problem
+
+
+def test_a_hemisphere_that_is_there_twice_is_named(dataset):
+    (problem,) = only(
+        find_participants(dataset(*SURFACES["25"], SURFACES["20.0"][0]), Filters())
+    ).problems
+    assert "3 files fit" in problem
+
+
+def test_one_hemisphere_is_a_run(dataset):
+    root = dataset(*SURFACES["25"][1:])
+    (run,) = only(find_participants(root, Filters())).runs
+    assert run.series == root / SURFACES["25"][1]
+
+
+def test_surfaces_that_are_given_belong_to_the_run(dataset, tmp_path):
+    given = {side: tmp_path / f"{side}.surf.gii" for side in ("left", "right")}
+    root = dataset(*SURFACES["25"][1:], *LAYOUTS["1.4"][:2])
+    with pytest.raises(MissingFile, match=r"left.surf.gii: this surface is not there"):
+        find_participants(root, FSAVERAGE5, surfaces=given)
+    for path in given.values():
+        path.touch()
+    (run,) = only(find_participants(root, FSAVERAGE5, surfaces=given)).runs
+    assert run.surfaces == (("right", given["right"]),)
+    assert given["right"] in run.files
+    (problem,) = only(find_participants(root, Filters(), surfaces=given)).problems
+    assert "is a volume; choose surfaces with --space" in problem
+
+
+def test_a_series_of_aroma_is_no_surface(dataset):
+    root = dataset(*SURFACES["25"])
+    (problem,) = only(find_participants(root, Filters(desc="smoothAROMAnonaggr"))).problems
+    assert "no series fits desc-smoothAROMAnonaggr" in problem
+    assert "hemi-L_space-fsaverage5_bold.func.gii" in problem
+
+
+def test_echoes_beside_their_combination_are_not_taken_for_runs(dataset):
+    echoes = [f"{REST}_echo-{number}_desc-preproc_bold.nii.gz" for number in (1, 2, 3)]
+    root = dataset(*LAYOUTS["20.2 without session"], *echoes)
+    (problem,) = only(find_participants(root, Filters())).problems
+    assert "4 files fit" in problem
+    chosen = Filters(entities=(("space", ("MNI152NLin2009cAsym",)),))
+    assert len(only(find_participants(root, chosen)).runs) == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "value"),
+    [
+        (f"{REST}_hemi-L_space-fsaverage5_bold.json", None),  # which `open_run` reads
+        (f"{REST}_hemi-R_space-fsaverage5_bold.func.json", 1.5),
+        (f"{REST}_hemi-R_space-fsaverage5_bold.json", 1.5),
+        (f"{REST}_{SPACE}_desc-preproc_bold.json", 1.5),
+        ("task-rest_bold.json", 1.5),
+        ("sub-01/func/sub-01_task-film_bold.json", None),
+    ],
+)
+def test_the_repetition_time_of_surfaces(dataset, told, value):
+    root = dataset(*SURFACES["25"])
+    (root / told).write_text('{"RepetitionTime": 1.5}')
+    (run,) = only(find_participants(root, Filters())).runs
+    assert run.t_r == value
+    assert (root / told in run.files) == ("film" not in told)
+
+
+@pytest.mark.parametrize("content", ["{}", "{", '{"RepetitionTime": "two"}'])
+def test_a_json_that_does_not_help_is_still_an_input(dataset, content):
+    """Otherwise nobody would notice when it is mended."""
+    root = dataset(*LAYOUTS["1.4"])
+    path = root / LAYOUTS["1.4"][0].replace(".nii.gz", ".json")
+    path.write_text(content)
+    (run,) = only(find_participants(root, Filters())).runs
+    assert run.t_r is None
+    assert path in run.files
+
+
+def test_forms_that_tell_two_repetition_times_tell_none(dataset):
+    root = dataset(*SURFACES["25"])
+    for space, t_r in ((SPACE, 1.5), ("space-T1w", 2)):
+        path = root / f"{REST}_{space}_desc-preproc_bold.json"
+        path.write_text(json.dumps({"RepetitionTime": t_r}))
+    assert only(find_participants(root, Filters())).runs[0].t_r is None
 
 
 def test_participants_by_label(dataset):
@@ -144,3 +315,30 @@ def test_names_that_are_no_bids_names(tmp_path):
     for name in ("README.md", "sub-01.html", "sub-01_bold_extra_words.nii.gz", "bold.nii.gz"):
         assert parse_name(tmp_path / name) is None
     assert uri(tmp_path / "sub-01" / "a.nii", tmp_path) == "bids:preprocessed:sub-01/a.nii"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (
+            "sub-01_task-rest_bold_space-fsaverage5.L.func.gii",
+            "sub-01_task-rest_hemi-L_space-fsaverage5_bold.func.gii",
+        ),
+        (
+            "sub-01_task-rest_space-fsaverage5_hemi-L.func.gii",
+            "sub-01_task-rest_hemi-L_space-fsaverage5_bold.func.gii",
+        ),
+        (
+            "sub-01_task-rest_bold_space-MNI152_variant-smoothAROMAnonaggr_preproc.nii.gz",
+            "sub-01_task-rest_space-MNI152_desc-smoothAROMAnonaggr_bold.nii.gz",
+        ),
+        (
+            "sub-01_task-rest_bold.dtseries.nii",
+            "sub-01_task-rest_bold.dtseries.nii",
+        ),
+        ("mine.nii.gz", "mine.nii.gz"),
+    ],
+)
+def test_old_names_in_the_form_of_today(tmp_path, old, new):
+    assert modern_name(tmp_path / old) == new
+    assert modern_name(tmp_path / new) == new

@@ -24,6 +24,14 @@ def test_the_boutiques_descriptor_is_that_of_the_options():
     assert (ROOT / "boutiques" / "seedmap.json").read_text() == text()
 
 
+def test_the_image_is_built_from_what_is_there():
+    text = (ROOT / "Containerfile").read_text()
+    copied = [line.split()[1:-1] for line in text.splitlines() if line.startswith("COPY ")]
+    ours = [path for paths in copied for path in paths if not path.startswith(("--", "/"))]
+    assert {"pyproject.toml", "src"} <= set(ours)
+    assert all((ROOT / path).exists() for path in ours)
+
+
 def test_the_bids_validator_finds_no_error(tmp_path):
     beside = str(Path(sys.executable).parent)  # also where the environment is not activated
     validator = shutil.which(

@@ -1,15 +1,18 @@
 """The machine is shared out within its means, and any scheduler does the same work."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from functools import partial
+from contextlib import contextmanager
 
 import pytest
 
-from seedmap.errors import MissingFile, OptionError
+from seedmap.cli import main
+from seedmap.datasets import make_study
+from seedmap.errors import MissingFile, OptionError, SeedmapWarning
 from seedmap.participants.schedule import Pool, Share, job_script, run_each, share_of
 
 
@@ -57,51 +60,59 @@ def test_on_this_machine_every_item_comes_back_and_a_deadly_one_is_named():
     assert found == {0: 0, 1: 1, 2: 2, 4: 4, 5: 5}
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_a_scheduler_that_runs_elsewhere_is_used(tmp_path):
-    pytest.importorskip("distributed")
-    file = tmp_path / "scheduler.json"
-    quiet = {
-        "stdout": subprocess.DEVNULL,
-        "stderr": subprocess.DEVNULL,
-        "env": os.environ,
-    }
-    start = partial(subprocess.Popen, **quiet)
-    dask = [sys.executable, "-m", "distributed.cli"]
-    scheduler = start(
-        [
-            *dask[:2],
-            "distributed.cli.dask_scheduler",
-            "--port",
-            "0",
-            "--no-dashboard",
-            "--scheduler-file",
-            str(file),
-        ]
-    )
-    worker = start(
-        [*dask[:2], "distributed.cli.dask_worker", "--no-dashboard", "--scheduler-file", str(file)]
-    )
+@contextmanager
+def dask(what, *options):
+    """Start a part of Dask as a process of its own, as a user would."""
+    line = [sys.executable, "-m", f"distributed.cli.dask_{what}", "--no-dashboard", *options]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen([str(word) for word in line], **quiet)
     try:
-        address = address_in(file)
-        pool = Pool(dask_scheduler=address)
-        found = dict(run_each(partial(pow, 2), [1, 2, 3], pool, Share(1, 1, 1e9)))
-        assert found == {1: 2, 2: 4, 3: 8}
+        yield
     finally:
-        for process in (worker, scheduler):
-            process.terminate()
-            process.wait(timeout=30)
+        process.terminate()
+        process.wait(timeout=30)
 
 
-def address_in(file):
-    import json
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory):
+    """Start a scheduler; return its address."""
+    pytest.importorskip("distributed")
+    file = tmp_path_factory.mktemp("dask") / "scheduler.json"
+    with dask("scheduler", "--port", "0", "--scheduler-file", file):
+        for _ in range(600):
+            try:
+                address = json.loads(file.read_text())["address"]
+                break
+            except (OSError, ValueError):
+                time.sleep(0.1)
+        else:
+            pytest.fail("no scheduler came")
+        yield address
 
-    for _ in range(300):
-        try:
-            return json.loads(file.read_text())["address"]
-        except (OSError, ValueError):
-            time.sleep(0.1)
-    pytest.fail("no scheduler came")
+
+@pytest.mark.full
+@pytest.mark.filterwarnings("ignore")
+def test_a_study_is_done_by_a_scheduler_that_runs_elsewhere(scheduler, tmp_path, capsys):
+    study = make_study(tmp_path / "study", 2, voxel_size=8, n_frames=120).folder
+    line = ["bids", str(study), "OUT", "participant", "--seed", "PCC=0,-52,18", "--no-figures"]
+    for name, where in (("here", ["--nprocs", "1"]), ("there", ["--dask-scheduler", scheduler])):
+        line[2] = str(tmp_path / name)
+        with dask("worker", "--nthreads", "1", scheduler):
+            assert main([*line, *where]) == 0
+    assert "2 participants, on the workers of tcp://" in capsys.readouterr().out
+    there = {path.name: path.read_bytes() for path in tmp_path.glob("there/sub-*/func/*.nii.gz")}
+    here = {path.name: path.read_bytes() for path in tmp_path.glob("here/sub-*/func/*.nii.gz")}
+    assert here
+    assert there == here
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_workers_with_several_threads_are_refused(scheduler):
+    with (
+        dask("worker", "--nthreads", "2", scheduler),
+        pytest.raises(OptionError, match="has 2 threads; one is wanted"),
+    ):
+        list(run_each(double, [1], Pool(dask_scheduler=scheduler), Share(1, 1, 1e9)))
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -123,6 +134,54 @@ def test_the_job_script_asks_for_what_the_configuration_says(tmp_path, kind, lin
     for line in lines:
         assert line in script
     assert "dask" in script
+    assert script.rstrip().endswith("--nthreads 1")
+
+
+def cluster_of(folder, text):
+    """Write a configuration; return the pool that uses it."""
+    (folder / "cluster.yaml").write_text(text)
+    return Pool(cluster="slurm", cluster_config=folder / "cluster.yaml", work_dir=folder / "jobs")
+
+
+def test_the_share_of_batch_jobs_is_what_they_ask_for(tmp_path):
+    pytest.importorskip("distributed")
+    pool = cluster_of(tmp_path, "jobs: 3\ncores: 8\nprocesses: 2\nmemory: 8GB\n")
+    assert share_of(pool, 100, 1e9) == Share(6, 4, 4e9)
+    assert share_of(pool, 4, 1e9).workers == 4
+    with pytest.warns(SeedmapWarning, match="takes about 5.0 GB, and a process of a job gets 4.0"):
+        share_of(pool, 100, 5e9)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_output_of_jobs_goes_to_the_work_folder(tmp_path):
+    pytest.importorskip("dask_jobqueue")
+    script = job_script(cluster_of(tmp_path, "walltime: '01:00:00'\n"))
+    assert f"#SBATCH -e {tmp_path}/jobs/" in script
+    assert f"--local-directory {tmp_path}/jobs" in script
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_options_that_no_batch_system_knows_are_named(tmp_path):
+    pytest.importorskip("dask_jobqueue")
+    with pytest.raises(OptionError, match=r"cluster.yaml: .*unexpected keyword argument 'nosuch'"):
+        job_script(cluster_of(tmp_path, "nosuch: 3\n"))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_jobs_that_cannot_be_submitted_end_the_call(tmp_path, monkeypatch):
+    pytest.importorskip("dask_jobqueue")
+    monkeypatch.setenv("PATH", str(tmp_path))  # where no sbatch is
+    pool = cluster_of(tmp_path, "jobs: 2\n")
+    with pytest.raises(OptionError, match=r"--cluster slurm: takes no jobs \(.*'sbatch'"):
+        list(run_each(double, [1], pool, Share(2, 1, 1e9)))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_folder_for_temporary_files_is_made(tmp_path):
+    pytest.importorskip("distributed")
+    pool = Pool(nprocs=2, work_dir=tmp_path / "a" / "b")
+    assert dict(run_each(double, [1, 2], pool, Share(2, 1, 1e9))) == {1: 2, 2: 4}
+    assert not list((tmp_path / "a" / "b").iterdir())
 
 
 def test_wrong_pools_are_refused(tmp_path):

@@ -73,10 +73,10 @@ def bids(  # noqa: PLR0913  the three places of a BIDS App, and its groups of op
         return 0
     if call.reports_only:
         return _write_page(screen, recipe, output_dir)
-    participants = _participants(recipe, choice)
+    participants = _participants(recipe, choice, analysis.surfaces())
     settings = pool.pool()
     plan = plan_study(recipe, participants, output_dir, settings)
-    _say_plan(screen, plan, participants)
+    _say_plan(screen, plan, participants, settings)
     if call.dry_run:
         _say_dry(screen, plan, settings)
         return 0
@@ -85,7 +85,9 @@ def bids(  # noqa: PLR0913  the three places of a BIDS App, and its groups of op
     return SOME_FAILED if any(one.state == "failed" for one in results) else 0
 
 
-def _participants(recipe: Recipe, choice: ChoiceOptions) -> list[Participant]:
+def _participants(
+    recipe: Recipe, choice: ChoiceOptions, surfaces: dict[str, Path]
+) -> list[Participant]:
     """Find what there is to do."""
     filters = choice.filters(recipe.desc)
     if recipe.from_store:
@@ -95,6 +97,7 @@ def _participants(recipe: Recipe, choice: ChoiceOptions) -> list[Participant]:
         filters,
         needs_confounds=any(strategy.name != "none" for strategy in recipe.strategies),
         needs_mask=recipe.mask_img is None,
+        surfaces=surfaces,
     )
 
 
@@ -167,14 +170,15 @@ def _run(
         )
 
 
-def _say_plan(screen: Screen, plan: Plan, participants: Sequence[Participant]) -> None:
+def _say_plan(screen: Screen, plan: Plan, participants: Sequence[Participant], pool: Pool) -> None:
     runs = sum(len(one.runs) for one in participants)
     rows = [("Found", f"{len(participants)} participants, {runs} runs")]
     if plan.settled:
         rows.append(("Skipped", f"{len(plan.settled)} participants: nothing has changed since"))
     if plan.todo:
-        share = plan.share
-        how = f"{share.workers} at once, about {plan.memory / 1e6:.0f} MB each"
+        how = f"on the workers of {pool.dask_scheduler}"
+        how = how if pool.dask_scheduler else f"{plan.share.workers} at once"
+        how += f", about {plan.memory / 1e6:.0f} MB each"
         rows.append(("To do", f"{len(plan.todo)} participants, {how}"))
     screen.facts(rows)
 

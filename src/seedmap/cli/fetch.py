@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from seedmap.cli.screen import Screen
-from seedmap.datasets import fetch_development, make_study
+from seedmap.datasets import Output, Study, fetch_development, make_study
 
 __all__ = ["fetch"]
 
@@ -21,6 +21,9 @@ def fetch(  # noqa: PLR0913  options of two data sets
     faults: Annotated[bool, Parameter(negative=())] = False,
     voxel_size: float = 4.0,
     frames: int = 168,
+    outputs: Annotated[
+        tuple[Output, ...], Parameter(negative_iterable=(), consume_multiple=True)
+    ] = ("volume",),
 ) -> None:
     """Download a data set, or find it where an earlier download left it; or make one.
 
@@ -45,17 +48,27 @@ def fetch(  # noqa: PLR0913  options of two data sets
     participants
         How many participants the phantom study has.
     faults
-        Let one participant's image be truncated and another's confounds be missing.
+        Let one participant's series be truncated and another's confounds be missing.
     voxel_size
         Edge of the phantoms' voxels [mm].
     frames
-        Volumes of each phantom run.
+        Frames of each phantom run.
+    outputs
+        Forms of each phantom run: volume, surface (fsaverage5), cifti (91k grayordinates).
     """
     screen = Screen()
     if dataset == "phantom-study":
-        _make_study(
-            screen, data_dir or Path("phantom-study"), participants, faults, (voxel_size, frames)
-        )
+        folder = data_dir or Path("phantom-study")
+        with screen.progress("Making a phantom study"):
+            study = make_study(
+                folder,
+                participants,
+                faults=faults,
+                outputs=outputs,
+                voxel_size=voxel_size,
+                n_frames=frames,
+            )
+        _say_study(screen, study, outputs)
         return
     found = fetch_development(n_subjects=n_subjects, data_dir=data_dir, verbose=1)
     rows = []
@@ -66,24 +79,17 @@ def fetch(  # noqa: PLR0913  options of two data sets
     screen.facts(rows)
 
 
-def _make_study(
-    screen: Screen,
-    folder: Path,
-    participants: int,
-    faults: bool,  # noqa: FBT001  passed on
-    size: tuple[float, int],
-) -> None:
-    """Make a study and say how to analyse it."""
-    with screen.progress("Making a phantom study"):
-        study = make_study(
-            folder, participants, faults=faults, voxel_size=size[0], n_frames=size[1]
-        )
-    rows = [("Made", f"{participants} participants in {folder}")]
-    if faults:
+def _say_study(screen: Screen, study: Study, outputs: tuple[Output, ...]) -> None:
+    """Say what was made and how to analyse it."""
+    rows = [("Made", f"{len(study.phantom.func)} participants in {study.folder}")]
+    if study.broken:
         rows.append(
             ("Faults", f"sub-{study.broken} truncated, sub-{study.incomplete} no confounds")
         )
     screen.facts(rows)
+    form = {"volume": "0,-52,18", "surface": "-5,-52,24 --space fsaverage5"}
+    seed = form.get(outputs[0], "-5,-52,24 --space fsLR")
     screen.line(
-        "Next", f"seedmap bids {folder} results participant --seed PCC=0,-52,18 --strategy simple"
+        "Next",
+        f"seedmap bids {study.folder} results participant --seed PCC={seed} --strategy simple",
     )

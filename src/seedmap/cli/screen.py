@@ -3,6 +3,7 @@
 import re
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from rich.table import Table
 
 from seedmap.analysis import Preflight, SeedMaps
 from seedmap.clusters import Atlas, Cluster, Threshold, can_cluster
+from seedmap.errors import SeedmapWarning
 
 __all__ = ["Screen", "cleaning_words", "cluster_words", "peak_memory"]
 
@@ -40,7 +42,7 @@ def peak_memory() -> float | None:
 
 @dataclass
 class Screen:
-    """Prints facts to standard output; nothing when quiet."""
+    """Prints facts to standard output; when quiet nothing, and no warnings either."""
 
     quiet: bool = False
     verbose: bool = False
@@ -51,6 +53,8 @@ class Screen:
         width = None if sys.stdout.isatty() else WIDE
         self.out = Console(highlight=False, quiet=self.quiet, width=width)
         self.bar = Console(stderr=True, quiet=self.quiet)
+        if self.quiet:  # until the call has ended: `main` puts the filters back
+            warnings.simplefilter("ignore", SeedmapWarning)
 
     @contextmanager
     def progress(self, what: str, *, later: bool = False) -> Iterator[Callable[[int, int], None]]:

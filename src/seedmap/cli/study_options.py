@@ -15,9 +15,10 @@ from cyclopts import Parameter
 from seedmap.analysis.certainty import Uncertainty
 from seedmap.analysis.measures import Measure
 from seedmap.errors import MissingFile, OptionError, SeedError
+from seedmap.participants.combine import Weighting
 from seedmap.participants.find import Filters, read_filter_file
 from seedmap.participants.presets import named, read_strategy
-from seedmap.participants.recipe import Combine, Weighting
+from seedmap.participants.recipe import Combine
 from seedmap.participants.schedule import ClusterKind, Pool
 from seedmap.participants.scrubbing import Scrubbing
 from seedmap.participants.seedlist import PlacedSeed, placed, read_atlas, read_seed_table
@@ -85,7 +86,7 @@ class StudySeedOptions:
     """What the brain is compared with."""
 
     seed: Annotated[tuple[str, ...], many("--seed")] = ()
-    """Seeds: NAME=x,y,z in mm (PCC=0,-52,18), with its own radius (PCC=0,-52,18:6), NAME=mask.nii.gz, or NAME=atlas.nii.gz#31."""
+    """Seeds: NAME=x,y,z in mm (PCC=0,-52,18), with its own radius (PCC=0,-52,18:6), NAME=mask.nii.gz, or NAME=atlas.nii.gz#31; on surfaces also NAME=lh:vertex:1234 and labels (NAME=atlas.dlabel.nii#PCC)."""
 
     seeds_file: Path | None = None
     """Table of seeds: TSV or JSON with name, x, y, z, and perhaps radius and space."""
@@ -183,7 +184,7 @@ class AnalysisOptions:
     """Also combine the runs of a session, or of a participant."""
 
     combine_by: Weighting = "dof"
-    """How combined runs weigh: by dof (degrees of freedom), or by frames."""
+    """How runs are combined: means of Fisher transforms weighted by dof (degrees of freedom) or frames; or concatenated, the correlation over the frames of all runs, each cleaned and standardised."""
 
     store: Annotated[bool, Parameter(negative=())] = False
     """Also keep the cleaned runs, from which maps of new seeds cost nearly nothing."""
@@ -191,17 +192,26 @@ class AnalysisOptions:
     from_store: Path | None = None
     """Make maps from the cleaned runs that an earlier call kept in this folder of results; no image is read."""
 
+    surface_left: Path | None = None
+    """Where the vertices of left hemispheres lie: .surf.gii. Needed to place coordinates on, smooth and draw surface and CIFTI runs, but those on fsaverage5."""
+
+    surface_right: Path | None = None
+    """The same for right hemispheres."""
+
     threshold: float = 0.5
     """Draw only |r| above this in the figures; the files hold all values."""
 
     figures: bool = True
     """Draw the maps on the participants' pages."""
 
+    def surfaces(self) -> dict[str, Path]:
+        """Return the surfaces by hemisphere."""
+        sides = {"left": self.surface_left, "right": self.surface_right}
+        return {side: path.resolve() for side, path in sides.items() if path is not None}
+
     def __post_init__(self) -> None:
-        if (self.store or self.from_store) and importlib.util.find_spec("zarr") is None:
-            msg = (
-                "--store and --from-store need zarr; install it with: pip install seedmap[cluster]"
-            )
+        if self.store and importlib.util.find_spec("zarr") is None:
+            msg = "--store needs zarr; install it with: pip install seedmap[cluster]"
             raise OptionError(msg)
 
 
@@ -224,7 +234,7 @@ class PoolOptions:
     """The same in MB."""
 
     work_dir: Annotated[Path | None, Parameter(name=["--work-dir", "-w"])] = None
-    """Folder for temporary files of the processes; the system's if not given."""
+    """Folder for temporary files of the processes, and for what batch jobs print; the system's if not given."""
 
     dask_scheduler: str | None = None
     """Address of a Dask scheduler that is running, such as tcp://host:8786."""

@@ -8,7 +8,7 @@ Both answer with a `Dataset`: ``func``, ``confounds``, ``t_r`` and ``description
 from seedmap.datasets.fetch import fetch_development
 from seedmap.datasets.layout import Dataset
 from seedmap.datasets.phantom import Phantom, PhantomOptions, make_phantom
-from seedmap.datasets.study import Study, make_study
+from seedmap.datasets.study import Output, Study, make_study
 from seedmap.datasets.surface import (
     SurfacePhantom,
     make_grayordinate_phantom,
@@ -18,6 +18,7 @@ from seedmap.datasets.truth import PlantedRegion, Truth
 
 __all__ = [
     "Dataset",
+    "Output",
     "Phantom",
     "PhantomOptions",
     "PlantedRegion",

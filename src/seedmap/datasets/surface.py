@@ -4,6 +4,7 @@ They are simpler than `make_phantom`'s: no head jumps, and noise is alike in no 
 """
 
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from seedmap._checks import Array
 from seedmap.datasets.grayordinates import brain_models
 from seedmap.datasets.layout import write_json, write_table
 from seedmap.datasets.scan import SIGNAL
+from seedmap.datasets.surface_files import write_cifti, write_labels, write_series, write_surfaces
 from seedmap.datasets.timecourses import (
-    MOTION,
     confound_table,
     draw_motion,
     noise_covariance,
@@ -24,16 +25,22 @@ from seedmap.datasets.timecourses import (
 )
 from seedmap.datasets.truth import REGIONS, PlantedRegion, planted_correlation
 from seedmap.errors import OptionError
-from seedmap.images import Mesh, Part, Surface, atomic_file
+from seedmap.images import Mesh, Part, Surface
 from seedmap.spatial import standard_surfaces
 
-__all__ = ["SurfacePhantom", "make_grayordinate_phantom", "make_surface_phantom"]
+__all__ = [
+    "PlantedRun",
+    "SurfacePhantom",
+    "make_grayordinate_phantom",
+    "make_surface_phantom",
+    "write_grayordinate_runs",
+    "write_surface_runs",
+]
 
 FSAVERAGE5 = 10_242
 BASE, PERCENT, CONFOUND = 10_000.0, 100.0, 20.0
 PATCH = 12.0  # radius of a planted region [mm]
 MIDLINE = 5.0  # regions nearer to the middle than this are planted in both hemispheres [mm]
-STRUCTURES = {"left": "CortexLeft", "right": "CortexRight"}
 # The right cerebellum goes with the left motor cortex.
 CEREBELLUM = PlantedRegion("LMotor", "motor", (20, -56, -26))
 
@@ -108,31 +115,19 @@ def make_surface_phantom(
         If the files cannot be written.
     """
     folder = _folder(out_dir, n_frames)
-    parts = tuple(
-        Part(side, "surface", np.arange(FSAVERAGE5), FSAVERAGE5) for side in ("left", "right")
-    )
-    surfaces = standard_surfaces(Mesh.whole(parts))
-    mesh = Mesh.whole(parts).with_surfaces(surfaces)
-    labels = _planted(mesh.all_coordinates(), np.repeat([-1, 1], FSAVERAGE5))
-    series, table = _series(np.random.default_rng(rng), labels, n_frames, t_r, noise)
-    func, atlas = {}, {}
-    for side, span in mesh.slices.items():
-        stem = f"sub-01_task-rest_hemi-{side[0].upper()}_space-fsaverage5"
-        func[side] = folder / f"{stem}_bold.func.gii"
-        _write_series(func[side], series[:, span], side)
-        write_json(folder / f"{stem}_bold.json", {"RepetitionTime": t_r, "TaskName": "rest"})
-        atlas[side] = folder / f"hemi-{side[0].upper()}_planted.label.gii"
-        _write_labels(atlas[side], labels[span], side)
+    rng = np.random.default_rng(rng)
+    run = _draw_run(rng, folder, n_frames, t_r)
+    made = write_surface_runs(folder, [run], rng, noise)
     return SurfacePhantom(
-        [func],
-        [_write_confounds(folder, table)],
+        made.func,
+        [_write_confounds(folder, run.table)],
         t_r,
         f"seedmap phantom on fsaverage5, {n_frames} frames",
-        _write_surfaces(folder, surfaces, "space-fsaverage5"),
-        atlas,
+        made.surfaces,
+        made.atlas,
         REGIONS,
         planted_correlation(),
-        labels,
+        made.labels,
         folder,
     )
 
@@ -161,35 +156,115 @@ def make_grayordinate_phantom(
     OutputError
         If the files cannot be written.
     """
+    folder = _folder(out_dir, n_frames)
+    rng = np.random.default_rng(rng)
+    run = _draw_run(rng, folder, n_frames, t_r)
+    made = write_grayordinate_runs(folder, [run], rng, noise)
+    return SurfacePhantom(
+        made.func,
+        [_write_confounds(folder, run.table)],
+        t_r,
+        f"seedmap phantom of {made.labels.size:,} grayordinates, {n_frames} frames",
+        made.surfaces,
+        made.atlas,
+        REGIONS,
+        planted_correlation(),
+        made.labels,
+        folder,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class PlantedRun:
+    """What the forms of one run have in common."""
+
+    folder: Path
+    """Where its files lie."""
+
+    entities: str
+    """How their names begin."""
+
+    signals: NDArray[np.float64]
+    """Time courses of the planted regions, shape (frames, regions)."""
+
+    table: Mapping[str, NDArray[np.float64]]
+    """Confounds that are in the data, each of shape (frames,)."""
+
+    t_r: float
+    """Repetition time, s."""
+
+
+@dataclass(frozen=True, eq=False)
+class Written:
+    """The files that runs on surfaces or grayordinates have together."""
+
+    func: list[Any]
+    """One run each: ``{"left": path, "right": path}``, or the path of a ``dtseries``."""
+
+    surfaces: dict[str, Path]
+    """Where the vertices lie, by hemisphere."""
+
+    atlas: Any
+    """The planted regions."""
+
+    labels: NDArray[np.int64]
+    """Region of each place from 1, 0 for none, shape (places,)."""
+
+
+def write_surface_runs(
+    folder: Path, runs: Sequence[PlantedRun], rng: np.random.Generator, noise: float = 1.0
+) -> Written:
+    """Write runs on fsaverage5, and into ``folder`` what they share: surfaces and an atlas."""
+    parts = tuple(
+        Part(side, "surface", np.arange(FSAVERAGE5), FSAVERAGE5) for side in ("left", "right")
+    )
+    surfaces = standard_surfaces(Mesh.whole(parts))
+    mesh = Mesh.whole(parts).with_surfaces(surfaces)
+    labels = _planted(mesh.all_coordinates(), np.repeat([-1, 1], FSAVERAGE5))
+    wall = _medial_wall(mesh.all_coordinates())
+    func = []
+    for run in runs:
+        series = _series(rng, labels, run, noise)
+        series[:, wall] = 0
+        paths = {}
+        for side, span in mesh.slices.items():
+            stem = f"{run.entities}_hemi-{side[0].upper()}_space-fsaverage5"
+            paths[side] = run.folder / f"{stem}_bold.func.gii"
+            write_series(paths[side], series[:, span], side)
+            _write_bold_json(run, stem)
+        func.append(paths)
+    atlas = {side: folder / f"hemi-{side[0].upper()}_planted.label.gii" for side in mesh.slices}
+    for side, span in mesh.slices.items():
+        write_labels(atlas[side], labels[span], side)
+    return Written(func, write_surfaces(folder, surfaces, "space-fsaverage5"), atlas, labels)
+
+
+def write_grayordinate_runs(
+    folder: Path, runs: Sequence[PlantedRun], rng: np.random.Generator, noise: float = 1.0
+) -> Written:
+    """Write runs of 91,282 grayordinates, and into ``folder`` what they share."""
     import nibabel as nib
 
-    folder = _folder(out_dir, n_frames)
     axis, surfaces = brain_models()
-    places, sides = _axis_places(axis, surfaces)
-    labels = _planted(places, sides)
-    series, table = _series(np.random.default_rng(rng), labels, n_frames, t_r, noise)
-    stem = "sub-01_task-rest_space-fsLR_den-91k"
-    bold, atlas = folder / f"{stem}_bold.dtseries.nii", folder / "planted.dlabel.nii"
-    time = nib.cifti2.SeriesAxis(0, t_r, n_frames)
-    _write_cifti(bold, series, (time, axis), "ConnDenseSeries")
-    write_json(folder / f"{stem}_bold.json", {"RepetitionTime": t_r, "TaskName": "rest"})
+    labels = _planted(*_axis_places(axis, surfaces))
+    func = []
+    for run in runs:
+        series, stem = _series(rng, labels, run, noise), f"{run.entities}_space-fsLR_den-91k"
+        path = run.folder / f"{stem}_bold.dtseries.nii"
+        time = nib.cifti2.SeriesAxis(0, run.t_r, len(series))
+        write_cifti(path, series, (time, axis), "ConnDenseSeries")
+        _write_bold_json(run, stem)
+        func.append(path)
     table_of = {0: ("???", (0.0, 0.0, 0.0, 0.0))} | {
         index: (region.name, (index / 10, 0.5, 0.5, 1.0)) for index, region in enumerate(REGIONS, 1)
     }
-    named = nib.cifti2.LabelAxis(["planted"], [table_of])
-    _write_cifti(atlas, labels[None].astype(np.float32), (named, axis), "ConnDenseLabel")
-    return SurfacePhantom(
-        [bold],
-        [_write_confounds(folder, table)],
-        t_r,
-        f"seedmap phantom of {len(axis):,} grayordinates, {n_frames} frames",
-        _write_surfaces(folder, surfaces, "space-fsLR_den-32k"),
-        atlas,
-        REGIONS,
-        planted_correlation(),
-        labels,
-        folder,
-    )
+    named, atlas = nib.cifti2.LabelAxis(["planted"], [table_of]), folder / "planted.dlabel.nii"
+    write_cifti(atlas, labels[None].astype(np.float32), (named, axis), "ConnDenseLabel")
+    return Written(func, write_surfaces(folder, surfaces, "space-fsLR_den-32k"), atlas, labels)
+
+
+def _write_bold_json(run: PlantedRun, stem: str) -> None:
+    write_json(run.folder / f"{stem}_bold.json", {"RepetitionTime": run.t_r, "TaskName": "rest"})
 
 
 def _folder(out_dir: str | Path | None, n_frames: int) -> Path:
@@ -235,107 +310,44 @@ def _planted(places: Array, sides: NDArray[np.int64]) -> NDArray[np.int64]:
     return labels
 
 
-def _series(
-    rng: np.random.Generator, labels: NDArray[np.int64], n_frames: int, t_r: float, noise: float
-) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float64]]]:
-    """Draw the run, (frames, places), and the confounds that are in it."""
-    motion = draw_motion(rng, n_frames, t_r, 0)
-    table = confound_table(rng, motion, t_r, 0)
+def _draw_run(rng: np.random.Generator, folder: Path, n_frames: int, t_r: float) -> PlantedRun:
+    """Draw a run whose head does not jump."""
+    table = confound_table(rng, draw_motion(rng, n_frames, t_r, 0), t_r, 0)
     columns = np.stack(list(table.values()), axis=1)
     keep = np.ones(n_frames, dtype=bool)
     tables = columns, np.zeros((n_frames, 0))
     signals = planted_signals(rng, planted_correlation(), tables, keep, t_r)
+    return PlantedRun(folder, "sub-01_task-rest", signals, table, t_r)
+
+
+def _series(
+    rng: np.random.Generator, labels: NDArray[np.int64], run: PlantedRun, noise: float
+) -> NDArray[np.float32]:
+    """Draw the series of a run, (frames, places)."""
+    columns = np.stack(list(run.table.values()), axis=1)
     steady = (columns - columns.mean(axis=0)) / columns.std(axis=0)
-    root = noise * PERCENT * np.linalg.cholesky(noise_covariance(n_frames, t_r))
+    n_frames = len(run.signals)
+    root = noise * PERCENT * np.linalg.cholesky(noise_covariance(n_frames, run.t_r))
     shape = (n_frames, labels.size)
-    series = root.astype(np.float32) @ rng.standard_normal(shape, dtype=np.float32)
-    share = CONFOUND * rng.standard_normal((len(MOTION) + 3, labels.size))
+    series: NDArray[np.float32] = root.astype(np.float32) @ rng.standard_normal(
+        shape, dtype=np.float32
+    )
+    share = CONFOUND * rng.standard_normal((steady.shape[1], labels.size))
     series += (steady @ share).astype(np.float32)
     series += BASE
     for region in range(1, len(REGIONS) + 1):
-        series[:, labels == region] += SIGNAL * signals[:, [region - 1]].astype(np.float32)
-    if labels.size == 2 * FSAVERAGE5:
-        series[:, _medial_wall()] = 0
-    return series, table
+        signal = SIGNAL * run.signals[:, [region - 1]]
+        series[:, labels == region] += signal.astype(np.float32)
+    return series
 
 
-def _medial_wall() -> NDArray[np.int64]:
+def _medial_wall(places: Array) -> NDArray[np.int64]:
     """Vertices of fsaverage5 that lie in no cortex, roughly: nilearn ships no list of them."""
-    parts = tuple(
-        Part(side, "surface", np.arange(FSAVERAGE5), FSAVERAGE5) for side in ("left", "right")
-    )
-    places = Mesh.whole(parts).with_surfaces(standard_surfaces(Mesh.whole(parts))).all_coordinates()
     inner = (np.abs(places[:, 0]) < 14) & (np.linalg.norm(places[:, 1:] - [-8, 2], axis=1) < 16)
     return np.flatnonzero(inner)
 
 
-def _write_confounds(folder: Path, table: dict[str, NDArray[np.float64]]) -> Path:
+def _write_confounds(folder: Path, table: Mapping[str, NDArray[np.float64]]) -> Path:
     path = folder / "sub-01_task-rest_desc-confounds_timeseries.tsv"
     write_table(path, table)
     return path
-
-
-def _write_surfaces(folder: Path, surfaces: dict[str, Surface], space: str) -> dict[str, Path]:
-    import nibabel as nib
-
-    paths = {}
-    for side, surface in surfaces.items():
-        arrays = [
-            nib.gifti.GiftiDataArray(
-                surface.coordinates.astype(np.float32),
-                "NIFTI_INTENT_POINTSET",
-                "NIFTI_TYPE_FLOAT32",
-            ),
-            nib.gifti.GiftiDataArray(
-                surface.triangles.astype(np.int32), "NIFTI_INTENT_TRIANGLE", "NIFTI_TYPE_INT32"
-            ),
-        ]
-        arrays[0].meta.update(
-            {
-                "AnatomicalStructurePrimary": STRUCTURES[side],
-                "AnatomicalStructureSecondary": "MidThickness",
-                "GeometricType": "Anatomical",
-            }
-        )
-        paths[side] = folder / f"hemi-{side[0].upper()}_{space}_midthickness.surf.gii"
-        _write_gifti(paths[side], nib.gifti.GiftiImage(darrays=arrays), side)
-    return paths
-
-
-def _write_series(path: Path, series: NDArray[np.float32], side: str) -> None:
-    import nibabel as nib
-
-    arrays = [
-        nib.gifti.GiftiDataArray(frame, "NIFTI_INTENT_TIME_SERIES", "NIFTI_TYPE_FLOAT32")
-        for frame in series
-    ]
-    _write_gifti(path, nib.gifti.GiftiImage(darrays=arrays), side)
-
-
-def _write_labels(path: Path, labels: NDArray[np.int64], side: str) -> None:
-    import nibabel as nib
-
-    table = nib.gifti.GiftiLabelTable()
-    for key, name in enumerate(["???", *(region.name for region in REGIONS)]):
-        label = nib.gifti.GiftiLabel(key, key / 10, 0.5, 0.5, float(key > 0))
-        label.label = name
-        table.labels.append(label)
-    array = nib.gifti.GiftiDataArray(
-        labels.astype(np.int32), "NIFTI_INTENT_LABEL", "NIFTI_TYPE_INT32"
-    )
-    _write_gifti(path, nib.gifti.GiftiImage(darrays=[array], labeltable=table), side)
-
-
-def _write_gifti(path: Path, image: Any, side: str) -> None:
-    image.meta["AnatomicalStructurePrimary"] = STRUCTURES[side]
-    with atomic_file(path) as file:
-        file.write(image.to_bytes())
-
-
-def _write_cifti(path: Path, values: NDArray[Any], axes: Any, intent: str) -> None:
-    import nibabel as nib
-
-    image = nib.Cifti2Image(values, nib.cifti2.Cifti2Header.from_axes(axes))
-    image.nifti_header.set_intent(intent)
-    with atomic_file(path) as file:
-        file.write(image.to_bytes())

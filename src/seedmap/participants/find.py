@@ -1,8 +1,9 @@
 """What there is to do: the runs of each participant of a derivative data set, with their files.
 
-Finds volumes as fMRIPrep 1.0 to 25 names them, each with its brain mask, its confounds and their
-metadata. What is missing and what fits twice is named as a `Problem`; nothing is guessed. Only
-names are read here, and the small JSON files that tell repetition times; see decision 6.
+Finds volumes, surfaces and grayordinates as fMRIPrep 1.0 to 25 names them: volumes with their
+brain masks, hemispheres in pairs, each with its confounds and their metadata. What is missing and
+what fits twice is told as a problem; nothing is guessed. Only names are read here, and the small
+JSON files that tell repetition times; see decision 6.
 """
 
 import difflib
@@ -10,17 +11,16 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from seedmap.errors import MissingFile, OptionError
+from seedmap.participants.forms import SPATIAL, VOLUMES, Form, forms_by_run, is_series
 from seedmap.participants.names import BidsName, parse_name
+from seedmap.participants.times import repetition_time
 
 __all__ = ["Filters", "Participant", "RunInputs", "find_participants", "read_filter_file"]
 
-VOLUMES = (".nii.gz", ".nii")
-SURFACES = {".func.gii": "surface (GIFTI)", ".dtseries.nii": "grayordinate (CIFTI)"}
-# Entities that tell two forms of one run apart, and that its confounds do not have.
-FORMS = ("space", "res", "den", "hemi", "desc", "cohort")
+# What surface and grayordinate series are, whose names have no ``desc``.
+PREPROC = "preproc"
 LONG_NAMES = {
     "subject": "sub",
     "participant": "sub",
@@ -45,15 +45,16 @@ class Filters:
     """Which of fMRIPrep's series."""
 
     entities: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Short keys of entities with the values that are wanted; no value means that the entity must be missing."""
+    """Short keys of entities, or ``extension``, with wanted values; without any the entity must be missing."""
 
     def accept(self, name: BidsName) -> bool:
         """Say whether a run is wanted."""
-        if name.entities.get("desc") != self.desc:
+        plain = None if name.extension in VOLUMES else PREPROC
+        if name.entities.get("desc", plain) != self.desc:
             return False
+        told = {**name.entities, "extension": name.extension}
         return all(
-            name.entities.get(key) in values if values else key not in name.entities
-            for key, values in self.entities
+            told.get(key) in values if values else key not in told for key, values in self.entities
         )
 
     @property
@@ -72,7 +73,7 @@ class RunInputs:
     name : str
         The run, as its file names begin: ``"sub-01_task-rest_run-1"``.
     bold : Path
-        The series.
+        The series; of two hemispheres the left.
     mask, confounds, confounds_json : Path or None
         What belongs to it.
     space : str
@@ -81,6 +82,12 @@ class RunInputs:
         Repetition time [s] of a JSON further up, where there is none beside the run.
     session : str
         Its session; empty if there is none.
+    jsons : tuple of Path
+        The JSON files that tell its repetition time.
+    other : Path or None
+        The right hemisphere, where ``bold`` is the left.
+    surfaces : tuple of (str, Path)
+        Where the vertices lie, by hemisphere.
     """
 
     name: str
@@ -92,11 +99,20 @@ class RunInputs:
     t_r: float | None = None
     session: str = ""
     jsons: tuple[Path, ...] = ()
+    other: Path | None = None
+    surfaces: tuple[tuple[str, Path], ...] = ()
+
+    @property
+    def series(self) -> Path | dict[str, Path]:
+        """The series as `open_run` takes it."""
+        return self.bold if self.other is None else {"left": self.bold, "right": self.other}
 
     @property
     def files(self) -> tuple[Path, ...]:
         """Every file whose content shapes the results."""
-        given = (self.bold, self.mask, self.confounds, self.confounds_json, *self.jsons)
+        tables = (self.mask, self.confounds, self.confounds_json)
+        places = (path for _, path in self.surfaces)
+        given = (self.bold, self.other, *tables, *self.jsons, *places)
         return tuple(path for path in given if path is not None)
 
 
@@ -114,8 +130,24 @@ class Participant:
         return tuple(dict.fromkeys(path for run in self.runs for path in run.files))
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """What the search for one participant's runs needs to know."""
+
+    root: Path
+    filters: Filters
+    needs_confounds: bool
+    needs_mask: bool
+    surfaces: Mapping[str, Path]
+
+
 def find_participants(
-    root: Path, filters: Filters, *, needs_confounds: bool = True, needs_mask: bool = True
+    root: Path,
+    filters: Filters,
+    *,
+    needs_confounds: bool = True,
+    needs_mask: bool = True,
+    surfaces: Mapping[str, Path] | None = None,
 ) -> list[Participant]:
     """Find the participants of a derivative data set and what belongs to each run.
 
@@ -124,9 +156,12 @@ def find_participants(
     root
         The data set: the folder with ``sub-...`` in it.
     filters
-        Which runs are wanted.
+        Which runs are wanted. Where a participant has volumes that fit, these are meant.
     needs_confounds, needs_mask
-        Whether a run without these is a problem.
+        Whether a run, or a volume, without these is a problem.
+    surfaces
+        Where the vertices of surface and grayordinate series lie, ``{"left": path, "right":
+        path}``; of fsaverage5 that is known.
 
     Returns
     -------
@@ -136,9 +171,13 @@ def find_participants(
     Raises
     ------
     MissingFile
-        If the folder is not there or holds no participant.
+        If the folder is not there or holds no participant, or a surface is not there.
     """
     root = Path(root)
+    for path in (surfaces or {}).values():
+        if not path.is_file():
+            msg = f"{path}: this surface is not there; check the path"
+            raise MissingFile(msg)
     if not root.is_dir():
         msg = f"{root}: this data set is not there; check the path"
         raise MissingFile(msg)
@@ -148,13 +187,13 @@ def find_participants(
         hint = f"; did you mean {near[0].parent}?" if near else "; give the folder of derivatives"
         msg = f"{root}: no folder sub-... is in it, so it is no BIDS data set{hint}"
         raise MissingFile(msg)
-    wanted = [label.removeprefix("sub-") for label in filters.participants] or list(folders)
-    needs = (needs_confounds, needs_mask)
+    labels = [label.removeprefix("sub-") for label in filters.participants] or list(folders)
+    wanted = _Wanted(root, filters, needs_confounds, needs_mask, surfaces or {})
     return [
-        _participant(label, folders[label], root, filters, needs)
+        _participant(label, folders[label], wanted)
         if label in folders
         else _unknown(label, folders, root)
-        for label in dict.fromkeys(wanted)
+        for label in dict.fromkeys(labels)
     ]
 
 
@@ -164,25 +203,22 @@ def _unknown(label: str, folders: Iterable[str], root: Path) -> Participant:
     return Participant(label, problems=(f"sub-{label} is not in {root}{hint}",))
 
 
-def _participant(
-    label: str, folder: Path, root: Path, filters: Filters, needs: tuple[bool, bool]
-) -> Participant:
+def _participant(label: str, folder: Path, wanted: _Wanted) -> Participant:
     """Read the names of one participant's files and sort them into runs."""
     names = [name for path in _files(folder) if (name := parse_name(path)) is not None]
-    series = [name for name in names if name.suffix == "bold" and filters.accept(name)]
-    volumes = [name for name in series if name.extension in VOLUMES]
-    if not volumes:
-        return Participant(label, problems=(_nothing(label, names, filters),))
+    series = [name for name in names if is_series(name) and wanted.filters.accept(name)]
+    if not series:
+        return Participant(label, problems=(_nothing(label, names, wanted.filters),))
     runs, problems = [], []
-    for key, forms in _by_run(volumes).items():
+    for key, forms in forms_by_run(series).items():
         if len(forms) > 1:
-            files = ", ".join(name.path.name for name in forms)
+            files = ", ".join(form.words for form in forms)
             problems.append(
                 f"{key}: {len(forms)} files fit ({files}); choose one with --space, --res or "
                 "--bids-filter-file"
             )
             continue
-        found, wrong = _complete(key, forms[0], names, root, needs)
+        found, wrong = _complete(key, forms[0], names, wanted)
         problems += wrong
         if not wrong:
             runs.append(found)
@@ -198,50 +234,40 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _nothing(label: str, names: Sequence[BidsName], filters: Filters) -> str:
     """Say that nothing fits, and what there is instead."""
-    others = [name for name in names if name.suffix == "bold" and name.extension != ".json"]
-    kinds = {SURFACES[name.extension] for name in others if name.extension in SURFACES}
-    if others and len(kinds) and all(name.extension in SURFACES for name in others):
-        return (
-            f"sub-{label}: only {' and '.join(sorted(kinds))} series are there, which cannot be analysed "
-            "yet; write volumes, too (fMRIPrep's --output-spaces)"
-        )
+    others = [name for name in names if is_series(name)]
     few = ", ".join(name.path.name for name in others[:2])
     there = f"; there are {few}{' ...' if len(others) > 2 else ''}" if few else ""
     return f"sub-{label}: no series fits {filters.words}{there}"
 
 
-def _by_run(volumes: Sequence[BidsName]) -> dict[str, list[BidsName]]:
-    """Put the forms of one run together."""
-    runs: dict[str, list[BidsName]] = {}
-    for name in volumes:
-        key = "_".join(f"{key}-{value}" for key, value in name.without(*FORMS).items())
-        runs.setdefault(key, []).append(name)
-    return runs
-
-
 def _complete(
-    key: str, bold: BidsName, names: Sequence[BidsName], root: Path, needs: tuple[bool, bool]
+    key: str, form: Form, names: Sequence[BidsName], wanted: _Wanted
 ) -> tuple[RunInputs, list[str]]:
     """Find what belongs to a run."""
     problems: list[str] = []
+    bold, right = form.first, form.names[1:]
     tables = [
         n for n in names if n.suffix == "timeseries" and n.entities.get("desc") == "confounds"
     ]
-    masks = [n for n in names if n.suffix == "mask" and n.entities.get("desc") == "brain"]
-    of_run = {k: v for k, v in bold.entities.items() if k not in FORMS}
+    of_run = bold.without(*SPATIAL)
     table = _belonging(key, "table of confounds", of_run, tables, ".tsv", problems)
     about = _belonging(key, "JSON of the confounds", of_run, tables, ".json", problems)
-    mask = _belonging(key, "brain mask", bold.without("desc"), masks, VOLUMES, problems)
-    if needs[0] and table is None and not problems:
+    mask = _mask(key, form, names, problems)
+    if wanted.needs_confounds and table is None and not problems:
         problems.append(
             f"{key}: no table of confounds (desc-confounds_timeseries.tsv) lies beside it"
         )
-    if needs[1] and mask is None and not problems:
+    if wanted.needs_mask and form.is_volume and mask is None and not problems:
         problems.append(
             f"{key}: no brain mask ({bold.path.name.replace('_bold', '_mask')} with desc-brain) lies "
             "beside it; give a rule with --mask-img, such as background"
         )
-    t_r, jsons = _inherited(bold, root)
+    if wanted.surfaces and form.is_volume and not problems:
+        problems.append(
+            f"{key}: surfaces are given, but {bold.path.name} is a volume; choose surfaces with "
+            "--space, or leave them out"
+        )
+    t_r, jsons = repetition_time(form, names, wanted.root)
     run = RunInputs(
         name=key,
         bold=bold.path,
@@ -252,8 +278,28 @@ def _complete(
         t_r=t_r,
         session=bold.entities.get("ses", ""),
         jsons=jsons,
+        other=right[0].path if right else None,
+        surfaces=_surfaces(form, wanted.surfaces),
     )
     return run, problems
+
+
+def _mask(key: str, form: Form, names: Sequence[BidsName], problems: list[str]) -> Path | None:
+    """Find the brain mask of a volume; surfaces and grayordinates bring theirs."""
+    if not form.is_volume:
+        return None
+    masks = [n for n in names if n.suffix == "mask" and n.entities.get("desc") == "brain"]
+    entities = form.first.without("desc")
+    return _belonging(key, "brain mask", entities, masks, VOLUMES, problems)
+
+
+def _surfaces(form: Form, surfaces: Mapping[str, Path]) -> tuple[tuple[str, Path], ...]:
+    """Choose the surfaces of the hemispheres that a form has."""
+    if form.is_volume:
+        return ()
+    sides = {{"L": "left", "R": "right"}.get(n.entities.get("hemi", "")) for n in form.names}
+    given = sides - {None} or set(surfaces)
+    return tuple((side, path) for side, path in surfaces.items() if side in given)
 
 
 def _belonging(
@@ -280,31 +326,6 @@ def _belonging(
     return fitting[0].path if len(fitting) == 1 else None
 
 
-def _inherited(bold: BidsName, root: Path) -> tuple[float | None, tuple[Path, ...]]:
-    """Look for a repetition time beside the run, else further up, as BIDS lets metadata inherit."""
-    stem = bold.path.name.removesuffix(bold.extension)
-    beside = bold.path.with_name(f"{stem}.json")
-    if "RepetitionTime" in _json(beside):
-        return None, (beside,)  # `open_run` reads it
-    folder = bold.path.parent
-    while folder.is_relative_to(root):
-        for path in sorted(folder.glob("*_bold.json")):
-            parts = dict(part.split("-", 1) for part in path.stem.split("_") if "-" in part)
-            value = _json(path).get("RepetitionTime")
-            if value and parts.items() <= bold.entities.items():
-                return float(value), (path,)
-        folder = folder.parent
-    return None, ()
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
 def read_filter_file(path: Path) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Read a BIDS filter file as fMRIPrep takes it; what it says of ``bold`` is used.
 
@@ -324,9 +345,11 @@ def read_filter_file(path: Path) -> tuple[tuple[str, tuple[str, ...]], ...]:
         raise OptionError(msg) from error
     filters: list[tuple[str, tuple[str, ...]]] = []
     for key, value in chosen.items():
-        if key in ("datatype", "suffix", "extension", "desc"):
+        if key in ("datatype", "suffix", "desc") or value == "*":
             continue
-        values = () if value is None else value if isinstance(value, list) else [value]
-        if value != "*":
-            filters.append((LONG_NAMES.get(str(key), str(key)), tuple(str(one) for one in values)))
+        values = [] if value is None else value if isinstance(value, list) else [value]
+        texts = [str(one) for one in values]
+        if key == "extension":
+            texts = [f".{text.lstrip('.')}" for text in texts]
+        filters.append((LONG_NAMES.get(str(key), str(key)), tuple(texts)))
     return tuple(filters)

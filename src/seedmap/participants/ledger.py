@@ -195,7 +195,7 @@ def commit(stage: Path, out: Path, entry: Entry) -> Entry:
 def _weighed(results: Path) -> Iterator[FileState]:
     for path in sorted(results.rglob("*")):
         if path.is_file():
-            yield FileState(path.relative_to(results).as_posix(), path.stat().st_size, 0)
+            yield FileState(path.relative_to(results).as_posix(), path.stat().st_size)
 
 
 def _units(results: Path) -> Iterator[Path]:

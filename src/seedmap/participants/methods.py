@@ -20,6 +20,11 @@ COMPCOR = {
     "anat_separated": "anatomical CompCor components of white matter and of cerebrospinal fluid",
     "temporal": "temporal CompCor components",
 }
+COMBINED = {
+    "dof": "the mean of Fisher transforms, weighted by degrees of freedom",
+    "frames": "the mean of Fisher transforms, weighted by frames",
+    "concatenated": "the correlation over all frames of the cleaned and standardised runs",
+}
 
 
 def methods_text(recipe: Recipe) -> Iterator[str]:
@@ -40,8 +45,8 @@ def methods_text(recipe: Recipe) -> Iterator[str]:
     for strategy in recipe.strategies:
         yield f"Strategy {strategy.name}: {_took(strategy)} {_dropped(strategy)}".strip()
     yield (
-        f"Each seed's cleaned series was correlated with that of every voxel ({recipe.measure}; Biswal "
-        "et al. 1995)."
+        f"Each seed's cleaned series was correlated with that of every voxel or vertex "
+        f"({recipe.measure}; Biswal et al. 1995)."
         + (
             " Effective degrees of freedom, z and p account for the autocorrelation of the noise and "
             "for what the cleaning took away (after Worsley et al. 2002)."
@@ -50,8 +55,7 @@ def methods_text(recipe: Recipe) -> Iterator[str]:
         )
     )
     if recipe.combine != "none":
-        weight = "degrees of freedom" if recipe.combine_by == "dof" else "frames"
-        yield f"Runs of a {recipe.combine} were combined: the mean of Fisher transforms, weighted by {weight}."
+        yield f"Runs of a {recipe.combine} were combined: {COMBINED[recipe.combine_by]}."
 
 
 def _cleaning_words(recipe: Recipe) -> str:

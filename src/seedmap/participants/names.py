@@ -1,7 +1,9 @@
 """BIDS names, read and compared: what a file is, told by what it is called.
 
 fMRIPrep 1.0 put the suffix in the midst of its names
-(``sub-01_task-rest_bold_space-T1w_preproc.nii.gz``); those are read into the form of today.
+(``sub-01_task-rest_bold_space-T1w_preproc.nii.gz``) and the hemisphere into the extension
+(``sub-01_task-rest_bold_space-fsaverage5.L.func.gii``), and up to 1.5 surface series had no suffix
+(``sub-01_task-rest_space-fsaverage5_hemi-L.func.gii``); those are read into the form of today.
 """
 
 import re
@@ -9,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["BidsName", "parse_name", "uri"]
+__all__ = ["BidsName", "modern_name", "parse_name", "uri"]
 
 EXTENSIONS = (".nii.gz", ".nii", ".dtseries.nii", ".func.gii", ".tsv", ".json")
 # What fMRIPrep 1.0 called things, and what they are called now: suffix and desc.
@@ -54,7 +56,7 @@ def parse_name(path: Path) -> BidsName | None:
     >>> parse_name(Path("sub-01_task-rest_desc-preproc_bold.nii.gz")).entities["task"]
     'rest'
     """
-    stem, extension = _split(path.name)
+    stem, extension, side = _split(path.name)
     if not extension:
         return None
     entities, words = {}, []
@@ -64,23 +66,55 @@ def parse_name(path: Path) -> BidsName | None:
             entities[key] = value
         else:
             words.append(part)
-    if "sub" not in entities or not words or not re.fullmatch(r"[A-Za-z0-9]+", words[-1]):
+    if side:
+        entities["hemi"] = side
+    suffix = _suffix(words, extension, entities)
+    if "sub" not in entities or not re.fullmatch(r"[A-Za-z0-9]+", suffix):
         return None
-    suffix = words[-1]
-    if len(words) == 2 and words[0] == "bold" and suffix in OLD_SUFFIXES:
-        suffix, entities["desc"] = OLD_SUFFIXES[suffix]
-    elif len(words) != 1:
-        return None
-    if suffix == "regressors":  # before fMRIPrep 20.2
-        suffix = "timeseries"
     return BidsName(path, entities, suffix, extension)
 
 
-def _split(name: str) -> tuple[str, str]:
-    """Split a name into stem and extension, which may hold dots."""
+def _suffix(words: list[str], extension: str, entities: dict[str, str]) -> str:
+    """Tell a file's kind by the words of its name that are no entities; empty if they tell none.
+
+    The names of fMRIPrep 1.0 also tell the ``desc``, which is put to the entities.
+    """
+    if not words and extension == ".func.gii":
+        return "bold"
+    if len(words) == 2 and words[0] == "bold" and words[1] in OLD_SUFFIXES:
+        suffix, desc = OLD_SUFFIXES[words[1]]
+        entities["desc"] = entities.pop("variant", desc)
+        return suffix
+    if len(words) != 1:
+        return ""
+    return "timeseries" if words[0] == "regressors" else words[0]  # before fMRIPrep 20.2
+
+
+def _split(name: str) -> tuple[str, str, str]:
+    """Split a name into stem, extension, which may hold dots, and hemisphere, if that tells it."""
     known = [extension for extension in EXTENSIONS if name.endswith(extension)]
     extension = max(known, key=len, default="")
-    return name[: len(name) - len(extension)], extension
+    stem = name[: len(name) - len(extension)]
+    old = re.fullmatch(r"(.+)\.([LR])(?:\.func)?", stem)
+    return (old[1], extension, old[2]) if old else (stem, extension, "")
+
+
+def modern_name(path: Path) -> str:
+    """Return what fMRIPrep of today would call a file; its own name where it is no BIDS name.
+
+    Examples
+    --------
+    >>> modern_name(Path("sub-01_task-rest_bold_space-T1w_preproc.nii.gz"))
+    'sub-01_task-rest_space-T1w_desc-preproc_bold.nii.gz'
+    """
+    name = parse_name(path)
+    if name is None:
+        return path.name
+    order = [key for key in name.entities if key != "hemi"]
+    if "hemi" in name.entities:
+        order.insert(order.index("space") if "space" in order else len(order), "hemi")
+    entities = [f"{key}-{name.entities[key]}" for key in order]
+    return "_".join([*entities, name.suffix]) + name.extension
 
 
 def uri(path: Path, root: Path, dataset: str = "preprocessed") -> str:

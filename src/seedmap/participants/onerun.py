@@ -1,6 +1,8 @@
 """The work on one run: read once, cleaned by every strategy, correlated with every seed."""
 
 import json
+import os
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +14,7 @@ import numpy as np
 
 from seedmap._checks import Keep
 from seedmap.analysis import SeedMaps
-from seedmap.analysis.door import find_mask
+from seedmap.analysis.door import find_mask, place_surfaces
 from seedmap.analysis.prepare import Choice, Prepared, prepare, read
 from seedmap.analysis.story import maps_of
 from seedmap.confounds import ConfoundTable, read_confounds
@@ -24,7 +26,7 @@ from seedmap.errors import (
     SeedmapWarning,
     TooFewFrames,
 )
-from seedmap.images import Run, Space, load_image, open_run
+from seedmap.images import Grid, PartedSpace, Run, Space, load_image, load_on_parts, open_run
 from seedmap.participants.find import RunInputs
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.seedlist import PlacedSeed, check_space
@@ -44,8 +46,11 @@ __all__ = [
 
 # What a process takes beside its run [bytes], as measured: Python and its libraries; those that
 # draw, with their template; the volumes that are at work while a run is read; the matrices of
-# frames by frames that a cleaning and its noise take.
+# frames by frames that a cleaning and its noise take; the copies of a series that are at work
+# while surface files are read; what smoothing along a surface takes, a sample.
 LIBRARIES, DRAWING, WORK_VOLUMES, MATRICES = 170e6, 290e6, 12, 40
+COPIES_READ, SMOOTHING = 3, 1500.0
+HEAD = 1 << 16  # bytes of a GIFTI file within which its sizes stand
 
 
 @dataclass(frozen=True)
@@ -92,12 +97,23 @@ class RunWork:
 def open_inputs(recipe: Recipe, inputs: RunInputs) -> RunWork:
     """Read a run's headers and tables, and choose confounds, frames and seeds.
 
+    What is warned of on the way is among the notes.
+
     Raises
     ------
     SeedmapError
         If something does not fit together.
     """
-    run = open_run(inputs.bold, recipe.t_r or inputs.t_r)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SeedmapWarning)
+        work = _opened(recipe, inputs)
+    said = (str(one.message).replace(f"{recipe.root}{os.sep}", "") for one in caught)
+    return replace(work, notes=(*work.notes, *said))
+
+
+def _opened(recipe: Recipe, inputs: RunInputs) -> RunWork:
+    surfaces = dict(inputs.surfaces)
+    run = place_surfaces(open_run(inputs.series, recipe.t_r or inputs.t_r, surfaces))
     table = read_confounds(inputs.confounds)
     if table is None:
         table = ConfoundTable(np.empty((run.frames, 0)), (), "no confounds")
@@ -189,13 +205,13 @@ def listening(
     for placed in seeds:
         seed = placed.seed
         try:
-            on_grid = _in_memory(seed).weights(grid)
+            on_grid = _in_memory(seed, grid).weights(grid)
         except SeedError as error:
             missing.append(str(error))
             continue
         if not grid.mask.ravel()[on_grid.voxels].any():
             missing.append(
-                f"seed {seed.name!r}: none of its voxels lies in the brain mask of the run"
+                f"seed {seed.name!r}: none of its {grid.elements} lies in the brain mask of the run"
             )
             continue
         there.append(
@@ -213,15 +229,17 @@ def _is_file(mask_img: Any) -> bool:
     return isinstance(mask_img, Path) or (isinstance(mask_img, str) and Path(mask_img).is_file())
 
 
-def _in_memory(seed: Seed) -> Seed:
+def _in_memory(seed: Seed, space: Space) -> Seed:
     """Let the regions of one atlas share it, so that it is read once."""
     if isinstance(seed, Region) and seed.source and isinstance(seed.label, int):
-        return replace(seed, atlas=_atlas(seed.source))
+        return replace(seed, atlas=_atlas(seed.source, None if isinstance(space, Grid) else space))
     return seed
 
 
 @lru_cache(maxsize=2)
-def _atlas(path: str) -> Any:
+def _atlas(path: str, space: PartedSpace | None) -> Any:
+    if space is not None:
+        return load_on_parts(path, space, "atlas")[0]
     image = load_image(path, role="atlas")
     return type(image)(np.asarray(image.dataobj), image.affine, image.header)
 
@@ -297,18 +315,47 @@ def estimate_memory(recipe: Recipe, inputs: RunInputs) -> float:
     OptionError
         If the header tells of nothing.
     """
-    run = open_run(inputs.bold, recipe.t_r or inputs.t_r or 1.0)
-    samples = run.space.n_samples
-    if inputs.mask is not None:
-        image = load_image(inputs.mask, role="mask")
-        samples = int(np.count_nonzero(np.asarray(image.dataobj)))
+    frames, samples, beside = _extent(recipe, inputs)
     if not samples:
         msg = f"{inputs.bold}: no voxel is in the mask; check it"
         raise OptionError(msg)
-    series = 4.0 * run.frames * samples
+    series = 4.0 * frames * samples
     copies = (2 if len(recipe.strategies) > 1 else 1) + 6 * recipe.store
-    volume = float(run.space.n_samples) * max(4, run.dtype.itemsize)
     maps = 4.0 * samples * len(recipe.seeds) * 10
     libraries = LIBRARIES + DRAWING * recipe.figures
-    matrices = MATRICES * 8.0 * run.frames**2
-    return libraries + copies * series + matrices + WORK_VOLUMES * volume + maps
+    return libraries + copies * series + MATRICES * 8.0 * frames**2 + beside + maps
+
+
+def _extent(recipe: Recipe, inputs: RunInputs) -> tuple[int, int, float]:
+    """Tell frames, samples, and the bytes at work beside them while a run is read and smoothed."""
+    if inputs.bold.name.endswith(".gii"):
+        shapes = [_gifti_shape(path) for path in (inputs.bold, inputs.other) if path is not None]
+        frames, samples = shapes[0][0], sum(vertices for _, vertices in shapes)
+        return frames, samples, COPIES_READ * 4.0 * frames * samples + SMOOTHING * samples
+    run = open_run(inputs.bold, recipe.t_r or inputs.t_r or 1.0)
+    samples = run.space.n_samples
+    if not isinstance(run.space, Grid):
+        return run.frames, samples, SMOOTHING * samples
+    if inputs.mask is not None:
+        image = load_image(inputs.mask, role="mask")
+        samples = int(np.count_nonzero(np.asarray(image.dataobj)))
+    volume = float(run.space.n_samples) * max(4, run.dtype.itemsize)
+    return run.frames, samples, WORK_VOLUMES * volume
+
+
+def _gifti_shape(path: Path) -> tuple[int, int]:
+    """Tell frames and vertices from the first words of a GIFTI file.
+
+    Raises
+    ------
+    OptionError
+        If they do not tell.
+    """
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    frames = re.search(rb'NumberOfDataArrays="(\d+)"', head)
+    vertices = re.search(rb'Dim0="(\d+)"', head)
+    if frames is None or vertices is None:
+        msg = f"{path}: its first words do not tell how large it is; a GIFTI series is wanted"
+        raise OptionError(msg)
+    return int(frames[1]), int(vertices[1])

@@ -2,20 +2,21 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from seedmap._version import __version__
-from seedmap.analysis import SeedMaps
-from seedmap.images import write_text
-from seedmap.participants.names import uri
+from seedmap.analysis import Provenance, SeedMaps
+from seedmap.images import Grid, write_text
+from seedmap.participants.names import modern_name, uri
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.strategies import Chosen
 
 __all__ = ["BIDSIGNORE", "README", "dataset_description", "save_run", "strategy_facts"]
 
 BIDSIGNORE = "*_statmap.*\n*_timeseries.tsv\n*.html\nlogs\nstore\nfigures\n.seedmap-work\n"
-README = """Seed-to-voxel correlation maps, made by seedmap.
+README = """Maps of the correlation of seeds with the whole brain, made by seedmap.
 
 Open index.html for the study, sub-XX.html for a participant. Maps are in sub-XX/func (or
 sub-XX/ses-YY/func), one file a seed, statistic and denoising strategy (desc); the JSON beside each
@@ -48,17 +49,26 @@ def save_run(
         The files.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    volume = {"SkullStripped": True} if isinstance(maps.space, Grid) else {}
+    facts = {**_origin(maps.provenance, recipe.root), **volume, "Command": recipe.command, **about}
     written = []
-    for path in maps.save(folder):
+    for path in _named_as_today(maps).save(folder):
         if path.name == "dataset_description.json":
             path.unlink()
             continue
         target = path.with_name(_with_desc(path.name, label))
         if path.suffix == ".json":
-            _dress(path, recipe, about)
+            _dress(path, facts)
         path.replace(target)
         written.append(target)
     return written
+
+
+def _named_as_today(maps: SeedMaps) -> SeedMaps:
+    """Let results of fMRIPrep 1 be called as those of today; the sidecars keep the true names."""
+    source = Path(maps.provenance.source)
+    today = source.with_name(modern_name(source))
+    return replace(maps, provenance=replace(maps.provenance, source=str(today)))
 
 
 def _with_desc(name: str, label: str) -> str:
@@ -73,19 +83,20 @@ def _with_desc(name: str, label: str) -> str:
     return f"{before}_desc-{label}{desc if found else ''}_{suffix}{dot}{extension}"
 
 
-def _dress(path: Path, recipe: Recipe, about: Mapping[str, Any]) -> None:
-    """Let a sidecar speak of sources as BIDS URIs, and of the strategy."""
-    facts = json.loads(path.read_text(encoding="utf-8"))
-    sources = [uri(Path(source), recipe.root) for source in facts["Sources"]]
-    mask = facts["Mask"]
-    facts |= {
-        "Sources": sources,
-        "Mask": uri(Path(mask), recipe.root) if Path(mask).is_absolute() else mask,
-        "SkullStripped": True,
-        "Command": recipe.command,
-        **about,
+def _origin(source: Provenance, root: Path) -> dict[str, Any]:
+    """Tell the files that maps come from, as BIDS URIs."""
+    files = (source.source, *source.others, source.confounds_source)
+    mask = Path(source.mask_source)
+    return {
+        "Sources": [uri(Path(file), root) for file in files if file],
+        "Mask": uri(mask, root) if mask.is_absolute() else source.mask_source,
     }
-    write_text(path, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+
+
+def _dress(path: Path, facts: Mapping[str, Any]) -> None:
+    """Let a sidecar speak of sources as BIDS URIs, and of the strategy."""
+    said = json.loads(path.read_text(encoding="utf-8")) | facts
+    write_text(path, json.dumps(said, indent=2, ensure_ascii=False) + "\n")
 
 
 def strategy_facts(chosen: Chosen) -> dict[str, Any]:
@@ -101,7 +112,7 @@ def dataset_description(recipe: Recipe) -> str:
     """Describe the output as a BIDS data set."""
     root = recipe.root.resolve()
     about = {
-        "Name": "seedmap: seed-to-voxel correlation maps",
+        "Name": "seedmap: maps of the correlation of seeds with the whole brain",
         "BIDSVersion": "1.10.0",
         "DatasetType": "derivative",
         "GeneratedBy": [{"Name": "seedmap", "Version": __version__, "CodeURL": CODE_URL}],

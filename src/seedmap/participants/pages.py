@@ -1,29 +1,37 @@
 """From what was worked out to the pages: a participant's, and the study's."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seedmap._checks import Array
-from seedmap.analysis import SeedMaps, label_of, source_stem
+from seedmap.analysis import SeedMaps, can_draw, label_of, source_stem
+from seedmap.clusters import parse_threshold
 from seedmap.figures import save_figure
-from seedmap.images import Grid
+from seedmap.images import Grid, PartedSpace, Space
 from seedmap.participants.find import RunInputs
 from seedmap.participants.ledger import Entry, put_text, stage_of
 from seedmap.participants.methods import citations, methods_text, strategy_words
+from seedmap.participants.names import modern_name
 from seedmap.participants.onerun import RunWork, StrategyWork
 from seedmap.participants.recipe import Recipe
 from seedmap.report.participant import RunPage, StrategyPage
-from seedmap.report.pictures import Picture
+from seedmap.report.pictures import Picture, load_picture, map_words
 from seedmap.report.study import StudyPage, StudyRow, motion_effect, render_study
 from seedmap.report.tables import seed_table
-from seedmap.report.words import describe_certainty, describe_cleaning
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from seedmap.report.words import (
+    DASH,
+    T_R_SOURCES,
+    count,
+    describe_certainty,
+    describe_cleaning,
+    number,
+    several,
+)
 
 __all__ = ["Probes", "probe", "run_page", "strategy_page", "write_study_page"]
 
@@ -32,6 +40,10 @@ SHOWN_SAMPLES = 300
 MOST_DRAWN = 12
 # Seeds whose connectivity is kept for the study's page, and the lattice it is kept at [mm].
 MOST_PROBED, STEP = 20, 20.0
+# What the parts of grayordinates are called on a page.
+NAMES = {"left": "left hemisphere", "right": "right hemisphere"}
+PLACES = {"surface": "vertices", "voxels": "voxels", "parcels": "parcels"}
+REST = {"surface": "other surfaces", "voxels": "below the cortex", "parcels": "parcels"}
 LATTICE = ((-60, 60), (-100, 60), (-40, 80))
 
 
@@ -41,9 +53,9 @@ def strategy_page(recipe: Recipe, done: StrategyWork, figures: Path) -> Strategy
     few = np.unique(np.linspace(0, maps.space.n_samples - 1, SHOWN_SAMPLES).astype(np.int64))
     few = few[~extracted.unusable[few]]
     raw = extracted.series[:, few].astype(np.float64) + extracted.reference[few]
-    after = done.prepared.matrices.on_kept @ raw
-    spread = raw.std(axis=0)
-    drawn = maps.seeds if recipe.figures and len(maps.seeds) <= MOST_DRAWN else ()
+    undrawn = _undrawn(maps)
+    drawn = maps.seeds if recipe.figures and not undrawn else ()
+    order = "" if isinstance(maps.space, Grid) else f": {', '.join(_groups(maps.space))}"
     return StrategyPage(
         name=done.chosen.strategy.name,
         columns=tuple((column.name, column.why) for column in done.chosen.columns),
@@ -51,8 +63,8 @@ def strategy_page(recipe: Recipe, done: StrategyWork, figures: Path) -> Strategy
         keep=maps.provenance.keep,
         rank=maps.provenance.rank,
         before=raw,
-        after=after,
-        tsnr=float(np.median(np.abs(raw.mean(axis=0)) / np.where(spread > 0, spread, np.inf))),
+        after=done.prepared.matrices.on_kept @ raw,
+        signal=tuple(_signal(maps, few, raw)),
         seeds=maps.seeds,
         table=tuple(seed_table(maps, recipe.threshold)),
         pictures={seed: _draw(maps, seed, recipe, figures, done) for seed in drawn},
@@ -63,36 +75,74 @@ def strategy_page(recipe: Recipe, done: StrategyWork, figures: Path) -> Strategy
                 describe_certainty(maps),
             ]
         ),
+        elements=maps.space.elements,
+        order=order,
+        undrawn=undrawn if recipe.figures else "",
         warnings=done.warnings,
     )
+
+
+def _undrawn(maps: SeedMaps) -> str:
+    """Say why maps cannot be drawn; empty if they can."""
+    if len(maps.seeds) > MOST_DRAWN:
+        return f"Maps of more than {MOST_DRAWN} seeds are not drawn."
+    if not can_draw(maps.space):
+        return "The maps are not drawn, since it is not known where the vertices lie."
+    return ""
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """A hemisphere, or what lies below the cortex: its samples (samples,) and all its places."""
+
+    inside: NDArray[np.bool_]
+    places: int
+    what: str
+
+
+def _groups(space: PartedSpace) -> dict[str, _Group]:
+    """Part the samples into hemispheres and what else there is; the medial wall counts as places."""
+    names = [NAMES.get(part.name, REST[part.kind]) for part in space.parts]
+    of_sample = np.repeat(names, [part.size for part in space.parts])[space.mask]
+    groups = {}
+    for name in dict.fromkeys(names):
+        parts = [part for part, its in zip(space.parts, names, strict=True) if its == name]
+        places = sum(part.vertices or part.size for part in parts)
+        groups[name] = _Group(of_sample == name, places, PLACES[parts[0].kind])
+    return groups
+
+
+def _signal(maps: SeedMaps, few: NDArray[np.int64], raw: Array) -> Iterator[tuple[str, str]]:
+    """Say how good the signal of a few samples (kept, few) is, on surfaces also part by part."""
+    spread = raw.std(axis=0)
+    tsnr = np.abs(raw.mean(axis=0)) / np.where(spread > 0, spread, np.inf)
+    smoothed = ", smoothed" if maps.provenance.smoothing_fwhm else ""
+    element = maps.space.element
+    yield "tSNR", f"{number(float(np.median(tsnr)), 1)} (median over {several(element)}{smoothed})"
+    if isinstance(maps.space, Grid):
+        yield "In the mask", count(maps.space.n_samples, element)
+        return
+    for name, group in _groups(maps.space).items():
+        there = group.inside[few]
+        median = number(float(np.median(tsnr[there])), 1) if there.any() else DASH
+        found = f"{np.count_nonzero(group.inside):,} of {group.places:,} {group.what}"
+        yield name.capitalize(), f"{found} in the mask; tSNR {median}"
 
 
 def _draw(maps: SeedMaps, seed: str, recipe: Recipe, figures: Path, done: StrategyWork) -> Picture:
     """Draw one map into the folder of figures."""
     figures.mkdir(parents=True, exist_ok=True)
-    label = done.chosen.strategy.label
-    name = (
-        f"{source_stem(maps.provenance.source)}_seed-{label_of(seed)}_stat-r_desc-{label}_statmap"
-    )
+    stem = source_stem(modern_name(Path(maps.provenance.source)))
+    name = f"{stem}_seed-{label_of(seed)}_stat-r_desc-{done.chosen.strategy.label}_statmap"
     png, pdf = save_figure(maps.plot(seed, threshold=recipe.threshold), figures / name)
     pdf.unlink()
-    data = png.read_bytes()
-    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
-    alt = (
-        f"The brain in three cuts: voxels whose r with {seed} is above {recipe.threshold:g} are red, "
-        f"below its negative blue. Strategy {done.chosen.strategy.name}."
-    )
-    return Picture(data, width, height, alt, f"{seed}, {done.chosen.strategy.name}.")
+    facts = maps.provenance.seeds[maps.index(seed)]
+    return load_picture(png, *map_words(maps, facts, parse_threshold(recipe.threshold)))
 
 
 def run_page(inputs: RunInputs, work: RunWork, strategies: Sequence[StrategyPage]) -> RunPage:
     """Collect what a participant's page shows of a run."""
-    run, facts = work.run, [("Series", inputs.bold.name)]
-    facts += [("Space", inputs.space or "not told by its name")]
-    facts += [("Frames", str(run.frames))]
-    facts += [("Repetition time", f"{run.timing.t_r:g} s" if run.timing.t_r else "unknown")]
-    facts += [("Mask", inputs.mask.name if inputs.mask else str(work.mask))]
-    facts += [("Confounds", inputs.confounds.name if inputs.confounds else "none")]
+    run = work.run
     thresholds = [
         chosen.strategy.scrubbing.fd_threshold
         for chosen in work.chosen
@@ -100,7 +150,7 @@ def run_page(inputs: RunInputs, work: RunWork, strategies: Sequence[StrategyPage
     ]
     return RunPage(
         name=inputs.name,
-        facts=tuple(facts),
+        facts=tuple(_run_facts(inputs, work)),
         t_r=run.timing.t_r,
         displacement=_column(work, "framewise_displacement"),
         dvars=_column(work, "std_dvars"),
@@ -108,6 +158,23 @@ def run_page(inputs: RunInputs, work: RunWork, strategies: Sequence[StrategyPage
         strategies=tuple(strategies),
         notes=(*work.notes, *work.missing),
     )
+
+
+def _run_facts(inputs: RunInputs, work: RunWork) -> Iterator[tuple[str, str]]:
+    """Say what was found of a run."""
+    run, mask = work.run, work.mask
+    yield "Series", ", ".join(path.name for path in (inputs.bold, inputs.other) if path)
+    yield "Space", inputs.space or "not told by its name"
+    if isinstance(run.space, PartedSpace):
+        known = [part.surface.source for part in run.space.parts if part.surface is not None]
+        named = (Path(source).name for source in dict.fromkeys(known))
+        yield "Surfaces", ", ".join(named) or "not known"
+        mask = mask or f"{run.space.elements} that are finite and not zero throughout"
+    yield "Frames", str(run.frames)
+    t_r, said = run.timing.t_r, T_R_SOURCES[run.timing.source]
+    yield "Repetition time", f"{t_r:g} s, {said}" if t_r else "unknown"
+    yield "Mask", mask.name if isinstance(mask, Path) else str(mask)
+    yield "Confounds", inputs.confounds.name if inputs.confounds else "none"
 
 
 def _column(work: RunWork, name: str) -> Array:
@@ -137,21 +204,37 @@ class Probes:
 
 
 def probe(maps: SeedMaps) -> dict[str, list[float | None]]:
-    """Read Fisher transforms at the lattice, None outside the mask or where r is not known."""
-    space = maps.space
-    if not isinstance(space, Grid):
-        return {}
-    voxels = np.rint(space.to_voxels(Probes.lattice().places)).astype(np.int64)
-    inside: NDArray[np.bool_] = np.all((voxels >= 0) & (voxels < space.shape), axis=1)
-    order = np.full(space.shape, -1, dtype=np.int64)
-    order[space.mask] = np.arange(space.n_samples)
-    x, y, z_index = np.where(inside[:, None], voxels, 0).T
-    at: NDArray[np.int64] = np.where(inside, order[x, y, z_index], -1)
+    """Read Fisher transforms at the lattice, None outside the mask or where r is not known.
+
+    On surfaces and among grayordinates a point's value is that of the nearest place, unless that
+    is farther away than half a step of the lattice.
+    """
+    at = _at_lattice(maps.space)
     found = {}
     for seed, values in zip(maps.seeds[:MOST_PROBED], maps.fisherz[:MOST_PROBED], strict=True):
         z = np.where(at >= 0, values[at], np.nan)
         found[seed] = [round(float(v), 4) if np.isfinite(v) else None for v in z]
     return found
+
+
+def _at_lattice(space: Space) -> NDArray[np.int64]:
+    """Find the sample at each point of the lattice, (points,); -1 where there is none."""
+    points = Probes.lattice().places
+    if isinstance(space, Grid):
+        voxels = np.rint(space.to_voxels(points)).astype(np.int64)
+        inside: NDArray[np.bool_] = np.all((voxels >= 0) & (voxels < space.shape), axis=1)
+        order = np.full(space.shape, -1, dtype=np.int64)
+        order[space.mask] = np.arange(space.n_samples)
+        x, y, z_index = np.where(inside[:, None], voxels, 0).T
+        return np.where(inside, order[x, y, z_index], -1)
+    from scipy.spatial import KDTree
+
+    places = space.coordinates()
+    known = np.flatnonzero(np.isfinite(places).all(axis=1))
+    if not known.size:
+        return np.full(len(points), -1)
+    away, nearest = KDTree(places[known]).query(points)
+    return np.where(away <= STEP / 2, known[nearest], -1)
 
 
 def write_study_page(recipe: Recipe, entries: Iterable[Entry], out: Path, work: Path) -> None:

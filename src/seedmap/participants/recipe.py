@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from seedmap._version import __version__
 from seedmap.errors import OptionError, SeedError
+from seedmap.participants.combine import Weighting
 from seedmap.participants.find import Participant
 from seedmap.participants.seedlist import PlacedSeed
 from seedmap.participants.strategies import Strategy
@@ -18,7 +19,6 @@ from seedmap.temporal import Cleaning
 __all__ = ["Combine", "FileState", "Recipe", "fingerprint", "state_of"]
 
 Combine = Literal["none", "session", "participant"]
-Weighting = Literal["dof", "frames"]
 
 # Fields of a recipe that no number depends on.
 IDLE = ("command", "root", "n_jobs")
@@ -68,7 +68,7 @@ class Recipe:
     """Also combine runs: those of a session, or all of a participant."""
 
     combine_by: Weighting = "dof"
-    """How runs weigh when they are combined: by degrees of freedom, or by frames."""
+    """How runs are combined: see `seedmap.participants.combine.combine_maps`."""
 
     store: bool = False
     """Also keep the cleaned runs, from which maps of new seeds cost little."""
@@ -94,6 +94,9 @@ class Recipe:
             raise OptionError(msg)
         _check_unlike([strategy.label for strategy in self.strategies], "strategies", OptionError)
         _check_unlike([seed.label for seed in self.seeds], "seeds", SeedError)
+        if self.from_store and self.measure != "correlation":
+            msg = f"measure={self.measure!r}: stored runs give correlations only; map the images instead"
+            raise OptionError(msg)
         descs = {strategy.desc for strategy in self.strategies}
         if len(descs) > 1:
             msg = (
@@ -121,12 +124,18 @@ def _check_unlike(labels: list[str], what: str, error: type[Exception]) -> None:
 
 @dataclass(frozen=True)
 class FileState:
-    """A file as it was: if size and time are the same, so is its content."""
+    """A file as it was: if nothing here but the digest is asked for and equal, so is its content.
+
+    A program can set a file's size and ``mtime`` back to what they were, as copying with times
+    does, but not its ``ctime`` (Windows has none).
+    """
 
     path: str
     size: int
-    mtime_ns: int
+    mtime_ns: int = 0
     digest: str = ""
+    ctime_ns: int = 0
+    inode: int = 0
 
     def same_as(self, other: "FileState") -> bool:
         """Whether another look at the file found it untouched."""
@@ -139,8 +148,14 @@ def state_of(path: Path, root: Path) -> FileState:
     try:
         found = path.stat()
     except OSError:
-        return FileState(name, -1, -1)
-    return FileState(name, found.st_size, found.st_mtime_ns)
+        return FileState(name, -1)
+    return FileState(
+        name,
+        found.st_size,
+        found.st_mtime_ns,
+        ctime_ns=found.st_ctime_ns,
+        inode=found.st_ino,
+    )
 
 
 def fingerprint(recipe: Recipe, participant: Participant, states: Iterable[FileState]) -> str:
@@ -151,7 +166,9 @@ def fingerprint(recipe: Recipe, participant: Participant, states: Iterable[FileS
     facts = {
         "version": __version__,
         "options": options,
-        "seed files": [[path, _digest_once(path, *_touched(path))] for path in seed_files],
+        "seed files": [
+            [path, _digest_once(path, state_of(Path(path), recipe.root))] for path in seed_files
+        ],
         "inputs": [[state.path, state.digest] for state in states],
         "runs": [[run.name, run.space, run.t_r] for run in participant.runs],
         "problems": participant.problems,
@@ -163,18 +180,10 @@ def _plain(value: Any) -> str:
     return repr(value)
 
 
-def _touched(path: str) -> tuple[int, int]:
-    try:
-        found = Path(path).stat()
-    except OSError:
-        return -1, -1
-    return found.st_size, found.st_mtime_ns
-
-
 @lru_cache(maxsize=64)
-def _digest_once(path: str, size: int, mtime_ns: int) -> str:  # noqa: ARG001  part of the key
+def _digest_once(path: str, state: FileState) -> str:  # noqa: ARG001  part of the key
     """Digest a file that many participants share."""
-    return digest(Path(path)) if size >= 0 else ""
+    return digest(Path(path))
 
 
 def digest(path: Path) -> str:

@@ -9,6 +9,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +19,7 @@ import numpy as np
 from seedmap.analysis import SeedMaps, source_stem
 from seedmap.errors import OutputError, SeedmapError, SeedmapWarning
 from seedmap.images import Run
-from seedmap.participants.combine import combine_maps
+from seedmap.participants.combine import combine_maps, combined_words
 from seedmap.participants.find import Participant, RunInputs
 from seedmap.participants.ledger import (
     RESULTS,
@@ -28,8 +29,9 @@ from seedmap.participants.ledger import (
     put_text,
     read_entry,
     stage_of,
+    write_entry,
 )
-from seedmap.participants.names import uri
+from seedmap.participants.names import modern_name, uri
 from seedmap.participants.onerun import RunWork, StrategyWork, clean_run, open_inputs
 from seedmap.participants.outputs import save_run, strategy_facts
 from seedmap.participants.pages import probe, run_page, strategy_page
@@ -128,11 +130,13 @@ def run_participant(
         before = read_entry(out, recipe.key(label))
         states = _digested(recipe, participant, before)
         mark = fingerprint(recipe, participant, states)
+        work = work or new_work_folder(out)
         if before is not None and _still_holds(before, mark, out):
+            _note_touched(before, states, out, work)
             result = _as_before(before, label, mark)
         else:
             blank = Entry(recipe.key(label), "done", mark, inputs=states)
-            result = _fresh(recipe, participant, out, work or new_work_folder(out), blank)
+            result = _fresh(recipe, participant, out, work, blank)
     except OutputError as error:
         result = Result(label, "failed", " ".join(str(error).split()), fatal=True)
     except Exception as error:  # noqa: BLE001  a failure is a value here
@@ -172,6 +176,16 @@ def _digested(
         untouched = then is not None and then.same_as(now)
         states.append(then if then and untouched else replace(now, digest=digest(path)))
     return tuple(states)
+
+
+def _note_touched(before: Entry, states: tuple[FileState, ...], out: Path, work: Path) -> None:
+    """Remember inputs that were touched and yet hold what they did, so as not to read them again."""
+    now = {state.path: state for state in (*before.inputs, *states)}
+    inputs = tuple(now.values())
+    if inputs != before.inputs:
+        # Where nothing can be written, they are read again by the next call.
+        with suppress(OutputError), stage_of(work, before.participant) as stage:
+            write_entry(out, replace(before, inputs=inputs), stage)
 
 
 def _still_holds(entry: Entry, mark: str, out: Path) -> bool:
@@ -282,14 +296,15 @@ def _one_stored(
     recipe: Recipe, inputs: RunInputs, folder: Path, outcome: _Outcome
 ) -> Iterator[dict[str, Any]]:
     """Make and write maps from a stored run, strategy by strategy."""
-    del outcome  # stored runs are not combined and have no page
     for strategy in recipe.strategies:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", SeedmapWarning)
             maps = maps_from_store(recipe, inputs, strategy)
         notes = [str(w.message) for w in caught]
-        about = {"Strategy": strategy.name, "Notes": notes, "FromStore": True}
+        about = {"Strategy": strategy.name, "Notes": notes}
         save_run(maps, folder / _place(inputs), recipe, strategy.label, about)
+        if recipe.combine != "none":
+            outcome.maps.setdefault(strategy.name, []).append((inputs, maps))
         yield {"run": inputs.name, "strategy": strategy.name, "missing": notes}
 
 
@@ -343,17 +358,17 @@ def _combine(recipe: Recipe, participant: Participant, folder: Path, outcome: _O
             if len(together) < 2:
                 continue
             inputs = [one for one, _ in together]
-            name = _combined_name(inputs[0], dropped=_dropped(recipe))
-            by_frames = recipe.combine_by == "frames"
-            maps = combine_maps([maps for _, maps in together], name, by_frames=by_frames)
+            name = _combined_name(together[0][1], dropped=_dropped(recipe))
+            maps = combine_maps([maps for _, maps in together], name, recipe.combine_by)
             label = next(s.label for s in recipe.strategies if s.name == strategy)
             place = _place(
                 inputs[0] if recipe.combine == "session" else replace(inputs[0], session="")
             )
+            sources = [(one.provenance.source, *one.provenance.others) for _, one in together]
             about = {
                 "Strategy": strategy,
-                "Sources": [uri(one.bold, recipe.root) for one in inputs],
-                "Combined": f"mean of Fisher transforms over {len(inputs)} runs, weighted by {recipe.combine_by}",
+                "Sources": [uri(Path(file), recipe.root) for files in sources for file in files],
+                "Combined": combined_words(len(inputs), recipe.combine_by),
             }
             save_run(maps, folder / place, recipe, label, about)
             outcome.combined.append(f"{source_stem(name)}, {strategy}")
@@ -369,14 +384,13 @@ def _groups(
     """Put runs together that differ in no more than what is combined over."""
     groups: dict[str, list[tuple[RunInputs, SeedMaps]]] = {}
     for inputs, maps in done:
-        groups.setdefault(_combined_name(inputs, dropped=_dropped(recipe)), []).append(
-            (inputs, maps)
-        )
+        name = _combined_name(maps, dropped=_dropped(recipe))
+        groups.setdefault(name, []).append((inputs, maps))
     return groups
 
 
-def _combined_name(inputs: RunInputs, dropped: tuple[str, ...]) -> str:
+def _combined_name(maps: SeedMaps, dropped: tuple[str, ...]) -> str:
     """Name a combination like a run, without what it was combined over."""
-    stem = source_stem(str(inputs.bold))
+    stem = source_stem(modern_name(Path(maps.provenance.source)))
     kept = [part for part in stem.split("_") if part.partition("-")[0] not in dropped]
     return "_".join([*kept, "desc-preproc", "bold.nii.gz"])

@@ -2,20 +2,23 @@
 
 The only file that knows Dask. `run_each` gives items to a function, wherever that runs, and hands
 back what came of each as it ends. A worker that dies is replaced and its item tried again; an
-item that kills three workers comes back as an exception.
+item that kills three workers comes back as an exception. A process works on one item at a time:
+warnings and figures are the whole process's, so threads of one would mix them up.
 """
 
 import importlib.util
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
-from seedmap.errors import MissingFile, OptionError
+from seedmap.errors import MissingFile, OptionError, SeedmapWarning
 
 __all__ = ["ClusterKind", "Pool", "Share", "job_script", "run_each", "share_of"]
 
@@ -56,7 +59,7 @@ class Pool:
     """YAML with the batch system's options: jobs, cores, memory, queue, walltime, ..."""
 
     work_dir: Path | None = None
-    """Folder for temporary files of the workers; the system's if not given."""
+    """Folder for temporary files of the workers and for the output of batch jobs; made if need be."""
 
     def __post_init__(self) -> None:
         for name in ("nprocs", "mem_gb"):
@@ -84,6 +87,8 @@ class Share:
         Threads of each.
     memory : float
         Memory for each [bytes].
+
+    Of the workers of a scheduler that runs already nothing is known, so each has one thread.
     """
 
     workers: int
@@ -102,14 +107,22 @@ def share_of(pool: Pool, items: int, needed: float) -> Share:
         How much there is to do.
     needed
         The most memory that one item takes [bytes].
+
+    Warns
+    -----
+    SeedmapWarning
+        If a process of a batch job is given less memory than an item takes.
     """
+    if pool.cluster:
+        return _batch_share(pool, items, needed)
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
     memory = pool.mem_gb * 1e9 if pool.mem_gb else _memory_there()
     fitting = max(1, int(USABLE * memory / max(needed, 1.0)))
     workers = max(1, min(pool.nprocs or cores, fitting, max(items, 1)))
-    return Share(workers, max(1, cores // workers), memory / workers)
+    threads = 1 if pool.dask_scheduler else max(1, cores // workers)
+    return Share(workers, threads, memory / workers)
 
 
 def _memory_there() -> float:
@@ -147,21 +160,26 @@ def run_each(
     Raises
     ------
     OptionError
-        If the cluster cannot be reached, or Dask is needed and not installed.
+        If the cluster cannot be reached or takes no jobs, its workers have several threads, or
+        Dask is needed and not installed.
     """
     away = pool.dask_scheduler or pool.cluster
     if not away and (share.workers == 1 or not _has_dask()):
         for item in items:
             yield item, function(item)
         return
-    if not _has_dask():
-        msg = "--cluster and --dask-scheduler need Dask; install it with: pip install seedmap[cluster]"
-        raise OptionError(msg)
+    _need_dask()
     yield from _on_dask(function, items, pool, share)
 
 
 def _has_dask() -> bool:
     return importlib.util.find_spec("distributed") is not None
+
+
+def _need_dask() -> None:
+    if not _has_dask():
+        msg = "--cluster and --dask-scheduler need Dask; install it with: pip install seedmap[cluster]"
+        raise OptionError(msg)
 
 
 def _on_dask(
@@ -171,15 +189,32 @@ def _on_dask(
     from distributed import as_completed
 
     with dask.config.set(SETTINGS), _client(pool, share) as client:
-        futures = client.map(function, items, pure=False, retries=0)
+        futures = client.map(partial(_alone, function), items, pure=False, retries=0)
         which = {future.key: item for future, item in zip(futures, items, strict=True)}
         waiting = as_completed(futures, loop=client.loop)
         del futures
         for future in waiting:
             item = which[future.key]
             error = future.exception() if future.status != "finished" else None
+            if isinstance(error, OptionError):
+                raise error
             yield item, future.result() if error is None else _as_exception(error)
             future.release()
+
+
+def _alone(function: Callable[[Item], Outcome], item: Item) -> Outcome:
+    """Call it on a worker, in a process where nothing else is at work."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    if worker.state.nthreads > 1:
+        msg = (
+            f"worker {worker.address} of the scheduler has {worker.state.nthreads} threads; one is "
+            "wanted, since a process works on one participant at a time; start it with --nthreads 1 "
+            "(and --nworkers for more)"
+        )
+        raise OptionError(msg)
+    return function(item)
 
 
 def _as_exception(error: BaseException) -> Exception:
@@ -219,6 +254,8 @@ def _local_cluster(pool: Pool, share: Share) -> Iterator[Any]:
 
     from distributed import LocalCluster
 
+    if pool.work_dir is not None:
+        pool.work_dir.mkdir(parents=True, exist_ok=True)
     folder = tempfile.mkdtemp(prefix="seedmap-dask-", dir=pool.work_dir)
     try:
         with LocalCluster(
@@ -238,44 +275,95 @@ def _local_cluster(pool: Pool, share: Share) -> Iterator[Any]:
 def _batch_cluster(pool: Pool) -> Iterator[Any]:
     """Ask a batch system for workers, as many jobs as the configuration says."""
     jobs, options = _batch_options(pool)
-    with _batch_class(pool)(**options) as cluster:
-        cluster.scale(jobs=jobs)
+    with _open_batch(pool, options) as cluster:
+        for _ in range(jobs):
+            cluster.worker_spec.update(cluster.new_worker_spec())
+        try:
+            # `scale` would submit later and keep to itself what is wrong with the jobs.
+            cluster.sync(cluster._correct_state)
+        except (RuntimeError, OSError) as error:
+            _forget_unsubmitted(cluster)
+            said = " ".join(str(error).partition("stderr:")[2].split()) or str(error)
+            msg = f"--cluster {pool.cluster}: takes no jobs ({said}); mend --cluster-config"
+            raise OptionError(msg) from error
+        cluster.adapt(minimum_jobs=jobs, maximum_jobs=jobs)  # a job that ends is asked for again
         yield cluster
 
 
-def _batch_class(pool: Pool) -> Any:
+def _forget_unsubmitted(cluster: Any) -> None:
+    """Let a cluster be closed whose jobs were refused: it takes them for jobs that are to come."""
+    from distributed import Status
+
+    for name, job in list(cluster.workers.items()):
+        if job.job_id is None:
+            job.status = Status.closed
+            del cluster.workers[name]
+
+
+def _open_batch(pool: Pool, options: dict[str, Any]) -> Any:
+    """Start the scheduler that batch jobs will report to."""
     if importlib.util.find_spec("dask_jobqueue") is None:
         msg = f"--cluster {pool.cluster} needs dask-jobqueue; install it with: pip install seedmap[cluster]"
         raise OptionError(msg)
     import dask_jobqueue
 
-    return getattr(dask_jobqueue, CLASSES[str(pool.cluster)])
+    try:
+        return getattr(dask_jobqueue, CLASSES[str(pool.cluster)])(**options)
+    except (TypeError, ValueError) as error:
+        said = " ".join(str(error).partition("Very likely")[0].split()).rstrip(".")
+        msg = f"{pool.cluster_config}: options that dask-jobqueue does not take ({said}); mend them"
+        raise OptionError(msg) from error
 
 
 def _batch_options(pool: Pool) -> tuple[int, dict[str, Any]]:
     """Read the batch system's options: how many jobs, and what each asks for."""
-    import yaml
-
-    options: dict[str, Any] = {}
-    if pool.cluster_config is not None:
-        path = pool.cluster_config
-        if not path.is_file():
-            msg = f"{path}: this cluster configuration is not there; check the path"
-            raise MissingFile(msg)
-        try:
-            options = dict(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-        except (yaml.YAMLError, TypeError, ValueError) as error:
-            msg = f"{path}: not YAML that can be read ({' '.join(str(error).split())}); mend it"
-            raise OptionError(msg) from error
+    options = {} if pool.cluster_config is None else _read_options(pool.cluster_config)
     jobs = int(options.pop("jobs", pool.nprocs or 1))
     options.setdefault("cores", 1)
     options.setdefault("processes", options["cores"])
     options.setdefault("memory", f"{pool.mem_gb or 4:g}GB")
+    options.setdefault("scheduler_options", {"dashboard_address": None})
+    options["worker_extra_args"] = [*(options.get("worker_extra_args") or ()), "--nthreads", "1"]
+    if pool.work_dir is not None:
+        options.setdefault("local_directory", str(pool.work_dir))
+        options.setdefault("log_directory", str(pool.work_dir))
     return jobs, options
+
+
+def _read_options(path: Path) -> dict[str, Any]:
+    """Read the table of options that `Pool.cluster_config` names."""
+    import yaml
+
+    if not path.is_file():
+        msg = f"{path}: this cluster configuration is not there; check the path"
+        raise MissingFile(msg)
+    try:
+        return dict(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except (yaml.YAMLError, TypeError, ValueError) as error:
+        msg = f"{path}: not YAML that can be read ({' '.join(str(error).split())}); mend it"
+        raise OptionError(msg) from error
+
+
+def _batch_share(pool: Pool, items: int, needed: float) -> Share:
+    """Tell what batch jobs bring: so many processes, each with its part of a job."""
+    _need_dask()
+    from dask.utils import parse_bytes
+
+    jobs, options = _batch_options(pool)
+    processes = int(options["processes"])
+    memory = parse_bytes(options["memory"]) / processes
+    if needed > USABLE * memory:
+        msg = (
+            f"a participant takes about {needed / 1e9:.1f} GB, and a process of a job gets "
+            f"{memory / 1e9:.1f} GB; ask for more memory or fewer processes in --cluster-config"
+        )
+        warnings.warn(msg, SeedmapWarning, stacklevel=4)
+    threads = max(1, int(options["cores"]) // processes)
+    return Share(max(1, min(jobs * processes, items)), threads, memory)
 
 
 def job_script(pool: Pool) -> str:
     """Return the script that the batch system would be given for each job."""
     _, options = _batch_options(pool)
-    with _batch_class(pool)(**options) as cluster:
+    with _open_batch(pool, options) as cluster:
         return str(cluster.job_script())

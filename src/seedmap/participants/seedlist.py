@@ -14,6 +14,7 @@ import numpy as np
 from seedmap.analysis import label_of
 from seedmap.errors import MissingFile, SeedError, SpaceMismatch
 from seedmap.images import load_image, stem_of
+from seedmap.images.volumes import load_any_image
 from seedmap.seeds import DEFAULT_RADIUS, Region, Seed, Sphere
 
 __all__ = ["PlacedSeed", "check_space", "read_atlas", "read_seed_table"]
@@ -21,7 +22,15 @@ __all__ = ["PlacedSeed", "check_space", "read_atlas", "read_seed_table"]
 # Names that say no more than "some MNI space".
 VAGUE = ("MNI", "MNI152")
 # Spaces of one brain, in which coordinates of a template mean nothing.
-NATIVE = ("", "T1w", "T2w", "func", "boldref", "orig", "individual")
+NATIVE = (
+    *("", "T1w", "T2w", "func", "boldref", "orig", "individual", "fsnative"),
+    *("run", "session", "subject"),
+)
+# Templates, by the beginning of their names; fsLR's surfaces and volumes lie in MNI152NLin6Asym.
+TEMPLATES = ("MNI", "fsLR", "fsaverage")
+SAME = {"fsLR": "MNI152NLin6Asym"}
+# What the labels of one hemisphere come in.
+HEMISPHERE_LABELS = (".gii", ".annot")
 
 
 @dataclass(frozen=True)
@@ -64,9 +73,10 @@ def check_space(seed: PlacedSeed, space: str, *, anyway: bool) -> str:
         If they differ, or a coordinate is given for a run in a brain's own space, unless
         ``anyway``.
     """
-    vague = seed.space in VAGUE and space.startswith("MNI")
+    vague = seed.space in VAGUE and space.startswith(TEMPLATES)
+    same = seed.space in (space, SAME.get(space, space))
     on_grid = not isinstance(seed.seed, Sphere)
-    if seed.space == space or vague or (not seed.space and (on_grid or space not in NATIVE)):
+    if same or vague or (not seed.space and (on_grid or space not in NATIVE)):
         return ""
     where = f"in space {seed.space}" if seed.space else "given by coordinates of no named space"
     there = f"in {space}" if space else "in a space that its name does not tell"
@@ -149,7 +159,9 @@ def read_atlas(path: Path, regions: Sequence[str] = ()) -> list[PlacedSeed]:
     Parameters
     ----------
     path
-        Image of whole numbers; a look-up table of the same name may tell names.
+        Image of whole numbers, of which a look-up table of the same name may tell names; a CIFTI
+        ``dlabel``; or labels of one hemisphere (``.label.gii``, ``.annot``), whose regions must be
+        named.
     regions
         Names, ``*`` standing for anything, or numbers; all if empty.
 
@@ -158,15 +170,34 @@ def read_atlas(path: Path, regions: Sequence[str] = ()) -> list[PlacedSeed]:
     MissingFile, ImageError, SeedError
         If the atlas cannot be used, or a region is not in it.
     """
-    image = load_image(path, role="atlas")
+    if path.name.endswith(HEMISPHERE_LABELS):
+        return [placed(_of_hemisphere(path, text)) for text in regions or ("*",)]
+    dense = path.name.endswith(".dlabel.nii")
+    image = (load_any_image if dense else load_image)(path, role="atlas")
     present = np.unique(np.asarray(image.dataobj))
     numbers = [int(value) for value in present if value > 0]
-    names = _names(path)
+    names = _labels(image) if dense else _names(path)
     known = {number: names.get(number, f"region{number}") for number in numbers}
     wanted = (
         list(known) if not regions else [n for text in regions for n in _found(text, known, path)]
     )
     return [placed(Region(known[number], path, number)) for number in dict.fromkeys(wanted)]
+
+
+def _of_hemisphere(path: Path, text: str) -> Region:
+    """Name one region of a hemisphere's labels; the file is read with the first run."""
+    if "*" in text:
+        msg = (
+            f"{path}: of the labels of one hemisphere give the regions by name or number "
+            "(--atlas-region); all regions at once can be taken of a dlabel file"
+        )
+        raise SeedError(msg)
+    return Region(text, path, int(text) if text.isdecimal() else text)
+
+
+def _labels(image: Any) -> dict[int, str]:
+    """Return the names of a CIFTI file's labels by number."""
+    return {int(key): name for key, (name, _) in image.header.get_axis(0).label[0].items()}
 
 
 def _found(text: str, known: Mapping[int, str], path: Path) -> list[int]:

@@ -2,36 +2,29 @@
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from seedmap.analysis import Provenance, SeedFacts, SeedMaps, source_stem
-from seedmap.analysis.certainty import Certainty
+from seedmap.analysis import SeedMaps, source_stem
+from seedmap.analysis.stored import origin_facts, stored_maps
 from seedmap.errors import MissingFile, SeedmapWarning
-from seedmap.images import Grid
 from seedmap.participants.find import Filters, Participant, RunInputs
-from seedmap.participants.names import parse_name, uri
+from seedmap.participants.names import modern_name, parse_name, uri
 from seedmap.participants.onerun import StrategyWork, listening
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.seedlist import check_space
 from seedmap.participants.strategies import Strategy
-from seedmap.spatial import Extracted, SeedWeights, neighbourhood
-from seedmap.store import StoredRun, open_stored, write_stored
-from seedmap.temporal import Cleaning
+from seedmap.spatial import Extracted
+from seedmap.store import open_stored, write_stored
 
 __all__ = ["FOLDER", "find_stored", "keep_run", "maps_from_store"]
 
 FOLDER = "store"
-# A seed of which less than this can be heard may give other numbers than the images.
-WHOLE_SEED = 0.999
 
 
-def stored_name(source: str, strategy: Strategy) -> str:
+def stored_name(source: Path, strategy: Strategy) -> str:
     """Name the stored form of a run."""
-    return f"{source_stem(source)}_desc-{strategy.label}_bold.zarr"
+    return f"{source_stem(modern_name(source))}_desc-{strategy.label}_bold.zarr"
 
 
 def keep_run(
@@ -39,26 +32,20 @@ def keep_run(
 ) -> Path:
     """Write a cleaned run into the folder of stored runs."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / stored_name(str(inputs.bold), done.chosen.strategy)
+    path = folder / stored_name(inputs.bold, done.chosen.strategy)
     source = done.maps.provenance
+    mask = Path(source.mask_source)
     facts = {
+        **origin_facts(done.maps),
         "run": inputs.name,
         "source": uri(inputs.bold, recipe.root),
-        "file": inputs.bold.name,
+        "file": modern_name(inputs.bold),
+        "others": [uri(Path(other), recipe.root) for other in source.others],
         "space": inputs.space,
         "session": inputs.session,
         "strategy": done.chosen.strategy.name,
-        "cleaning": asdict(source.cleaning),
-        "smoothing_fwhm": source.smoothing_fwhm,
-        "t_r_source": source.t_r_source,
-        "confounds": list(source.confounds),
         "confounds_source": uri(Path(source.confounds_source), recipe.root),
-        "confound_rank": source.confound_rank,
-        "rank": source.rank,
-        "mask_source": uri(Path(source.mask_source), recipe.root),
-        "codes": list(source.codes),
-        "constant": source.constant,
-        "unusable": source.unusable,
+        "mask_source": uri(mask, recipe.root) if mask.is_absolute() else source.mask_source,
     }
     write_stored(path, done.prepared.matrices, done.extracted, plain, source.t_r, facts)
     return path
@@ -152,60 +139,6 @@ def maps_from_store(recipe: Recipe, inputs: RunInputs, strategy: Strategy) -> Se
     seeds, missing = listening(recipe.seeds, stored.space, str(head.parent))
     for text in missing:
         warnings.warn(text, SeedmapWarning, stacklevel=2)
-    weights = [seed.weights(stored.space) for seed in seeds]
-    found = stored.maps(weights)
-    facts = tuple(
-        SeedFacts(seed.name, seed.definition, _center(one, stored.space), one.voxels.size, float(c))
-        for seed, one, c in zip(seeds, weights, found.coverage, strict=True)
-    )
-    for fact in facts:
-        if fact.coverage < WHOLE_SEED:
-            msg = (
-                f"seed {fact.name!r}: {1 - fact.coverage:.0%} of it lies outside the mask, of which the "
-                "store knows nothing; the rest is heard"
-            )
-            warnings.warn(msg, SeedmapWarning, stacklevel=2)
-    certainty = None
-    if found.dof is not None and recipe.uncertainty == "operator":
-        certainty = Certainty("operator", found.dof, found.rank, stored.white_dof, ())
-    reach = float(stored.facts["smoothing_fwhm"] or 0.0)
-    series = found.seed_series - found.seed_series.mean(axis=0)
-    return SeedMaps(
-        seeds=tuple(seed.name for seed in seeds),
-        space=stored.space,
-        r=found.r,
-        seed_series=series / series.std(axis=0, ddof=1),
-        sample_series=np.empty((len(series), 0)),
-        sample_indices=np.empty(0, dtype=np.int64),
-        provenance=_provenance(stored, facts, recipe.command),
-        near=tuple(neighbourhood(stored.space, one.voxels, reach) for one in weights),
-        certainty=certainty,
-    )
-
-
-def _center(weights: SeedWeights, space: Grid) -> tuple[float, float, float]:
-    voxels = np.stack(np.unravel_index(weights.voxels, space.shape), axis=1)
-    x, y, z = (float(value) for value in np.round(weights.weights @ space.to_mm(voxels), 2))
-    return x, y, z
-
-
-def _provenance(stored: StoredRun, seeds: tuple[SeedFacts, ...], command: str) -> Provenance:
-    facts: Any = stored.facts
-    return Provenance(
-        source=facts["file"],
-        t_r=stored.t_r,
-        t_r_source=facts["t_r_source"],
-        keep=stored.keep,
-        cleaning=Cleaning(**facts["cleaning"]),
-        smoothing_fwhm=facts["smoothing_fwhm"],
-        confounds=tuple(facts["confounds"]),
-        confounds_source=facts["confounds_source"],
-        confound_rank=facts["confound_rank"],
-        rank=facts["rank"],
-        mask_source=facts["mask_source"],
-        seeds=seeds,
-        constant=facts["constant"],
-        unusable=facts["unusable"],
-        codes=(int(facts["codes"][0]), int(facts["codes"][1])),
-        command=command,
-    )
+    maps = stored_maps(stored, seeds, uncertainty=recipe.uncertainty)
+    origin = replace(maps.provenance, source=stored.facts["source"], command=recipe.command)
+    return replace(maps, provenance=origin)

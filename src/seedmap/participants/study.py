@@ -1,13 +1,14 @@
 """A whole study: every participant's work, and what holds it together."""
 
 import os
+import warnings
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from seedmap.errors import OutputError, SeedmapError
+from seedmap.errors import OutputError, SeedmapError, SeedmapWarning
 from seedmap.participants.find import Participant
 from seedmap.participants.ledger import (
     Entry,
@@ -68,7 +69,9 @@ def _memory_of(recipe: Recipe, participant: Participant) -> float:
     """Estimate a participant's memory from the first run; runs come one after the other."""
     for inputs in () if recipe.from_store else participant.runs:
         try:
-            return estimate_memory(recipe, inputs)
+            with warnings.catch_warnings():  # said when the run is worked on
+                warnings.simplefilter("ignore", SeedmapWarning)
+                return estimate_memory(recipe, inputs)
         except (SeedmapError, OSError, ValueError):
             continue
     return 0.0
@@ -145,12 +148,23 @@ def _results(recipe: Recipe, plan: Plan, out: Path, pool: Pool, work: Path) -> G
         if isinstance(outcome, Exception):
             reason = f"sub-{participant.label}: {outcome}"
             yield Result(participant.label, "failed", reason)
-        else:
-            yield outcome
+            continue
+        result, notes = outcome
+        for note in notes:
+            msg = f"sub-{participant.label}: {note}"
+            warnings.warn(msg, SeedmapWarning, stacklevel=2)
+        yield result
 
 
-def _work_on(recipe: Recipe, out: Path, work: Path, participant: Participant) -> Result:
-    return run_participant(recipe, participant, out, work)
+def _work_on(
+    recipe: Recipe, out: Path, work: Path, participant: Participant
+) -> tuple[Result, tuple[str, ...]]:
+    """Do a participant's work; return its warnings, too, which a worker can show to nobody."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SeedmapWarning)
+        result = run_participant(recipe, participant, out, work)
+    said = [str(one.message) for one in caught if issubclass(one.category, SeedmapWarning)]
+    return result, tuple(dict.fromkeys(said))
 
 
 def _check_apart(root: Path, out: Path) -> None:

@@ -45,8 +45,8 @@ class StrategyPage:
     after: Array
     """The same after cleaning."""
 
-    tsnr: float
-    """Median temporal signal-to-noise ratio of the samples before cleaning."""
+    signal: tuple[tuple[str, str], ...]
+    """How many samples there are and how good their signal is: names and values."""
 
     seeds: tuple[str, ...]
     """Names of the seeds."""
@@ -59,6 +59,15 @@ class StrategyPage:
 
     methods: str
     """What was done, in words."""
+
+    elements: str = "voxels"
+    """What samples are called."""
+
+    order: str = ""
+    """How the samples of the carpet are ordered, in words; empty where that says nothing."""
+
+    undrawn: str = ""
+    """Why maps are not drawn, in words; empty where they are, or are not wanted."""
 
     warnings: tuple[str, ...] = ()
     """What a reader may want to act upon."""
@@ -77,7 +86,7 @@ class StrategyPage:
     def connectivity(self) -> str:
         """Distribution of the samples' correlations with each other, as SVG."""
         return histogram(
-            _pairs(self.before), _pairs(self.after), name="Correlations between voxels"
+            _pairs(self.before), _pairs(self.after), name=f"Correlations between {self.elements}"
         )
 
     @property
@@ -153,6 +162,11 @@ class ParticipantPage:
 
     command: str = ""
     """The command line."""
+
+    @property
+    def blocks(self) -> int:
+        """How many runs there are, each with every strategy."""
+        return sum(len(run.strategies) for run in self.runs)
 
 
 def render_participant(page: ParticipantPage, date: datetime | None = None) -> str:

@@ -12,7 +12,7 @@ from seedmap.figures import plot_sample_series, plot_series, save_figure
 from seedmap.images import Grid
 from seedmap.report.words import count, listed, number, true_minus
 
-__all__ = ["Picture", "Pictures", "draw_pictures"]
+__all__ = ["Picture", "Pictures", "draw_pictures", "load_picture", "map_words"]
 
 SURFACES = "The cortex from outside and from the middle"
 # NIfTI's word for "these are MNI152 coordinates", in sform_code and qform_code.
@@ -96,7 +96,7 @@ def draw_pictures(maps: SeedMaps, folder: Path, *, threshold: Threshold) -> Pict
             entities = f"seed-{label_of(facts.name)}_stat-{stat}{measure_entity(maps)}"
             figure = maps.plot(facts.name, threshold=threshold, stat=stat)
             files = save_figure(figure, figures / f"{stem}_{entities}_statmap")
-            words = _map_alt(maps, facts, threshold, stat), _map_caption(maps, facts, threshold)
+            words = map_words(maps, facts, threshold, stat)
             drawn[stat][facts.name] = _picture(files, *words)
     elements = maps.space.elements
     series = (
@@ -132,9 +132,21 @@ def _samples(maps: SeedMaps, path: Path) -> Picture:
 
 def _picture(files: Sequence[Path], alt: str, caption: str) -> Picture:
     """Put a figure's files, PNG and PDF, and its words together."""
-    png = files[0].read_bytes()
+    return load_picture(files[0], alt, caption, pdf=f"figures/{files[1].name}")
+
+
+def load_picture(path: Path, alt: str, caption: str, pdf: str = "") -> Picture:
+    """Put a PNG file and its words together; see `Picture`."""
+    png = path.read_bytes()
     width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))  # PNG's header
-    return Picture(png, width, height, alt, caption, pdf=f"figures/{files[1].name}")
+    return Picture(png, width, height, alt, caption, pdf)
+
+
+def map_words(
+    maps: SeedMaps, facts: SeedFacts, threshold: Threshold, stat: str = "r"
+) -> tuple[str, str]:
+    """Describe a picture of a map: in place of it, and beneath it."""
+    return _map_alt(maps, facts, threshold, stat), _map_caption(maps, facts, threshold)
 
 
 def _map_alt(maps: SeedMaps, facts: SeedFacts, threshold: Threshold, stat: str) -> str:

@@ -9,7 +9,7 @@ from seedmap._checks import Array
 from seedmap.report.charts import scatter
 from seedmap.report.shelf import environment
 from seedmap.report.tables import library_versions
-from seedmap.report.words import number, percent
+from seedmap.report.words import count, number, percent
 
 __all__ = ["MotionEffect", "StudyPage", "StudyRow", "motion_effect", "render_study"]
 
@@ -151,15 +151,16 @@ def motion_effect(
 def render_study(page: StudyPage, date: datetime | None = None) -> str:
     """Make the page of a study: HTML5 with pictures and style inside; it loads nothing."""
     states = {row.participant: row.state for row in page.rows}
-    failed = sum(state == "failed" for state in states.values())
-    summary = f"{len(states)} participants, {len(states) - failed} complete"
-    summary += f", {failed} failed in whole or in part." if failed else "."
+    failed = {row.participant: row.page for row in page.rows if row.state == "failed"}
+    summary = f"{count(len(states), 'participant')}, {len(states) - len(failed)} complete"
+    summary += f", {len(failed)} failed in whole or in part." if failed else "."
     html: str = (
         environment()
         .get_template("study.html.j2")
         .render(
             page=page,
             summary=summary,
+            failed=list(failed.items()),
             number=number,
             percent=percent,
             fewest=FEWEST,

@@ -1,0 +1,96 @@
+"""Repetition times of runs, as the JSON files of a data set tell them."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from seedmap.participants.forms import SPATIAL, SURFACE, Form
+from seedmap.participants.names import BidsName
+
+__all__ = ["repetition_time"]
+
+
+def repetition_time(
+    form: Form, names: Sequence[BidsName], root: Path
+) -> tuple[float | None, tuple[Path, ...]]:
+    """Look for a repetition time in the JSON files that speak of a run.
+
+    A surface series has no header that tells it; there the JSON files of the run's other forms
+    are asked last.
+
+    Parameters
+    ----------
+    form
+        The form of the run that is analysed.
+    names
+        All files of the participant.
+    root
+        The data set, beyond which nothing is read.
+
+    Returns
+    -------
+    t_r : float or None
+        [s]; None where `open_run` will find it, in the JSON of the same name or in the header,
+        or where nobody tells.
+    jsons : tuple of Path
+        The file that tells.
+    """
+    bold = form.first
+    beside, *others = dict.fromkeys(path for name in form.names for path in _of_file(name))
+    read = (beside,) if beside.is_file() else ()  # by `open_run`, whatever it tells
+    if "RepetitionTime" in _json(beside):
+        return None, read
+    for path in (*others, *_inherited(bold, root)):
+        if value := _t_r(path):
+            return value, (*read, path)
+    told = _of_other_forms(bold, names) if bold.extension == SURFACE else {}
+    if len(told) != 1:
+        return None, read
+    ((value, path),) = told.items()
+    return value, (*read, path)
+
+
+def _of_file(name: BidsName) -> tuple[Path, Path]:
+    """Name the JSON files of a series: ``_bold.json``, and ``_bold.dtseries.json`` of fMRIPrep 20."""
+    path = name.path
+    stem = path.name.removesuffix(name.extension)
+    return path.with_name(f"{stem}.json"), path.with_suffix(".json")
+
+
+def _of_other_forms(bold: BidsName, names: Sequence[BidsName]) -> dict[float, Path]:
+    """Read the repetition times that the JSON files of a run's forms tell, each with a file."""
+    run = bold.without(*SPATIAL)
+    jsons = [
+        name.path
+        for name in names
+        if name.extension == ".json" and name.suffix == "bold" and name.without(*SPATIAL) == run
+    ]
+    return {value: path for path in jsons if (value := _t_r(path))}
+
+
+def _inherited(bold: BidsName, root: Path) -> Iterator[Path]:
+    """Walk through the JSON files further up that BIDS lets a series inherit from."""
+    folder = bold.path.parent
+    while folder.is_relative_to(root):
+        for path in sorted(folder.glob("*_bold.json")):
+            parts = dict(part.split("-", 1) for part in path.stem.split("_") if "-" in part)
+            if parts.items() <= bold.entities.items():
+                yield path
+        folder = folder.parent
+
+
+def _t_r(path: Path) -> float | None:
+    """Read the repetition time [s] that a JSON file tells."""
+    value = _json(path).get("RepetitionTime")
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if value > 0 else None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

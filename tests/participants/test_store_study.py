@@ -1,0 +1,83 @@
+"""The store of a study: combinations from it, and what the next call notices of it."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from seedmap.cli import main
+from seedmap.datasets import make_phantom
+
+pytest.importorskip("zarr")
+
+LINE = ("--strategy", "6P", "--nprocs", "1", "--no-figures", "-q")
+JOINED = ("--combine-runs", "participant", "--combine-by", "concatenated")
+SEED = ("--seed", "PCC=0,-52,18")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two") / "study"
+    return make_phantom(folder, n_runs=2, voxel_size=8, n_frames=120, layout="bids")
+
+
+@pytest.fixture(scope="module")
+def stored(study, tmp_path_factory):
+    out = tmp_path_factory.mktemp("stored") / "out"
+    assert bids(study, out, *SEED, *JOINED, "--store") == 0
+    return out
+
+
+def bids(study, out, *options):
+    return main(["bids", str(study.folder), str(out), "participant", *LINE, *map(str, options)])
+
+
+def joined(out, stat="r", kind=".nii.gz"):
+    (path,) = out.glob(f"sub-01/func/sub-01_task-rest_space-*seed-PCC_stat-{stat}*{kind}")
+    return path
+
+
+def test_stored_runs_are_combined_as_those_from_images_are(study, stored, tmp_path):
+    assert bids(study, tmp_path / "out", *SEED, *JOINED, "--from-store", stored) == 0
+    for stat, close in (("r", 1e-5), ("z", 1e-3)):
+        mine, theirs = (
+            nib.load(joined(way, stat)).get_fdata() for way in (tmp_path / "out", stored)
+        )
+        np.testing.assert_allclose(mine, theirs, atol=close)
+    about = json.loads(joined(stored, "r", ".json").read_text())
+    again = json.loads(joined(tmp_path / "out", "r", ".json").read_text())
+    assert again["Sources"] == about["Sources"]
+    assert about["Combined"].startswith("correlation over the frames of 2 runs")
+    assert len(about["Sources"]) == 2
+
+
+def test_joined_runs_are_the_mean_of_r_by_frames(stored):
+    runs = [
+        nib.load(next(stored.glob(f"sub-01/func/*run-{n}_*stat-r*.nii.gz"))).get_fdata()
+        for n in (1, 2)
+    ]
+    np.testing.assert_allclose(nib.load(joined(stored)).get_fdata(), np.mean(runs, 0), atol=1e-6)
+
+
+def test_a_run_that_was_stored_anew_is_noticed(study, stored, tmp_path, capsys):
+    """Only its numbers differ: neither shapes nor facts."""
+    bold, out = study.func[0], tmp_path / "out"
+    line = (*SEED, "--from-store", stored)
+    assert bids(study, out, *line) == 0
+    first = {path.name: path.read_bytes() for path in out.glob("sub-01/func/*stat-r*.nii.gz")}
+    image = nib.load(bold)
+    data = np.asarray(image.dataobj).copy()
+    data[..., 3] += np.random.default_rng(0).standard_normal(data.shape[:3]).astype(data.dtype)
+    nib.save(nib.Nifti1Image(data, image.affine, image.header), bold)
+    assert bids(study, stored, *SEED, *JOINED, "--store") == 0
+    assert bids(study, out, *line) == 0
+    second = {path.name: path.read_bytes() for path in out.glob("sub-01/func/*stat-r*.nii.gz")}
+    changed = {name for name in first if first[name] != second[name]}
+    assert changed == {name for name in first if "run-1" in name}
+
+
+def test_other_measures_are_refused(study, stored, tmp_path, capsys):
+    line = (*SEED, "--from-store", stored, "--measure", "spearman")
+    assert bids(study, tmp_path / "out", *line) == 2
+    assert "stored runs give correlations only" in " ".join(capsys.readouterr().err.split())
