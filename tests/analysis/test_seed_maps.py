@@ -257,6 +257,16 @@ def test_half_covered_seed_warns_with_percent(bold, affine, stored, pcc):
     assert maps.provenance.seeds[0].coverage == pytest.approx(share)
 
 
+def test_many_low_seeds_are_one_warning(bold, affine, stored, pcc):
+    voxels = pcc.weights(sm.Grid.whole(affine, stored.shape[:3])).voxels
+    mask = np.ascontiguousarray(stored.std(axis=3) > 0)
+    mask.ravel()[voxels[: voxels.size // 2]] = False
+    seeds = [sm.Sphere(f"s{number}", pcc.center, pcc.radius) for number in range(7)]
+    with pytest.warns(SeedmapWarning, match="7 of 7 seeds lie partly outside") as caught:
+        sm.seed_maps(bold, seeds, mask_img=nib.Nifti1Image(mask.astype("u1"), affine), **R_ONLY)
+    assert len(caught) == 1
+
+
 def test_seed_in_another_space_warns(tmp_path, image, phantom):
     nib.save(image, tmp_path / "sub-1_task-rest_space-MNI152NLin6Asym_desc-preproc_bold.nii")
     atlas = tmp_path / "tpl-MNI152NLin2009cAsym_atlas-X_dseg.nii.gz"

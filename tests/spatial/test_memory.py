@@ -90,3 +90,13 @@ def test_a_mapped_run_is_read_while_its_pages_are_let_go(tiny_run):
         stream._keeper.used(1 << 40)
         assert np.array_equal(first.values, before)
         stream.give_back(first)
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (1000, 150_000)])
+def test_room_in_memory_can_be_written(shape):
+    held = room(shape, np.float32, None)
+    assert held.shape == shape
+    assert held.dtype == np.float32
+    assert not isinstance(held, np.memmap)
+    held[-1] = 7
+    assert held[-1].sum() == 7 * shape[1]

@@ -40,6 +40,8 @@ __all__ = [
 
 # A seed of which less than this share lies in the mask may say little of its region.
 LOW_COVERAGE = 0.8
+# More seeds than this are warned of together.
+MANY_WARNINGS = 5
 TEMPLATES: dict[str, Template] = {
     "whole-brain-template": "whole-brain",
     "gm-template": "gm",
@@ -239,14 +241,22 @@ def seed_facts(
 
 
 def warn_of_low_coverage(facts: Sequence[SeedFacts]) -> None:
-    """Warn of seeds that lie partly outside the mask."""
-    for seed in facts:
-        if seed.coverage < LOW_COVERAGE:
-            msg = (
-                f"seed {seed.name!r}: only {seed.coverage:.0%} of it lies in the mask; the rest adds "
-                "signal from outside the brain. Check its coordinates, or shrink it"
-            )
-            warnings.warn(msg, SeedmapWarning, stacklevel=3)
+    """Warn of seeds that lie partly outside the mask: of each, or of very many once."""
+    low = sorted((s for s in facts if s.coverage < LOW_COVERAGE), key=lambda s: s.coverage)
+    if len(low) > MANY_WARNINGS:
+        shown = ", ".join(f"{seed.name!r} ({seed.coverage:.0%})" for seed in low[:MANY_WARNINGS])
+        msg = (
+            f"{len(low)} of {len(facts)} seeds lie partly outside the mask, which adds signal from "
+            f"outside the brain: {shown}, ...; check their coordinates, or shrink them"
+        )
+        warnings.warn(msg, SeedmapWarning, stacklevel=3)
+        return
+    for seed in low:
+        msg = (
+            f"seed {seed.name!r}: only {seed.coverage:.0%} of it lies in the mask; the rest adds "
+            "signal from outside the brain. Check its coordinates, or shrink it"
+        )
+        warnings.warn(msg, SeedmapWarning, stacklevel=3)
 
 
 def _outside(seed: Seed, listens: SeedWeights, space: Space) -> str:
