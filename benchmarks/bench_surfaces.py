@@ -22,6 +22,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pandas as pd
+from harness.fresh import as_installed
 from nilearn.datasets import load_fsaverage
 from nilearn.maskers import SurfaceMasker
 from nilearn.signal import clean
@@ -166,7 +167,8 @@ def process(bold, seed, work):
         "maps.save(sys.argv[3])\n"
     )
     command = [sys.executable, "-W", "ignore", "-c", script, str(bold), seed, str(work / "own")]
-    return lambda: subprocess.run(command, check=True, capture_output=True)
+    env = as_installed()
+    return lambda: subprocess.run(command, check=True, capture_output=True, env=env)
 
 
 def workbench(bold, work):

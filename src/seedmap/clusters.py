@@ -8,6 +8,7 @@ import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -270,7 +271,10 @@ def find_clusters(
         for members in groups:
             peak = members[np.argmax(strength[members])]
             found.append(_cluster(space, members, peak, maps, atlas))
-    return tuple(sorted(found, key=lambda one: (-one.voxels, -abs(one.r), one.x, one.y)))
+    # Vertices differ in size; beside structures, though, areas cannot be compared with volumes.
+    by_area = all(np.isfinite(one.mm2) for one in found)
+    size = attrgetter("mm2" if by_area else "voxels")
+    return tuple(sorted(found, key=lambda one: (-size(one), -abs(one.r), one.x, one.y)))
 
 
 def can_cluster(space: Space | PartedSpace) -> bool:

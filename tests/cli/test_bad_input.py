@@ -301,7 +301,7 @@ def test_repetition_time_zero_without_filter(call, save, tmp_path):
     still = save("still.nii.gz", save.data, t_r=0)
     done = call("run", still, *SEED, "--filter", "none", "--no-figures", "--out", tmp_path / "r")
     assert done.code == 0
-    assert "100 of 100 volumes" in done.out
+    assert "100 of 100 frames" in done.out
     assert "repetition time" not in done.out
 
 

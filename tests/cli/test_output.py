@@ -164,7 +164,7 @@ def test_printed(call, bold, tmp_path):
     done = call("run", bold, *SEED, "--no-figures", "--out", tmp_path / "r")
     r = nib.load(tmp_path / "r" / f"{STEM}_seed-PCC_stat-r_statmap.nii.gz").get_fdata()
     inside = r[r != 0]
-    assert "100 of 100 volumes, repetition time 2 s (json)" in done.out
+    assert "100 of 100 frames, repetition time 2 s (json)" in done.out
     assert "Seed series   (100, 1)" in done.out
     assert f"Brain series  (100, {inside.size})" in done.out
     assert re.search(rf"r +min {inside.min():.3f}, max {inside.max():.3f}", done.out)

@@ -203,6 +203,18 @@ class TestRun:
         assert all(announced)
         assert np.array_equal(room, correlate(into, series, seed_series, reference).r)
 
+    def test_taking_few_directions_away_is_the_same_cleaning(self):
+        _, series, reference = a_run(BLOCK + 5)
+        seed_series = noise(FRAMES, 3, rng=4)
+        basis = np.linalg.qr(np.column_stack([np.ones(FRAMES), noise(FRAMES, 2, rng=5)]))[0]
+        coordinates = own_coordinates(np.eye(FRAMES) - basis @ basis.T)
+        assert coordinates.removed.shape == (FRAMES, 3)
+        run = (coordinates.into, series, seed_series, reference)
+        usual, quick = correlate(*run), correlate(*run, removed=coordinates.removed)
+        np.testing.assert_allclose(quick.r, usual.r, rtol=0, atol=2e-6)
+        np.testing.assert_allclose(quick.spread, usual.spread, rtol=1e-5)
+        assert np.array_equal(quick.constant, usual.constant)
+
     def test_every_block_is_announced(self):
         _, series, reference = a_run(BLOCK + 1)
         seen = {}

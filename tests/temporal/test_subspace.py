@@ -67,3 +67,17 @@ def test_the_strongest_direction_comes_first_and_nothing_is_written():
     assert np.all(np.diff(size) <= 1e-12)
     with pytest.raises(ValueError, match="read-only"):
         into[0] = 0
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("dropped", [(), (0, 40, 41, 109)])
+def test_what_only_removes_few_directions_names_them(options, dropped):
+    found = matrices(options, dropped)
+    removed = own_coordinates(found.on_kept).removed
+    assert (removed is None) == (options.get("filter", "butterworth") == "butterworth")
+    if removed is None:
+        return
+    series = np.random.default_rng(0).standard_normal((found.keep.sum(), 20))
+    left = series - removed @ (removed.T @ series)
+    cleaned = found.on_kept @ series
+    np.testing.assert_allclose(left, cleaned - cleaned.mean(axis=0), atol=1e-9)

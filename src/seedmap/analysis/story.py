@@ -216,6 +216,7 @@ def _found(
             glance,
         ),
         extracted.room,
+        prepared.coordinates.removed,
     )
     found.r[:, extracted.unusable] = np.nan
     _check_left(prepared, found.r, found.constant | extracted.unusable)

@@ -93,7 +93,7 @@ class Screen:
 
     def plan(self, plan: Preflight) -> None:
         """Print what the analysis will leave and cost, and what to mind."""
-        kept = f"{plan.kept} of {plan.frames} volumes"
+        kept = f"{plan.kept} of {plan.frames} frames"
         kept += f" ({plan.minutes:.1f} min)" if plan.minutes is not None else ""
         left = f"rank {plan.rank}, worth {plan.white_dof:.0f} degrees of freedom for white noise"
         words = [
@@ -131,12 +131,12 @@ class Screen:
 def run_rows(maps: SeedMaps, *, verbose: bool) -> list[tuple[str, str]]:
     """Say what was analysed and how."""
     source = maps.provenance
-    frames = f"{source.kept} of {source.keep.size} volumes"
+    frames = f"{source.kept} of {source.keep.size} frames"
     if source.t_r:
         frames += f", repetition time {source.t_r:g} s ({source.t_r_source})"
     confounds = f"{len(source.confounds)} columns, rank {source.confound_rank}"
     rows = [
-        ("Run", f"{Path(source.source).name}\n{frames}"),
+        ("Run", "\n".join([*(Path(one).name for one in (source.source, *source.others)), frames])),
         (
             "Mask",
             f"{maps.space.n_samples:,} {maps.space.elements} ({Path(source.mask_source).name})",

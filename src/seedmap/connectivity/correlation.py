@@ -126,6 +126,7 @@ def correlate(  # noqa: PLR0913  a run and what is wanted of it
     n_jobs: int = 1,
     on_block: OnBlock | None = None,
     out: NDArray[np.float32] | None = None,
+    removed: Array | None = None,
 ) -> Correlations:
     """Clean a run block by block and correlate it with its seeds.
 
@@ -148,14 +149,17 @@ def correlate(  # noqa: PLR0913  a run and what is wanted of it
     out
         Where the maps are put, float32, shape (seeds, samples); None makes an array. It may lie
         over ``series``, column over column: a block has been used when its maps take its place.
+    removed
+        All that the cleaning takes away, where that is little (`seedmap.temporal.Coordinates`).
 
     Returns
     -------
     Correlations
     """
     samples = series.shape[1]
-    seeds = _unit(into @ seed_series, seed_series).astype(np.float32)
-    cleaner = BlockCleaner(into, reference)
+    cleaner = BlockCleaner(into, reference) if removed is None else Remover(removed)
+    clean_seeds = into @ seed_series if removed is None else without(removed, seed_series)
+    seeds = _unit(clean_seeds, seed_series).astype(np.float32)
     r = np.empty((seed_series.shape[1], samples), dtype=np.float32) if out is None else out
     spread = np.empty(samples, dtype=np.float32)
 
@@ -191,6 +195,23 @@ class BlockCleaner:
         if self._answer is not None:
             cleaned += np.outer(self._answer, self._reference[part].astype(np.float32))
         return cleaned
+
+
+class Remover:
+    """Takes a few orthonormal directions (kept, n), the mean among them, out of blocks of samples."""
+
+    def __init__(self, directions: Array) -> None:
+        self._directions = directions.astype(np.float32)
+
+    def clean(self, part: slice, raw: NDArray[np.float32]) -> NDArray[np.float32]:  # noqa: ARG002
+        """Clean samples ``raw`` (kept, block), whichever they are."""
+        return without(self._directions, raw)
+
+
+def without(directions: Array, series: Array) -> Array:
+    """Project orthonormal directions (kept, n) out of series (kept, samples)."""
+    left: Array = series - directions @ (directions.T @ series)
+    return left
 
 
 def _unit(cleaned: Array, raw: Array) -> Array:

@@ -1,6 +1,6 @@
 """What all figures share: the style, the colour bar, and writing them as files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,7 +54,9 @@ NOTHING = 1e-6  # zeros, which fill the image outside the mask, are never drawn
 NAMES = {"r": ("r", "r"), "fisherz": ("Fisher z", "atanh r")}
 
 
-def save_figure(figure: "Figure", path_without_suffix: Path | str) -> list[Path]:
+def save_figure(
+    figure: "Figure", path_without_suffix: Path | str, kinds: Sequence[str] = ("png", "pdf")
+) -> list[Path]:
     """Write a figure as PNG and as PDF, each whole or not at all.
 
     The PNG has 150 dots an inch; the PDF keeps text as text. The same figure gives the same
@@ -66,11 +68,13 @@ def save_figure(figure: "Figure", path_without_suffix: Path | str) -> list[Path]
         A matplotlib figure.
     path_without_suffix
         Where to, without ``.png`` or ``.pdf``; the folder must exist.
+    kinds
+        Which of the two.
 
     Returns
     -------
     list of Path
-        The PNG and the PDF.
+        The PNG and the PDF, or what was asked for.
 
     Raises
     ------
@@ -79,10 +83,10 @@ def save_figure(figure: "Figure", path_without_suffix: Path | str) -> list[Path]
     """
     stem = Path(path_without_suffix)
     paths = []
-    for kind, metadata in METADATA.items():
+    for kind in kinds:
         path = stem.with_name(f"{stem.name}.{kind}")  # with_suffix would eat a name's last dot
         with in_style(), atomic_file(path) as file:
-            figure.savefig(file, format=kind, dpi=DPI, metadata=metadata)
+            figure.savefig(file, format=kind, dpi=DPI, metadata=METADATA[kind])
         paths.append(path)
     return paths
 

@@ -134,8 +134,8 @@ def _draw(maps: SeedMaps, seed: str, recipe: Recipe, figures: Path, done: Strate
     figures.mkdir(parents=True, exist_ok=True)
     stem = source_stem(modern_name(Path(maps.provenance.source)))
     name = f"{stem}_seed-{label_of(seed)}_stat-r_desc-{done.chosen.strategy.label}_statmap"
-    png, pdf = save_figure(maps.plot(seed, threshold=recipe.threshold), figures / name)
-    pdf.unlink()
+    figure = maps.plot(seed, threshold=recipe.threshold)
+    (png,) = save_figure(figure, figures / name, kinds=("png",))
     facts = maps.provenance.seeds[maps.index(seed)]
     return load_picture(png, *map_words(maps, facts, parse_threshold(recipe.threshold)))
 

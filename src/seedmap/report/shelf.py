@@ -1,6 +1,7 @@
 """Where the templates of pages are taken from."""
 
 import base64
+from functools import cache
 from typing import Any
 
 from seedmap.report.pictures import Picture
@@ -9,8 +10,9 @@ from seedmap.report.words import true_minus
 __all__ = ["environment"]
 
 
+@cache
 def environment() -> Any:
-    """Return the shelf of templates; text is escaped, a missing value is an error."""
+    """Return the shelf of templates, which compiles each but once; text is escaped, a missing value is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     shelf = Environment(

@@ -134,7 +134,7 @@ def run_facts(maps: SeedMaps) -> list[tuple[str, str]]:
     source, space = maps.provenance, maps.space
     elements = space.elements.capitalize()
     facts = [
-        ("Run", source.source),
+        ("Run", ", ".join([source.source, *source.others])),
         ("Frames", f"{source.keep.size} in the run, {source.kept} kept"),
         ("Censored frames", _ranges(source.keep)),
         ("Repetition time", _repetition_time(source)),

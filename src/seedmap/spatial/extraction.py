@@ -137,7 +137,7 @@ def extract(  # noqa: PLR0913  one argument a decision
     if mask is not None:
         return walk.with_mask(mask)
     if not isinstance(run.space, Grid):
-        return walk.with_mask(_finite_and_alive(run, keep))
+        return walk.with_all() or walk.with_mask(_finite_and_alive(run, keep))
     found, certain = walk.with_background()
     return found if certain else walk.with_mask(background_mask(mean_volume(run, keep)))
 
@@ -208,6 +208,15 @@ class _Walk:
             table = self._table(first, mask)
             self._gather(stream, first, [Hand(table, self.seeds, None) for _ in self._hands()])
         return _brought_home(table, self.n_jobs)
+
+    def with_all(self) -> Extracted | None:
+        """Gather all samples; None if one may lie in a medial wall, or is not finite."""
+        with self.run.stream(self.keep) as stream:
+            first = self._first_of(stream).values
+            if not (first.all() and np.isfinite(first).all()):
+                return None
+        found = self.with_mask(np.ones(self.run.space.shape, dtype=bool))
+        return None if found.unusable.any() else found
 
     def with_background(self) -> tuple[Extracted, bool]:
         """Guess the background mask from the first volume; say whether the others confirm it."""

@@ -17,7 +17,7 @@ __all__ = ["parse_memory", "room"]
 # What a process holds beside the series: Python, NumPy, SciPy and nibabel, a few volumes, blocks.
 OVERHEAD = 250 << 20
 # Memory that is worth a word about its pages [bytes].
-LARGE = 512 << 20
+LARGE = 64 << 20
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 

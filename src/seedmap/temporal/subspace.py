@@ -19,6 +19,10 @@ __all__ = ["Coordinates", "own_coordinates"]
 # others, so an r changes by less than the square of this share times the ratio of a series' size
 # before to that after the cleaning: by 1e-5 at a ratio of 100, where noise is all there is.
 NEGLIGIBLE = 3e-5
+# Directions whose strengths differ by less than this are all left as they are.
+AS_IT_IS = 1e-9
+# To take few directions away costs less than to keep many: up to this share of those kept.
+FEW = 0.25
 # A Butterworth filter has no sharp rank; a direction below this share counts as lost.
 COUNTS = 1e-3
 
@@ -33,10 +37,14 @@ class Coordinates:
         S W', strongest direction first.
     rank : int
         Number of singular values above a thousandth of the largest.
+    removed : ndarray of float64, shape (kept, n), or None
+        Orthonormal, where the cleaning does no more than take these few directions away, the mean
+        among them: ``x - removed removed' x`` then has the same inner products, for less work.
     """
 
     into: Array
     rank: int
+    removed: Array | None = None
 
 
 def own_coordinates(cleaning: Array) -> Coordinates:
@@ -47,7 +55,11 @@ def own_coordinates(cleaning: Array) -> Coordinates:
         squares, directions = np.linalg.eigh(centred.T @ centred)
     size = np.sqrt(np.clip(squares[::-1], 0.0, None))
     used = size > NEGLIGIBLE * size[0]
+    directions = directions[:, ::-1]
+    few = np.count_nonzero(~used) <= FEW * np.count_nonzero(used)
+    only_removes = few and np.abs(size[used] - 1).max(initial=0.0) < AS_IT_IS
     return Coordinates(
-        into=readonly(np.ascontiguousarray((directions[:, ::-1] * size)[:, used].T)),
+        into=readonly(np.ascontiguousarray((directions * size)[:, used].T)),
         rank=int(np.count_nonzero(size > COUNTS * size[0])),
+        removed=readonly(np.ascontiguousarray(directions[:, ~used])) if only_removes else None,
     )
