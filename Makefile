@@ -78,6 +78,7 @@ bench-surfaces: $(VENV)/installed-dev
 
 bench-study: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/bench_study.py
+	$(BIN)/python benchmarks/bench_store.py speed
 
 verify-statistics: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/verify_statistics.py

@@ -7,7 +7,7 @@ A click begins with the time stamp of its pointerdown event and ends when the fr
 map has been handed to the compositor. The floor is the product of the same rows with a seed, in as
 many threads, with no browser beside it: the memory's speed, which no server can beat.
 
-    python benchmarks/bench_explorer.py [--clicks 40]
+    python benchmarks/bench_explorer.py [--clicks 40] [--page FILE]
 """
 
 import argparse
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from harness.fresh import measured_on
 from threadpoolctl import threadpool_limits
 
 from seedmap import Cleaning
@@ -64,6 +65,11 @@ WATCH = """() => {
         }));
     };
 }"""
+
+HEAD = (
+    "| rows x samples | floor ms | server ms | 95 % | click to pixels ms | 95 % | promised "
+    "| of a click, ms |\n|:--|--:|--:|--:|--:|--:|--:|:--|"
+)
 
 
 def noise_run(frames, samples, voxel_size):
@@ -142,33 +148,37 @@ def wait(page, truth):
 
 
 def main():
-    """Measure all cases and print a table."""
+    """Measure all cases, print a table, and write the page if one is named."""
     from playwright.sync_api import sync_playwright
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clicks", type=int, default=40)
-    clicks = parser.parse_args().clicks
-    print("                     floor   server ms            click to pixels ms   promised")
-    print("   rows x samples       ms   median    p95  -floor   median    p95   server pixels")
+    parser.add_argument("--page", type=Path, help="also write the table here, as Markdown")
+    options = parser.parse_args()
+    print(HEAD)
+    rows = [HEAD]
     with sync_playwright() as playwright:
-        for frames, samples, voxel_size, server, pixels in CASES:
+        for frames, samples, voxel_size, *promised in CASES:
             session, found = noise_run(frames, samples, voxel_size)
             least = floor(session.cleaned.live)
-            times = measure(session, playwright, clicks)
-            half, most = np.median(times, axis=0), np.percentile(times, 95, axis=0)
-            print(
-                f"{frames:7d} x {found:7,d} {least:8.1f} {half[0]:8.1f} {most[0]:6.1f} "
-                f"{half[0] - least:7.1f} {half[-1]:8.1f} {most[-1]:6.1f}   {server:6d} {pixels:6d}"
-            )
-            told = zip(
-                PARTS, np.median(np.diff(times[:, 1:], axis=1, prepend=0), axis=0), strict=True
-            )
-            print(
-                "            of a click:",
-                ", ".join(f"{name} {ms:.1f}" for name, ms in told),
-                flush=True,
-            )
+            times = measure(session, playwright, options.clicks)
+            rows.append(row_of(f"{frames} x {found:,}", least, times, promised))
+            print(rows[-1], flush=True)
             del session
+    if options.page:
+        about = __doc__.partition("\n\n")[2].partition("\n\n    python")[0]
+        text = f"# Speed of the explorer\n\n{about}\n\n" + "\n".join(rows)
+        options.page.write_text(f"{text}\n\n{measured_on('benchmarks/bench_explorer.py')}\n")
+
+
+def row_of(name, least, times, promised):
+    """Write one case as a row of the table: medians, and what 95 of 100 clicks stay below."""
+    half, most = np.median(times, axis=0), np.percentile(times, 95, axis=0)
+    told = np.median(np.diff(times[:, 1:], axis=1, prepend=0), axis=0)
+    parts = ", ".join(f"{part} {ms:.1f}" for part, ms in zip(PARTS, told, strict=True))
+    cells = [name, f"{least:.1f}", f"{half[0]:.1f}", f"{most[0]:.1f}", f"{half[-1]:.1f}"]
+    cells += [f"{most[-1]:.1f}", " / ".join(map(str, promised)), parts]
+    return "| " + " | ".join(cells) + " |"
 
 
 if __name__ == "__main__":

@@ -1,17 +1,20 @@
 """What stored runs cost: time for maps of new seeds beside that from images, and room.
 
 ``python benchmarks/bench_store.py speed [FOLDER]`` computes r and z of 100 new seeds over 12
-participants, from the images and from the store, in processes of their own whose whole processor
-time counts, start and imports included; nothing is written. ``... sizes [FOLDER]`` stores runs of
+participants, from the images and from the store, in processes of their own whose whole time counts,
+start and imports included; nothing is written. ``... sizes [FOLDER]`` stores runs of
 several lengths, with and without a low-pass filter. Data are made in the folder, or a temporary
-one. Processor time is quoted, since it is what an otherwise busy machine leaves comparable.
+one. Processor time is printed, too: it is what an otherwise busy machine leaves comparable.
 """
 
 import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
+
+from harness.fresh import as_installed
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -31,13 +34,16 @@ def speed(folder: Path) -> None:
     if not (folder / "stored").is_dir():
         _keep(folder / "study", folder / "stored", 0.1)
     _spheres(folder)
-    took = {way: min(_call(way, folder) for _ in range(ROUNDS)) for way in ("images", "store")}
+    ways = ("images", "store")
+    rounds = [[_call(way, folder) for way in ways] for _ in range(ROUNDS)]
+    (images_took, images_busy), (store_took, store_busy) = np.median(rounds, axis=0)
     images, store = (np.load(folder / f"{way}.npz") for way in ("images", "store"))
     away = {stat: float(np.nanmax(np.abs(images[stat] - store[stat]))) for stat in ("r", "z")}
     print(
         f"r and z of 100 new seeds, 12 participants at 4 mm, 168 frames, whole process: images "
-        f"{took['images']:.2f} s, store {took['store']:.2f} s, "
-        f"{took['images'] / took['store']:.1f} times; r within {away['r']:.1e}, z within {away['z']:.1e}"
+        f"{images_took:.2f} s, store {store_took:.2f} s, {images_took / store_took:.1f} times "
+        f"(processor time {images_busy:.2f} and {store_busy:.2f} s, {images_busy / store_busy:.1f} "
+        f"times); r within {away['r']:.1e}, z within {away['z']:.1e}"
     )
 
 
@@ -66,11 +72,13 @@ def sizes(folder: Path) -> None:
         print("| " + " | ".join([str(frames), *(f"{one:.2f}" for one in found)]) + " |", flush=True)
 
 
-def _call(way: str, folder: Path) -> float:
-    """Run one way in a process of its own; return its processor time [s] without writing."""
+def _call(way: str, folder: Path) -> tuple[float, float]:
+    """Run one way in a process of its own; return its time and its processor's [s], without writing."""
     command = [sys.executable, __file__, way, str(folder)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return float(done.stdout.split()[-1])
+    started = time.time()
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=as_installed())
+    ended, busy = map(float, done.stdout.split()[-2:])
+    return ended - started, busy
 
 
 def images(folder: Path) -> None:
@@ -102,7 +110,7 @@ def store(folder: Path) -> None:
 
 def _end(path: Path, found) -> None:
     """Print the time until now, then write what was found."""
-    print(sum(os.times()[:2]))
+    print(time.time(), sum(os.times()[:2]))
     import numpy as np
 
     np.savez(path, r=[r for r, _ in found], z=[z for _, z in found])

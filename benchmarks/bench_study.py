@@ -1,4 +1,4 @@
-"""How a study scales: two workers beside one, a thousand tiny runs, and the store.
+"""How a study scales: two workers beside one, and a thousand tiny runs.
 
 Run with ``python benchmarks/bench_study.py``; numbers count on a quiet machine only. The folder for
 the data is the first argument, a fresh temporary one without it.
@@ -20,17 +20,14 @@ import numpy as np
 from seedmap.cli.screen import peak_memory
 from seedmap.datasets import make_study
 from seedmap.participants.find import Filters, find_participants
-from seedmap.participants.onerun import clean_run, open_inputs
 from seedmap.participants.presets import named
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.schedule import Pool, Share, run_each
 from seedmap.participants.seedlist import PlacedSeed
 from seedmap.participants.study import plan_study, run_study
 from seedmap.seeds import Sphere
-from seedmap.store import open_stored
 
 MANY = 1000
-SEEDS = 100
 ROUNDS = 2
 PCC = Sphere("PCC", (0, -52, 18))
 
@@ -45,7 +42,6 @@ def main(folder: Path) -> None:
     workers(folder, study, participants[:8])
     queue()
     many(folder)
-    store(folder, study, participants)
 
 
 def recipe_of(study, seeds, **options):
@@ -169,60 +165,6 @@ def linked_study(folder):
             target = folder / label / "func" / path.name.replace("sub-01", label)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.hardlink_to(path)
-
-
-def store(folder, study, participants):
-    """Time r and z of 100 new seeds over all participants, from images and from the store."""
-    seeds = spheres(participants)
-    recipe = recipe_of(study, seeds)
-    stored = folder / "stored"
-    if not stored.is_dir():
-        keep = recipe_of(study, seeds[:1], store=True)
-        plan = plan_study(keep, participants, stored, Pool(nprocs=1))
-        run_study(keep, plan, stored, Pool(nprocs=1))
-    paths = sorted((stored / "store").glob("*.zarr"))
-    warm = open_stored(paths[0])
-    warm.maps([seeds[0].weights(warm.space)])  # brings zarr in
-    started, busy = time.perf_counter(), time.process_time()
-    images = [image_maps(recipe, one) for one in participants]
-    from_images, images_busy = time.perf_counter() - started, time.process_time() - busy
-    started, busy = time.perf_counter(), time.process_time()
-    found = []
-    for path in paths:
-        run = open_stored(path)
-        maps = run.maps([seed.weights(run.space) for seed in seeds])
-        found.append((maps.r, maps.z))
-    from_store, store_busy = time.perf_counter() - started, time.process_time() - busy
-    r, z = (
-        max(float(np.nanmax(np.abs(a[part] - b[part]))) for a, b in zip(images, found, strict=True))
-        for part in (0, 1)
-    )
-    run = open_stored(paths[0])
-    size = run.size / (4 * run.keep.sum() * run.space.n_samples)
-    print(
-        f"r and z of {SEEDS} new seeds, 12 participants: images {from_images:.1f} s, store "
-        f"{from_store:.2f} s, {from_images / from_store:.1f} times (processor time {images_busy:.1f} and "
-        f"{store_busy:.2f} s, {images_busy / store_busy:.1f} times); r within {r:.1e}, z within "
-        f"{z:.1e}; size {size:.2f} of one float32 series a run"
-    )
-
-
-def image_maps(recipe, participant):
-    """Make r and z of one participant from the image."""
-    (done,) = clean_run(recipe, open_inputs(recipe, participant.runs[0]))
-    return done.maps.r, np.stack([done.maps.values(seed, "z") for seed in done.maps.seeds])
-
-
-def spheres(participants):
-    """Draw seeds inside the brain."""
-    import nibabel as nib
-    from scipy.ndimage import binary_erosion
-
-    image = nib.load(participants[0].runs[0].mask)
-    inside = np.argwhere(binary_erosion(np.asarray(image.dataobj) > 0, iterations=3))
-    chosen = np.random.default_rng(0).choice(inside, SEEDS, replace=False)
-    places = chosen @ image.affine[:3, :3].T + image.affine[:3, 3]
-    return [Sphere(f"s{n}", tuple(place)) for n, place in enumerate(places)]
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pandas as pd
-from harness.fresh import as_installed
+from harness.fresh import as_installed, measured_on
 from nilearn.datasets import load_fsaverage
 from nilearn.maskers import SurfaceMasker
 from nilearn.signal import clean
@@ -53,7 +53,7 @@ def main() -> None:
     text += f"\nWanted: at most {WANTED:g} times the time of reading the file.\n"
     print(text)
     if options.page:
-        options.page.write_text(text)
+        options.page.write_text(f"{text}\n{measured_on('benchmarks/bench_surfaces.py')}\n")
 
 
 def measured(rows, repeats):

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -113,3 +114,9 @@ def machine() -> dict[str, str]:
         "Python": platform.python_version(),
         **{name: version(name) for name in LIBRARIES},
     }
+
+
+def measured_on(script: str) -> str:
+    """Say for a page where, when and by what it was measured."""
+    about = "; ".join(f"{name} {value}" for name, value in machine().items())
+    return f"Made by `python {script}` on {datetime.now(UTC):%Y-%m-%d}. Machine: {about}."
