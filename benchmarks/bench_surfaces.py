@@ -110,6 +110,7 @@ def gifti_rows(run):
         "reading (nibabel)": read,
         "seedmap: clean, correlate": ours,
         "seedmap: clean, correlate, error bars": lambda: ours("operator"),
+        "seedmap: smooth 6 mm, clean, correlate": lambda: ours(None, 6.0),
         "seedmap: smooth 6 mm, clean, correlate, error bars": lambda: ours("operator", 6.0),
         "nilearn: SurfaceMasker, dot product": theirs,
     }
@@ -148,6 +149,7 @@ def cifti_rows(run, work):
         "seedmap: correlate, write": lambda: ours(cleaning=BARE).save(work / "out"),
         "seedmap: clean, correlate": ours,
         "seedmap: clean, correlate, error bars": lambda: ours("operator"),
+        "seedmap: smooth 4 mm, clean, correlate": lambda: ours(None, 4.0),
         "seedmap: smooth 4 mm, clean, correlate, error bars": lambda: ours("operator", 4.0),
         "nilearn: signal.clean on nibabel's array, dot product": theirs,
     }

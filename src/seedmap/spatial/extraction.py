@@ -203,11 +203,12 @@ class _Walk:
 
     def with_mask(self, mask: NDArray[np.bool_]) -> Extracted:
         """Gather the voxels of a known mask."""
-        with self.run.stream(self.keep) as stream:
+        with self.run.stream(self.keep) as stream, ThreadPoolExecutor(1) as beside:
             first = self._first_of(stream)
             table = self._table(first, mask)
+            smoother = beside.submit(_parts_smoother, table.grid, table.sigma)
             self._gather(stream, first, [Hand(table, self.seeds, None) for _ in self._hands()])
-        return _brought_home(table, self.n_jobs)
+        return _brought_home(table, smoother.result(), self.n_jobs)
 
     def with_all(self) -> Extracted | None:
         """Gather all samples; None if one may lie in a medial wall, or is not finite."""
@@ -226,7 +227,7 @@ class _Walk:
             table = self._table(first, mask)
             watches = [BackgroundWatch(np.array(first.values), mask) for _ in self._hands()]
             self._gather(stream, first, [Hand(table, self.seeds, watch) for watch in watches])
-        return _brought_home(table, self.n_jobs), all(watch.holds() for watch in watches)
+        return _brought_home(table, None, self.n_jobs), all(watch.holds() for watch in watches)
 
     def _hands(self) -> range:
         """Count hands. Where volumes are small, passing them on costs more than it saves."""
@@ -290,8 +291,7 @@ def _parts_smoother(space: Space, width: Array | float) -> PartsSmoother | None:
     return PartsSmoother(space, float(width))
 
 
-def _brought_home(table: Table, n_jobs: int) -> Extracted:
-    smoother = _parts_smoother(table.grid, table.sigma)
+def _brought_home(table: Table, smoother: PartsSmoother | None, n_jobs: int) -> Extracted:
     if smoother is not None:
         smoother.smooth_rows(table.series, n_jobs)
     return Extracted(

@@ -33,6 +33,7 @@ BALANCED, TURNS = 1e-6, 100
 # Frames smoothed together: the fewer, the more often the weights are read; the more, the less of them
 # the cache of a processor holds.
 FRAMES_TOGETHER = 32
+TURNED_TOGETHER = 2048
 
 
 # A part, and which of its places are samples.
@@ -78,7 +79,9 @@ class PartsSmoother:
 
         def smooth(start: int) -> None:
             rows = series[start : start + FRAMES_TOGETHER]
-            rows[:] = self.smooth(np.ascontiguousarray(rows.T)).T
+            columns = np.empty((rows.shape[1], rows.shape[0]), dtype=rows.dtype)
+            _turn(rows, columns)
+            _turn(self.smooth(columns), rows)
 
         starts = range(0, len(series), FRAMES_TOGETHER)
         if n_jobs == 1 or len(starts) == 1:
@@ -108,6 +111,16 @@ def check_can_smooth(space: PartedSpace) -> None:
             "(--smoothing-fwhm none)"
         )
         raise OptionError(msg)
+
+
+def _turn(source: Array, target: Array) -> None:
+    """Write rows as columns, a piece at a time, which the cache of a processor holds."""
+    for start in range(0, max(source.shape), TURNED_TOGETHER):
+        piece = slice(start, start + TURNED_TOGETHER)
+        if source.shape[0] < source.shape[1]:
+            target[piece] = source[:, piece].T
+        else:
+            target[:, piece] = source[piece].T
 
 
 class _Kernel(Protocol):
