@@ -71,10 +71,10 @@ bench-scaling: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/scaling.py
 
 bench-explorer: $(VENV)/installed-dev
-	$(BIN)/python benchmarks/bench_explorer.py
+	$(BIN)/python benchmarks/bench_explorer.py --page docs/benchmarks-explorer.md
 
 bench-surfaces: $(VENV)/installed-dev
-	$(BIN)/python benchmarks/bench_surfaces.py
+	$(BIN)/python benchmarks/bench_surfaces.py --page docs/benchmarks-surfaces.md
 
 bench-study: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/bench_study.py

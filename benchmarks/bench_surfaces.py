@@ -1,6 +1,6 @@
 """Surfaces and grayordinates: seedmap beside nilearn, Connectome Workbench and reading the file.
 
-Prints seconds, the shortest of some rounds in which all take turns, and those of the processor, which
+Seconds, the shortest of some rounds in which all take turns, and those of the processor, which
 other work on the machine disturbs less. All in one process but for the last two rows, each a process
 of its own from its start to the written file. Runs on phantoms: fsaverage5 by 300 frames as two
 GIFTI files, and 91,282 grayordinates by 300 frames as CIFTI. "Same work" means: one seed, no
