@@ -5,7 +5,8 @@ is headless Chromium without a graphics card, on the same processors as the serv
 
 A click begins with the time stamp of its pointerdown event and ends when the frame that shows its
 map has been handed to the compositor. The floor is the product of the same rows with a seed, in as
-many threads, with no browser beside it: the memory's speed, which no server can beat.
+many threads, with no browser beside it: the memory's speed, which no server can beat. *Alone* is the
+server's own time for a map when nothing draws on the same processors, as with a browser elsewhere.
 
     python benchmarks/bench_explorer.py [--clicks 40] [--page FILE]
 """
@@ -16,7 +17,9 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from http.cookiejar import CookieJar
 from pathlib import Path
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import nibabel as nib
 import numpy as np
@@ -67,8 +70,8 @@ WATCH = """() => {
 }"""
 
 HEAD = (
-    "| rows x samples | floor ms | server ms | 95 % | click to pixels ms | 95 % | promised "
-    "| of a click, ms |\n|:--|--:|--:|--:|--:|--:|--:|:--|"
+    "| rows x samples | floor ms | server alone ms | ... beside the browser | 95 % "
+    "| click to pixels ms | 95 % | promised | of a click, ms |\n|:--|--:|--:|--:|--:|--:|--:|--:|:--|"
 )
 
 
@@ -116,10 +119,28 @@ def floor(live, repeats=15):
     return float(np.median(times))
 
 
+def alone(explorer, repeats):
+    """Return the server's median time [ms] when no browser draws on the same processors."""
+    client = build_opener(HTTPCookieProcessor(CookieJar()))
+    client.open(explorer.url).read()
+    base, random, times = explorer.url.partition("?")[0], np.random.default_rng(4), []
+    for number in range(repeats + WARM_UP):
+        x, y = random.uniform((-45, -75), (45, 40)).round(1)
+        time.sleep(PAUSE)
+        answer = client.open(f"{base}api/map?x={x}&y={y}&z=20&radius=8&n={number}&w=alone")
+        answer.read()
+        times.append(float(answer.headers["Server-Timing"].partition("dur=")[2]))
+    return float(np.median(times[WARM_UP:]))
+
+
 def measure(session, playwright, clicks):
-    """Click on places of the brain; return the server's time and those of `PARTS` [ms]."""
+    """Ask without a browser, then click on places of the brain.
+
+    Returns the server's time alone, and of each click the server's and those of `PARTS` [ms].
+    """
     path = shutil.which("chromium")
     with Explorer(session, ServerOptions()).start() as explorer:
+        by_itself = alone(explorer, clicks)
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(explorer.url)
@@ -135,7 +156,7 @@ def measure(session, playwright, clicks):
             page.mouse.click(box["x"] + at[0], box["y"] + at[1])
             times.append(page.evaluate("window.seen"))  # a promise: asking again and again costs
         browser.close()
-    return np.array(times)[WARM_UP:]
+    return by_itself, np.array(times)[WARM_UP:]
 
 
 def wait(page, truth):
@@ -161,8 +182,8 @@ def main():
         for frames, samples, voxel_size, *promised in CASES:
             session, found = noise_run(frames, samples, voxel_size)
             least = floor(session.cleaned.live)
-            times = measure(session, playwright, options.clicks)
-            rows.append(row_of(f"{frames} x {found:,}", least, times, promised))
+            by_itself, times = measure(session, playwright, options.clicks)
+            rows.append(row_of(f"{frames} x {found:,}", (least, by_itself), times, promised))
             print(rows[-1], flush=True)
             del session
     if options.page:
@@ -171,12 +192,18 @@ def main():
         options.page.write_text(f"{text}\n\n{measured_on('benchmarks/bench_explorer.py')}\n")
 
 
-def row_of(name, least, times, promised):
+def row_of(name, before, times, promised):
     """Write one case as a row of the table: medians, and what 95 of 100 clicks stay below."""
     half, most = np.median(times, axis=0), np.percentile(times, 95, axis=0)
     told = np.median(np.diff(times[:, 1:], axis=1, prepend=0), axis=0)
     parts = ", ".join(f"{part} {ms:.1f}" for part, ms in zip(PARTS, told, strict=True))
-    cells = [name, f"{least:.1f}", f"{half[0]:.1f}", f"{most[0]:.1f}", f"{half[-1]:.1f}"]
+    cells = [
+        name,
+        *(f"{one:.1f}" for one in before),
+        f"{half[0]:.1f}",
+        f"{most[0]:.1f}",
+        f"{half[-1]:.1f}",
+    ]
     cells += [f"{most[-1]:.1f}", " / ".join(map(str, promised)), parts]
     return "| " + " | ".join(cells) + " |"
 
