@@ -100,3 +100,8 @@ def test_room_in_memory_can_be_written(shape):
     assert not isinstance(held, np.memmap)
     held[-1] = 7
     assert held[-1].sum() == 7 * shape[1]
+
+
+def test_more_than_there_is_is_a_memory_error():
+    with pytest.raises(MemoryError):
+        room((1 << 24, 1 << 30), np.float64, None)

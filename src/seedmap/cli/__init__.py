@@ -71,6 +71,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             text = _one_line(error).rstrip(".")
             _say(f"seedmap: {text}{'' if text.endswith('?') else '.'} See `{verb} --help`")
             return 2
+        except MemoryError as error:
+            _say(
+                f"seedmap: there is not enough memory ({_one_line(error)}); close other programs, or "
+                "give --max-memory 2GB, say, where there is that option; nothing was left half-written"
+            )
+            return 2
         except KeyboardInterrupt:
             _say("seedmap: interrupted; nothing was left half-written")
             return 130

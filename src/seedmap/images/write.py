@@ -200,7 +200,9 @@ def _give_usual_rights(name: str) -> None:
     Path(name).chmod(0o666 & ~mask)
 
 
-def _cannot_write(path: Path, error: OSError) -> OutputError:
+def _cannot_write(path: Path, error: OSError) -> OutputError | MemoryError:
     reason = error.strerror or str(error)
+    if error.errno == errno.ENOMEM:  # which no other folder would help
+        return MemoryError(reason)
     advice = "free some space" if error.errno in FULL else "choose another folder with --out"
     return OutputError(f"{path}: cannot be written ({reason}); {advice}. Nothing was left behind")

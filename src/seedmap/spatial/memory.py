@@ -102,7 +102,10 @@ def _in_small_pages(shape: tuple[int, int], dtype: Any) -> NDArray[Any]:
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     if size < LARGE or not hasattr(mmap, "MADV_NOHUGEPAGE"):
         return np.empty(shape, dtype=dtype)
-    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    try:
+        pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError:  # there is not so much memory: let NumPy say so
+        return np.empty(shape, dtype=dtype)
     # A kernel that knows no huge pages refuses the word, and needs none.
     with contextlib.suppress(OSError):
         pages.madvise(mmap.MADV_NOHUGEPAGE)
