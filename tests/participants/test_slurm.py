@@ -190,7 +190,7 @@ def test_a_study_is_done_by_slurm_jobs(slurm, study, tmp_path):
     check_maps(study, tmp_path / "out", tmp_path)
     logs = {int(path.stem.rpartition("-")[2]) for path in (tmp_path / "jobs").glob("*.err")}
     assert min(logs) > int(before)
-    assert len(logs) == 2
+    assert 1 <= len(logs) <= 2  # on a busy machine the work may be done before the second begins
     assert not list(tmp_path.glob("slurm-*.out"))
     assert wait_for(lambda: not slurm.ask("squeue", "-h", "-t", "R"))
 
