@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap.images import Space
-from seedmap.spatial import neighbourhood
+from seedmap.seeds import Seed, SeriesSeed
+from seedmap.spatial import SeedWeights, neighbourhood
 
-__all__ = ["Neighbourhoods"]
+__all__ = ["Neighbourhoods", "near_each"]
 
 
 class Neighbourhoods(Sequence[NDArray[np.int64]]):
@@ -44,3 +45,17 @@ class Neighbourhoods(Sequence[NDArray[np.int64]]):
         if not voxels.size:
             return np.empty(0, dtype=np.int64)
         return neighbourhood(self._space, voxels, self._reach)
+
+
+def near_each(
+    seeds: Sequence[Seed | SeriesSeed],
+    weights: Sequence[SeedWeights],
+    space: Space,
+    smoothing_fwhm: float | Sequence[float | None] | None,
+) -> Neighbourhoods:
+    """List each seed's own neighbourhood: its voxels and one smoothing width around them."""
+    widths = smoothing_fwhm if isinstance(smoothing_fwhm, Sequence) else [smoothing_fwhm]
+    reach = max((width or 0.0 for width in widths), default=0.0)
+    rest, nowhere = iter(weights), np.empty(0, dtype=np.int64)
+    voxels = [nowhere if isinstance(seed, SeriesSeed) else next(rest).voxels for seed in seeds]
+    return Neighbourhoods(space, voxels, float(reach))

@@ -13,10 +13,10 @@ from seedmap.analysis.certainty import Certainty, warn_of_few_dof
 from seedmap.analysis.door import AnySeed, seed_facts
 from seedmap.analysis.files import label_of
 from seedmap.analysis.maps import SeedMaps
+from seedmap.analysis.near import near_each
 from seedmap.analysis.provenance import Provenance, SeedFacts
 from seedmap.errors import OptionError, SeedError, SeedmapWarning
 from seedmap.seeds import Seed, SeriesSeed, parse_seed
-from seedmap.spatial import neighbourhood
 from seedmap.store import StoredMaps, StoredRun, open_stored
 from seedmap.temporal import Cleaning
 
@@ -85,8 +85,6 @@ def stored_maps(
     _warn_of_unheard(heard)
     shown = np.array(stored.facts["samples_shown"], dtype=np.int64)
     provenance = _provenance(stored, heard)
-    widths = provenance.smoothing_fwhm
-    reach = max(width or 0.0 for width in (widths if isinstance(widths, tuple) else (widths,)))
     certainty = _certainty(stored, found) if uncertainty else None
     maps = SeedMaps(
         seeds=tuple(seed.name for seed in chosen),
@@ -96,7 +94,7 @@ def stored_maps(
         sample_series=_zscored(stored.series(shown)),
         sample_indices=shown,
         provenance=provenance,
-        near=tuple(neighbourhood(stored.space, one.voxels, reach) for one in weights),
+        near=near_each(chosen, weights, stored.space, provenance.smoothing_fwhm),
         certainty=certainty,
     )
     if certainty is not None:

@@ -32,15 +32,14 @@ from seedmap.analysis.measures import (
     measured,
     with_others,
 )
-from seedmap.analysis.near import Neighbourhoods
+from seedmap.analysis.near import near_each
 from seedmap.analysis.prepare import Choice, Preflight, Prepared, prepare, read
 from seedmap.analysis.provenance import Provenance, SeedFacts
 from seedmap.connectivity import correlate
 from seedmap.connectivity.correlation import OnBlock
 from seedmap.errors import SeedError, SeedmapWarning, TooFewFrames
-from seedmap.images import Space
 from seedmap.seeds import Seed, SeriesSeed
-from seedmap.spatial import Extracted, SeedWeights
+from seedmap.spatial import Extracted
 from seedmap.temporal import Cleaning
 
 __all__ = ["maps_of", "seed_maps"]
@@ -183,7 +182,7 @@ def maps_of(prepared: Prepared, extracted: Extracted) -> SeedMaps:
         sample_series=_zscored(prepared.matrices.on_kept @ few),
         sample_indices=samples,
         provenance=_provenance(prepared, facts, extracted, constant, found),
-        near=_near(seeds, prepared.weights, grid, prepared.smoothing_fwhm),
+        near=near_each(seeds, prepared.weights, grid, prepared.smoothing_fwhm),
         certainty=certainty,
         extra=found.extra,
     )
@@ -278,20 +277,6 @@ def _certainty(
         white_dof=min(one.tables.white_dof for one in used),
         noise_autocorrelation=noise_told(used[0], glance.series),
     )
-
-
-def _near(
-    seeds: Sequence[Seed | SeriesSeed],
-    weights: Sequence[SeedWeights],
-    grid: Space,
-    smoothing_fwhm: float | Sequence[float | None] | None,
-) -> Neighbourhoods:
-    """List each seed's own neighbourhood: its voxels and one smoothing width around them."""
-    widths = smoothing_fwhm if isinstance(smoothing_fwhm, Sequence) else [smoothing_fwhm]
-    reach = max((width or 0.0 for width in widths), default=0.0)
-    rest, nowhere = iter(weights), np.empty(0, dtype=np.int64)
-    voxels = [nowhere if isinstance(seed, SeriesSeed) else next(rest).voxels for seed in seeds]
-    return Neighbourhoods(grid, voxels, float(reach))
 
 
 def _raw_seed_series(seeds: Sequence[Seed | SeriesSeed], extracted: Extracted, keep: Keep) -> Array:
