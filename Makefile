@@ -7,6 +7,7 @@
 #   make bench    measure speed and memory beside nilearn; bench-check, bench-scaling,
 #                 bench-explorer, bench-surfaces and bench-study measure the rest
 #   make verify-statistics   false-positive rates of the error bars, by simulation
+#   make golden BEFORE=OTHER/src   do two versions write the same, bit for bit?
 #   make clean    remove what the above have made
 
 PYTHON ?= python3
@@ -19,7 +20,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow check format docs clean
-.PHONY: bench bench-check bench-scaling bench-explorer bench-surfaces bench-study verify-statistics
+.PHONY: bench bench-check bench-scaling bench-explorer bench-surfaces bench-study verify-statistics golden
 
 # Test files run side by side, each with one thread of BLAS, so that two cores do the work of two.
 TEST_WORKERS ?= 2
@@ -79,6 +80,9 @@ bench-surfaces: $(VENV)/installed-dev
 bench-study: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/bench_study.py
 	$(BIN)/python benchmarks/bench_store.py speed
+
+golden: $(VENV)/installed-dev
+	$(BIN)/python tests/golden/golden.py compare $(BEFORE) src
 
 verify-statistics: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/verify_statistics.py
