@@ -21,8 +21,6 @@ from seedmap.errors import ConfoundsError, MissingFile, SeedmapWarning
 __all__ = ["ConfoundTable", "read_confounds"]
 
 MISSING = {"n/a", "na", "nan", ""}
-# A whole fMRIPrep table has hundreds of columns; no cleaning strategy takes more than 36 and some.
-MANY_COLUMNS = 60
 
 
 @dataclass(frozen=True, eq=False)

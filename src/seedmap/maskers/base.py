@@ -12,26 +12,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-import nilearn.image.image
-import nilearn.maskers.base_masker
-import nilearn.maskers.nifti_masker
+import nilearn.image
 import numpy as np
-from nilearn._utils.niimg import img_data_dtype
 from nilearn.image import check_niimg, new_img_like
-from nilearn.maskers._utils import compute_middle_image
 from sklearn.base import TransformerMixin
 from typing_extensions import override
 
 from seedmap.maskers import steps
 from seedmap.maskers.source import middle_frame
 from seedmap.maskers.steps import Walk
+from seedmap.signal import nilearn_private
+from seedmap.signal.nilearn_private import compute_middle_image, img_data_dtype
 
 __all__ = ["StampedPath", "Streamed", "stand_in"]
 
 OURS = {
-    nilearn.maskers.nifti_masker.filter_and_mask: steps.filter_and_mask,
-    nilearn.maskers.base_masker.filter_and_extract: steps.filter_and_extract,
-    nilearn.image.image.high_variance_confounds: steps.high_variance_confounds,
+    nilearn_private.filter_and_mask: steps.filter_and_mask,
+    nilearn_private.filter_and_extract: steps.filter_and_extract,
+    nilearn.image.high_variance_confounds: steps.high_variance_confounds,
 }
 # Ours that may share what they read.
 WALKING = (steps.filter_and_mask, steps.filter_and_extract, steps.find_mask, steps.mean_of)

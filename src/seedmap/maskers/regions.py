@@ -11,19 +11,19 @@ from typing import Any
 
 import numpy as np
 from nibabel import Nifti1Image
-from nilearn._utils.logger import find_stack_level
-from nilearn._utils.niimg import safe_get_data
 from nilearn.image import check_niimg_3d, check_niimg_4d, resample_img
-from nilearn.masking import load_mask_img
-from nilearn.regions.signal_extraction import (
-    _check_shape_and_affine_compatibility,
-    _get_labels_data,
-)
 from numpy.typing import NDArray
 
 from seedmap._checks import Array, Keep
 from seedmap.errors import SeedError, SeedmapWarning
 from seedmap.maskers.source import Source
+from seedmap.signal.nilearn_private import (
+    _check_shape_and_affine_compatibility,
+    _get_labels_data,
+    find_stack_level,
+    load_mask_img,
+    safe_get_data,
+)
 from seedmap.spatial import Extracted, sphere_voxels
 
 __all__ = ["EXTRACTORS", "Found", "Wishes", "voxel_type"]

@@ -15,14 +15,13 @@ import nibabel as nib
 import numpy as np
 from nibabel.arrayproxy import ArrayProxy
 from nibabel.spatialimages import SpatialImage
-from nilearn._utils import logger
 from nilearn.image import check_niimg, new_img_like, resample_img
-from nilearn.image.image import smooth_array
 from numpy.typing import NDArray
 from typing_extensions import override
 
 from seedmap._checks import Array, Keep
 from seedmap.images import FrameStream, Grid, RawFrame, Run, open_run
+from seedmap.signal.nilearn_private import log, smooth_array
 from seedmap.spatial import Extracted, extract, fwhm_to_sigma
 
 __all__ = [
@@ -159,13 +158,13 @@ def open_source(imgs: Any, parameters: dict[str, Any], verbose: int = 0) -> Sour
     n_jobs = threads_for(run)
     target = parameters.get("target_affine"), parameters.get("target_shape")
     if any(part is not None for part in target):
-        logger.log("Resampling images", verbose=verbose)
+        log("Resampling images", verbose=verbose)
         run = _resampled(run, *target, wide=asks_for_float64(parameters))
         n_jobs = 1  # nilearn's resampling is not made for threads
     fwhm = parameters.get("smoothing_fwhm")
     sigma: Array = np.zeros(3)
     if fwhm is not None:
-        logger.log("Smoothing images", verbose=verbose)
+        log("Smoothing images", verbose=verbose)
         smooth_array(np.zeros((1, 1, 1)), grid_of(run).affine, fwhm=fwhm)  # warns of a width of 0
         sigma = fwhm_to_sigma(max(float(fwhm), 0.0), grid_of(run).voxel_sizes)
     return Source(image, opened, run, sigma, single, scaled, witness, n_jobs)

@@ -9,10 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from nilearn._utils.logger import find_stack_level
 from nilearn.image import crop_img
-from nilearn.image.image import check_same_fov
-from nilearn.maskers.base_masker import mask_logger
 from numpy.typing import NDArray
 
 from seedmap import signal
@@ -25,6 +22,7 @@ from seedmap.maskers.source import (
     frame_image,
     open_source,
 )
+from seedmap.signal.nilearn_private import check_same_fov, find_stack_level, mask_logger
 from seedmap.spatial import Extracted, mean_volume
 
 __all__ = [

@@ -5,12 +5,11 @@ from typing import Any
 import nilearn.maskers
 import nilearn.signal
 import numpy as np
-from nilearn._utils.masker_validation import check_compatibility_mask_and_images
-from nilearn.surface.surface import get_data as surface_values
-from nilearn.surface.utils import check_polymesh_equal
 from typing_extensions import override
 
 from seedmap import signal
+from seedmap.signal.nilearn_private import check_compatibility_mask_and_images, check_polymesh_equal
+from seedmap.signal.nilearn_private import get_data as surface_values
 
 __all__ = ["SurfaceLabelsMasker", "SurfaceMasker"]
 

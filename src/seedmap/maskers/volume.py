@@ -5,14 +5,13 @@ from typing import Any
 
 import nilearn.maskers
 from nilearn.image import check_niimg, new_img_like, resample_img
-from nilearn.maskers._utils import compute_middle_image
-from nilearn.maskers.base_masker import mask_logger
 from typing_extensions import override
 
 from seedmap.errors import ImageError
 from seedmap.maskers.base import Streamed, stand_in
 from seedmap.maskers.source import middle_frame
 from seedmap.maskers.steps import Walk, find_mask, mean_of
+from seedmap.signal.nilearn_private import compute_middle_image, mask_logger
 
 __all__ = ["NiftiMasker"]
 

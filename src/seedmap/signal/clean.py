@@ -3,13 +3,12 @@
 from typing import Any
 
 import numpy as np
-from nilearn._utils.param_validation import check_params
-from nilearn.signal import _sanitize_signals
 
 from seedmap import temporal
 from seedmap._checks import Array
 from seedmap.errors import OptionError
 from seedmap.signal.apply import apply_plan
+from seedmap.signal.nilearn_private import _sanitize_signals, check_params
 from seedmap.signal.plan import plan_cleaning
 
 __all__ = ["clean", "high_variance_confounds"]

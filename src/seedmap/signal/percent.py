@@ -3,10 +3,10 @@
 import warnings
 
 import numpy as np
-from nilearn._utils.logger import find_stack_level
 
 from seedmap._checks import Array
 from seedmap.errors import SeedmapWarning
+from seedmap.signal.nilearn_private import find_stack_level
 
 __all__ = ["to_percent"]
 

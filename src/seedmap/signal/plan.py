@@ -9,24 +9,24 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from nilearn._utils.helpers import stringify_path
-from nilearn._utils.logger import find_stack_level
-from nilearn._utils.param_validation import check_params
 from nilearn.exceptions import AllVolumesRemovedError
-from nilearn.signal import (
-    _check_cosine_by_user,
-    _check_filter_parameters,
-    _check_signal_parameters,
-    _sanitize_inputs,
-    butterworth,
-    create_cosine_drift,
-    standardize_signal,
-)
+from nilearn.signal import butterworth
 from numpy.typing import NDArray
 from typing_extensions import override
 
 from seedmap._checks import Array, Keep
 from seedmap.errors import ConfoundsError, SeedmapWarning
+from seedmap.signal.nilearn_private import (
+    _check_cosine_by_user,
+    _check_filter_parameters,
+    _check_signal_parameters,
+    _sanitize_inputs,
+    check_params,
+    create_cosine_drift,
+    find_stack_level,
+    standardize_signal,
+    stringify_path,
+)
 from seedmap.temporal import (
     Censor,
     Detrend,
