@@ -35,7 +35,7 @@ from seedmap.explorer.engine.live import LiveRun
 from seedmap.explorer.engine.source import Cleaned
 from seedmap.explorer.engine.walk import Gathered
 from seedmap.explorer.session import Session
-from seedmap.temporal import cleaning_matrices
+from seedmap.temporal import cleaning_operator
 
 # Frames, samples, voxel size [mm], and the medians that are promised [ms]: server, pixels.
 CASES = ((168, 32_000, 4.0, 5, 50), (300, 235_000, 2.0, 15, 60), (1200, 235_000, 2.0, 60, 120))
@@ -94,8 +94,8 @@ def noise_run(frames, samples, voxel_size):
     live = LiveRun.from_rows(
         source.run.space.within(brain), gathered, gathered, np.eye(frames), keep, source.n_jobs
     )
-    matrices = cleaning_matrices(cleaning, keep, 2.0)
-    cleaned = Cleaned(live, source.recipe, matrices, None, frames, np.zeros(brain.shape))
+    operator = cleaning_operator(cleaning, keep, 2.0)
+    cleaned = Cleaned(live, source.recipe, operator, None, frames, np.zeros(brain.shape))
     session = Session(source, Path(tempfile.mkdtemp()), Command())
     session.underlay = template_underlay()
     session._accept(cleaned)

@@ -61,7 +61,7 @@ def ratios(case: dict, small: dict, repeats: int) -> dict[str, Callable[[], floa
 
     from seedmap.analysis.prepare import Choice, prepare, read
     from seedmap.analysis.story import maps_of
-    from seedmap.temporal import Cleaning, cleaning_matrices
+    from seedmap.temporal import Cleaning, cleaning_operator
 
     def work(seeds: int, uncertainty: str | None):
         objects = jobs.seed_objects(jobs.with_points({**case, "seeds": seeds}))
@@ -70,7 +70,7 @@ def ratios(case: dict, small: dict, repeats: int) -> dict[str, Callable[[], floa
 
     one, many, sure = work(1, None), work(100, None), work(1, "operator")
     extracted, of_many = read(one), read(many)
-    matrix = np.ones((one.coordinates.into.shape), dtype=np.float32)
+    matrix = np.ones((one.operator.coordinates.shape), dtype=np.float32)
     rng = np.random.default_rng(0)
     frames, keep = 300, np.ones(300, dtype=bool)
     confounds, square = rng.standard_normal((frames, 15)), rng.standard_normal((frames, frames))
@@ -93,7 +93,7 @@ def ratios(case: dict, small: dict, repeats: int) -> dict[str, Callable[[], floa
             lambda: maps_of(sure, extracted), lambda: maps_of(one, extracted)
         ),
         "writing the cleaning out / svd": in_turn(
-            lambda: cleaning_matrices(Cleaning(), keep, 2.0, confounds),
+            lambda: cleaning_operator(Cleaning(), keep, 2.0, confounds),
             lambda: np.linalg.svd(square),
         ),
         "memory beyond the libraries / series": lambda: memory(case, small),

@@ -22,7 +22,7 @@ from scipy import signal, special
 from seedmap.connectivity.inference import Inference, infer, infer_naively
 from seedmap.connectivity.noise import NoiseTables, noise_autocovariance, noise_tables, pair_dof
 from seedmap.connectivity.xdf import infer_by_xdf
-from seedmap.temporal import Cleaning, cleaning_matrices
+from seedmap.temporal import Cleaning, cleaning_operator
 
 Array = NDArray[np.float64]
 
@@ -160,8 +160,8 @@ def simulate(scenario: Scenario, pairs: int, seed: int) -> Count:
     for size in batches(pairs):
         keep = censor(rng, scenario.frames, scenario.censored)
         confounds = NOISE["AR.9"](rng, scenario.frames, scenario.confounds)
-        made = cleaning_matrices(scenario.cleaning, keep, scenario.t_r, confounds)
-        tables = noise_tables(made.L, made.R, made.keep, scenario.t_r)
+        made = cleaning_operator(scenario.cleaning, keep, scenario.t_r, confounds)
+        tables = noise_tables(made, scenario.t_r)
         raw = [NOISE[kind](rng, scenario.frames, size) for kind in scenario.noise]
         x, y = (made.L @ one for one in raw)
         r = correlation(x, y)
@@ -223,8 +223,8 @@ def coverage(rho: float, noise: tuple[str, str], pairs: int, seed: int) -> float
     rng = np.random.default_rng([seed, 1])
     inside: list[Array] = []
     confounds = NOISE["AR.9"](rng, 168, 14)
-    made = cleaning_matrices(BAND, np.ones(168, dtype=bool), 2.0, confounds)
-    tables = noise_tables(made.L, made.R, made.keep, 2.0)
+    made = cleaning_operator(BAND, np.ones(168, dtype=bool), 2.0, confounds)
+    tables = noise_tables(made, 2.0)
     for size in batches(pairs):
         x = NOISE[noise[0]](rng, 168, size)
         own = NOISE[noise[1]](rng, 168, size)

@@ -149,7 +149,7 @@ def apart(clock: Clock, options: dict) -> dict:
 
     from seedmap.analysis.prepare import Choice, prepare, read
     from seedmap.analysis.story import maps_of
-    from seedmap.connectivity.correlation import BlockCleaner, in_blocks
+    from seedmap.connectivity.correlation import in_blocks
     from seedmap.report import write_report
 
     prepared = prepare(
@@ -164,7 +164,7 @@ def apart(clock: Clock, options: dict) -> dict:
     with clock.stage("smooth"):
         extracted = read(replace(prepared, run=held(prepared.run, frames)))
     del frames
-    cleaner = BlockCleaner(prepared.coordinates.into, extracted.reference)
+    cleaner = prepared.operator.cleaner(extracted.reference)
     with clock.stage("clean"):
         in_blocks(lambda p: cleaner.clean(p, extracted.series[:, p]), extracted.grid.n_samples)
     with clock.stage("correlate"):

@@ -92,11 +92,10 @@ def draw_dof(folder: Path) -> Any:
     options = {"mask_img": mask, "cleaning": sm.Cleaning(low_pass=None)}
     maps = sm.seed_maps(run, "PCC=0,-52,18", **options)
     prepared = prepare(run, "PCC=0,-52,18", **options)
-    made = prepared.matrices
-    tables = noise_tables(made.L, made.R, made.keep, prepared.run.timing.t_r)
+    operator = prepared.operator
+    tables = noise_tables(operator, prepared.run.timing.t_r)
     raw = read(prepared).series
-    basis = made.noise_basis.astype(np.float32)
-    noise = noise_autocovariance(tables, raw - basis @ (basis.T @ raw))
+    noise = noise_autocovariance(tables, operator.residuals(raw))
     memory = 1 + 2 * np.sum((noise[1:] / noise[0]) ** 2, axis=0)
     dof = maps.dof[0]
     figure = Figure(figsize=(7.6, 2.7), layout="constrained")

@@ -1,4 +1,4 @@
-"""Checks of shape and masks that the arithmetic shares. Knows NumPy and the errors only."""
+"""Checks and operations on arrays that the arithmetic shares. Knows NumPy and the errors only."""
 
 from typing import Any
 
@@ -7,7 +7,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from seedmap.errors import OptionError, TooFewFrames
 
-__all__ = ["LARGEST_R", "Array", "Keep", "check_same_frames", "parse_sample_mask", "readonly"]
+__all__ = [
+    "LARGEST_R",
+    "Array",
+    "Keep",
+    "check_same_frames",
+    "parse_sample_mask",
+    "project_out",
+    "readonly",
+]
 
 Array = NDArray[np.floating[Any]]
 Keep = NDArray[np.bool_]
@@ -23,6 +31,12 @@ def readonly(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view()
     view.setflags(write=False)
     return view
+
+
+def project_out(basis: Array, series: Array) -> Array:
+    """Project orthonormal columns (rows, n) out of series (rows, samples): ``x - Q Q' x``."""
+    left: Array = series - basis @ (basis.T @ series)
+    return left
 
 
 def check_same_frames(first: Array, second: Array) -> None:

@@ -9,7 +9,7 @@ from scipy import stats
 
 import seedmap as sm
 from seedmap.errors import OptionError, SeedError
-from seedmap.temporal import cleaning_matrices
+from seedmap.temporal import cleaning_operator
 
 T_R, FRAMES, SHAPE = 2.0, 120, (5, 4, 3)
 SEEDS = ("a", "b", "c")
@@ -68,7 +68,7 @@ def cleaned(series, bold, confounds):
     """Seeds and voxels, cleaned densely."""
 
     def make(cleaning=BAND):
-        L = cleaning_matrices(cleaning, np.ones(FRAMES, bool), T_R, confounds).L
+        L = cleaning_operator(cleaning, np.ones(FRAMES, bool), T_R, confounds).L
         voxels = np.asarray(bold.dataobj, dtype=np.float64).reshape(-1, FRAMES).T
         return L @ series[0], L @ voxels
 

@@ -128,13 +128,13 @@ def test_sample_mask_as_bools_or_numbers(bold, pcc):
 
 def test_r_is_pearson_of_the_cleaned_series(image, stored, affine, pcc, table):
     """Written out with the matrix of the cleaning and NumPy's own correlation."""
-    from seedmap.temporal import Cleaning, cleaning_matrices
+    from seedmap.temporal import Cleaning, cleaning_operator
 
     keep = np.arange(100) % 9 != 4
     maps = sm.seed_maps(
         image, pcc, t_r=2.0, confounds=table, sample_mask=keep, smoothing_fwhm=None, **R_ONLY
     )
-    L = cleaning_matrices(Cleaning(), keep, 2.0, table).L
+    L = cleaning_operator(Cleaning(), keep, 2.0, table).L
     weights = pcc.weights(maps.space)
     flat = stored.reshape(-1, 100).astype(np.float64)
     seed = L @ (weights.weights @ flat[weights.voxels])

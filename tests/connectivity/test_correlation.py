@@ -9,14 +9,19 @@ from seedmap._checks import LARGEST_R
 from seedmap.connectivity.correlation import (
     BLOCK,
     SEEDS_TOGETHER,
-    BlockCleaner,
     correlate,
     fisherz,
     in_blocks,
     pearson,
 )
 from seedmap.errors import TooFewFrames
-from seedmap.temporal import Cleaning, cleaning_matrices, own_coordinates
+from seedmap.temporal import (
+    BlockCleaner,
+    Cleaning,
+    CleaningOperator,
+    Remover,
+    cleaning_operator,
+)
 
 WORDS = "as it was"
 
@@ -134,16 +139,24 @@ def a_run(samples, constant=()):
     return raw, series, reference
 
 
+MEAN = np.full((FRAMES, 1), FRAMES**-0.5)
+
+
+def taking(basis):
+    """Return the operator that takes an orthonormal basis (frames, n) away and does no more."""
+    projection = np.eye(FRAMES) - basis @ basis.T
+    return CleaningOperator(projection, np.ones(FRAMES, bool), basis)
+
+
 class TestRun:
     @pytest.mark.parametrize("options", OPTIONS, ids=str)
     @pytest.mark.parametrize("n_jobs", [1, 3])
     def test_a_run_in_blocks_is_pearson_of_the_cleaned_run(self, options, n_jobs):
         keep = np.ones(FRAMES, dtype=bool)
-        cleaning = cleaning_matrices(Cleaning(**options), keep, T_R, noise(FRAMES, 3, rng=2))
+        cleaning = cleaning_operator(Cleaning(**options), keep, T_R, noise(FRAMES, 3, rng=2))
         raw, series, reference = a_run(BLOCK + 77)
         seed_series = 900 + noise(FRAMES, 2, rng=5) + raw[:, :2]
-        into = own_coordinates(cleaning.L).into
-        found = correlate(into, series, seed_series, reference, n_jobs)
+        found = correlate(cleaning.cleaner(reference), series, seed_series, n_jobs)
         cleaned = cleaning.L @ raw
         wanted = pearson(cleaned, cleaning.L @ seed_series)
         assert found.r.dtype == np.float32
@@ -157,13 +170,13 @@ class TestRun:
     def test_samples_and_seeds_of_nothing_are_nan(self, options):
         keep = np.ones(FRAMES, dtype=bool)
         confounds = noise(FRAMES, 2, rng=2)
-        cleaning = cleaning_matrices(Cleaning(**options), keep, T_R, confounds)
+        cleaning = cleaning_operator(Cleaning(**options), keep, T_R, confounds)
         _, series, reference = a_run(30, constant=(4, 5))
         series, reference = series.copy(), reference.copy()
         explained = 100 * confounds[:, 0]  # all that this sample does is a confound
         reference[7], series[:, 7] = explained[0], explained - explained[0]
         seeds = np.column_stack([noise(FRAMES, rng=9), np.full(FRAMES, 5.0), confounds[:, 1]])
-        found = correlate(own_coordinates(cleaning.L).into, series, seeds, reference)
+        found = correlate(cleaning.cleaner(reference), series, seeds)
         assert np.flatnonzero(found.constant).tolist() == [4, 5, 7]
         assert np.isnan(found.r[:, [4, 5, 7]]).all()
         assert np.isnan(found.spread[[4, 5, 7]]).all()
@@ -173,9 +186,9 @@ class TestRun:
     @pytest.mark.parametrize("n_jobs", [1, 2, 4])
     def test_any_number_of_threads_gives_the_same_bits(self, n_jobs):
         _, series, reference = a_run(2 * BLOCK + 5)
-        into = own_coordinates(np.eye(FRAMES)).into
-        one = correlate(into, series, noise(FRAMES, 1, rng=3), reference)
-        other = correlate(into, series, noise(FRAMES, 1, rng=3), reference, n_jobs)
+        cleaner = taking(MEAN).cleaner(reference)
+        one = correlate(cleaner, series, noise(FRAMES, 1, rng=3))
+        other = correlate(cleaner, series, noise(FRAMES, 1, rng=3), n_jobs)
         assert np.array_equal(one.r, other.r)
         assert np.array_equal(one.spread, other.spread)
 
@@ -183,34 +196,34 @@ class TestRun:
     def test_many_seeds_are_each_pearsons(self, seeds):
         raw, series, reference = a_run(40)
         seed_series = noise(FRAMES, seeds, rng=4)
-        found = correlate(own_coordinates(np.eye(FRAMES)).into, series, seed_series, reference, 2)
+        found = correlate(taking(MEAN).cleaner(reference), series, seed_series, 2)
         np.testing.assert_allclose(found.r, pearson(raw, seed_series), rtol=0, atol=1e-5)
 
     @pytest.mark.parametrize("n_jobs", [1, 3])
     def test_maps_may_take_the_place_of_the_series(self, n_jobs):
         _, series, reference = a_run(2 * BLOCK + 5)
         seed_series = noise(FRAMES, FRAMES + 7, rng=4)
-        into = own_coordinates(np.eye(FRAMES)).into
+        cleaner = taking(MEAN).cleaner(reference)
         room = np.empty((FRAMES + 7, series.shape[1]), dtype=np.float32)
         room[7:] = series
         announced = []
         found = correlate(
-            *(into, room[7:], seed_series, reference, n_jobs),
+            *(cleaner, room[7:], seed_series, n_jobs),
             lambda part, raw: announced.append(np.array_equal(raw, series[:, part])),
             room,
         )
         assert found.r is room
         assert all(announced)
-        assert np.array_equal(room, correlate(into, series, seed_series, reference).r)
+        assert np.array_equal(room, correlate(cleaner, series, seed_series).r)
 
     def test_taking_few_directions_away_is_the_same_cleaning(self):
         _, series, reference = a_run(BLOCK + 5)
         seed_series = noise(FRAMES, 3, rng=4)
         basis = np.linalg.qr(np.column_stack([np.ones(FRAMES), noise(FRAMES, 2, rng=5)]))[0]
-        coordinates = own_coordinates(np.eye(FRAMES) - basis @ basis.T)
-        assert coordinates.removed.shape == (FRAMES, 3)
-        run = (coordinates.into, series, seed_series, reference)
-        usual, quick = correlate(*run), correlate(*run, removed=coordinates.removed)
+        operator = taking(basis)
+        cleaners = BlockCleaner(operator.coordinates, reference), operator.cleaner(reference)
+        assert isinstance(cleaners[1], Remover)
+        usual, quick = (correlate(one, series, seed_series) for one in cleaners)
         np.testing.assert_allclose(quick.r, usual.r, rtol=0, atol=2e-6)
         np.testing.assert_allclose(quick.spread, usual.spread, rtol=1e-5)
         assert np.array_equal(quick.constant, usual.constant)
@@ -218,13 +231,13 @@ class TestRun:
     def test_every_block_is_announced(self):
         _, series, reference = a_run(BLOCK + 1)
         seen = {}
-        into = own_coordinates(np.eye(FRAMES)).into
 
         def on_block(part, raw):
             seen[part.start] = raw
             assert np.shares_memory(raw, series)
 
-        correlate(into, series, noise(FRAMES, 1), reference, on_block=on_block)
+        cleaner = taking(MEAN).cleaner(reference)
+        correlate(cleaner, series, noise(FRAMES, 1), on_block=on_block)
         assert sorted(seen) == [0, BLOCK]
         assert np.array_equal(np.hstack([seen[0], seen[BLOCK]]), series)
 

@@ -14,11 +14,10 @@ from seedmap.connectivity.multiseed import (
     regression,
     seed_gram,
     semipartial,
-    without,
 )
 from seedmap.connectivity.noise import noise_tables
 from seedmap.errors import SeedError, SeedmapWarning
-from seedmap.temporal import Cleaning, cleaning_matrices
+from seedmap.temporal import Cleaning, cleaning_operator
 
 NAMES = ("PCC", "mPFC", "insula")
 
@@ -93,20 +92,21 @@ def test_partial_is_a_cleaning_with_the_other_seeds_as_confounds():
     keep[[30, 31, 70]] = False
     cleaning = Cleaning(low_pass=0.2)
     confounds = np.random.default_rng(1).normal(size=(120, 4))
-    made = cleaning_matrices(cleaning, keep, 2.0, confounds)
+    made = cleaning_operator(cleaning, keep, 2.0, confounds)
     x, y = made.on_kept @ seeds[keep], made.on_kept @ series[keep]
     found = partial(seed_gram(x, NAMES), pearson(y, x))
     for j in range(3):
         others = np.delete(seeds, j, axis=1)
-        joint = cleaning_matrices(cleaning, keep, 2.0, np.hstack([confounds, others]))
+        joint = cleaning_operator(cleaning, keep, 2.0, np.hstack([confounds, others]))
         cleaned, seed = joint.on_kept @ series[keep], joint.on_kept @ seeds[keep][:, [j]]
         np.testing.assert_allclose(found[j], pearson(cleaned, seed)[0], atol=1e-10)
-        L = without(made.L, np.delete(x, j, axis=1))
-        R = without(made.R, made.R[:, keep] @ others[keep])
-        np.testing.assert_allclose(L, joint.L, atol=1e-10)
-        np.testing.assert_allclose(R, joint.R, atol=1e-10)
-        ours, theirs = (noise_tables(*m, keep, 2.0) for m in ((L, R), (joint.L, joint.R)))
+        beside = made.without(others[keep])
+        np.testing.assert_allclose(beside.L, joint.L, atol=1e-10)
+        np.testing.assert_allclose(beside.R, joint.R, atol=1e-10)
+        assert beside.rank == joint.rank
+        ours, theirs = noise_tables(beside, 2.0), noise_tables(joint, 2.0)
         np.testing.assert_allclose(ours.white_dof, theirs.white_dof, rtol=1e-10)
+    assert made.without(others[keep][:, :0]) is made
 
 
 def test_nan_samples_stay_nan_alone():

@@ -1,5 +1,7 @@
 """The effective degrees of freedom against slow, dense ways of working them out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,7 +18,7 @@ from seedmap.connectivity.noise import (
     seed_kernels,
 )
 from seedmap.errors import TooFewFrames
-from seedmap.temporal import Cleaning, cleaning_matrices
+from seedmap.temporal import Cleaning, CleaningOperator, cleaning_operator
 
 
 def toeplitz(acf, size):
@@ -29,12 +31,16 @@ def shift(size, k):
     return toeplitz(np.eye(1, k + 1, k)[0], size)
 
 
-def projection(frames, columns, seed=0):
+def projecting(frames, columns, seed=0, keep=None):
+    """Return an operator that projects the mean and random columns out of the kept frames."""
     basis = np.column_stack(
         [np.ones(frames), np.random.default_rng(seed).normal(size=(frames, columns))]
     )
     left = np.linalg.qr(basis)[0]
-    return np.eye(frames) - left @ left.T
+    keep = np.ones(frames, bool) if keep is None else keep
+    L = np.zeros((frames, keep.size))
+    L[:, keep] = np.eye(frames) - left @ left.T
+    return CleaningOperator(L, keep, left)
 
 
 class Run:
@@ -46,14 +52,14 @@ class Run:
         self.keep = np.ones(60, bool)
         self.keep[[0, 1, 14, 15, 16, 33, 59]] = False
         rng = np.random.default_rng(5)
-        made = cleaning_matrices(
+        made = cleaning_operator(
             Cleaning(high_pass=0.01, low_pass=0.06, order=2),
             self.keep,
             self.t_r,
             rng.normal(size=(60, 3)),
         )
         self.L, self.R = made.L, made.R
-        self.tables = noise_tables(self.L, self.R, self.keep, self.t_r)
+        self.tables = noise_tables(made, self.t_r)
         self.residuals = self.R @ rng.normal(size=(60, 40))
 
     def embedded(self):
@@ -120,8 +126,7 @@ def test_float32_is_near_and_stays_float32(run):
 
 
 def test_projection_of_white_noise_gives_its_rank():
-    left = projection(90, 12)
-    tables = noise_tables(left, left, np.ones(90, bool), 2.0)
+    tables = noise_tables(projecting(90, 12), 2.0)
     assert tables.rank == 90 - 13
     assert tables.white_dof == pytest.approx(tables.rank, rel=1e-9)
     white = np.eye(1, tables.lags).T
@@ -130,22 +135,23 @@ def test_projection_of_white_noise_gives_its_rank():
 
 def test_r_of_projected_white_noise_is_beta_distributed():
     rng = np.random.default_rng(11)
-    left = projection(60, 20)
-    x, y = (left @ rng.normal(size=(2, 60, 20_000))).copy()
+    operator = projecting(60, 20)
+    x, y = (operator.L @ rng.normal(size=(2, 60, 20_000))).copy()
     r = np.sum(x * y, axis=0) / np.linalg.norm(x, axis=0) / np.linalg.norm(y, axis=0)
-    rank = noise_tables(left, left, np.ones(60, bool), 2.0).rank
+    rank = noise_tables(operator, 2.0).rank
     assert stats.kstest(r**2, stats.beta(0.5, (rank - 1) / 2).cdf).pvalue > 0.001
 
 
 @pytest.mark.parametrize(("frames", "t_r", "low_pass"), [(168, 2.0, 0.1), (300, 0.8, 0.1)])
 def test_white_noise_through_an_even_edged_filter_has_twice_band_times_time(frames, t_r, low_pass):
     """Davey (2013): N_eff = 2 BW TR T for an ideal filter."""
-    made = cleaning_matrices(
+    made = cleaning_operator(
         Cleaning(high_pass=0.01, low_pass=low_pass, edges="even", order=12, detrend=False),
         np.ones(frames, bool),
         t_r,
     )
-    tables = noise_tables(made.L, made.R, made.keep, t_r)
+    tables = noise_tables(made, t_r)
+    assert tables.white_dof == pytest.approx(made.white_dof, rel=1e-12)
     assert tables.white_dof == pytest.approx(2 * (low_pass - 0.01) * t_r * frames, rel=0.03)
 
 
@@ -155,8 +161,8 @@ def test_null_correlations_are_significant_as_often_as_they_should(phi, censored
     rng = np.random.default_rng(14)
     keep = np.ones(200, bool)
     keep[rng.choice(200, censored, replace=False)] = False
-    made = cleaning_matrices(Cleaning(), keep, 2.0, rng.normal(size=(200, 14)))
-    tables = noise_tables(made.L, made.R, made.keep, 2.0)
+    made = cleaning_operator(Cleaning(), keep, 2.0, rng.normal(size=(200, 14)))
+    tables = noise_tables(made, 2.0)
     raw = [lfilter([1], [1, -f], rng.normal(size=(400, 8000)), axis=0)[200:] for f in phi]
     x, y = ((made.L @ one) - (made.L @ one).mean(axis=0) for one in raw)
     r = np.sum(x * y, axis=0) / np.linalg.norm(x, axis=0) / np.linalg.norm(y, axis=0)
@@ -168,13 +174,12 @@ def test_null_correlations_are_significant_as_often_as_they_should(phi, censored
 
 
 def test_rank_forgets_singular_values_below_a_thousandth():
-    left = projection(40, 0)
-    values, vectors = np.linalg.eigh(left)
+    plain = projecting(40, 0)
+    values, vectors = np.linalg.eigh(plain.L)
     values[-5:] = 0.5e-3
-    damped = vectors * values @ vectors.T
-    keep = np.ones(40, bool)
-    assert noise_tables(damped, left, keep, 2.0).rank == 39 - 5
-    assert noise_tables(damped, left, keep, 2.0).white_dof == pytest.approx(34, abs=0.01)
+    damped = replace(plain, L=vectors * values @ vectors.T)
+    assert noise_tables(damped, 2.0).rank == 39 - 5
+    assert noise_tables(damped, 2.0).white_dof == pytest.approx(34, abs=0.01)
 
 
 @settings(max_examples=20, deadline=None)
@@ -211,9 +216,7 @@ def test_what_has_no_noise_has_no_dof(run):
 def test_lags_never_seen_are_left_out():
     """Every second frame kept: odd distances do not occur."""
     keep = np.arange(80) % 2 == 0
-    left = np.zeros((40, 80))
-    left[:, keep] = projection(40, 2)
-    tables = noise_tables(left, left, keep, 2.0)
+    tables = noise_tables(projecting(40, 2, keep=keep), 2.0)
     assert np.isfinite(tables.inverse).all()
     np.testing.assert_allclose(tables.inverse[1::2], 0, atol=1e-14)
     white = np.eye(1, tables.lags).T
@@ -222,16 +225,16 @@ def test_lags_never_seen_are_left_out():
 
 def test_window_follows_length_and_repetition_time():
     def lags(frames, t_r):
-        left = projection(frames, 0)
-        return noise_tables(left, left, np.ones(frames, bool), t_r).lags
+        return noise_tables(projecting(frames, 0), t_r).lags
 
     assert lags(100, 2.0) == 25  # a quarter of the run
     assert lags(300, 2.0) == 50  # 100 s
     assert lags(300, 10.0) == 34  # 2 sqrt(T)
+    assert lags(300, None) == 34  # no repetition time: from the number of frames alone
 
 
 def test_white_dof_is_nan_where_cleaning_leaves_nothing():
-    tables = noise_tables(np.zeros((20, 20)), projection(20, 0), np.ones(20, bool), 2.0)
+    tables = noise_tables(replace(projecting(20, 0), L=np.zeros((20, 20))), 2.0)
     assert tables.rank == 0
     assert np.isnan(tables.white_dof)
 
@@ -239,4 +242,4 @@ def test_white_dof_is_nan_where_cleaning_leaves_nothing():
 def test_too_few_frames_are_refused():
     keep = np.arange(9) < 4
     with pytest.raises(TooFewFrames, match="4 frames are kept; at least 5"):
-        noise_tables(np.eye(9)[keep], np.eye(9)[keep], keep, 2.0)
+        noise_tables(projecting(4, 0, keep=keep), 2.0)

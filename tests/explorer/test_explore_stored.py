@@ -30,7 +30,7 @@ def write(path, phantom, options, facts=None, **changed):
     plain = extract(prepared.run, prepared.keep, mask=prepared.mask, sigma=np.zeros(3))
     if facts is None:
         facts = {**origin_facts(maps_of(prepared, smooth)), "file": phantom.func[0].name}
-    write_stored(path, prepared.matrices, smooth, plain, prepared.run.timing.t_r, facts)
+    write_stored(path, prepared.operator, smooth, plain, prepared.run.timing.t_r, facts)
     return path
 
 

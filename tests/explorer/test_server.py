@@ -355,7 +355,7 @@ def store(phantom, options, tmp_path_factory):
     plain = extract(prepared.run, prepared.keep, mask=prepared.mask, sigma=np.zeros(3))
     facts = {**origin_facts(maps_of(prepared, smooth)), "file": phantom.func[0].name}
     path = tmp_path_factory.mktemp("store") / "run.zarr"
-    write_stored(path, prepared.matrices, smooth, plain, prepared.run.timing.t_r, facts)
+    write_stored(path, prepared.operator, smooth, plain, prepared.run.timing.t_r, facts)
     return path
 
 

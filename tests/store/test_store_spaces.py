@@ -30,7 +30,7 @@ def made(phantom, folder, seeds):
     maps = maps_of(prepared, smooth)
     plain = extract(prepared.run, prepared.keep, mask=smooth.grid.mask, sigma=0.0)
     facts = {**origin_facts(maps), "file": "sub-01_task-rest_bold.func.gii"}
-    write_stored(folder, prepared.matrices, smooth, plain, prepared.run.timing.t_r, facts)
+    write_stored(folder, prepared.operator, smooth, plain, prepared.run.timing.t_r, facts)
     return maps
 
 

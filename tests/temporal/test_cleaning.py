@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nilearn.signal import clean
 
 from seedmap.errors import OptionError, TooFewFrames
-from seedmap.temporal import Cleaning, cleaning_matrices
+from seedmap.temporal import Cleaning, cleaning_operator
 
 FRAMES, T_R = 120, 2.0
 ALL = np.ones(FRAMES, dtype=bool)
@@ -78,7 +78,7 @@ def test_the_matrix_is_nilearns_cleaning_of_the_identity(
         fill="spline",
         **BANDS[band],
     )
-    ours = cleaning_matrices(cleaning, keep, T_R, confounds)
+    ours = cleaning_operator(cleaning, keep, T_R, confounds)
     theirs = nilearn_matrix(
         BANDS[band], confounds, keep, detrend=detrend, standardize_confounds=standardize_confounds
     )
@@ -90,7 +90,7 @@ def test_the_default_is_the_seed_examples_cleaning():
     theirs = nilearn_matrix(
         BANDS["butterworth"], noise(), ALL, detrend=True, standardize_confounds=True
     )
-    ours = cleaning_matrices(Cleaning(), ALL, T_R, noise())
+    ours = cleaning_operator(Cleaning(), ALL, T_R, noise())
     np.testing.assert_allclose(ours.L, theirs, rtol=0, atol=1e-10)
 
 
@@ -119,13 +119,13 @@ LEAKS = {
 def test_a_spike_in_a_censored_frame_changes_nothing(options, dropped):
     keep = kept(*LEAKS[dropped])
     cleaning, confounds = Cleaning(**options), np.array(noise())
-    found = cleaning_matrices(cleaning, keep, T_R, confounds)
+    found = cleaning_operator(cleaning, keep, T_R, confounds)
     assert found.L.shape == (keep.sum(), FRAMES)
     assert np.all(found.L[:, ~keep] == 0)  # of the data
     assert np.all(found.R[:, ~keep] == 0)
     for spike in (1e6, np.nan, np.inf):  # of the confounds
         confounds[~keep] = spike
-        again = cleaning_matrices(cleaning, keep, T_R, confounds)
+        again = cleaning_operator(cleaning, keep, T_R, confounds)
         assert np.array_equal(again.L, found.L)
         assert np.array_equal(again.R, found.R)
 
@@ -135,7 +135,7 @@ def test_no_pattern_of_censoring_leaves_a_trace(seed):
     random = np.random.default_rng(seed)
     keep = random.random(FRAMES) > random.uniform(0.05, 0.5)
     keep[40:80] |= random.random(40) > 0.3
-    found = cleaning_matrices(Cleaning(), keep, T_R, noise(3))
+    found = cleaning_operator(Cleaning(), keep, T_R, noise(3))
     assert np.all(found.L[:, ~keep] == 0)
     np.testing.assert_allclose(found.on_kept, found.L[:, keep])
 
@@ -145,7 +145,7 @@ def test_no_pattern_of_censoring_leaves_a_trace(seed):
 def test_a_confound_that_says_nothing_new_changes_nothing(options, dropped):
     keep, confounds = kept(*dropped), noise()
     cleaning = Cleaning(**options)
-    plain = cleaning_matrices(cleaning, keep, T_R, confounds)
+    plain = cleaning_operator(cleaning, keep, T_R, confounds)
     additions = {
         "duplicate": confounds[:, [2]],
         "multiple": -1e4 * confounds[:, [0]],
@@ -158,7 +158,7 @@ def test_a_confound_that_says_nothing_new_changes_nothing(options, dropped):
         additions["constant"] = np.full((FRAMES, 1), 7.3)
         additions["duplicate less a constant"] = confounds[:, [1]] - 1e3
     for name, extra in additions.items():
-        more = cleaning_matrices(cleaning, keep, T_R, np.hstack([extra, confounds]))
+        more = cleaning_operator(cleaning, keep, T_R, np.hstack([extra, confounds]))
         np.testing.assert_allclose(more.L, plain.L, rtol=0, atol=1e-9, err_msg=name)
         np.testing.assert_allclose(more.R, plain.R, rtol=0, atol=1e-9, err_msg=name)
         assert more.confound_rank == plain.confound_rank, name
@@ -166,8 +166,8 @@ def test_a_confound_that_says_nothing_new_changes_nothing(options, dropped):
 
 
 def test_confounds_that_are_all_constant_change_nothing():
-    plain = cleaning_matrices(Cleaning(), ALL, T_R)
-    found = cleaning_matrices(Cleaning(), ALL, T_R, np.full((FRAMES, 3), [0.0, 1.0, 1e6]))
+    plain = cleaning_operator(Cleaning(), ALL, T_R)
+    found = cleaning_operator(Cleaning(), ALL, T_R, np.full((FRAMES, 3), [0.0, 1.0, 1e6]))
     np.testing.assert_allclose(found.L, plain.L, atol=1e-12)
     assert found.confound_rank == 0
     assert found.confounds_given == 3
@@ -178,15 +178,15 @@ def test_confounds_that_are_all_constant_change_nothing():
 def test_a_confound_that_an_earlier_step_removes_changes_nothing(options, dropped):
     """What rounding leaves of it is no direction of the data."""
     keep, line = kept(*dropped), 1e3 + 7.0 * np.arange(FRAMES)[:, None]
-    plain = cleaning_matrices(Cleaning(**options), keep, T_R, noise())
-    found = cleaning_matrices(Cleaning(**options), keep, T_R, np.hstack([noise(), line]))
+    plain = cleaning_operator(Cleaning(**options), keep, T_R, noise())
+    found = cleaning_operator(Cleaning(**options), keep, T_R, np.hstack([noise(), line]))
     np.testing.assert_allclose(found.L, plain.L, rtol=0, atol=1e-9)
     assert found.confound_rank == plain.confound_rank
 
 
 def test_the_unit_of_a_confound_does_not_matter():
-    plain = cleaning_matrices(Cleaning(), ALL, T_R, noise())
-    scaled = cleaning_matrices(Cleaning(), ALL, T_R, noise() * np.logspace(-6, 6, 6) + 5)
+    plain = cleaning_operator(Cleaning(), ALL, T_R, noise())
+    scaled = cleaning_operator(Cleaning(), ALL, T_R, noise() * np.logspace(-6, 6, 6) + 5)
     np.testing.assert_allclose(scaled.L, plain.L, rtol=0, atol=1e-9)
 
 
@@ -194,8 +194,8 @@ def test_the_unit_of_a_confound_does_not_matter():
 @pytest.mark.parametrize("dropped", [(), (0, 10, 11, 108)])
 def test_nothing_of_the_cleaned_confounds_is_left(options, dropped):
     keep, confounds = kept(*dropped), noise()
-    plain = cleaning_matrices(Cleaning(**options), keep, T_R)
-    found = cleaning_matrices(Cleaning(**options), keep, T_R, confounds)
+    plain = cleaning_operator(Cleaning(**options), keep, T_R)
+    found = cleaning_operator(Cleaning(**options), keep, T_R, confounds)
     series = np.random.default_rng(1).standard_normal((FRAMES, 20))
     cleaned, residual = unit(plain.L @ confounds), unit(found.L @ series)
     assert np.abs(residual.T @ cleaned).max() < 1e-12
@@ -210,15 +210,15 @@ def unit(series):
 
 
 def test_confounds_that_are_not_centred_are_taken_as_they_are():
-    found = cleaning_matrices(Cleaning(standardize_confounds=False), ALL, T_R, noise())
-    cleaned = cleaning_matrices(Cleaning(), ALL, T_R).L @ noise()
+    found = cleaning_operator(Cleaning(standardize_confounds=False), ALL, T_R, noise())
+    cleaned = cleaning_operator(Cleaning(), ALL, T_R).L @ noise()
     assert np.abs(found.L @ noise()).max() < 1e-12 * np.abs(noise()).max()
     assert np.abs(found.L.T @ cleaned).max() < 1e-12 * np.abs(cleaned).max()
 
 
 def test_trend_mean_and_confounds_are_gone_from_the_residuals():
     keep, confounds = kept(0, 10, 11, 108), noise()
-    found = cleaning_matrices(Cleaning(), keep, T_R, confounds)
+    found = cleaning_operator(Cleaning(), keep, T_R, confounds)
     gone = np.column_stack([np.ones(FRAMES), np.arange(FRAMES), confounds])
     assert np.abs(found.R @ (gone / np.abs(gone).max(axis=0))).max() < 1e-12
     basis = found.noise_basis
@@ -231,7 +231,7 @@ def test_what_is_given_stays_as_it_was():
     keep, confounds = kept(0, 10, 11, 108), noise().astype(np.float32)
     confounds.setflags(write=False)
     before = keep.tobytes(), confounds.tobytes()
-    found = cleaning_matrices(Cleaning(), keep, T_R, confounds)
+    found = cleaning_operator(Cleaning(), keep, T_R, confounds)
     assert (keep.tobytes(), confounds.tobytes()) == before
     for array in (found.L, found.noise_basis):
         with pytest.raises(ValueError, match="read-only"):
@@ -239,13 +239,13 @@ def test_what_is_given_stays_as_it_was():
 
 
 def test_a_constant_becomes_nothing():
-    found = cleaning_matrices(Cleaning(), kept(5, 60), T_R, noise())
+    found = cleaning_operator(Cleaning(), kept(5, 60), T_R, noise())
     assert np.abs(found.L.sum(axis=1)).max() < 1e-12
 
 
 def test_the_trend_runs_over_true_time():
     keep = kept(*range(30, 60))
-    found = cleaning_matrices(Cleaning(filter=None, high_pass=None, low_pass=None), keep)
+    found = cleaning_operator(Cleaning(filter=None, high_pass=None, low_pass=None), keep)
     assert np.abs(found.L @ np.arange(FRAMES)).max() < 1e-11
 
 
@@ -256,18 +256,18 @@ def test_without_filter_no_repetition_time_is_needed():
     assert Cleaning(filter="cosine").needs_t_r
     assert Cleaning(high_pass=None).needs_t_r
     assert Cleaning(low_pass=None).needs_t_r
-    plain = cleaning_matrices(Cleaning(detrend=False, filter=None), ALL)
+    plain = cleaning_operator(Cleaning(detrend=False, filter=None), ALL)
     assert np.array_equal(plain.L, np.eye(FRAMES))
 
 
 def test_even_edges_differ_only_near_the_ends():
-    odd = cleaning_matrices(Cleaning(), ALL, T_R).L
-    even = cleaning_matrices(Cleaning(edges="even"), ALL, T_R).L
+    odd = cleaning_operator(Cleaning(), ALL, T_R).L
+    even = cleaning_operator(Cleaning(edges="even"), ALL, T_R).L
     assert np.abs(odd - even)[:20].max() > 10 * np.abs(odd - even)[50:70, 50:70].max()
 
 
 def test_cosines_count_as_directions_removed():
-    found = cleaning_matrices(Cleaning(filter="cosine", low_pass=None), ALL, T_R, noise(2))
+    found = cleaning_operator(Cleaning(filter="cosine", low_pass=None), ALL, T_R, noise(2))
     assert found.confound_rank == 2 + 4  # floor(2 * 120 * 0.01 * 2)
     assert found.confounds_given == 2
 
@@ -296,19 +296,19 @@ def test_options_that_make_no_sense_are_refused(options, words):
 
 def test_a_filter_needs_the_repetition_time():
     with pytest.raises(OptionError, match="needs the repetition time; give t_r"):
-        cleaning_matrices(Cleaning(), ALL)
+        cleaning_operator(Cleaning(), ALL)
 
 
 def test_a_band_beyond_nyquist_is_refused():
     with pytest.raises(OptionError, match="Nyquist"):
-        cleaning_matrices(Cleaning(low_pass=0.3), ALL, T_R)
+        cleaning_operator(Cleaning(low_pass=0.3), ALL, T_R)
 
 
 def test_too_few_frames_for_the_filter_are_refused():
     keep = np.zeros(FRAMES, dtype=bool)
     keep[20:53] = True
     with pytest.raises(TooFewFrames, match="33 frames; a Butterworth filter of order 5 needs"):
-        cleaning_matrices(Cleaning(), keep, T_R)
+        cleaning_operator(Cleaning(), keep, T_R)
 
 
 @pytest.mark.parametrize("columns", [FRAMES - 1, FRAMES, FRAMES + 20])
@@ -322,15 +322,15 @@ def test_confounds_that_leave_nothing_are_refused(options, columns):
     with pytest.raises(
         TooFewFrames, match=r"the confounds span \d+ directions and only 120 frames"
     ):
-        cleaning_matrices(Cleaning(**options), ALL, T_R, confounds)
+        cleaning_operator(Cleaning(**options), ALL, T_R, confounds)
 
 
 def test_confounds_that_leave_a_little_are_taken():
     confounds = np.random.default_rng(0).standard_normal((FRAMES, FRAMES - 5))
-    found = cleaning_matrices(Cleaning(filter=None), ALL, None, confounds)
+    found = cleaning_operator(Cleaning(filter=None), ALL, None, confounds)
     assert np.square(found.L).sum() == pytest.approx(3)  # 120 - 115, less mean and line
 
 
 def test_a_narrow_band_is_no_fault_of_the_confounds():
     narrow = Cleaning(high_pass=0.05, low_pass=0.052)
-    assert np.square(cleaning_matrices(narrow, ALL, T_R).L).sum() < 1.5
+    assert np.square(cleaning_operator(narrow, ALL, T_R).L).sum() < 1.5

@@ -11,7 +11,7 @@ from seedmap.cli import main
 from seedmap.connectivity import noise_autocovariance, noise_tables
 from seedmap.datasets import make_phantom
 from seedmap.errors import OptionError, TooFewFrames
-from seedmap.temporal import cleaning_matrices
+from seedmap.temporal import cleaning_operator
 from seedmap.verify import verify_run, write_verification
 from seedmap.verify.parity import compare_with_nilearn
 from seedmap.verify.simulation import draw, null_rates, spectra
@@ -37,8 +37,8 @@ def autoregressive(phi, frames, lags):
 
 def test_drawn_series_have_the_spectrum_that_was_asked_for():
     frames = 200
-    made = cleaning_matrices(sm.Cleaning(filter=None), np.ones(frames, bool))
-    tables = noise_tables(made.L, made.R, made.keep, np.inf)
+    made = cleaning_operator(sm.Cleaning(filter=None), np.ones(frames, bool))
+    tables = noise_tables(made, None)
     power = spectra(tables, autoregressive(0.6, frames, tables.lags), frames)
     assert power.shape == (frames + 1, 3)
     np.testing.assert_allclose(power.mean(axis=0), 1)
@@ -50,8 +50,8 @@ def test_drawn_series_have_the_spectrum_that_was_asked_for():
 
 def test_rates_of_white_noise_are_nominal_and_of_coloured_noise_are_not():
     frames = 150
-    made = cleaning_matrices(sm.Cleaning(filter=None), np.ones(frames, bool))
-    tables = noise_tables(made.L, made.R, made.keep, np.inf)
+    made = cleaning_operator(sm.Cleaning(filter=None), np.ones(frames, bool))
+    tables = noise_tables(made, None)
     for phi, low, high in ((0.0, 0.035, 0.065), (0.8, 0.28, 0.42)):
         power = spectra(tables, autoregressive(phi, frames, tables.lags), frames)
         rates = null_rates(made, tables, (power, power), 4000, np.random.default_rng(1))
@@ -194,11 +194,11 @@ def test_dof_are_lower_where_noise_remembers_longer_on_a_real_run(data_folder):
     cleaning = sm.Cleaning(low_pass=None)
     maps = sm.seed_maps(run, SEED, mask_img=mask, cleaning=cleaning)
     prepared = prepare(run, SEED, mask_img=mask, cleaning=cleaning)
-    made = prepared.matrices
-    tables = noise_tables(made.L, made.R, made.keep, 1.5)
+    made = prepared.operator
+    tables = noise_tables(made, 1.5)
     some = slice(None, None, 20)
     raw = read(prepared).series[:, some].astype(float)
-    noise = noise_autocovariance(tables, raw - made.noise_basis @ (made.noise_basis.T @ raw))
+    noise = noise_autocovariance(tables, made.residuals(raw))
     memory = np.sum((noise / noise[0]) ** 2, axis=0)
     order = np.argsort(memory)
     dof = maps.dof[0, some][order]

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from seedmap._checks import Array
 from seedmap.connectivity import (
-    BlockCleaner,
     Inference,
     effective_dof,
     infer,
@@ -28,7 +27,7 @@ from seedmap.connectivity import (
 )
 from seedmap.connectivity.correlation import OnBlock
 from seedmap.errors import OptionError, SeedmapWarning
-from seedmap.temporal import CleaningMatrices
+from seedmap.temporal import BlockCleaner, CleaningOperator
 
 __all__ = [
     "Certainty",
@@ -100,39 +99,33 @@ class Estimator:
     """
 
     def __init__(
-        self, method: Uncertainty, matrices: CleaningMatrices, t_r: float | None, taken: int = 0
+        self, method: Uncertainty, operator: CleaningOperator, t_r: float | None, taken: int = 0
     ) -> None:
-        self._method, self._matrices, self._taken = method, matrices, taken
-        # Without a repetition time the window of lags follows from the number of frames alone.
-        self.tables = noise_tables(matrices.L, matrices.R, matrices.keep, t_r or np.inf)
+        self._method, self.operator, self._taken = method, operator, taken
+        self.tables = noise_tables(operator, t_r)
 
     def listen(self, raw_seeds: Array, dof: NDArray[np.float32], reference: Array) -> OnBlock:
         """Return what fills ``dof`` (seeds, samples) block by block."""
         match self._method:
             case "operator":
-                return self._operator(raw_seeds, dof)
+                return self._by_operator(raw_seeds, dof)
             case "xdf":
                 return self._xdf(raw_seeds, dof, reference)
             case "naive":
-                dof[:] = infer_naively(0.0, len(self._matrices.L) - self._taken).dof
+                dof[:] = infer_naively(0.0, len(self.operator.L) - self._taken).dof
                 return lambda _part, _raw: None
 
-    def residuals(self, raw: Array) -> Array:
-        """Project trend and confounds out of uncleaned series (kept, samples)."""
-        basis = self._matrices.noise_basis.astype(raw.dtype)
-        return raw - basis @ (basis.T @ raw)
-
-    def _operator(self, raw_seeds: Array, dof: NDArray[np.float32]) -> OnBlock:
-        kernels = seed_kernels(self.tables, self.residuals(raw_seeds - raw_seeds[:1]))
+    def _by_operator(self, raw_seeds: Array, dof: NDArray[np.float32]) -> OnBlock:
+        kernels = seed_kernels(self.tables, self.operator.residuals(raw_seeds - raw_seeds[:1]))
 
         def on_block(part: slice, raw: NDArray[np.float32]) -> None:
-            dof[:, part] = effective_dof(kernels, self.residuals(raw))
+            dof[:, part] = effective_dof(kernels, self.operator.residuals(raw))
 
         return on_block
 
     def _xdf(self, raw_seeds: Array, dof: NDArray[np.float32], reference: Array) -> OnBlock:
-        cleaned_seeds = self._matrices.on_kept @ raw_seeds
-        cleaner = BlockCleaner(self._matrices.on_kept, reference)
+        cleaner = BlockCleaner(self.operator.on_kept, reference)
+        cleaned_seeds = cleaner.clean_seeds(raw_seeds)
 
         def on_block(part: slice, raw: NDArray[np.float32]) -> None:
             cleaned = cleaner.clean(part, raw)
@@ -143,18 +136,18 @@ class Estimator:
 
 
 def estimators(
-    method: Uncertainty, matrices: Sequence[CleaningMatrices], t_r: float | None
+    method: Uncertainty, operators: Sequence[CleaningOperator], t_r: float | None
 ) -> tuple[Estimator, ...]:
     """Prepare the cleaning of all seeds together, or of each seed with the others taken out."""
-    found = tuple(Estimator(method, one, t_r, taken=len(matrices) - 1) for one in matrices)
+    found = tuple(Estimator(method, one, t_r, taken=len(operators) - 1) for one in operators)
     if method == "xdf":
-        warn_where_xdf_misleads(len(matrices[0].L), found[0].tables.rank)
+        warn_where_xdf_misleads(len(operators[0].L), found[0].tables.rank)
     return found
 
 
 def noise_told(estimator: Estimator, series: NDArray[np.float32]) -> tuple[float, ...]:
     """Return the median noise autocorrelation of a few uncleaned series, from lag 1 on."""
-    noise = noise_autocovariance(estimator.tables, estimator.residuals(series))
+    noise = noise_autocovariance(estimator.tables, estimator.operator.residuals(series))
     with np.errstate(invalid="ignore", divide="ignore"):
         lags = np.nanmedian(noise[1 : TOLD_LAGS + 1] / noise[:1], axis=1)
     return tuple(round(float(lag), 4) for lag in lags)

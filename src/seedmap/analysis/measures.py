@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from seedmap._checks import Array
 from seedmap.connectivity import (
-    BlockCleaner,
     Correlations,
     SeedGram,
     in_data_units,
@@ -25,12 +24,11 @@ from seedmap.connectivity import (
     seed_gram,
     semipartial,
     spearman,
-    without,
 )
 from seedmap.connectivity.correlation import OnBlock
 from seedmap.errors import OptionError
 from seedmap.images import PageKeeper
-from seedmap.temporal import CleaningMatrices
+from seedmap.temporal import BlockCleaner, CleaningOperator
 
 __all__ = [
     "JOINT",
@@ -44,7 +42,6 @@ __all__ = [
     "in_turn",
     "listen",
     "measured",
-    "with_others",
 ]
 
 Measure = Literal["correlation", "partial", "semipartial", "regression", "spearman", "lagged"]
@@ -109,26 +106,8 @@ def frames_of_lag(max_lag: float, t_r: float | None) -> int:
     return int(max_lag / t_r + 1e-9)
 
 
-def with_others(matrices: CleaningMatrices, others: Array) -> CleaningMatrices:
-    """Let a cleaning also project out the other seeds (kept, others), uncleaned as they are."""
-    if not others.shape[1]:
-        return matrices
-    others = others - others[:1]
-    basis = matrices.noise_basis
-    noise = others - basis @ (basis.T @ others)
-    size = np.linalg.norm(noise, axis=0)
-    more, singular, _ = np.linalg.svd(noise / np.where(size > 0, size, 1.0), full_matrices=False)
-    return CleaningMatrices(
-        L=without(matrices.L, matrices.on_kept @ others),
-        noise_basis=np.hstack([basis, more[:, singular > 1e-8 * singular.max(initial=0.0)]]),
-        keep=matrices.keep,
-        confound_rank=matrices.confound_rank,
-        confounds_given=matrices.confounds_given,
-    )
-
-
 def listen(
-    measure: Measure, matrices: CleaningMatrices, raw_seeds: Array, reference: Array, max_lag: float
+    measure: Measure, operator: CleaningOperator, raw_seeds: Array, reference: Array, max_lag: float
 ) -> tuple[Gathered, OnBlock] | None:
     """Return empty maps and what fills them block by block, if the measure needs cleaned series.
 
@@ -137,8 +116,8 @@ def listen(
     if measure not in ("spearman", "lagged"):
         return None
     shape = (raw_seeds.shape[1], reference.size)
-    seeds = matrices.on_kept @ raw_seeds
-    cleaner = BlockCleaner(matrices.on_kept, reference)
+    cleaner = BlockCleaner(operator.on_kept, reference)
+    seeds = cleaner.clean_seeds(raw_seeds)
     r = np.empty(shape, dtype=np.float32)
     if measure == "spearman":
 
@@ -149,7 +128,7 @@ def listen(
     lag = np.empty(shape, dtype=np.float32)
 
     def shift(part: slice, raw: NDArray[np.float32]) -> None:
-        found = peak(lagged(cleaner.clean(part, raw), seeds, matrices.keep, int(max_lag)), 1.0)
+        found = peak(lagged(cleaner.clean(part, raw), seeds, operator.keep, int(max_lag)), 1.0)
         r[:, part], lag[:, part] = found.r, found.lag
 
     return Gathered(r, lag), shift

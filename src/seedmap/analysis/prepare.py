@@ -31,10 +31,8 @@ from seedmap.seeds import Seed, SeriesSeed
 from seedmap.spatial import Extracted, SeedWeights, extract, parse_memory, smoothing_of
 from seedmap.temporal import (
     Cleaning,
-    CleaningMatrices,
-    Coordinates,
-    cleaning_matrices,
-    own_coordinates,
+    CleaningOperator,
+    cleaning_operator,
 )
 
 __all__ = ["Choice", "Preflight", "Prepared", "prepare", "read"]
@@ -159,15 +157,14 @@ class Prepared:
     cleaning: Cleaning
     smoothing_fwhm: float | Sequence[float | None] | None
     table: ConfoundTable | None
-    matrices: CleaningMatrices
-    coordinates: Coordinates
+    operator: CleaningOperator
     choice: Choice
     jobs: int
     max_memory: float | None = None
 
     def preflight(self) -> Preflight:
         """Say what the analysis will leave and cost."""
-        run, kept = self.run, len(self.matrices.L)
+        run, kept = self.run, len(self.operator.L)
         samples = run.space.n_samples if self.mask is None else int(np.count_nonzero(self.mask))
         volume = float(run.space.n_samples) * max(4, run.dtype.itemsize)
         each = 1 if self.choice.measure == "correlation" else OTHER_MEASURE
@@ -178,10 +175,10 @@ class Prepared:
             frames=run.frames,
             kept=kept,
             t_r=run.timing.t_r,
-            confounds=self.matrices.confounds_given,
-            confound_rank=self.matrices.confound_rank,
-            rank=self.coordinates.rank,
-            white_dof=_white_dof(self.coordinates),
+            confounds=self.operator.confounds_given,
+            confound_rank=self.operator.confound_rank,
+            rank=self.operator.rank,
+            white_dof=self.operator.white_dof,
             memory=LIBRARIES + 4.0 * kept * samples + WORK_VOLUMES * volume + maps,
             seconds=self._seconds(kept, samples),
         )
@@ -189,7 +186,7 @@ class Prepared:
     def _seconds(self, kept: int, samples: int) -> float:
         """Estimate the time from the bytes to be inflated and the products to be taken."""
         stored = float(self.run.frames) * self.run.space.mask.size * self.run.dtype.itemsize
-        products = 2.0 * samples * len(self.coordinates.into) * (kept + len(self.seeds))
+        products = 2.0 * samples * len(self.operator.coordinates) * (kept + len(self.seeds))
         products *= 1 if self.choice.estimates is None else 2
         return START + stored / READ_RATE + products / (PRODUCT_RATE * self.jobs)
 
@@ -221,7 +218,7 @@ def prepare(  # noqa: PLR0913  the options of `seed_maps`
     keep = parse_sample_mask(sample_mask, run.frames)
     given = read_confounds(confounds)
     table = None if given is None else given.for_frames(keep)
-    matrices = _matrices(run, cleaning, keep, table)
+    operator = _operator(run, cleaning, keep, table)
     smoothing_of(run.space, smoothing_fwhm)  # refuses widths that make no sense
     weights = [seed.weights(run.space) for seed in chosen if not isinstance(seed, SeriesSeed)]
     mask = find_mask(mask_img, run, keep)
@@ -237,8 +234,7 @@ def prepare(  # noqa: PLR0913  the options of `seed_maps`
         cleaning,
         smoothing_fwhm,
         table,
-        matrices,
-        own_coordinates(matrices.on_kept),
+        operator,
         choice,
         jobs,
         parse_memory(max_memory),
@@ -272,12 +268,12 @@ def read(
     return extracted
 
 
-def _matrices(
+def _operator(
     run: Run, cleaning: Cleaning, keep: Keep, table: ConfoundTable | None
-) -> CleaningMatrices:
+) -> CleaningOperator:
     """Write the cleaning out, naming the run where it is too short for it."""
     try:
-        return cleaning_matrices(cleaning, keep, run.timing.t_r, table.values if table else None)
+        return cleaning_operator(cleaning, keep, run.timing.t_r, table.values if table else None)
     except TooFewFrames as error:
         msg = f"{run.source}: {error}"
         raise TooFewFrames(msg) from error
@@ -299,10 +295,3 @@ def _counter(progress: Callable[[int, int], None] | None, total: int) -> Callabl
         return None
     numbers = itertools.count(1)
     return lambda: progress(next(numbers), total)
-
-
-def _white_dof(coordinates: Coordinates) -> float:
-    """Give tr(M)^2 / tr(M^2), M = Lc'Lc: what a correlation of cleaned white noise is worth."""
-    gram = coordinates.into @ coordinates.into.T
-    total = float(np.sum(gram**2))
-    return float(np.trace(gram) ** 2 / total) if total > 0 else 0.0

@@ -30,7 +30,6 @@ from seedmap.analysis.measures import (
     in_turn,
     listen,
     measured,
-    with_others,
 )
 from seedmap.analysis.near import near_each
 from seedmap.analysis.prepare import Choice, Preflight, Prepared, prepare, read
@@ -167,8 +166,8 @@ def maps_of(prepared: Prepared, extracted: Extracted) -> SeedMaps:
     seeds, grid = prepared.seeds, extracted.grid
     facts = seed_facts(seeds, prepared.weights, grid)
     warn_of_low_coverage(facts)
-    raw = _raw_seed_series(seeds, extracted, prepared.matrices.keep)
-    cleaned_seeds = prepared.matrices.on_kept @ raw
+    raw = _raw_seed_series(seeds, extracted, prepared.operator.keep)
+    cleaned_seeds = prepared.operator.on_kept @ raw
     glance = Glance(extracted.series, SEEN)
     found, certainty, constant = _found(prepared, extracted, raw, cleaned_seeds, glance)
     shown = np.linspace(0, glance.columns.size - 1, LOOK_AT + 2).astype(np.int64)[1:-1]
@@ -179,7 +178,7 @@ def maps_of(prepared: Prepared, extracted: Extracted) -> SeedMaps:
         space=grid,
         r=found.r,
         seed_series=_zscored(cleaned_seeds),
-        sample_series=_zscored(prepared.matrices.on_kept @ few),
+        sample_series=_zscored(prepared.operator.on_kept @ few),
         sample_indices=samples,
         provenance=_provenance(prepared, facts, extracted, constant, found),
         near=near_each(seeds, prepared.weights, grid, prepared.smoothing_fwhm),
@@ -195,31 +194,26 @@ def _found(
     prepared: Prepared, extracted: Extracted, raw: Array, cleaned_seeds: Array, glance: Glance
 ) -> tuple[Measured, Certainty | None, NDArray[np.bool_]]:
     """Walk through the samples once: the measure, how sure it is, and which are constant."""
-    choice, matrices, t_r = prepared.choice, prepared.matrices, prepared.run.timing.t_r
+    choice, operator, t_r = prepared.choice, prepared.operator, prepared.run.timing.t_r
+    cleaner = operator.cleaner(extracted.reference)
     gram = gram_of(choice.measure, cleaned_seeds, tuple(seed.name for seed in prepared.seeds))
     most = frames_of_lag(choice.max_lag, t_r) if choice.measure == "lagged" else 0
-    gathering = listen(choice.measure, matrices, raw, extracted.reference, most)
+    gathering = listen(choice.measure, operator, raw, extracted.reference, most)
     gathered, on_measure = gathering or (None, None)
     tested = len(prepared.seeds) if choice.estimates else 0
     dof = np.empty((tested, extracted.grid.n_samples), dtype=np.float32)
     estimating = _estimating(prepared, extracted, raw, dof)
     found = correlate(
-        prepared.coordinates.into,
+        cleaner,
         extracted.series,
         raw,
-        extracted.reference,
         prepared.jobs,
-        in_turn(
-            on_measure,
-            *(on_dof for _, on_dof in estimating),
-            glance,
-        ),
+        in_turn(on_measure, *(on_dof for _, on_dof in estimating), glance),
         extracted.room,
-        prepared.coordinates.removed,
     )
     found.r[:, extracted.unusable] = np.nan
     _check_left(prepared, found.r, found.constant | extracted.unusable)
-    result = measured(choice.measure, found, gram, gathered, len(matrices.L))
+    result = measured(choice.measure, found, gram, gathered, len(operator.L))
     if "lag" in result.extra and t_r is not None:
         result.extra["lag"] *= t_r  # from frames to seconds
     certainty = _certainty(prepared, [one for one, _ in estimating], dof, glance)
@@ -233,7 +227,7 @@ def _check_left(prepared: Prepared, r: Array, constant: NDArray[np.bool_]) -> No
     likely = np.argmin(constant)  # looking at one sample first spares a walk through all maps
     for seed, values in zip(prepared.seeds, r, strict=True):
         if not (np.isfinite(values[likely]) or np.isfinite(values).any()):
-            kept, rank = int(prepared.matrices.keep.sum()), prepared.matrices.confound_rank
+            kept, rank = int(prepared.operator.keep.sum()), prepared.operator.confound_rank
             msg = (
                 f"{prepared.run.source}: cleaning leaves nothing to correlate with seed {seed.name!r} "
                 f"({kept} frames kept, {rank} directions of confounds); use fewer confounds, a wider "
@@ -246,14 +240,14 @@ def _estimating(
     prepared: Prepared, extracted: Extracted, raw: Array, dof: NDArray[np.float32]
 ) -> list[tuple[Estimator, OnBlock]]:
     """Prepare the estimation of ``dof``: of all seeds together, or each beside the others."""
-    method, t_r, matrices = prepared.choice.estimates, prepared.run.timing.t_r, prepared.matrices
+    method, t_r, operator = prepared.choice.estimates, prepared.run.timing.t_r, prepared.operator
     if method is None:
         return []
     if prepared.choice.measure not in JOINT:
-        (one,) = estimators(method, [matrices], t_r)
+        (one,) = estimators(method, [operator], t_r)
         return [(one, one.listen(raw, dof, extracted.reference))]
     columns = range(raw.shape[1])
-    beside = [with_others(matrices, np.delete(raw, column, axis=1)) for column in columns]
+    beside = [operator.without(np.delete(raw, column, axis=1)) for column in columns]
     each = estimators(method, beside, t_r)
     return [
         (one, one.listen(raw[:, [seed]], dof[seed : seed + 1], extracted.reference))
@@ -327,19 +321,19 @@ def _provenance(
     constant: NDArray[np.bool_],
     found: Measured,
 ) -> Provenance:
-    run, table, matrices = prepared.run, prepared.table, prepared.matrices
+    run, table, operator = prepared.run, prepared.table, prepared.operator
     width, choice = prepared.smoothing_fwhm, prepared.choice
     return Provenance(
         source=run.source,
         t_r=run.timing.t_r,
         t_r_source=run.timing.source,
-        keep=matrices.keep,
+        keep=operator.keep,
         cleaning=prepared.cleaning,
         smoothing_fwhm=tuple(width) if isinstance(width, Sequence) else width,
         confounds=table.names if table else (),
         confounds_source=table.source if table else "",
-        confound_rank=matrices.confound_rank,
-        rank=prepared.coordinates.rank,
+        confound_rank=operator.confound_rank,
+        rank=operator.rank,
         mask_source=prepared.mask_source,
         seeds=facts,
         constant=int(np.count_nonzero(constant & ~extracted.unusable)),

@@ -4,7 +4,6 @@ Knows arrays only.
 """
 
 from seedmap.connectivity.correlation import (
-    BlockCleaner,
     Correlations,
     correlate,
     fisherz,
@@ -28,7 +27,6 @@ from seedmap.connectivity.multiseed import (
     regression,
     seed_gram,
     semipartial,
-    without,
 )
 from seedmap.connectivity.noise import (
     NoiseTables,
@@ -43,7 +41,6 @@ from seedmap.connectivity.rank import ranks, spearman
 from seedmap.connectivity.xdf import infer_by_xdf, warn_where_xdf_misleads, xdf_variance
 
 __all__ = [
-    "BlockCleaner",
     "Correlations",
     "Inference",
     "NoiseTables",
@@ -76,6 +73,5 @@ __all__ = [
     "semipartial",
     "spearman",
     "warn_where_xdf_misleads",
-    "without",
     "xdf_variance",
 ]

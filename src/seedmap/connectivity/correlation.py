@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from seedmap._checks import LARGEST_R, Array, check_same_frames
+from seedmap.temporal import Cleaner
 
-__all__ = ["BlockCleaner", "Correlations", "correlate", "fisherz", "in_blocks", "pearson"]
+__all__ = ["Correlations", "correlate", "fisherz", "in_blocks", "pearson"]
 
 # Samples cleaned at once: a block of cleaned series stays in the processor's cache.
 BLOCK = 8192
@@ -118,29 +119,24 @@ class Correlations:
     spread: NDArray[np.float32]
 
 
-def correlate(  # noqa: PLR0913  a run and what is wanted of it
-    into: Array,
+def correlate(
+    cleaner: Cleaner,
     series: NDArray[np.float32],
     seed_series: Array,
-    reference: Array,
     n_jobs: int = 1,
     on_block: OnBlock | None = None,
     out: NDArray[np.float32] | None = None,
-    removed: Array | None = None,
 ) -> Correlations:
     """Clean a run block by block and correlate it with its seeds.
 
     Parameters
     ----------
-    into
-        The cleaning in its own coordinates, shape (coordinates, kept): see
-        `seedmap.temporal.own_coordinates`.
+    cleaner
+        Cleans blocks of samples: see `seedmap.temporal.CleaningOperator.cleaner`.
     series
         Uncleaned run on the kept frames less a reference, float32, shape (kept, samples).
     seed_series
         Uncleaned seeds, shape (kept, seeds).
-    reference
-        What was subtracted from each sample, shape (samples,).
     n_jobs
         Threads that may be busy at once.
     on_block
@@ -149,17 +145,13 @@ def correlate(  # noqa: PLR0913  a run and what is wanted of it
     out
         Where the maps are put, float32, shape (seeds, samples); None makes an array. It may lie
         over ``series``, column over column: a block has been used when its maps take its place.
-    removed
-        All that the cleaning takes away, where that is little (`seedmap.temporal.Coordinates`).
 
     Returns
     -------
     Correlations
     """
     samples = series.shape[1]
-    cleaner = BlockCleaner(into, reference) if removed is None else Remover(removed)
-    clean_seeds = into @ seed_series if removed is None else without(removed, seed_series)
-    seeds = _unit(clean_seeds, seed_series).astype(np.float32)
+    seeds = _unit(cleaner.clean_seeds(seed_series), seed_series).astype(np.float32)
     r = np.empty((seed_series.shape[1], samples), dtype=np.float32) if out is None else out
     spread = np.empty(samples, dtype=np.float32)
 
@@ -179,39 +171,6 @@ def correlate(  # noqa: PLR0913  a run and what is wanted of it
 
     in_blocks(one_block, samples, n_jobs)
     return Correlations(r, np.isnan(spread), spread)
-
-
-class BlockCleaner:
-    """Applies a cleaning to blocks of samples from which a reference was subtracted."""
-
-    def __init__(self, cleaning: Array, reference: Array) -> None:
-        self._cleaning, self._reference = cleaning.astype(np.float32), reference
-        answer = cleaning.sum(axis=1)  # to a constant: nothing, as a rule
-        self._answer = answer.astype(np.float32) if np.abs(answer).max() > 1e-9 else None
-
-    def clean(self, part: slice, raw: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Clean the samples in ``part``, of which ``raw`` (kept, block) lacks the reference."""
-        cleaned = self._cleaning @ raw
-        if self._answer is not None:
-            cleaned += np.outer(self._answer, self._reference[part].astype(np.float32))
-        return cleaned
-
-
-class Remover:
-    """Takes a few orthonormal directions (kept, n), the mean among them, out of blocks of samples."""
-
-    def __init__(self, directions: Array) -> None:
-        self._directions = directions.astype(np.float32)
-
-    def clean(self, part: slice, raw: NDArray[np.float32]) -> NDArray[np.float32]:  # noqa: ARG002
-        """Clean samples ``raw`` (kept, block), whichever they are."""
-        return without(self._directions, raw)
-
-
-def without(directions: Array, series: Array) -> Array:
-    """Project orthonormal directions (kept, n) out of series (kept, samples)."""
-    left: Array = series - directions @ (directions.T @ series)
-    return left
 
 
 def _unit(cleaned: Array, raw: Array) -> Array:

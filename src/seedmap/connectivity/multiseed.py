@@ -9,7 +9,7 @@ its diagonal d:
 
 A partial correlation is the correlation after the other seeds joined the confounds. So its
 degrees of freedom come from the same tables as any other's, made for the cleaning that
-`without` gives; they hold for the semipartial correlation and for the regression weight too, for
+`CleaningOperator.without` gives; they hold for the semipartial correlation and for the regression weight too, for
 all three are zero together and share the t of the partial correlation.
 
 References
@@ -35,7 +35,6 @@ __all__ = [
     "regression",
     "seed_gram",
     "semipartial",
-    "without",
 ]
 
 # Below this share of the largest eigenvalue of G, one seed is a sum of the others.
@@ -210,33 +209,6 @@ def in_data_units(gram: SeedGram, standardised: Array, sample_sizes: Array) -> A
     ndarray, shape (seeds, samples)
     """
     return standardised * sample_sizes / gram.sizes[:, None]
-
-
-def without(operator: Array, others: Array) -> Array:
-    """Let an operator on the time axis also project out series that it has cleaned.
-
-    For the tables of a partial correlation give the cleaning L and the other seeds as L cleaned
-    them, and the residual maker R and the other seeds' residuals under R.
-
-    Parameters
-    ----------
-    operator
-        L or R, shape (kept, frames).
-    others
-        Series to project out, as this operator leaves them, shape (kept, series). Their mean
-        is removed.
-
-    Returns
-    -------
-    ndarray, shape (kept, frames)
-        (I - Q Q') operator, Q being an orthonormal basis of the series.
-    """
-    centred = others - others.mean(axis=0)
-    size = np.linalg.norm(centred, axis=0)
-    unit = centred / np.where(size > 0, size, 1.0)
-    basis, singular, _ = np.linalg.svd(unit, full_matrices=False)
-    basis = basis[:, singular > SAME * singular.max(initial=0.0)]
-    return operator - basis @ (basis.T @ operator)
 
 
 def _refuse_sums(gram: Array, names: Sequence[str]) -> None:

@@ -34,8 +34,9 @@ import numpy as np
 import scipy  # its sub-packages load on first use
 from numpy.typing import NDArray
 
-from seedmap._checks import Array, Keep
+from seedmap._checks import Array
 from seedmap.errors import TooFewFrames
+from seedmap.temporal import CleaningOperator
 
 __all__ = [
     "NoiseTables",
@@ -47,9 +48,6 @@ __all__ = [
     "seed_kernels",
 ]
 
-# Singular values below this share of the largest count for nothing: a Butterworth filter has no
-# sharp rank, and what it lets through at a thousandth no longer moves a correlation.
-RANK_TOLERANCE = 1e-3
 # Slow cosines among the regressors leave the bias of long lags nearly undetermined (condition
 # numbers of 1e3 to 2e5). Directions below this share of the largest are taken as 0, or their noise
 # would swamp the estimate; without cosines none lies below it.
@@ -69,7 +67,7 @@ class NoiseTables:
     """Positions of the kept frames on the time axis, the first kept frame being 0."""
 
     t_r: float
-    """Repetition time, in seconds."""
+    """Repetition time, in seconds; infinite where none is known."""
 
     taper: NDArray[np.float64]
     """Tukey taper over the lags, shape (lags,); 1 at lag 0."""
@@ -120,19 +118,16 @@ class SeedKernels:
     """Shape (1 + seeds, bins): the numerator, then each seed's denominator (NaN: no noise)."""
 
 
-def noise_tables(cleaning: Array, residual_maker: Array, keep: Keep, t_r: float) -> NoiseTables:
+def noise_tables(operator: CleaningOperator, t_r: float | None) -> NoiseTables:
     """Work out how a run's cleaning passes noise on.
 
     Parameters
     ----------
-    cleaning
-        L, shape (kept, frames): raw frames to cleaned frames. Columns of censored frames are 0.
-    residual_maker
-        R, shape (kept, frames): raw frames to residuals of trend and confounds, no band-pass.
-    keep
-        True for frames that stay, shape (frames,).
+    operator
+        The run's cleaning.
     t_r
-        Repetition time, in seconds.
+        Repetition time, in seconds. None lets the window of lags follow from the number of frames
+        alone.
 
     Returns
     -------
@@ -144,7 +139,7 @@ def noise_tables(cleaning: Array, residual_maker: Array, keep: Keep, t_r: float)
     TooFewFrames
         If fewer than 5 frames are kept.
     """
-    (kept,) = np.nonzero(keep)
+    (kept,), t_r = np.nonzero(operator.keep), t_r or np.inf
     if len(kept) < FEWEST_FRAMES:
         msg = (
             f"{len(kept)} frames are kept; at least {FEWEST_FRAMES} are needed to estimate noise; "
@@ -154,16 +149,16 @@ def noise_tables(cleaning: Array, residual_maker: Array, keep: Keep, t_r: float)
     span = slice(int(kept[0]), int(kept[-1]) + 1)
     position = kept - kept[0]
     lags = _window(len(kept), t_r)
-    centred = cleaning[:, span] - cleaning[:, span].mean(axis=0)
+    centred = operator.L[:, span] - operator.L[:, span].mean(axis=0)
     passing = centred.T @ centred
     return NoiseTables(
         frames_kept=position,
         t_r=float(t_r),
         taper=0.5 * (1 + np.cos(np.pi * np.arange(lags) / lags)),
-        inverse=_unbias(residual_maker[:, span], position, lags),
+        inverse=_unbias(operator.R[:, span], position, lags),
         passed=_twice_past_zero(lags) * [np.trace(passing, k) for k in range(lags)],
         shared=_shift_traces(passing, lags),
-        rank=_rank(passing),
+        rank=operator.rank,
     )
 
 
@@ -298,12 +293,6 @@ def _unbias(residual_maker: Array, position: NDArray[np.intp], lags: int) -> NDA
     unseen = np.correlate(kept, kept, "full")[len(kept) - 1 :][:lags] == 0
     expected[unseen] = expected[:, unseen] = 0
     return np.asarray(np.linalg.pinv(expected, rcond=UNBIASED), dtype=np.float64)
-
-
-def _rank(passing: Array) -> int:
-    """Count the singular values of Lc above a thousandth of the largest, from Lc'Lc."""
-    values = np.linalg.eigvalsh(passing)
-    return int(np.sum(values > RANK_TOLERANCE**2 * values[-1])) if values[-1] > 0 else 0
 
 
 def _power(tables: NoiseTables, residuals: Array) -> Array:

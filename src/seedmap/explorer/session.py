@@ -160,7 +160,7 @@ class Session:
         SeedmapError
             If the recipe cannot be used: nothing changes.
         """
-        self.source.matrices(recipe)
+        self.source.operator(recipe)
         job = Job(what="cleaning", total=int(self.source.keep.sum()))
         with self._lock:
             self.job, before = job, self._thread

@@ -63,7 +63,7 @@ def strategy_page(recipe: Recipe, done: StrategyWork, figures: Path) -> Strategy
         keep=maps.provenance.keep,
         rank=maps.provenance.rank,
         before=raw,
-        after=done.prepared.matrices.on_kept @ raw,
+        after=done.prepared.operator.on_kept @ raw,
         signal=tuple(_signal(maps, few, raw)),
         seeds=maps.seeds,
         table=tuple(seed_table(maps, recipe.threshold)),

@@ -47,7 +47,7 @@ def keep_run(
         "confounds_source": uri(Path(source.confounds_source), recipe.root),
         "mask_source": uri(mask, recipe.root) if mask.is_absolute() else source.mask_source,
     }
-    write_stored(path, done.prepared.matrices, done.extracted, plain, source.t_r, facts)
+    write_stored(path, done.prepared.operator, done.extracted, plain, source.t_r, facts)
     return path
 
 

@@ -1,7 +1,7 @@
 """Cleaned runs on disk, in their own coordinates, so that maps of new seeds cost nearly nothing.
 
 Correlations see a cleaned run only through inner products, so a run is kept as its coordinates
-``S W' x`` (see `seedmap.temporal.own_coordinates`), cut off where no correlation changes by 1e-5:
+``S W' x`` (see `seedmap.temporal.CleaningOperator`), cut off where no correlation changes by 1e-5:
 smoothed and of unit norm for the samples that seeds are compared with, unsmoothed for those that
 seeds listen to. For the error bars the noise autocovariance of each smoothed sample is kept, and of
 the unsmoothed ones the coordinates that the cleaning takes away: only the noise of seeds is told by

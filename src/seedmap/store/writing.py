@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._checks import Array
-from seedmap.connectivity import BlockCleaner, NoiseTables, noise_autocovariance, noise_tables
+from seedmap.connectivity import NoiseTables, noise_autocovariance, noise_tables
 from seedmap.spatial import Extracted
 from seedmap.store.arrays import write_group
 from seedmap.store.numbers import Packed, enough, pack
 from seedmap.store.reading import BLOCK, FORMAT, NOTHING_LEFT
 from seedmap.store.spaces import tell_space
-from seedmap.temporal import CleaningMatrices, own_coordinates
+from seedmap.temporal import BlockCleaner, CleaningOperator
 
 __all__ = ["write_stored"]
 
@@ -26,7 +26,7 @@ CUT_OFF = 3e-6
 
 def write_stored(
     path: Path,
-    matrices: CleaningMatrices,
+    operator: CleaningOperator,
     smooth: Extracted,
     plain: Extracted,
     t_r: float | None,
@@ -39,7 +39,7 @@ def write_stored(
     path
         The group; it must not exist. It is not whole until this returns: write it into a hidden
         folder and move that.
-    matrices
+    operator
         The cleaning.
     smooth, plain
         The same kept frames and mask, smoothed and not.
@@ -48,23 +48,23 @@ def write_stored(
     facts
         What else should be known; JSON.
     """
-    directions, strength, clean, heard = _cleaned(matrices, smooth, plain)
-    others, beside = _others(directions, matrices)
-    tables = noise_tables(matrices.L, matrices.R, matrices.keep, t_r or np.inf)
+    directions, strength, clean, heard = _cleaned(operator, smooth, plain)
+    others, beside = _others(directions, operator)
+    tables = noise_tables(operator, t_r)
     bits = enough(len(strength))
     packed = {
         "smooth": pack(_of_unit_norm(clean, smooth), bits),
         "plain": pack(heard, bits),
         "rest": _rest(others, plain, beside=beside),
     }
-    small = _small_tables(matrices, tables, directions, strength, others)
+    small = _small_tables(operator, tables, directions, strength, others)
     told, arrays = tell_space(smooth.grid)
     for name, one in packed.items():
         arrays |= one.arrays(name)
     for name, parts in small.items():
         arrays[name] = np.concatenate([part.ravel() for part in parts.values()])
-    arrays["noise"] = _noise(tables, matrices, smooth)
-    arrays |= {"unusable": plain.unusable, "keep": matrices.keep}
+    arrays["noise"] = _noise(tables, operator, smooth)
+    arrays |= {"unusable": plain.unusable, "keep": operator.keep}
     about = {
         "format": FORMAT,
         "tables": {
@@ -83,10 +83,10 @@ def write_stored(
 
 
 def _cleaned(
-    matrices: CleaningMatrices, smooth: Extracted, plain: Extracted
+    operator: CleaningOperator, smooth: Extracted, plain: Extracted
 ) -> tuple[Array, Array, NDArray[np.float32], NDArray[np.float32]]:
     """Give the directions that are needed, their strength, and both series cleaned along them."""
-    directions, strength = _directions(matrices)
+    directions, strength = _directions(operator)
     cuts = [_coordinates(directions, part) for part in (smooth, plain)]
     used = max(_needed(cut, strength) for cut in cuts)
     weigh = strength[:used, None].astype(np.float32)
@@ -112,7 +112,7 @@ def _of_unit_norm(clean: NDArray[np.float32], part: Extracted) -> NDArray[np.flo
 
 
 def _small_tables(
-    matrices: CleaningMatrices,
+    operator: CleaningOperator,
     tables: NoiseTables,
     directions: Array,
     strength: Array,
@@ -123,8 +123,8 @@ def _small_tables(
         "over_time": {
             "directions": directions.astype(np.float32),
             "others": others.astype(np.float32),
-            "noise_basis": matrices.noise_basis.astype(np.float32),
-            "back": (matrices.on_kept @ directions).astype(np.float32),
+            "noise_basis": operator.noise_basis.astype(np.float32),
+            "back": (operator.on_kept @ directions).astype(np.float32),
         },
         "over_lags": {
             "strength": strength,
@@ -136,9 +136,9 @@ def _small_tables(
     }
 
 
-def _directions(matrices: CleaningMatrices) -> tuple[Array, Array]:
+def _directions(operator: CleaningOperator) -> tuple[Array, Array]:
     """Return the orthonormal directions (kept, coordinates) that a cleaning sees, and how strongly."""
-    into = own_coordinates(matrices.on_kept).into
+    into = operator.coordinates
     strength = np.linalg.norm(into, axis=1)
     return into.T / strength, strength
 
@@ -168,13 +168,13 @@ def _needed(coordinates: Array, strength: Array) -> int:
     return len(worst) - int(np.count_nonzero(worst <= CUT_OFF))
 
 
-def _others(directions: Array, matrices: CleaningMatrices) -> tuple[Array, bool]:
+def _others(directions: Array, operator: CleaningOperator) -> tuple[Array, bool]:
     """Return directions (kept, n) that complete those of the cleaning, and whether trend is not in them.
 
     They span the residuals of trend and confounds, where the cleaning lies among these; where it
     does not, since it leaves the trend in, all else.
     """
-    basis = matrices.noise_basis
+    basis = operator.noise_basis
     beside = bool(np.abs(basis.T @ directions).max(initial=0.0) < 1e-7)
     taken = np.hstack([basis, directions]) if beside else directions
     whole = np.linalg.qr(taken, mode="complete")[0]
@@ -193,12 +193,11 @@ def _rest(others: Array, plain: Extracted, *, beside: bool) -> Packed:
     return pack(values, 12 if beside else 20)
 
 
-def _noise(tables: NoiseTables, matrices: CleaningMatrices, part: Extracted) -> NDArray[np.int16]:
+def _noise(tables: NoiseTables, operator: CleaningOperator, part: Extracted) -> NDArray[np.int16]:
     """Give every sample's noise autocovariance, each on a scale of its own, (samples, lags)."""
-    basis = matrices.noise_basis.astype(np.float32)
     found = np.empty((part.series.shape[1], tables.lags), dtype=np.int16)
     for at in range(0, part.series.shape[1], BLOCK):
         raw = part.series[:, at : at + BLOCK]
-        noise = noise_autocovariance(tables, raw - basis @ (basis.T @ raw))
+        noise = noise_autocovariance(tables, operator.residuals(raw))
         found[at : at + BLOCK] = pack(noise, 16).coarse
     return found

@@ -3,11 +3,12 @@
 Knows arrays only: no files, no space.
 """
 
+from seedmap.temporal.blocks import BlockCleaner, Cleaner, Remover
 from seedmap.temporal.cleaning import (
     Cleaning,
-    CleaningMatrices,
+    CleaningOperator,
     Filter,
-    cleaning_matrices,
+    cleaning_operator,
     confound_basis,
 )
 from seedmap.temporal.highvariance import high_variance_confounds
@@ -23,25 +24,25 @@ from seedmap.temporal.operators import (
     TimeOperator,
     cosine_drift,
 )
-from seedmap.temporal.subspace import Coordinates, own_coordinates
 
 __all__ = [
+    "BlockCleaner",
     "Butterworth",
     "Censor",
+    "Cleaner",
     "Cleaning",
-    "CleaningMatrices",
+    "CleaningOperator",
     "Composed",
-    "Coordinates",
     "Detrend",
     "Edges",
     "Fill",
     "FillCensored",
     "Filter",
     "Nuisance",
+    "Remover",
     "TimeOperator",
-    "cleaning_matrices",
+    "cleaning_operator",
     "confound_basis",
     "cosine_drift",
     "high_variance_confounds",
-    "own_coordinates",
 ]

@@ -1,7 +1,7 @@
-"""From options to one matrix: how a run is cleaned.
+"""From options to one operator: how a run is cleaned.
 
-`Cleaning` holds the options. `cleaning_matrices` turns them, with the frames that stay and the
-confounds, into the matrix L of shape (kept, frames)::
+`Cleaning` holds the options. `cleaning_operator` turns them, with the frames that stay and the
+confounds, into the matrix L of shape (kept, frames), held by a `CleaningOperator`::
 
     L = Nuisance . Censor . Filter . Detrend . Fill          (applied from right to left)
 
@@ -12,13 +12,15 @@ removed (Lindquist et al. 2019, doi:10.1002/hbm.24528). Columns of L that belong
 frames are exactly zero.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
 
-from seedmap._checks import Array, Keep, readonly
+from seedmap._checks import Array, Keep, project_out, readonly
 from seedmap.errors import OptionError, TooFewFrames
+from seedmap.temporal.blocks import BlockCleaner, Cleaner, Remover
 from seedmap.temporal.operators import (
     Butterworth,
     Censor,
@@ -30,8 +32,9 @@ from seedmap.temporal.operators import (
     TimeOperator,
     cosine_drift,
 )
+from seedmap.temporal.subspace import Subspace, find_gains, find_subspace
 
-__all__ = ["Cleaning", "CleaningMatrices", "Filter", "cleaning_matrices", "confound_basis"]
+__all__ = ["Cleaning", "CleaningOperator", "Filter", "cleaning_operator", "confound_basis"]
 
 Filter = Literal["butterworth", "cosine"]
 
@@ -41,6 +44,11 @@ RANK_BEFORE_FILTER = 1e-9
 # The same after trend and filter, measured against the unfiltered size. A confound that the
 # filter removes altogether (a constant, a line) ends near 1e-15.
 RANK_AFTER_FILTER = 1e-8
+# Singular values of series to be projected out, each of unit norm, below this share of the largest:
+# one is a sum of the others.
+SAME = 1e-8
+# Gains below this share of the largest count for nothing in the rank.
+COUNTS = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,18 +120,18 @@ class Cleaning:
 
 
 @dataclass(frozen=True, eq=False)
-class CleaningMatrices:
-    """A run's cleaning, written out.
+class CleaningOperator:
+    """A run's cleaning, written out as one matrix, with what follows from it.
 
     Attributes
     ----------
     L : ndarray of float64, shape (kept, frames)
         The whole cleaning. Columns of censored frames are zero.
+    keep : ndarray of bool, shape (frames,)
+        The frames that stay, those cut at head and tail excluded.
     noise_basis : ndarray of float64, shape (kept, regressors)
         Orthonormal basis of mean, line and confounds on the kept frames: what is projected out,
         and nothing filtered, to see the noise of the run.
-    keep : ndarray of bool, shape (frames,)
-        The frames that stay, those cut at head and tail excluded.
     confound_rank : int
         Number of independent directions that the confounds remove from the cleaned frames.
     confounds_given : int
@@ -131,15 +139,15 @@ class CleaningMatrices:
     """
 
     L: Array
-    noise_basis: Array
     keep: Keep
-    confound_rank: int
-    confounds_given: int
+    noise_basis: Array
+    confound_rank: int = 0
+    confounds_given: int = 0
 
-    @property
+    @cached_property
     def on_kept(self) -> Array:
         """L on the kept frames alone, shape (kept, kept): all of L that is not zero."""
-        return self.L[:, self.keep]
+        return readonly(self.L[:, self.keep])
 
     @property
     def R(self) -> Array:
@@ -148,11 +156,89 @@ class CleaningMatrices:
         projection[:, self.keep] = np.eye(len(self.L)) - self.noise_basis @ self.noise_basis.T
         return projection
 
+    @cached_property
+    def _subspace(self) -> Subspace:
+        return find_subspace(self.on_kept)
 
-def cleaning_matrices(
+    @property
+    def coordinates(self) -> Array:
+        """From kept frames to the cleaned run's own coordinates, shape (coordinates, kept).
+
+        Cleaned series in these have the correlations of ``L x`` on fewer rows; the strongest
+        direction comes first.
+        """
+        return self._subspace.coordinates
+
+    @cached_property
+    def gains(self) -> Array:
+        """Singular values of L, each column centred, largest first, shape (kept,)."""
+        # Where the coordinates are not needed, this alone takes half as long.
+        return self._subspace.gains if "_subspace" in vars(self) else find_gains(self.on_kept)
+
+    @property
+    def rank(self) -> int:
+        """Directions that the cleaning leaves: gains above a thousandth of the largest.
+
+        A Butterworth filter has no sharp rank, and what it lets through at a thousandth no longer
+        moves a correlation.
+        """
+        return int(np.count_nonzero(self.gains > COUNTS * self.gains[0]))
+
+    @property
+    def white_dof(self) -> float:
+        """Effective degrees of freedom of a correlation if the noise were white; 0 if nothing is left.
+
+        That is tr(M)^2 / tr(M^2), M = Lc'Lc, Lc being L with each column centred.
+        """
+        squares = self.gains**2
+        total = float(np.sum(squares**2))
+        return float(np.sum(squares)) ** 2 / total if total > 0 else 0.0
+
+    def residuals(self, series: Array) -> Array:
+        """Project trend and confounds out of uncleaned series (kept, samples), in their precision."""
+        return project_out(self.noise_basis.astype(series.dtype), series)
+
+    def cleaner(self, reference: Array) -> Cleaner:
+        """Return what cleans blocks of samples for their correlations.
+
+        Parameters
+        ----------
+        reference
+            What was subtracted from each sample, shape (samples,).
+        """
+        if self._subspace.removed is not None:
+            return Remover(self._subspace.removed)
+        return BlockCleaner(self.coordinates, reference)
+
+    def without(self, others: Array) -> "CleaningOperator":
+        """Let the cleaning also project out other series, after the same steps as the data.
+
+        Parameters
+        ----------
+        others
+            Uncleaned series, shape (kept, series); none returns the operator itself.
+
+        Returns
+        -------
+        CleaningOperator
+            (I - Q Q') L, Q being an orthonormal basis of the cleaned, centred series; their
+            residuals join the noise basis. The confounds are counted as before.
+        """
+        if not others.shape[1]:
+            return self
+        others = others - others[:1]
+        cleaned = self.on_kept @ others
+        return replace(
+            self,
+            L=project_out(_span(cleaned - cleaned.mean(axis=0)), self.L),
+            noise_basis=np.hstack([self.noise_basis, _span(self.residuals(others))]),
+        )
+
+
+def cleaning_operator(
     cleaning: Cleaning, keep: Keep, t_r: float | None = None, confounds: Array | None = None
-) -> CleaningMatrices:
-    """Write a cleaning out as matrices.
+) -> CleaningOperator:
+    """Write a cleaning out as one matrix.
 
     Parameters
     ----------
@@ -168,8 +254,8 @@ def cleaning_matrices(
 
     Returns
     -------
-    CleaningMatrices
-        L, R and what was counted on the way.
+    CleaningOperator
+        L, the noise basis and what was counted on the way.
 
     Raises
     ------
@@ -191,10 +277,10 @@ def cleaning_matrices(
     L = Nuisance(basis).apply(uncorrected)
     _check_something_left(basis.shape[1], uncorrected, L)
     L[:, ~keep] = 0.0  # they are: this turns rounding in a Detrend-free chain into exact zeros
-    return CleaningMatrices(
+    return CleaningOperator(
         L=readonly(L),
-        noise_basis=readonly(_noise_basis(given, keep)),
         keep=keep,
+        noise_basis=readonly(_noise_basis(given, keep)),
         confound_rank=basis.shape[1],
         confounds_given=0 if confounds is None else int(np.asarray(confounds).shape[1]),
     )
@@ -259,6 +345,13 @@ def _noise_basis(given: Array, keep: Keep) -> Array:
     columns = np.hstack([trend, _independent(given, keep, centre=True)[keep]])
     left, size, _ = np.linalg.svd(columns / np.linalg.norm(columns, axis=0), full_matrices=False)
     return left[:, size > RANK_AFTER_FILTER * size.max()]
+
+
+def _span(series: Array) -> Array:
+    """Orthonormal basis (kept, n) of what series (kept, series) of any sizes span."""
+    size = np.linalg.norm(series, axis=0)
+    left, singular, _ = np.linalg.svd(series / np.where(size > 0, size, 1.0), full_matrices=False)
+    return left[:, singular > SAME * singular.max(initial=0.0)]
 
 
 def _check_something_left(rank: int, before: Array, after: Array) -> None:

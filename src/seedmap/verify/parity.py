@@ -16,7 +16,7 @@ from seedmap.analysis import Choice, Prepared, maps_of, read
 from seedmap.images import Grid, load_image
 from seedmap.seeds import SeriesSeed, Sphere
 from seedmap.spatial import fwhm_to_sigma
-from seedmap.temporal import Cleaning, cleaning_matrices, own_coordinates
+from seedmap.temporal import Cleaning, cleaning_operator
 
 __all__ = ["TOLERANCE", "Parity", "compare_with_nilearn"]
 
@@ -57,7 +57,7 @@ def compare_with_nilearn(prepared: Prepared) -> Parity:
     seed = prepared.seeds[0]
     if prepared.run.path is None or not isinstance(prepared.run.space, Grid):
         return Parity(seed.name, 0, float("nan"), "the run is not one image of voxels")
-    if prepared.matrices.confound_rank < prepared.matrices.confounds_given:
+    if prepared.operator.confound_rank < prepared.operator.confounds_given:
         return Parity(
             seed.name, 0, float("nan"), "confounds repeat each other, which nilearn takes otherwise"
         )
@@ -86,13 +86,12 @@ def _comparable(prepared: Prepared) -> tuple[Prepared, str]:
     left_out += [] if shared == cleaning else ["the filter's edges and order"]
     table = prepared.table
     table = None if table is None else replace(table, values=_whole(table.values))
-    matrices = cleaning_matrices(shared, keep, run.timing.t_r, table.values if table else None)
+    operator = cleaning_operator(shared, keep, run.timing.t_r, table.values if table else None)
     changed = replace(
         prepared,
-        keep=matrices.keep,
+        keep=operator.keep,
         cleaning=shared,
-        matrices=matrices,
-        coordinates=own_coordinates(matrices.on_kept),
+        operator=operator,
         choice=Choice(uncertainty=None),
         seeds=prepared.seeds[:1],
         weights=prepared.weights[:1],

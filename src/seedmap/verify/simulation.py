@@ -21,7 +21,7 @@ from seedmap.connectivity import (
     noise_autocovariance,
     pair_dof,
 )
-from seedmap.temporal import CleaningMatrices
+from seedmap.temporal import CleaningOperator
 
 __all__ = ["LEVELS", "METHODS", "Planted", "Rates", "draw", "null_rates", "planted", "spectra"]
 
@@ -107,7 +107,7 @@ def draw(rng: np.random.Generator, power: Array, frames: int) -> NDArray[np.floa
 
 
 def null_rates(
-    matrices: CleaningMatrices,
+    operator: CleaningOperator,
     tables: NoiseTables,
     power: tuple[Array, Array],
     pairs: int,
@@ -117,7 +117,7 @@ def null_rates(
 
     Parameters
     ----------
-    matrices
+    operator
         The run's cleaning.
     tables
         What it does to noise.
@@ -130,14 +130,14 @@ def null_rates(
     """
     results: dict[str, list[Inference]] = {method: [] for method in METHODS}
     for size in _batches(pairs):
-        x, y = (_some(rng, one, size, matrices.keep.size) for one in power)
-        for method, result in _tests(matrices, tables, x, y).items():
+        x, y = (_some(rng, one, size, operator.keep.size) for one in power)
+        for method, result in _tests(operator, tables, x, y).items():
             results[method].append(result)
     return tuple(_rates(method, found) for method, found in results.items())
 
 
 def planted(
-    matrices: CleaningMatrices,
+    operator: CleaningOperator,
     tables: NoiseTables,
     power: Array,
     rho: float,
@@ -148,9 +148,9 @@ def planted(
     r, p, covered = [], [], []
     for size in _batches(pairs):
         own = power[:, rng.integers(power.shape[1], size=size)]
-        x, other = (draw(rng, own, matrices.keep.size) for _ in range(2))
+        x, other = (draw(rng, own, operator.keep.size) for _ in range(2))
         y = rho * x + np.sqrt(1 - rho**2) * other
-        found, result = _ours(matrices, tables, x, y)
+        found, result = _ours(operator, tables, x, y)
         r.append(np.arctanh(found))
         p.append(result.p)
         covered.append(np.abs(np.arctanh(found) - np.arctanh(rho)) < 1.959964 * result.se)
@@ -168,11 +168,11 @@ def _some(rng: np.random.Generator, power: Array, size: int, frames: int) -> Arr
 
 
 def _tests(
-    matrices: CleaningMatrices, tables: NoiseTables, x: Array, y: Array
+    operator: CleaningOperator, tables: NoiseTables, x: Array, y: Array
 ) -> dict[str, Inference]:
     """Clean raw pairs (frames, pairs) and test them by every method."""
-    r, ours = _ours(matrices, tables, x, y)
-    cleaned_x, cleaned_y = matrices.L @ x, matrices.L @ y
+    r, ours = _ours(operator, tables, x, y)
+    cleaned_x, cleaned_y = operator.L @ x, operator.L @ y
     return {
         "naive": infer_naively(r, len(cleaned_x)),
         "xdf": infer_by_xdf(cleaned_x, cleaned_y),
@@ -181,19 +181,16 @@ def _tests(
 
 
 def _ours(
-    matrices: CleaningMatrices, tables: NoiseTables, x: Array, y: Array
+    operator: CleaningOperator, tables: NoiseTables, x: Array, y: Array
 ) -> tuple[Array, Inference]:
     """Correlate cleaned pairs and test them with their own degrees of freedom."""
-    centred = [series - series.mean(axis=0) for series in (matrices.L @ x, matrices.L @ y)]
+    centred = [series - series.mean(axis=0) for series in (operator.L @ x, operator.L @ y)]
     a, b = (series / np.linalg.norm(series, axis=0) for series in centred)
     r = np.sum(a * b, axis=0)
-    noise = [noise_autocovariance(tables, _residuals(matrices, series)) for series in (x, y)]
+    noise = [
+        noise_autocovariance(tables, operator.residuals(series[operator.keep])) for series in (x, y)
+    ]
     return r, infer(r, pair_dof(tables, *noise), tables.rank)
-
-
-def _residuals(matrices: CleaningMatrices, raw: Array) -> Array:
-    kept, basis = raw[matrices.keep], matrices.noise_basis
-    return kept - basis @ (basis.T @ kept)
 
 
 def _batches(pairs: int) -> Iterator[int]:

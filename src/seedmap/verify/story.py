@@ -137,16 +137,16 @@ def _verified(
     pairs: int,
     rng: np.random.Generator,
 ) -> Verification:
-    matrices = prepared.matrices
-    tables = noise_tables(matrices.L, matrices.R, matrices.keep, prepared.run.timing.t_r or np.inf)
+    operator = prepared.operator
+    tables = noise_tables(operator, prepared.run.timing.t_r)
     of_seeds = _spectra(prepared, tables, _seed_series(prepared, extracted))
     step = max(1, extracted.grid.n_samples // VOXELS)
     usable = np.flatnonzero(np.isfinite(maps.r[0]))[::step]
     of_voxels = _spectra(prepared, tables, extracted.series[:, usable].astype(np.float64))
     return Verification(
         maps=maps,
-        rates=null_rates(matrices, tables, (of_seeds, of_voxels), pairs, rng),
-        planted=planted(matrices, tables, of_voxels, RHO, max(pairs // 5, FEWEST_PAIRS), rng),
+        rates=null_rates(operator, tables, (of_seeds, of_voxels), pairs, rng),
+        planted=planted(operator, tables, of_voxels, RHO, max(pairs // 5, FEWEST_PAIRS), rng),
         smallest=tuple(_smallest(maps, seed) for seed in maps.seeds),
         parity=compare_with_nilearn(prepared),
     )
@@ -156,7 +156,7 @@ def _seed_series(prepared: Prepared, extracted: Extracted) -> Array:
     """Return the uncleaned seeds (kept, seeds) that lie in space, else the time courses."""
     if extracted.seed_series.shape[1]:
         return extracted.seed_series - extracted.seed_series[:1]
-    columns = [seed.values[prepared.matrices.keep] for seed in prepared.seeds]  # type: ignore[union-attr]
+    columns = [seed.values[prepared.operator.keep] for seed in prepared.seeds]  # type: ignore[union-attr]
     return np.stack(columns, axis=1)
 
 
@@ -165,12 +165,11 @@ def _spectra(prepared: Prepared, tables: NoiseTables, raw: Array) -> Array:
 
     Where removing the bias of an autocovariance leaves no variance, the biased one stands in.
     """
-    basis = prepared.matrices.noise_basis
-    residuals = raw - basis @ (basis.T @ raw)
+    residuals = prepared.operator.residuals(raw)
     noise = noise_autocovariance(tables, residuals)
     biased = replace(tables, inverse=np.eye(tables.lags))
     noise = np.where(noise[0] > 0, noise, noise_autocovariance(biased, residuals))
-    return spectra(tables, noise[:, noise[0] > 0], prepared.matrices.keep.size)
+    return spectra(tables, noise[:, noise[0] > 0], prepared.operator.keep.size)
 
 
 def _smallest(maps: SeedMaps, seed: str) -> Smallest:

@@ -21,7 +21,7 @@ from seedmap.explorer.engine.walk import Walk, block_rows, block_starts
 from seedmap.images import Grid, Run, open_run
 from seedmap.seeds import DEFAULT_RADIUS, Sphere
 from seedmap.spatial import fwhm_to_sigma
-from seedmap.temporal import Cleaning, CleaningMatrices, cleaning_matrices, own_coordinates
+from seedmap.temporal import Cleaning, CleaningOperator, cleaning_operator
 
 __all__ = ["ImagedSource", "open_images"]
 
@@ -101,7 +101,7 @@ class ImagedSource:
         at = [self.confounds.names.index(name) for name in names]
         return ConfoundTable(self.confounds.values[:, at], names, self.confounds.source)
 
-    def matrices(self, recipe: Recipe) -> CleaningMatrices:
+    def operator(self, recipe: Recipe) -> CleaningOperator:
         """Write a recipe's cleaning out.
 
         Raises
@@ -111,7 +111,7 @@ class ImagedSource:
         """
         table = self.chosen(recipe)
         values = table.values if table else None
-        return cleaning_matrices(recipe.cleaning, self.keep, self.run.timing.t_r, values)
+        return cleaning_operator(recipe.cleaning, self.keep, self.run.timing.t_r, values)
 
     def clean(self, recipe: Recipe, progress: Progress | None = None) -> Cleaned:
         """Walk through the run and clean it.
@@ -123,24 +123,23 @@ class ImagedSource:
         progress
             Called as ``progress(done, total)`` from any thread; what it raises ends the walk.
         """
-        matrices = self.matrices(recipe)
-        coordinates = own_coordinates(matrices.on_kept)
-        kept, numbers = int(matrices.keep.sum()), itertools.count(1)
+        operator = self.operator(recipe)
+        kept, numbers = int(operator.keep.sum()), itertools.count(1)
         walk = Walk(
             run=self.run,
             grid=self.grid,
-            keep=matrices.keep,
-            into=coordinates.into,
+            keep=operator.keep,
+            into=operator.coordinates,
             sigma=fwhm_to_sigma(recipe.smoothing_fwhm, self.grid.voxel_sizes),
-            around=lambda mask: self._around(mask, kept, len(coordinates.into)),
+            around=lambda mask: self._around(mask, kept, len(operator.coordinates)),
             n_jobs=self.n_jobs,
             on_frame=lambda: progress(next(numbers), kept) if progress else None,
         )
         brain, heard, mean = walk.go(self.mask)
-        basis = _basis(matrices.on_kept, coordinates.into)
+        basis = _basis(operator.on_kept, operator.coordinates)
         grid = self.grid.within(brain.mask)
-        live = LiveRun.from_rows(grid, brain, heard, basis, matrices.keep, self.n_jobs)
-        return Cleaned(live, recipe, matrices, self.chosen(recipe), coordinates.rank, mean)
+        live = LiveRun.from_rows(grid, brain, heard, basis, operator.keep, self.n_jobs)
+        return Cleaned(live, recipe, operator, self.chosen(recipe), operator.rank, mean)
 
     def _around(
         self, mask: NDArray[np.bool_], kept: int, coordinates: int

@@ -17,7 +17,7 @@ from seedmap.explorer.engine.recipe import Recipe
 from seedmap.images import Grid, Run
 from seedmap.seeds import Sphere
 from seedmap.store import StoredRun
-from seedmap.temporal import CleaningMatrices
+from seedmap.temporal import CleaningOperator
 
 __all__ = ["Cleaned", "Progress", "Source"]
 
@@ -34,7 +34,7 @@ class Cleaned:
         Answers questions.
     recipe : Recipe
         How it was cleaned.
-    matrices : CleaningMatrices or StoredRun
+    operator : CleaningOperator or StoredRun
         The same, written out, or the store that knows it; both tell which frames they ``keep``.
     table : ConfoundTable or None
         The confounds that were regressed out.
@@ -46,7 +46,7 @@ class Cleaned:
 
     live: LiveRun
     recipe: Recipe
-    matrices: CleaningMatrices | StoredRun
+    operator: CleaningOperator | StoredRun
     table: ConfoundTable | None
     rank: int
     mean: Array
@@ -94,7 +94,7 @@ class Source(Protocol):
     def columns(self, recipe: Recipe) -> tuple[str, ...]:
         """Return the confounds that a recipe regresses out, in the order of the table."""
 
-    def matrices(self, recipe: Recipe) -> CleaningMatrices | StoredRun:
+    def operator(self, recipe: Recipe) -> CleaningOperator | StoredRun:
         """Find out whether a recipe can be used, and what it is, written out.
 
         Raises

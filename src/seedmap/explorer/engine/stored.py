@@ -119,10 +119,10 @@ class StoredSource:
 
     def columns(self, recipe: Recipe) -> tuple[str, ...]:
         """Return the confounds that were regressed out."""
-        self.matrices(recipe)
+        self.operator(recipe)
         return tuple(self.stored.facts["confounds"])
 
-    def matrices(self, recipe: Recipe) -> StoredRun:
+    def operator(self, recipe: Recipe) -> StoredRun:
         """Find out whether a recipe is that of the store.
 
         Raises
@@ -137,7 +137,7 @@ class StoredSource:
 
     def clean(self, recipe: Recipe, progress: Progress | None = None) -> Cleaned:
         """Bring the run into memory; see `seedmap.explorer.engine.source.Source`."""
-        stored = self.matrices(recipe)
+        stored = self.operator(recipe)
         mask = np.array(self.grid.mask)
         rows, unusable, basis = stored.unpacked(progress)
         finite = ~unusable
@@ -150,7 +150,7 @@ class StoredSource:
         self, recipe: Recipe, seed: Sphere, progress: Progress | None = None
     ) -> SeedMaps:
         """Return maps with the error bars that the store tells; no image is read."""
-        stored = self.matrices(recipe)
+        stored = self.operator(recipe)
         if progress is not None:
             progress(0, 1)
         return stored_maps(stored, seed, uncertainty="operator" if self.uncertainty else None)

@@ -2,7 +2,7 @@
 
 Every frame is gathered twice: smoothed, for the brain, and as it is, for the seeds. Of the brain
 a few frames at a time are multiplied into the run's own coordinates
-(`seedmap.temporal.own_coordinates`) and forgotten; what seeds hear is written down as it is
+(`CleaningOperator.coordinates`) and forgotten; what seeds hear is written down as it is
 (`seedmap.explorer.engine.hearing`). So the memory needed is that of the two results.
 """
 

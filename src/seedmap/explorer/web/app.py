@@ -244,7 +244,7 @@ def _about_run(session: Session) -> dict[str, Any]:
         "samples": live.grid.n_samples,
         "coordinates": int(live.targets.shape[1]),
         "frames": int(source.keep.size),
-        "keep": cleaned.matrices.keep.astype(int).tolist(),
+        "keep": cleaned.operator.keep.astype(int).tolist(),
         "t_r": source.run.timing.t_r,
         "stats": ["r"] if source.uncertainty is None else ["r", "z"],
         "preview": live.wants_preview,
