@@ -55,7 +55,8 @@ def test_every_name_says_what_it_is(name):
 )
 def test_rooms_export_what_they_list(room):
     module = importlib.import_module(f"seedmap.{room}")
-    assert module.__all__ == sorted(module.__all__)
+    constants_first = sorted(module.__all__, key=lambda name: (not name.isupper(), name))
+    assert module.__all__ == constants_first
     for name in module.__all__:
         thing = getattr(module, name)
         if inspect.isclass(thing) or inspect.isfunction(thing):

@@ -6,7 +6,7 @@ table of clusters. Names of regions come from an atlas that is given.
 
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from operator import attrgetter
 from pathlib import Path
@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 
 from seedmap._checks import Array
 from seedmap.errors import ImageError, OptionError, SpaceMismatch
-from seedmap.images import Grid, Part, PartedSpace, Space, load_image, load_on_parts, stem_of
+from seedmap.images import (
+    STATISTICS,
+    Grid,
+    Part,
+    PartedSpace,
+    Space,
+    load_image,
+    load_on_parts,
+    stem_of,
+)
 from seedmap.spatial import resample_onto, vertex_areas
 
 __all__ = [
@@ -33,6 +42,8 @@ __all__ = [
 
 # Regions named for one cluster, each with at least a tenth of it.
 MOST_REGIONS, SMALLEST_SHARE = 3, 0.1
+# How maps are cut off, by their statistic.
+THRESHOLDS = {name: row.threshold for name, row in STATISTICS.items() if row.threshold}
 
 
 @dataclass(frozen=True)
@@ -43,34 +54,32 @@ class Threshold:
     """``"r"``, ``"z"`` or ``"q"``."""
 
     value: float = 0.5
-    """Above 0; below 1 for q, and at most 1 for r."""
+    """From 0 to below 1 for r, 0 or more for z, above 0 to 1 for q."""
 
     def __post_init__(self) -> None:
-        good = {
-            "r": 0 <= self.value < 1,
-            "z": 0 <= self.value < np.inf,
-            "q": 0 < self.value <= 1,
-        }
-        if not good.get(self.stat, False):
-            msg = (
-                f"a threshold of {self.stat} {self.value:g} makes no sense; give r>0.5 (a size from 0 "
-                "to below 1), z>3.1 (0 or more) or q<0.05 (above 0 to 1)"
-            )
+        rule = THRESHOLDS.get(self.stat)
+        if rule is None or not rule.accepts(self.value):
+            give = _either(f"{one.example} ({one.span})" for one in THRESHOLDS.values())
+            msg = f"a threshold of {self.stat} {self.value:g} makes no sense; give {give}"
             raise OptionError(msg)
 
     def __str__(self) -> str:
         """Write it as it is read: ``r>0.5``."""
-        return f"{self.stat}{'<' if self.stat == 'q' else '>'}{self.value:g}"
+        return f"{self.stat}{THRESHOLDS[self.stat].sign}{self.value:g}"
 
     @property
     def words(self) -> str:
         """Write it as in a sentence: ``|r| > 0.5`` or ``q < 0.05``."""
-        return f"q < {self.value:g}" if self.stat == "q" else f"|{self.stat}| > {self.value:g}"
+        rule = THRESHOLDS[self.stat]
+        what = f"|{self.stat}|" if rule.counts == "large" else self.stat
+        return f"{what} {rule.sign} {self.value:g}"
 
     def passed(self, values: Array) -> NDArray[np.bool_]:
         """Say which values of the map of `stat` count; NaN never does."""
         with np.errstate(invalid="ignore"):
-            return values < self.value if self.stat == "q" else np.abs(values) > self.value
+            if THRESHOLDS[self.stat].counts == "small":
+                return values < self.value
+            return np.abs(values) > self.value
 
 
 def parse_threshold(threshold: object) -> Threshold:
@@ -93,18 +102,26 @@ def parse_threshold(threshold: object) -> Threshold:
     if isinstance(threshold, Threshold):
         return threshold
     text = re.sub(r"[\s|]", "", str(threshold))
-    found = re.fullmatch(r"(?:([rz])>=?|(q)<=?)?([0-9.]+(?:[eE][-+]?\d+)?)", text)
+    stats = "|".join(f"{re.escape(name)}(?={rule.sign})" for name, rule in THRESHOLDS.items())
+    found = re.fullmatch(rf"(?:({stats})[<>]=?)?([0-9.]+(?:[eE][-+]?\d+)?)", text)
     try:
-        value = float(found[3]) if found else None
+        value = float(found[2]) if found else None
     except ValueError:
         value = None
     if found is None or value is None:
+        write = _either(repr(rule.example) for rule in THRESHOLDS.values())
         msg = (
-            f"the threshold {str(threshold)!r} cannot be read; write 'r>0.5', 'z>3.1' or 'q<0.05', in "
+            f"the threshold {str(threshold)!r} cannot be read; write {write}, in "
             "quotes (a size: both signs count)"
         )
         raise OptionError(msg)
-    return Threshold(found[1] or found[2] or "r", value)
+    return Threshold(found[1] or "r", value)
+
+
+def _either(words: Iterable[str]) -> str:
+    """Write what can be chosen: ``a, b or c``."""
+    *first, last = words
+    return f"{', '.join(first)} or {last}"
 
 
 @dataclass(frozen=True, eq=False)

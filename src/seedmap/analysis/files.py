@@ -18,10 +18,17 @@ from seedmap._version import __version__
 from seedmap.analysis.certainty import Certainty
 from seedmap.analysis.provenance import Provenance, SeedFacts
 from seedmap.clusters import Atlas, Cluster, Threshold, clusters_table
-from seedmap.images import MapKind, Space, staged_folder, stem_of, write_map, write_text
+from seedmap.images import (
+    MEASURE_KINDS,
+    STATISTICS,
+    Space,
+    staged_folder,
+    stem_of,
+    write_map,
+    write_text,
+)
 
 __all__ = [
-    "MAP_KINDS",
     "label_of",
     "measure_entity",
     "save_clusters",
@@ -31,46 +38,6 @@ __all__ = [
     "versions",
 ]
 
-MAP_KINDS = {
-    "r": MapKind("correlation", (), "seedmap: Pearson correlation r"),
-    "fisherz": MapKind("estimate", (), "seedmap: Fisher transform atanh(r), no z-score"),
-    "z": MapKind("z score", (), "seedmap: z-score of r with effective degrees of freedom"),
-    "p": MapKind("p value", (), "seedmap: two-sided p of r; 0 outside the mask means nothing"),
-    "q": MapKind("p value", (), "seedmap: FDR q of r; 0 outside the mask means nothing"),
-    "dof": MapKind("estimate", (), "seedmap: effective degrees of freedom of r"),
-    "se": MapKind("estimate", (), "seedmap: standard error of atanh(r)"),
-    "beta": MapKind("estimate", (), "seedmap: standardised weight of a multiple regression"),
-    "b": MapKind("estimate", (), "seedmap: weight of a multiple regression, sample / seed unit"),
-    "lag": MapKind("estimate", (), "seedmap: delay [s] of the sample behind the seed"),
-}
-DESCRIPTIONS = {
-    "r": "Pearson correlation of the seed's cleaned series with that of each sample",
-    "fisherz": "Fisher transform atanh(r) of the correlation; not a z-score",
-    "z": "z-score of the correlation against none, from t with dof - 1 degrees of freedom",
-    "p": "Two-sided p of the correlation against none, for one sample, uncorrected",
-    "q": "Benjamini-Hochberg q over the samples outside the seed's own neighbourhood; NaN inside it",
-    "dof": "Effective degrees of freedom of the correlation, after autocorrelation and cleaning",
-    "se": "Standard error of atanh(r): 1 / sqrt(dof - 2)",
-    "beta": "Standardised weight of the seed in a regression of each sample on all seeds",
-    "b": "Weight of the seed in a regression of each sample on all seeds, in the samples' unit "
-    "over the seed's",
-    "lag": "Delay of the sample behind the seed where r is strongest [s]; NaN where that is the "
-    "longest delay looked at",
-}
-# What r is in each measure.
-R_OF = {
-    "correlation": DESCRIPTIONS["r"],
-    "partial": "Partial correlation: of the seed's cleaned series with that of each sample, the "
-    "other seeds projected out of both",
-    "semipartial": "Semipartial correlation: of what is the seed's own, the other seeds projected "
-    "out of it, with each sample; z, p and dof are those of the partial correlation",
-    "regression": "Partial correlation of the seed with each sample, the other seeds projected "
-    "out of both; beta and b hold the weights",
-    "spearman": "Spearman correlation: of the ranks of the seed's cleaned series with those of "
-    "each sample",
-    "lagged": "Strongest correlation of the seed's cleaned series with that of each sample over "
-    "the delays looked at; no p belongs to it",
-}
 LIBRARIES = ("numpy", "scipy", "nibabel", "isal")
 
 
@@ -173,7 +140,7 @@ def save_maps(maps: Saveable, folder: str | Path) -> list[Path]:
             for stat in maps.stats:
                 name = f"{stem}_seed-{label_of(facts.name)}_stat-{stat}{desc}_statmap"
                 values, codes = maps.values(facts.name, stat), maps.provenance.codes
-                written = write_map(stage / name, values, maps.space, MAP_KINDS[stat], codes)
+                written = write_map(stage / name, values, maps.space, STATISTICS[stat].kind, codes)
                 write_text(stage / f"{name}.json", _json(_sidecar(maps, facts, stat)))
                 names += [*(path.name for path in written), f"{name}.json"]
             name = f"{stem}_seed-{label_of(facts.name)}_timeseries.tsv"
@@ -226,7 +193,9 @@ def _sidecar(maps: Saveable, facts: SeedFacts, stat: str) -> dict[str, Any]:
     source = maps.provenance
     values = maps.values(facts.name, stat)
     return {
-        "Description": R_OF[source.measure] if stat == "r" else DESCRIPTIONS[stat],
+        "Description": (
+            MEASURE_KINDS[source.measure] if stat == "r" else STATISTICS[stat]
+        ).description,
         "Sources": [s for s in (source.source, *source.others, source.confounds_source) if s],
         "RepetitionTime": source.t_r,
         "RepetitionTimeSource": source.t_r_source,

@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 from seedmap._checks import Array
 from seedmap.analysis.certainty import Certainty
 from seedmap.analysis.drawing import draw_map
-from seedmap.analysis.files import MAP_KINDS, save_clusters, save_maps
+from seedmap.analysis.files import save_clusters, save_maps
 from seedmap.analysis.provenance import Provenance
 from seedmap.clusters import Atlas, Cluster, Threshold, find_clusters, parse_threshold
 from seedmap.connectivity import Inference, fisherz, q_values
 from seedmap.errors import OptionError
 from seedmap.figures import plot_series
-from seedmap.images import Space, map_image
+from seedmap.images import STATISTICS, Space, map_image
 
 __all__ = ["SeedMaps"]
 
 # Maps that say how sure r is.
-TESTED = ("z", "p", "q", "dof", "se")
+TESTED = tuple(name for name, row in STATISTICS.items() if row.from_certainty)
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +162,7 @@ class SeedMaps:
 
     def _no_such(self, stat: str) -> str:
         """Say why there is no such map."""
-        if stat not in MAP_KINDS:
+        if stat not in STATISTICS:
             return f"stat={stat!r} is not known; choose one of {', '.join(self.stats)}"
         measure = self.provenance.measure
         if stat not in TESTED:
@@ -186,7 +186,7 @@ class SeedMaps:
         return self._image(self.values(seed, stat), stat)
 
     def _image(self, values: Array, stat: str) -> Any:
-        return map_image(values, self.space, MAP_KINDS[stat], self.provenance.codes)
+        return map_image(values, self.space, STATISTICS[stat].kind, self.provenance.codes)
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write every map with its sidecar, and the seeds' series, into a folder.
@@ -276,7 +276,7 @@ class SeedMaps:
         return draw_map(
             values,
             self.space,
-            MAP_KINDS[stat],
+            STATISTICS[stat].kind,
             name=name,
             center=facts.center,
             threshold=size,

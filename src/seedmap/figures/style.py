@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seedmap._checks import Array
-from seedmap.images import atomic_file
+from seedmap.images import Statistic, atomic_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +17,6 @@ __all__ = [
     "COLOURS",
     "INK",
     "MARKER",
-    "NAMES",
     "NOTHING",
     "QUIET",
     "colour_bar",
@@ -50,8 +49,6 @@ METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "pdf": {"Crea
 DPI = 150
 COLOURS = "RdBu_r"
 NOTHING = 1e-6  # zeros, which fill the image outside the mask, are never drawn
-# How a statistic is called in a title, and its symbol beside the threshold and the colour bar.
-NAMES = {"r": ("r", "r"), "fisherz": ("Fisher z", "atanh r")}
 
 
 def save_figure(
@@ -103,10 +100,10 @@ def in_style() -> Iterator[None]:
         yield
 
 
-def limit_of(values: Array, stat: str, threshold: float) -> float:
-    """Return the end of the colour bar: 1 for r, else a round number that 99.9 % fit below."""
-    if stat == "r":
-        return 1.0
+def limit_of(values: Array, shown: Statistic, threshold: float) -> float:
+    """Return the end of the colour bar: the statistic's own, or one that 99.9 % fit below."""
+    if shown.limit is not None:
+        return shown.limit
     sizes = np.abs(values[values != 0])
     largest = max(float(np.quantile(sizes, 0.999)) if sizes.size else 0.0, 1.25 * threshold)
     if largest <= 0:

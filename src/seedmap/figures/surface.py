@@ -11,13 +11,12 @@ from seedmap.figures.style import (
     COLOURS,
     INK,
     MARKER,
-    NAMES,
     NOTHING,
     colour_bar,
     in_style,
     limit_of,
 )
-from seedmap.images import Surface
+from seedmap.images import Surface, statistic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,8 +85,9 @@ def plot_sides(
 
     values = [np.nan_to_num(np.asarray(one.values, dtype=np.float64)) for one in sides]
     threshold = max(abs(float(threshold or 0.0)), NOTHING)
-    limit = limit_of(np.concatenate(values), stat, threshold)
-    name, symbol = NAMES.get(stat, (stat, stat))
+    shown = statistic(stat)
+    title, symbol = shown.title or stat, shown.symbol or stat
+    limit = limit_of(np.concatenate(values), shown, threshold)
     drawn = any((np.abs(one) > threshold).any() for one in values)
     beyond = f" (|{symbol}| > {threshold:g}{'' if drawn else ': no vertex'})"
     beyond = beyond if threshold > NOTHING else ""
@@ -103,7 +103,7 @@ def plot_sides(
             _draw(axes, sides[place], values[place], view, (threshold, limit))
             words = f"{sides[place].hemisphere}, {view}"
             figure.text(left + (column + 0.5) * width, 0.03, words, size=8, ha="center")
-        figure.text(0.012, 0.975, f"{seed}: {name}{beyond}", size=11, va="top")
+        figure.text(0.012, 0.975, f"{seed}: {title}{beyond}", size=11, va="top")
         colour_bar(figure, limit, threshold, symbol)
     return figure
 

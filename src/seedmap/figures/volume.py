@@ -18,12 +18,12 @@ from seedmap.figures.style import (
     COLOURS,
     INK,
     MARKER,
-    NAMES,
     NOTHING,
     colour_bar,
     in_style,
     limit_of,
 )
+from seedmap.images import statistic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,9 +91,10 @@ def plot_map(
 
     volume = _volume(image)
     threshold = max(abs(float(threshold or 0.0)), NOTHING)
-    limit = limit_of(volume.values, stat, threshold)
+    shown = statistic(stat)
+    title, symbol = shown.title or stat, shown.symbol or stat
+    limit = limit_of(volume.values, shown, threshold)
     over = _Layer(volume, COLOURS, (-limit, limit), threshold)
-    name, symbol = NAMES.get(stat, (stat, stat))
     drawn = bool(over.drawn(volume.values).any())
     beyond = f" (|{symbol}| > {threshold:g}{'' if drawn else ': no voxel'})"
     beyond = beyond if threshold > NOTHING else ""
@@ -103,7 +104,7 @@ def plot_map(
         panels = _draw_cuts(figure, (_anatomy(background), over), where)
         if center is not None:
             _mark(panels, where)
-        figure.text(0.012, 0.975, f"{seed}: {name}{beyond}", size=11, va="top")
+        figure.text(0.012, 0.975, f"{seed}: {title}{beyond}", size=11, va="top")
         colour_bar(figure, limit, threshold, symbol)
     return figure
 

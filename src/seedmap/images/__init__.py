@@ -5,6 +5,13 @@
 
 from seedmap.images.cifti import cifti_image
 from seedmap.images.gifti import hemisphere_of, load_surface
+from seedmap.images.kinds import (
+    MEASURE_KINDS,
+    STATISTICS,
+    MeasureKind,
+    Statistic,
+    statistic,
+)
 from seedmap.images.labels import load_on_parts
 from seedmap.images.maps import map_image, write_map
 from seedmap.images.opening import open_run
@@ -23,10 +30,13 @@ from seedmap.images.write import (
 )
 
 __all__ = [
+    "MEASURE_KINDS",
+    "STATISTICS",
     "FrameStream",
     "Grayordinates",
     "Grid",
     "MapKind",
+    "MeasureKind",
     "Mesh",
     "PageKeeper",
     "Part",
@@ -34,6 +44,7 @@ __all__ = [
     "RawFrame",
     "Run",
     "Space",
+    "Statistic",
     "Surface",
     "Timing",
     "atomic_file",
@@ -45,6 +56,7 @@ __all__ = [
     "map_image",
     "open_run",
     "staged_folder",
+    "statistic",
     "stem_of",
     "volume_image",
     "write_map",

@@ -10,6 +10,7 @@ import numpy as np
 
 from seedmap.analysis import Provenance, SeedMaps
 from seedmap.clusters import Threshold, parse_threshold
+from seedmap.images import MEASURE_KINDS
 from seedmap.temporal import Cleaning
 
 __all__ = [
@@ -48,24 +49,6 @@ METHODS = {
         "independent; they are not, so z, p and q are too sure."
     ),
 }
-SUMMARIES = {
-    "correlation": "Correlation",
-    "partial": "Partial correlation",
-    "semipartial": "Semipartial correlation",
-    "regression": "Partial correlation, by multiple regression,",
-    "spearman": "Spearman correlation",
-    "lagged": "Strongest correlation at a delay",
-}
-PAIR = "of the cleaned series of a seed and of a {element}"
-R_IS = {
-    "correlation": f"the Pearson correlation {PAIR}",
-    "partial": f"the partial correlation {PAIR}, the other seeds projected out of both,",
-    "semipartial": "the semipartial correlation of the cleaned series of a {element} and of what is the "
-    "seed's own, the other seeds projected out of it,",
-    "regression": f"the partial correlation {PAIR}, with the weights of a regression on all seeds,",
-    "spearman": f"the correlation of the ranks {PAIR}",
-    "lagged": f"the strongest Pearson correlation {PAIR} at delays of up to {{lag:g}} s either way",
-}
 NAMED = 8  # so many confounds are named in a sentence; a longer list stands on its own
 
 
@@ -74,8 +57,9 @@ def summarize(maps: SeedMaps, threshold: float | str | Threshold) -> str:
     source = maps.provenance
     whose = listed(maps.seeds) if len(maps.seeds) <= NAMED else f"{len(maps.seeds)} seeds"
     beyond = f"; {_beyond(maps, parse_threshold(threshold))}" if len(maps.seeds) == 1 else ""
+    samples = count(maps.space.n_samples, maps.space.element)
     return (
-        f"{SUMMARIES[source.measure]} of {whose} with each of {count(maps.space.n_samples, maps.space.element)} over "
+        f"{MEASURE_KINDS[source.measure].title} of {whose} with each of {samples} over "
         f"{count(source.kept, 'frame')}{_duration(source)}: {_range(maps)}{beyond}."
     )
 
@@ -96,9 +80,9 @@ def describe_cleaning(source: Provenance, element: str = "voxel") -> str:
         Plain sentences, ready to be adapted for a paper.
     """
     sentences = [_frames(source), describe_smoothing(source), _steps(source), _confounds(source)]
+    what = MEASURE_KINDS[source.measure].definition.format(lag=source.max_lag, element=element)
     sentences.append(
-        f"r is {R_IS[source.measure].format(lag=source.max_lag, element=element)} over the "
-        f"{count(source.kept, 'kept frame')}; Fisher z is atanh r."
+        f"r is {what} over the {count(source.kept, 'kept frame')}; Fisher z is atanh r."
     )
     return " ".join(sentence for sentence in sentences if sentence)
 
