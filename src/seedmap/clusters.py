@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.errors import ImageError, OptionError, SpaceMismatch
 from seedmap.images import (
     STATISTICS,

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from seedmap._checks import Array, Keep, readonly
+from seedmap._arrays import Array, Keep, readonly
 from seedmap.errors import ConfoundsError, MissingFile, SeedmapWarning
 
 __all__ = ["ConfoundTable", "read_confounds"]

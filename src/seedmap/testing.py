@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.images import Grid
 from seedmap.seeds import Seed
 from seedmap.temporal import TimeOperator

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedmap._checks import LARGEST_R
+from seedmap._arrays import LARGEST_R
 from seedmap.connectivity.correlation import (
     BLOCK,
     SEEDS_TOGETHER,

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.connectivity import (
     Inference,
     effective_dof,
@@ -30,6 +30,7 @@ from seedmap.errors import OptionError, SeedmapWarning
 from seedmap.temporal import BlockCleaner, CleaningOperator
 
 __all__ = [
+    "FEW_DOF",
     "Certainty",
     "Estimator",
     "Uncertainty",

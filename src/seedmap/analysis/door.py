@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array, Keep
+from seedmap._arrays import Array, Keep
 from seedmap.analysis.files import label_of
 from seedmap.analysis.provenance import SeedFacts
 from seedmap.errors import ImageError, OptionError, SeedError, SeedmapWarning, SpaceMismatch

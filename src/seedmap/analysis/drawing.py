@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.errors import OptionError
 from seedmap.figures import Side, plot_map, plot_sides
 from seedmap.images import Grid, MapKind, PartedSpace, Space, map_image

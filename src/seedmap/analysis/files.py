@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap._version import __version__
 from seedmap.analysis.certainty import Certainty
 from seedmap.analysis.provenance import Provenance, SeedFacts

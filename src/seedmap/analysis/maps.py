@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.analysis.certainty import Certainty
 from seedmap.analysis.drawing import draw_map
 from seedmap.analysis.files import save_clusters, save_maps

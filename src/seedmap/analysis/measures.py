@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.connectivity import (
     Correlations,
     SeedGram,

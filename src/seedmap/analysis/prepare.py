@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seedmap._checks import Keep, parse_sample_mask
-from seedmap.analysis.certainty import Uncertainty, check_uncertainty
+from seedmap._arrays import Keep, parse_sample_mask
+from seedmap.analysis.certainty import FEW_DOF, Uncertainty, check_uncertainty
 from seedmap.analysis.door import (
     AnySeed,
     check_timing,
@@ -25,6 +25,7 @@ from seedmap.analysis.door import (
 )
 from seedmap.analysis.measures import Measure, check_measure, frames_of_lag
 from seedmap.confounds import ConfoundTable, read_confounds
+from seedmap.connectivity import FEWEST_DOF
 from seedmap.errors import ImageError, TooFewFrames
 from seedmap.images import Run, open_run
 from seedmap.seeds import Seed, SeriesSeed
@@ -41,8 +42,6 @@ __all__ = ["Choice", "Preflight", "Prepared", "prepare", "read"]
 # doi:10.1152/jn.00783.2009).
 FEWEST_MINUTES = 5.0
 FRAMES_A_CONFOUND = 3
-FEW_DOF = 10.0
-FEWEST_DOF = 3.0
 # Reading and smoothing [bytes/s], matrix products [1/s a thread], and everything else [s], as
 # measured on two cores of a server of 2022.
 READ_RATE, PRODUCT_RATE, START = 5e8, 6e10, 0.3

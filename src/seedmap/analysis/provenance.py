@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seedmap._checks import Keep
+from seedmap._arrays import Keep
 from seedmap.temporal import Cleaning
 
 __all__ = ["Provenance", "SeedFacts"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from seedmap._checks import Array
+from seedmap._arrays import zscored
 from seedmap.analysis.certainty import Certainty, warn_of_few_dof
 from seedmap.analysis.door import AnySeed, seed_facts
 from seedmap.analysis.files import label_of
@@ -90,8 +90,8 @@ def stored_maps(
         seeds=tuple(seed.name for seed in chosen),
         space=stored.space,
         r=found.r,
-        seed_series=_zscored(found.seed_series),
-        sample_series=_zscored(stored.series(shown)),
+        seed_series=zscored(found.seed_series),
+        sample_series=zscored(stored.series(shown)),
         sample_indices=shown,
         provenance=provenance,
         near=near_each(chosen, weights, stored.space, provenance.smoothing_fwhm),
@@ -146,12 +146,6 @@ def _warn_of_unheard(facts: Sequence[SeedFacts]) -> None:
 def _certainty(stored: StoredRun, found: StoredMaps) -> Certainty:
     told = tuple(stored.facts["noise_autocorrelation"])
     return Certainty("operator", found.dof, found.rank, stored.white_dof, told)
-
-
-def _zscored(series: Array) -> Array:
-    """Scale columns of mean 0 to a standard deviation of 1 (n - 1); 0 for those that are constant."""
-    spread = series.std(axis=0, ddof=1)
-    return series / np.where(spread > 0, spread, 1.0)
 
 
 def _provenance(stored: StoredRun, seeds: tuple[SeedFacts, ...]) -> Provenance:

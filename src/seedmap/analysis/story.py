@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from seedmap._checks import Array, Keep
+from seedmap._arrays import Array, Keep, zscored
 from seedmap.analysis.certainty import (
     Certainty,
     Estimator,
@@ -177,8 +177,8 @@ def maps_of(prepared: Prepared, extracted: Extracted) -> SeedMaps:
         seeds=tuple(seed.name for seed in seeds),
         space=grid,
         r=found.r,
-        seed_series=_zscored(cleaned_seeds),
-        sample_series=_zscored(prepared.operator.on_kept @ few),
+        seed_series=zscored(cleaned_seeds),
+        sample_series=zscored(prepared.operator.on_kept @ few),
         sample_indices=samples,
         provenance=_provenance(prepared, facts, extracted, constant, found),
         near=near_each(seeds, prepared.weights, grid, prepared.smoothing_fwhm),
@@ -305,13 +305,6 @@ def _raw_seed_series(seeds: Sequence[Seed | SeriesSeed], extracted: Extracted, k
             warnings.warn(msg, SeedmapWarning, stacklevel=4)
         columns.append(column)
     return np.stack(columns, axis=1)
-
-
-def _zscored(series: Array) -> Array:
-    """Centre columns and divide by their standard deviation (n - 1); 0 for constants."""
-    centred = series - series.mean(axis=0)
-    spread = centred.std(axis=0, ddof=1)
-    return centred / np.where(spread > 0, spread, 1.0)
 
 
 def _provenance(

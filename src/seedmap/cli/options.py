@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 from cyclopts import Parameter
 
-from seedmap._checks import parse_sample_mask
+from seedmap._arrays import parse_sample_mask
 from seedmap.analysis import sibling_mask
 from seedmap.analysis.certainty import Uncertainty
 from seedmap.analysis.measures import Measure

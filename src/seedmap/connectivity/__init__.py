@@ -4,6 +4,7 @@ Knows arrays only.
 """
 
 from seedmap.connectivity.correlation import (
+    BLOCK,
     Correlations,
     correlate,
     fisherz,
@@ -12,6 +13,7 @@ from seedmap.connectivity.correlation import (
 )
 from seedmap.connectivity.fdr import q_values
 from seedmap.connectivity.inference import (
+    FEWEST_DOF,
     Inference,
     confidence_interval,
     infer,
@@ -41,6 +43,8 @@ from seedmap.connectivity.rank import ranks, spearman
 from seedmap.connectivity.xdf import infer_by_xdf, warn_where_xdf_misleads, xdf_variance
 
 __all__ = [
+    "BLOCK",
+    "FEWEST_DOF",
     "Correlations",
     "Inference",
     "NoiseTables",

@@ -13,22 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from seedmap._checks import LARGEST_R, Array, check_same_frames
+from seedmap._arrays import LARGEST_R, NOTHING_LEFT, ROUNDING, Array, check_same_frames
 from seedmap.temporal import Cleaner
 
-__all__ = ["Correlations", "correlate", "fisherz", "in_blocks", "pearson"]
+__all__ = ["BLOCK", "Correlations", "correlate", "fisherz", "in_blocks", "pearson"]
 
 # Samples cleaned at once: a block of cleaned series stays in the processor's cache.
 BLOCK = 8192
 # Seeds correlated with a block at once: more make the product faster, and their part of the maps
 # (8 MB) is still near when it is held within -1 and 1.
 SEEDS_TOGETHER = 256
-# A series of which the cleaning leaves less than this share is constant but for rounding of
-# float32 (6e-8, times the square root of some hundred frames).
-NOTHING_LEFT = 1e-6
-# The same for series in float64, measured against their whole size: the mean is part of it. A run's
-# own coordinates, from the squares of its cleaning, take away all but some 1e-12 of a mean.
-ROUNDING = 1e-10
 
 
 def pearson(series: Array, seed_series: Array) -> Array:

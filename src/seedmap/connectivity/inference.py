@@ -15,10 +15,11 @@ import numpy as np
 import scipy  # its sub-packages load on first use
 from numpy.typing import ArrayLike, NDArray
 
-from seedmap._checks import LARGEST_R, Array
+from seedmap._arrays import LARGEST_R, Array
 from seedmap.errors import TooFewFrames
 
 __all__ = [
+    "FEWEST_DOF",
     "Inference",
     "confidence_interval",
     "infer",

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array, Keep, check_same_frames
+from seedmap._arrays import Array, Keep, check_same_frames
 from seedmap.errors import OptionError
 
 __all__ = ["Peak", "lagged", "peak"]

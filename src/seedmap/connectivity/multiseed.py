@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import ROUNDING, Array
 from seedmap.errors import SeedError, SeedmapWarning
 
 __all__ = [
@@ -98,7 +98,7 @@ def seed_gram(seed_series: Array, names: Sequence[str]) -> SeedGram:
     """
     centred = seed_series - seed_series.mean(axis=0, dtype=np.float64)
     size = np.linalg.norm(centred, axis=0)
-    flat = size <= 1e-10 * np.linalg.norm(np.asarray(seed_series, dtype=np.float64), axis=0)
+    flat = size <= ROUNDING * np.linalg.norm(np.asarray(seed_series, dtype=np.float64), axis=0)
     if flat.any():
         msg = (
             f"nothing is left of {_listed(names, flat)} after cleaning; seeds of a joint analysis "

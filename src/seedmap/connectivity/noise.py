@@ -34,7 +34,7 @@ import numpy as np
 import scipy  # its sub-packages load on first use
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.errors import TooFewFrames
 from seedmap.temporal import CleaningOperator
 

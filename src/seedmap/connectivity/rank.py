@@ -9,7 +9,7 @@ at small p.
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.connectivity.correlation import pearson
 
 __all__ = ["ranks", "spearman"]

@@ -18,7 +18,7 @@ import numpy as np
 import scipy  # its sub-packages load on first use
 from numpy.typing import NDArray
 
-from seedmap._checks import LARGEST_R, Array, check_same_frames
+from seedmap._arrays import LARGEST_R, Array, check_same_frames
 from seedmap.connectivity.inference import Inference, infer_from_se
 from seedmap.errors import SeedmapWarning
 

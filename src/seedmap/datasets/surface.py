@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.datasets.grayordinates import brain_models
 from seedmap.datasets.layout import write_json, write_table
 from seedmap.datasets.scan import SIGNAL

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from seedmap._arrays import project_out
+
 __all__ = [
     "Motion",
     "cleaning_projector",
@@ -167,7 +169,7 @@ def cleaning_projector(confounds: FloatArray, keep: NDArray[np.bool_], t_r: floa
     filtering = _band_filter(keep, t_r)
     nuisance = filtering @ _unit_columns(confounds)
     basis = np.linalg.qr(nuisance)[0] if nuisance.size else nuisance
-    return filtering - basis @ (basis.T @ filtering)
+    return np.asarray(project_out(basis, filtering), dtype=np.float64)
 
 
 def planted_signals(
@@ -252,7 +254,7 @@ def _band_filter(keep: NDArray[np.bool_], t_r: float) -> FloatArray:
     n_frames = keep.size
     trend = np.linalg.qr(np.vander(np.linspace(-1, 1, n_frames), 2))[0]
     filled = _fill(keep)
-    detrended = filled - trend @ (trend.T @ filled)
+    detrended = project_out(trend, filled)
     whole_band = 0.5 / t_r > BAND[1]  # slow scanners hear nothing above the band
     edges, kind = (BAND, "bandpass") if whole_band else (BAND[0], "highpass")
     sections = signal.butter(ORDER, edges, kind, fs=1 / t_r, output="sos")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.errors import ImageError, MissingFile
 from seedmap.images import Grid, Run, load_image, stem_of
 

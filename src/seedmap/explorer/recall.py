@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from seedmap._checks import Keep
+from seedmap._arrays import Keep
 from seedmap.analysis import SeedMaps
 from seedmap.analysis.door import TEMPLATES
 from seedmap.confounds import read_confounds

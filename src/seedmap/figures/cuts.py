@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 
 __all__ = ["Volume", "box_of", "cut", "middle", "strongest"]
 

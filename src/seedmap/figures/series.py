@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array, Keep
+from seedmap._arrays import Array, Keep
 from seedmap.figures.style import QUIET, in_style
 
 if TYPE_CHECKING:

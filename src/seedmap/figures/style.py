@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.images import Statistic, atomic_file
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.figures.style import (
     COLOURS,
     INK,

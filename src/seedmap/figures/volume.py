@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.figures.cuts import Volume, box_of, cut, middle, strongest
 from seedmap.figures.style import (
     COLOURS,

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seedmap._checks import Array, readonly
+from seedmap._arrays import Array, readonly
 from seedmap.errors import OptionError, SpaceMismatch
 
 __all__ = ["Grayordinates", "Mesh", "Part", "PartedSpace", "Surface"]

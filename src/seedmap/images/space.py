@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seedmap._checks import Array, readonly
+from seedmap._arrays import Array, readonly
 from seedmap.errors import ImageError, SpaceMismatch
 
 __all__ = ["Grid"]

@@ -14,7 +14,7 @@ from nibabel import Nifti1Image
 from nilearn.image import check_niimg_3d, check_niimg_4d, resample_img
 from numpy.typing import NDArray
 
-from seedmap._checks import Array, Keep
+from seedmap._arrays import Array, Keep
 from seedmap.errors import SeedError, SeedmapWarning
 from seedmap.maskers.source import Source
 from seedmap.signal.nilearn_private import (

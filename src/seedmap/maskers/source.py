@@ -19,7 +19,7 @@ from nilearn.image import check_niimg, new_img_like, resample_img
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from seedmap._checks import Array, Keep
+from seedmap._arrays import Array, Keep
 from seedmap.images import FrameStream, Grid, RawFrame, Run, open_run
 from seedmap.signal.nilearn_private import log, smooth_array
 from seedmap.spatial import Extracted, extract, fwhm_to_sigma

@@ -13,7 +13,7 @@ from nilearn.image import crop_img
 from numpy.typing import NDArray
 
 from seedmap import signal
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.maskers.regions import EXTRACTORS, Wishes, voxel_type
 from seedmap.maskers.source import (
     Source,

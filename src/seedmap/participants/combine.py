@@ -23,7 +23,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.analysis import SeedMaps
 from seedmap.analysis.certainty import Certainty
 from seedmap.connectivity import fisherz

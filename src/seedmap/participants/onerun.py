@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from seedmap._checks import Keep
+from seedmap._arrays import Keep
 from seedmap.analysis import SeedMaps
 from seedmap.analysis.door import find_mask, place_surfaces
 from seedmap.analysis.prepare import Choice, Prepared, prepare, read

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.analysis import SeedMaps, can_draw, label_of, source_stem
 from seedmap.clusters import parse_threshold
 from seedmap.figures import save_figure

@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array, Keep, readonly
+from seedmap._arrays import Array, Keep, readonly
 from seedmap.confounds import ConfoundTable
 from seedmap.errors import ConfoundsError, OptionError, TooFewFrames
 from seedmap.participants.scrubbing import Scrubbing

@@ -12,7 +12,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array, Keep
+from seedmap._arrays import Array, Keep
 
 __all__ = ["carpet", "histogram", "scatter", "trace"]
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from seedmap._checks import Array, Keep
+from seedmap._arrays import Array, Keep
 from seedmap.report.charts import carpet, histogram, trace
 from seedmap.report.pictures import Picture
 from seedmap.report.shelf import environment

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.report.charts import scatter
 from seedmap.report.shelf import environment
 from seedmap.report.tables import library_versions

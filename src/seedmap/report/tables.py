@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.analysis import Provenance, SeedMaps, versions
 from seedmap.clusters import Cluster, Threshold, parse_threshold
 from seedmap.images import Grid, Space

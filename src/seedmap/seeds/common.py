@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from seedmap._checks import Array, readonly
+from seedmap._arrays import Array, readonly
 from seedmap.errors import SeedError
 from seedmap.images import Space
 from seedmap.spatial import SeedWeights

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.errors import SeedError
 from seedmap.images import Grid, Part, PartedSpace, Space, load_on_parts
 from seedmap.seeds.common import DEFAULT_RADIUS, check_name, few

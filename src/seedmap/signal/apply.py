@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.connectivity.correlation import in_blocks
 from seedmap.signal.percent import to_percent
 from seedmap.signal.plan import CleaningPlan, RunCleaning

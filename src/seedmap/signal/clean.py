@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from seedmap import temporal
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.errors import OptionError
 from seedmap.signal.apply import apply_plan
 from seedmap.signal.nilearn_private import _sanitize_signals, check_params

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.errors import SeedmapWarning
 from seedmap.signal.nilearn_private import find_stack_level
 

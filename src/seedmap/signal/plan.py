@@ -14,7 +14,7 @@ from nilearn.signal import butterworth
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from seedmap._checks import Array, Keep
+from seedmap._arrays import Array, Keep
 from seedmap.errors import ConfoundsError, SeedmapWarning
 from seedmap.signal.nilearn_private import (
     _check_cosine_by_user,

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from seedmap._checks import Array, Keep
+from seedmap._arrays import Array, Keep
 from seedmap.errors import ImageError, OptionError
 from seedmap.images import FrameStream, Grid, PartedSpace, RawFrame, Run, Space
 from seedmap.spatial.hands import (

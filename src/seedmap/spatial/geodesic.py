@@ -8,7 +8,7 @@ mesh, since a path may only turn by 60 degrees; with the shortcuts it is 4 perce
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.images import Surface
 
 __all__ = ["distances_from", "edges_of", "vertex_areas"]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.images import FrameStream, Grid, PageKeeper, RawFrame, Space
 from seedmap.spatial.masks import border_values
 from seedmap.spatial.smoothing import BoxSmoother, bounding_box

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.errors import ImageError
 from seedmap.images import Grid
 from seedmap.spatial.smoothing import gaussian_matrix

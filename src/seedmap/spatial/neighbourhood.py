@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.images import Grid, PartedSpace, Space
 from seedmap.spatial.geodesic import distances_from
 

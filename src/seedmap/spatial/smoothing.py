@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.errors import OptionError
 
 __all__ = ["BoxSmoother", "bounding_box", "fwhm_to_sigma", "gaussian_matrix"]

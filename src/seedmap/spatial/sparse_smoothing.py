@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.errors import OptionError
 from seedmap.images import Part, PartedSpace
 from seedmap.spatial.heat import HeatKernel

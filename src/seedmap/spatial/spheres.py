@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.images import Grid
 
 __all__ = ["sphere_voxels"]

@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.images import PartedSpace, Surface, load_surface
 
 __all__ = ["STANDARD_VERTICES", "standard_shade", "standard_surfaces"]

@@ -14,13 +14,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
+from seedmap.connectivity import BLOCK
 
 __all__ = ["Bits", "Packed", "enough", "pack"]
 
 Bits = Literal[12, 16, 17, 18, 20]
 BYTE = 8
-TOGETHER = 8192  # samples that are packed at once: bounds the memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +99,8 @@ def pack(values: Array, bits: Bits) -> Packed:
     coarse = np.empty((samples, count), dtype=kind)
     fine = np.zeros((samples, -(-count * fine_bits // BYTE)), dtype=np.uint8)
     scale = np.empty(samples, dtype=np.float32)
-    for at in range(0, samples, TOGETHER):
-        part = slice(at, at + TOGETHER)
+    for at in range(0, samples, BLOCK):
+        part = slice(at, at + BLOCK)
         some = values[:, part]
         largest = np.abs(some).max(axis=0, initial=0.0)
         step = np.where(largest > 0, largest / whole, 1.0).astype(np.float32)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array, Keep
-from seedmap.connectivity import NoiseTables, noise_autocovariance
+from seedmap._arrays import NOTHING_LEFT, Array, Keep, project_out
+from seedmap.connectivity import BLOCK, NoiseTables, noise_autocovariance
 from seedmap.errors import ImageError, MissingFile, SeedError
 from seedmap.images import Space
 from seedmap.spatial import SeedWeights
@@ -19,12 +19,9 @@ from seedmap.store.numbers import Packed
 from seedmap.store.scores import quick_z
 from seedmap.store.spaces import recover_space
 
-__all__ = ["BLOCK", "FORMAT", "NOTHING_LEFT", "StoredMaps", "StoredRun", "open_stored"]
+__all__ = ["FORMAT", "StoredMaps", "StoredRun", "open_stored"]
 
 FORMAT = 2
-# As in `seedmap.connectivity.correlate`: of less than this share of a series nothing is left.
-NOTHING_LEFT = 1e-6
-BLOCK = 8192
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +132,7 @@ class StoredRun:
         clean, other = (self._packed(name).values(places).T @ weights for name in ("plain", "rest"))
         small = self._small
         whole = small["directions"] @ (clean / small["strength"][:, None]) + small["others"] @ other
-        basis = small["noise_basis"]
-        return clean, whole - basis @ (basis.T @ whole), coverage
+        return clean, project_out(small["noise_basis"], whole), coverage
 
     def maps(self, seeds: Sequence[SeedWeights]) -> StoredMaps:
         """Correlate seeds with every sample."""

@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import LARGEST_R, Array
+from seedmap._arrays import LARGEST_R, Array
+from seedmap.connectivity import FEWEST_DOF
 
 __all__ = ["quick_z"]
 
 AT_ONCE = 1 << 15  # scores worked out together, so that they stay in the processor's cache
-FEWEST_DOF = 3
 
 
 def quick_z(r: Array, dof: Array) -> NDArray[np.float32]:

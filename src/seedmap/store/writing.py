@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
-from seedmap.connectivity import NoiseTables, noise_autocovariance, noise_tables
+from seedmap._arrays import NOTHING_LEFT, Array
+from seedmap.connectivity import BLOCK, NoiseTables, noise_autocovariance, noise_tables
 from seedmap.spatial import Extracted
 from seedmap.store.arrays import write_group
 from seedmap.store.numbers import Packed, enough, pack
-from seedmap.store.reading import BLOCK, FORMAT, NOTHING_LEFT
+from seedmap.store.reading import FORMAT
 from seedmap.store.spaces import tell_space
 from seedmap.temporal import BlockCleaner, CleaningOperator
 

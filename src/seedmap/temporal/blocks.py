@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array, project_out
+from seedmap._arrays import Array, project_out
 
 __all__ = ["BlockCleaner", "Cleaner", "Remover"]
 

@@ -18,7 +18,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from seedmap._checks import Array, Keep, project_out, readonly
+from seedmap._arrays import Array, Keep, project_out, readonly
 from seedmap.errors import OptionError, TooFewFrames
 from seedmap.temporal.blocks import BlockCleaner, Cleaner, Remover
 from seedmap.temporal.operators import (

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.errors import OptionError
 from seedmap.temporal.operators import Detrend
 

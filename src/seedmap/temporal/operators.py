@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from seedmap._checks import Array, Keep
+from seedmap._arrays import Array, Keep, project_out
 from seedmap.errors import OptionError, TooFewFrames
 from seedmap.temporal.zerophase import butterworth, zero_phase
 
@@ -180,7 +180,7 @@ class Nuisance(TimeOperator):
 
     @override
     def apply(self, series: Array) -> Array:
-        return series - self.basis @ (self.basis.T @ series)
+        return project_out(self.basis, series)
 
 
 @dataclass(frozen=True, eq=False)

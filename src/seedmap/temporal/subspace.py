@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from seedmap._checks import Array, readonly
+from seedmap._arrays import Array, readonly
 
 __all__ = ["Subspace", "find_gains", "find_subspace"]
 

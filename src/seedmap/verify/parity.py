@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.analysis import Choice, Prepared, maps_of, read
 from seedmap.images import Grid, load_image
 from seedmap.seeds import SeriesSeed, Sphere

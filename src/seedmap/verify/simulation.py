@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.connectivity import (
     Inference,
     NoiseTables,

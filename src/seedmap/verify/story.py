@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seedmap._checks import Array
+from seedmap._arrays import Array
 from seedmap.analysis import Choice, Prepared, SeedMaps, maps_of, prepare, read
 from seedmap.analysis.door import AnySeed
 from seedmap.connectivity import NoiseTables, noise_autocovariance, noise_tables

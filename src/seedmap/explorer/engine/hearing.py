@@ -16,16 +16,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array
+from seedmap._arrays import NOTHING_LEFT, ROUNDING, Array
 from seedmap.spatial.hands import file_order, finite_only, flat, working_type
 
-__all__ = ["NOTHING_LEFT", "Hearing", "Recorder", "Unsmoothed", "at_voxels", "bytes_per_voxel"]
+__all__ = ["Hearing", "Recorder", "Unsmoothed", "at_voxels", "bytes_per_voxel"]
 
 LARGEST = 32767  # of int16, either way
-# As in seedmap.connectivity: of what is cleaned, rounding leaves this share of what moves, and
-# this share of all.
-NOTHING_LEFT = 1e-6
-ROUNDING = 1e-10
 
 
 class Hearing(Protocol):

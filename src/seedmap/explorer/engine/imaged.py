@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seedmap._checks import Array, Keep, parse_sample_mask
+from seedmap._arrays import Array, Keep, parse_sample_mask
 from seedmap.analysis import SeedMaps, seed_maps
 from seedmap.analysis.certainty import Uncertainty, check_uncertainty
 from seedmap.analysis.door import check_timing, find_mask, parse_n_jobs

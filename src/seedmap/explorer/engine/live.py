@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from seedmap._checks import Array, Keep
+from seedmap._arrays import NOTHING_LEFT, Array, Keep
 from seedmap.errors import SeedError
-from seedmap.explorer.engine.hearing import NOTHING_LEFT, Hearing
+from seedmap.explorer.engine.hearing import Hearing
 from seedmap.explorer.engine.walk import Gathered, Superseded
 from seedmap.images import Grid
 from seedmap.seeds import Sphere

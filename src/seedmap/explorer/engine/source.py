@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from seedmap._checks import Array, Keep
+from seedmap._arrays import Array, Keep
 from seedmap.analysis import SeedMaps
 from seedmap.analysis.certainty import Uncertainty
 from seedmap.confounds import ConfoundTable

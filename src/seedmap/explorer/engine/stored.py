@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._checks import Array, Keep
+from seedmap._arrays import NOTHING_LEFT, Array, Keep
 from seedmap.analysis import SeedMaps
 from seedmap.analysis.certainty import Uncertainty
 from seedmap.analysis.door import parse_n_jobs
 from seedmap.analysis.stored import stored_maps
 from seedmap.confounds import ConfoundTable
 from seedmap.errors import ImageError, OptionError
-from seedmap.explorer.engine.hearing import NOTHING_LEFT
 from seedmap.explorer.engine.live import LiveRun
 from seedmap.explorer.engine.recipe import Recipe
 from seedmap.explorer.engine.source import Cleaned, Progress

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from seedmap._checks import Array, Keep
+from seedmap._arrays import NOTHING_LEFT, Array, Keep
 from seedmap.errors import ImageError
-from seedmap.explorer.engine.hearing import NOTHING_LEFT, Recorder, Unsmoothed, at_voxels
+from seedmap.explorer.engine.hearing import Recorder, Unsmoothed, at_voxels
 from seedmap.images import FrameStream, Grid, RawFrame, Run
 from seedmap.spatial import background_mask, mean_volume
 from seedmap.spatial.hands import BackgroundWatch, Table, finite_only, flat, gatherer

@@ -1,11 +1,11 @@
-"""Masks of frames are understood in every form, and never changed."""
+"""What the arithmetic shares; masks of frames are understood in every form, and never changed."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedmap._checks import check_same_frames, parse_sample_mask, readonly
+from seedmap._arrays import check_same_frames, parse_sample_mask, project_out, readonly, zscored
 from seedmap.errors import OptionError, TooFewFrames
 
 
@@ -16,6 +16,23 @@ def test_a_read_only_view_protects_the_view_alone():
         view[0] = 1
     array[0] = 1
     assert view[0] == 1
+
+
+def test_projecting_out_is_what_least_squares_leaves():
+    rng = np.random.default_rng(0)
+    columns, series = rng.normal(size=(30, 4)), rng.normal(size=(30, 6))
+    fitted = columns @ np.linalg.lstsq(columns, series, rcond=None)[0]
+    np.testing.assert_allclose(
+        project_out(np.linalg.qr(columns)[0], series), series - fitted, atol=1e-12
+    )
+    single = project_out(np.eye(30, 4, dtype=np.float32), series.astype(np.float32))
+    assert single.dtype == np.float32
+    assert not single[:4].any()
+
+
+def test_zscored_columns_have_mean_0_and_deviation_1():
+    found = zscored(np.array([[1.0, 5.0], [2.0, 5.0], [3.0, 5.0]]))
+    np.testing.assert_array_equal(found, [[-1, 0], [0, 0], [1, 0]])
 
 
 def test_series_must_have_the_same_frames():

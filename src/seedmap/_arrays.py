@@ -9,12 +9,15 @@ from seedmap.errors import OptionError, TooFewFrames
 
 __all__ = [
     "LARGEST_R",
+    "NOTHING_LEFT",
+    "ROUNDING",
     "Array",
     "Keep",
     "check_same_frames",
     "parse_sample_mask",
     "project_out",
     "readonly",
+    "zscored",
 ]
 
 Array = NDArray[np.floating[Any]]
@@ -22,6 +25,13 @@ Keep = NDArray[np.bool_]
 
 # The largest |r| whose Fisher transform is finite; float32 has nothing between it and 1.
 LARGEST_R = 1 - 1e-7
+
+# A series of which the cleaning leaves less than this share is constant but for rounding of
+# float32 (6e-8, times the square root of some hundred frames).
+NOTHING_LEFT = 1e-6
+# The same for series in float64, measured against their whole size: the mean is part of it. A run's
+# own coordinates, from the squares of its cleaning, take away all but some 1e-12 of a mean.
+ROUNDING = 1e-10
 
 FEWEST_FRAMES = 3  # two points always lie on a line: r of two frames is +1 or -1 and says nothing
 
@@ -37,6 +47,13 @@ def project_out(basis: Array, series: Array) -> Array:
     """Project orthonormal columns (rows, n) out of series (rows, samples): ``x - Q Q' x``."""
     left: Array = series - basis @ (basis.T @ series)
     return left
+
+
+def zscored(series: Array) -> Array:
+    """Centre columns and divide by their standard deviation (n - 1); 0 for constants."""
+    centred = series - series.mean(axis=0)
+    spread = centred.std(axis=0, ddof=1)
+    return centred / np.where(spread > 0, spread, 1.0)
 
 
 def check_same_frames(first: Array, second: Array) -> None:
