@@ -45,11 +45,11 @@ print(f"{np.count_nonzero(~keep)} frames censored, {np.count_nonzero(keep)} kept
 
 from nilearn import signal
 
-from seedmap.temporal import cleaning_matrices
+from seedmap.temporal import cleaning_operator
 
 options = {"detrend": True, "low_pass": 0.1, "high_pass": 0.01, "t_r": run.t_r}
 theirs = signal.clean(np.eye(frames), sample_mask=np.flatnonzero(keep), standardize=None, **options)
-ours = cleaning_matrices(sm.Cleaning(), keep, run.t_r).L
+ours = cleaning_operator(sm.Cleaning(), keep, run.t_r).L
 
 import matplotlib.pyplot as plt
 

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 
 import seedmap as sm
-from seedmap.temporal import cleaning_matrices, own_coordinates
+from seedmap.temporal import cleaning_operator
 
 run = sm.datasets.make_phantom(voxel_size=8)
 confounds = pd.read_csv(run.confounds[0], sep="\t").to_numpy()
 keep = run.truth.sample_masks[0]
-L = cleaning_matrices(sm.Cleaning(), keep, run.t_r, confounds).L
+operator = cleaning_operator(sm.Cleaning(), keep, run.t_r, confounds)
+L = operator.L
 print(f"{L.shape[0]} kept frames x {L.shape[1]} frames")
 
 # %%
@@ -52,7 +53,7 @@ from nilearn import signal
 
 series = np.random.default_rng(0).standard_normal((keep.size, 50))
 everything = np.ones(keep.size, dtype=bool)
-product = cleaning_matrices(sm.Cleaning(), everything, run.t_r, confounds).L @ series
+product = cleaning_operator(sm.Cleaning(), everything, run.t_r, confounds).L @ series
 steps = signal.clean(
     series, confounds=confounds, low_pass=0.1, high_pass=0.01, t_r=run.t_r, standardize=None
 )
@@ -100,8 +101,7 @@ plt.show()
 # Directions that do not survive need not be stored. In *its own coordinates* a run has as many
 # rows as there are directions, and correlations are what they were.
 
-into = own_coordinates(L[:, keep]).into
-small = into @ series[keep]
+small = operator.coordinates @ series[keep]
 cleaned = L @ series
 print(f"{cleaned.shape[0]} frames -> {small.shape[0]} coordinates")
 

@@ -33,7 +33,7 @@ NOTHING_LEFT = 1e-6
 # own coordinates, from the squares of its cleaning, take away all but some 1e-12 of a mean.
 ROUNDING = 1e-10
 
-FEWEST_FRAMES = 3  # two points always lie on a line: r of two frames is +1 or -1 and says nothing
+FEWEST_FRAMES = 3  # two points always lie on a line: r of two frames is always +1 or -1
 
 
 def readonly(array: NDArray[Any]) -> NDArray[Any]:

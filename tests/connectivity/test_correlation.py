@@ -129,7 +129,7 @@ OPTIONS = [
 
 
 def a_run(samples, constant=()):
-    """Series as they come home: the first frame subtracted, which is the reference."""
+    """Series as they are extracted: the first frame subtracted, which is the reference."""
     raw = 1000 + 50 * noise(FRAMES, samples)
     raw[:, list(constant)] = 700.0
     reference = raw[0].copy()
@@ -204,17 +204,17 @@ class TestRun:
         _, series, reference = a_run(2 * BLOCK + 5)
         seed_series = noise(FRAMES, FRAMES + 7, rng=4)
         cleaner = taking(MEAN).cleaner(reference)
-        room = np.empty((FRAMES + 7, series.shape[1]), dtype=np.float32)
-        room[7:] = series
+        out = np.empty((FRAMES + 7, series.shape[1]), dtype=np.float32)
+        out[7:] = series
         announced = []
         found = correlate(
-            *(cleaner, room[7:], seed_series, n_jobs),
+            *(cleaner, out[7:], seed_series, n_jobs),
             lambda part, raw: announced.append(np.array_equal(raw, series[:, part])),
-            room,
+            out,
         )
-        assert found.r is room
+        assert found.r is out
         assert all(announced)
-        assert np.array_equal(room, correlate(cleaner, series, seed_series).r)
+        assert np.array_equal(out, correlate(cleaner, series, seed_series).r)
 
     def test_taking_few_directions_away_is_the_same_cleaning(self):
         _, series, reference = a_run(BLOCK + 5)

@@ -184,7 +184,7 @@ def test_rank_forgets_singular_values_below_a_thousandth():
 
 @settings(max_examples=20, deadline=None)
 @given(scale=st.floats(1e-30, 1e30), order=st.permutations(range(8)))
-def test_neither_scale_nor_company_matters(scale, order):
+def test_neither_scale_nor_other_samples_matter(scale, order):
     run = Run()
     residuals = run.residuals[:, :8].astype(np.float32)
     kernels = seed_kernels(run.tables, run.residuals[:, :2] * 1e6)

@@ -39,7 +39,7 @@ from seedmap.connectivity.noise import (
     pair_dof,
     seed_kernels,
 )
-from seedmap.connectivity.rank import ranks, spearman
+from seedmap.connectivity.ranks import ranks, spearman
 from seedmap.connectivity.xdf import infer_by_xdf, warn_where_xdf_misleads, xdf_variance
 
 __all__ = [

@@ -15,7 +15,7 @@ The autocovariances are estimated per sample from residuals e = R x, which have 
 confounds projected out but no band-pass: a filtered series no longer shows the noise that went
 in. Censored frames are gaps, so lags are true distances. The bias that the projection and the
 gaps put on the raw lagged products c is known, E[c] = A g, and is taken out (Worsley 2002); a
-Tukey taper then quiets the long lags. Every step after e is linear in c, so nu is a quotient of
+Tukey taper then weakens the long lags. Every step after e is linear in c, so nu is a quotient of
 two weighted sums over the power spectrum of e: one Fourier transform per sample.
 
 `noise_tables` is done once per run, `seed_kernels` once per set of seeds, `effective_dof` for
@@ -50,9 +50,9 @@ __all__ = [
 
 # Slow cosines among the regressors leave the bias of long lags nearly undetermined (condition
 # numbers of 1e3 to 2e5). Directions below this share of the largest are taken as 0, or their noise
-# would swamp the estimate; without cosines none lies below it.
+# would dominate the estimate; without cosines none lies below it.
 UNBIASED = 1e-2
-# The noise memory we allow for. A shorter window misses narrow resonances of physiology.
+# The longest autocorrelation that is allowed for. A shorter window misses narrow resonances of physiology.
 WINDOW_SECONDS = 100.0
 # Samples transformed together: their spectra (about 1 MB) then stay in the processor's cache.
 COLUMNS_TOGETHER = 512
@@ -288,7 +288,7 @@ def _unbias(residual_maker: Array, position: NDArray[np.intp], lags: int) -> NDA
     embedded = np.zeros((residual_maker.shape[1], residual_maker.shape[1]))
     embedded[position] = residual_maker
     expected = _shift_traces(embedded, lags) / _twice_past_zero(lags)[:, None]
-    # A lag that no two kept frames are apart says nothing: its autocovariance is taken as 0.
+    # The autocovariance at a lag that no two kept frames are apart is taken as 0.
     kept = np.bincount(position)
     unseen = np.correlate(kept, kept, "full")[len(kept) - 1 :][:lags] == 0
     expected[unseen] = expected[:, unseen] = 0

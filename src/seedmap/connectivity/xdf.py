@@ -2,8 +2,8 @@
 
 xDF takes the variance from the auto- and cross-correlations of the cleaned series themselves. It
 is right for series that were neither filtered nor had many confounds removed. After a band-pass
-it is not: the few effective frames do not show the long ripples of the filter's memory, so they
-are cut off, and the test calls 9 to 58 % of null correlations significant at p < .05. Then use
+it is not: the few effective frames do not show the long autocorrelation of the filter, which is
+cut off, and the test calls 9 to 58 % of null correlations significant at p < .05. Then use
 `seedmap.connectivity.noise`.
 
 References
@@ -66,7 +66,7 @@ def xdf_variance(
     y
         Series, shape (frames, samples).
     truncation
-        How long lags, which are mostly noise, are quieted. "adaptive": each autocorrelation
+        How long lags, which are mostly noise, are shortened or tapered. "adaptive": each autocorrelation
         up to the first lag inside its confidence band, cross-correlations up to the later of
         the two. "tukey": a Tukey taper over sqrt(frames) lags.
 
@@ -123,7 +123,7 @@ def _variance(
     """Give r and its variance for columns of unit length."""
     frames = len(y)
     r = np.clip(np.sum(x * y, axis=0), -LARGEST_R, LARGEST_R)
-    a, b, ahead, behind = _quieted(_correlograms(x, y), frames, truncation)
+    a, b, ahead, behind = _tapered(_correlograms(x, y), frames, truncation)
     left = np.arange(frames - 2, 0, -1)[: len(ahead)]
     squares = left @ (a**2 + b**2 + ahead**2 + behind**2)
     mixed = left @ ((a + b) * (ahead + behind))
@@ -155,7 +155,7 @@ def _correlograms(x: Array, y: Array) -> tuple[Array, Array, Array, Array]:
     )
 
 
-def _quieted(
+def _tapered(
     correlograms: tuple[Array, Array, Array, Array], frames: int, truncation: Truncation
 ) -> tuple[Array, Array, Array, Array]:
     """Cut or taper the long lags; lags that are zero for every sample are dropped."""

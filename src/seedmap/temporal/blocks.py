@@ -1,4 +1,4 @@
-"""A cleaning applied to blocks of samples, in single precision, while a run passes by."""
+"""A cleaning applied to blocks of samples, in single precision."""
 
 from typing import Protocol
 

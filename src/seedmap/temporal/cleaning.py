@@ -309,9 +309,9 @@ def _steps_before_projection(cleaning: Cleaning, keep: Keep, t_r: float | None) 
 
 
 def confound_basis(given: Array, before: TimeOperator, keep: Keep, *, centre: bool) -> Array:
-    """Orthonormal basis (kept, rank) of what the confounds span after the same steps as the data.
+    """Orthonormal basis (kept, confound_rank) of what the confounds span after the same steps as the data.
 
-    The rank is decided twice by singular values: on the raw confounds, where a duplicate or a
+    Their rank is decided twice by singular values: on the raw confounds, where a duplicate or a
     sum of others is plain to see, and after the filter, where one may have vanished.
     """
     independent = _independent(given, keep, centre=centre)
@@ -323,7 +323,7 @@ def confound_basis(given: Array, before: TimeOperator, keep: Keep, *, centre: bo
 
 
 def _independent(given: Array, keep: Keep, *, centre: bool) -> Array:
-    """Combine confounds (frames, c) into (frames, rank), orthonormal on the kept frames."""
+    """Combine confounds (frames, c) into (frames, n), independent and orthonormal on the kept frames."""
     usable = np.where(keep[:, None], given, 0.0)
     kept = usable[keep]
     size_before = np.linalg.norm(kept, axis=0)
@@ -354,14 +354,14 @@ def _span(series: Array) -> Array:
     return left[:, singular > SAME * singular.max(initial=0.0)]
 
 
-def _check_something_left(rank: int, before: Array, after: Array) -> None:
+def _check_something_left(confound_rank: int, before: Array, after: Array) -> None:
     """Refuse confounds that leave one direction or none: every r would be 1, -1 or noise."""
     # A cleaning lets what it keeps through at a gain near 1, so its squares sum to how many
     # directions it keeps. The mean, which no correlation sees, does not count.
     had, left = (np.square(step - step.mean(axis=0)).sum() for step in (before, after))
-    if rank and left < min(1.5, 0.5 * had):
+    if confound_rank and left < min(1.5, 0.5 * had):
         msg = (
-            f"the confounds span {rank} directions and only {len(after)} frames are kept, so nothing is "
+            f"the confounds span {confound_rank} directions and only {len(after)} frames are kept, so nothing is "
             "left to correlate; use fewer confounds or a longer run"
         )
         raise TooFewFrames(msg)

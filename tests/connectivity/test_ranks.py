@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from seedmap.connectivity.rank import ranks, spearman
+from seedmap.connectivity.ranks import ranks, spearman
 from seedmap.errors import TooFewFrames
 
 small = hnp.arrays(
