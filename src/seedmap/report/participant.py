@@ -6,14 +6,14 @@ that needs nothing else.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import numpy as np
 
 from seedmap._arrays import Array, Keep
 from seedmap.report.charts import carpet, histogram, trace
 from seedmap.report.pictures import Picture
-from seedmap.report.shelf import environment
+from seedmap.report.rendering import render
 from seedmap.report.tables import library_versions
 from seedmap.report.words import count, listed, number, percent
 
@@ -177,19 +177,15 @@ def render_participant(page: ParticipantPage, date: datetime | None = None) -> s
         if page.runs
         else "No run could be analysed."
     )
-    html: str = (
-        environment()
-        .get_template("participant.html.j2")
-        .render(
-            page=page,
-            summary=summary,
-            number=number,
-            percent=percent,
-            versions=library_versions(),
-            date=f"{(date or datetime.now(UTC)).astimezone(UTC):%Y-%m-%d %H:%M} UTC",
-        )
+    return render(
+        "participant",
+        date,
+        page=page,
+        summary=summary,
+        number=number,
+        percent=percent,
+        versions=library_versions(),
     )
-    return html
 
 
 def _pairs(series: Array) -> Array:

@@ -1,13 +1,13 @@
 """The page of a study: who was analysed, who was not and why, and how motion shows in the maps."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import numpy as np
 
 from seedmap._arrays import Array
 from seedmap.report.charts import scatter
-from seedmap.report.shelf import environment
+from seedmap.report.rendering import render
 from seedmap.report.tables import library_versions
 from seedmap.report.words import count, number, percent
 
@@ -154,18 +154,14 @@ def render_study(page: StudyPage, date: datetime | None = None) -> str:
     failed = {row.participant: row.page for row in page.rows if row.state == "failed"}
     summary = f"{count(len(states), 'participant')}, {len(states) - len(failed)} complete"
     summary += f", {len(failed)} failed in whole or in part." if failed else "."
-    html: str = (
-        environment()
-        .get_template("study.html.j2")
-        .render(
-            page=page,
-            summary=summary,
-            failed=list(failed.items()),
-            number=number,
-            percent=percent,
-            fewest=FEWEST,
-            versions=library_versions(),
-            date=f"{(date or datetime.now(UTC)).astimezone(UTC):%Y-%m-%d %H:%M} UTC",
-        )
+    return render(
+        "study",
+        date,
+        page=page,
+        summary=summary,
+        failed=list(failed.items()),
+        number=number,
+        percent=percent,
+        fewest=FEWEST,
+        versions=library_versions(),
     )
-    return html

@@ -5,8 +5,8 @@ from pathlib import Path
 from seedmap.analysis import SeedMaps, source_stem
 from seedmap.clusters import Atlas, Threshold, parse_threshold
 from seedmap.images import staged_folder, write_text
-from seedmap.report.page import render_report
 from seedmap.report.pictures import Pictures, draw_pictures
+from seedmap.report.run import render_report
 
 __all__ = ["write_report"]
 

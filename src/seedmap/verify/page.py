@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from seedmap.analysis import source_stem, versions
 from seedmap.images import staged_folder, write_text
+from seedmap.report.rendering import render
 from seedmap.verify.simulation import LEVELS, METHODS, Rates
 from seedmap.verify.story import Verification
 
@@ -105,16 +106,9 @@ def render_verification(found: Verification, date: datetime | None = None) -> st
     str
         HTML5 that loads nothing.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("seedmap.verify"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("verification.html.j2").render(
+    return render(
+        "verification",
+        date,
         title=source_stem(found.maps.provenance.source),
         verdict=verdict(found),
         found=found,
@@ -125,7 +119,6 @@ def render_verification(found: Verification, date: datetime | None = None) -> st
         unanswered=any(one.unanswered for one in found.rates),
         plot=_plot(found.rates),
         versions=versions().items(),
-        date=f"{(date or datetime.now(UTC)).astimezone(UTC):%Y-%m-%d %H:%M} UTC",
     )
 
 

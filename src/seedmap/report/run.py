@@ -1,17 +1,16 @@
 """The page of a report: one HTML file that needs nothing else."""
 
-import base64
-from datetime import UTC, datetime
+from datetime import datetime
 
 from seedmap.analysis import SeedMaps, source_stem
 from seedmap.clusters import Atlas, Threshold, can_cluster, parse_threshold
-from seedmap.report.pictures import Picture, Pictures
+from seedmap.report.pictures import Pictures
+from seedmap.report.rendering import render
 from seedmap.report.tables import cluster_rows, library_versions, run_facts, seed_table
 from seedmap.report.words import (
     describe_certainty,
     describe_cleaning,
     summarize,
-    true_minus,
 )
 
 __all__ = ["render_report"]
@@ -45,20 +44,12 @@ def render_report(
     str
         HTML5, with the pictures and the style inside. It loads nothing.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("seedmap.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     threshold = parse_threshold(threshold)
     known = maps.seeds if can_cluster(maps.space) else ()
     clusters = {seed: maps.clusters(seed, threshold, atlas=atlas) for seed in known}
-    environment.filters |= {"data_uri": _data_uri, "true_minus": true_minus}
-    return environment.get_template("report.html.j2").render(
+    return render(
+        "report",
+        date,
         title=source_stem(maps.provenance.source),
         summary=summarize(maps, threshold),
         seeds=maps.provenance.seeds,
@@ -73,9 +64,4 @@ def render_report(
         facts=run_facts(maps),
         versions=library_versions(),
         command=maps.provenance.command,
-        date=f"{(date or datetime.now(UTC)).astimezone(UTC):%Y-%m-%d %H:%M} UTC",
     )
-
-
-def _data_uri(picture: Picture) -> str:
-    return f"data:image/png;base64,{base64.b64encode(picture.png).decode()}"
