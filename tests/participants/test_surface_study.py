@@ -11,7 +11,7 @@ import pytest
 
 from seedmap.cli import main
 from seedmap.datasets import make_study
-from seedmap.errors import OptionError, SeedError, SpaceMismatch
+from seedmap.errors import ImageError, OptionError, SeedError, SpaceMismatch
 from seedmap.participants.find import Filters, find_participants
 from seedmap.participants.onerun import estimate_memory, open_inputs
 from seedmap.participants.presets import named
@@ -179,7 +179,7 @@ def test_a_file_that_does_not_tell_its_size_is_named(study, tmp_path):
     path.write_text("<GIFTI>")
     recipe = Recipe(seeds=(), strategies=(named("6P"),), root=study.folder)
     (run,) = find_participants(study.folder, Filters())[0].runs
-    with pytest.raises(OptionError, match="do not tell how large"):
+    with pytest.raises(ImageError, match="do not tell how large"):
         estimate_memory(recipe, replace(run, bold=path))
 
 

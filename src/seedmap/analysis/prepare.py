@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from seedmap._arrays import Keep, parse_sample_mask
 from seedmap.analysis.certainty import FEW_DOF, Uncertainty, check_uncertainty
+from seedmap.analysis.cost import kind_of, peak_memory, run_seconds
 from seedmap.analysis.door import (
     AnySeed,
     check_timing,
@@ -42,13 +43,8 @@ __all__ = ["Choice", "Preflight", "Prepared", "prepare", "read"]
 # doi:10.1152/jn.00783.2009).
 FEWEST_MINUTES = 5.0
 FRAMES_A_CONFOUND = 3
-# Reading and smoothing [bytes/s], matrix products [1/s a thread], and everything else [s], as
-# measured on two cores of a server of 2022.
-READ_RATE, PRODUCT_RATE, START = 5e8, 6e10, 0.3
-# What Python and its libraries take [bytes]; the volumes that are at work while a run is read;
-# the maps that exist beside those of all seeds while one is written; what each seed holds at most
-# for a measure other than the correlation.
-LIBRARIES, WORK_VOLUMES, WRITTEN, OTHER_MEASURE = 160e6, 12, 10, 8
+# Maps that each seed holds at most while a measure other than the correlation is worked out.
+OTHER_MEASURE = 8
 
 
 @dataclass(frozen=True)
@@ -165,10 +161,8 @@ class Prepared:
         """Say what the analysis will leave and cost."""
         run, kept = self.run, len(self.operator.L)
         samples = run.space.n_samples if self.mask is None else int(np.count_nonzero(self.mask))
-        volume = float(run.space.n_samples) * max(4, run.dtype.itemsize)
         each = 1 if self.choice.measure == "correlation" else OTHER_MEASURE
         each += self.choice.estimates is not None
-        maps = 4.0 * samples * (len(self.seeds) * each + WRITTEN)
         return Preflight(
             source=run.source,
             frames=run.frames,
@@ -178,7 +172,13 @@ class Prepared:
             confound_rank=self.operator.confound_rank,
             rank=self.operator.rank,
             white_dof=self.operator.white_dof,
-            memory=LIBRARIES + 4.0 * kept * samples + WORK_VOLUMES * volume + maps,
+            memory=peak_memory(
+                kind_of(run.space),
+                kept,
+                samples,
+                volume=float(run.space.n_samples) * max(4, run.dtype.itemsize),
+                maps=len(self.seeds) * each,
+            ),
             seconds=self._seconds(kept, samples),
         )
 
@@ -187,7 +187,7 @@ class Prepared:
         stored = float(self.run.frames) * self.run.space.mask.size * self.run.dtype.itemsize
         products = 2.0 * samples * len(self.operator.coordinates) * (kept + len(self.seeds))
         products *= 1 if self.choice.estimates is None else 2
-        return START + stored / READ_RATE + products / (PRODUCT_RATE * self.jobs)
+        return run_seconds(stored, products, self.jobs)
 
 
 def prepare(  # noqa: PLR0913  the options of `seed_maps`

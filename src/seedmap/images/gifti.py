@@ -16,6 +16,7 @@ from seedmap.images.parts import Mesh, Part, Surface
 __all__ = [
     "HEMISPHERES",
     "check_same_frames",
+    "gifti_shape",
     "hemisphere_of",
     "load_surface",
     "load_surface_series",
@@ -26,6 +27,7 @@ HEMISPHERES = ("left", "right")
 TRIANGLES, POINTS = 1009, 1008  # GIFTI's intents for the two halves of a mesh
 INTENTS = {"NIFTI_INTENT_TRIANGLE": TRIANGLES, "NIFTI_INTENT_POINTSET": POINTS}
 TYPES = {"NIFTI_TYPE_UINT8": "u1", "NIFTI_TYPE_INT32": "i4", "NIFTI_TYPE_FLOAT32": "f4"}
+HEAD = 1 << 16  # bytes of a file within which its sizes stand
 STRUCTURE = "AnatomicalStructurePrimary"
 
 
@@ -128,6 +130,24 @@ def load_surface(surface: Any) -> Surface:
         msg = f"{path}: holds no mesh; a surface (.surf.gii) with points and triangles is wanted"
         raise ImageError(msg)
     return Surface(arrays[POINTS].astype(float), arrays[TRIANGLES].astype(np.int64), str(path))
+
+
+def gifti_shape(path: Path) -> tuple[int, int]:
+    """Return frames and vertices of a series, from the first words of its file.
+
+    Raises
+    ------
+    ImageError
+        If they do not say.
+    """
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    frames = re.search(rb'NumberOfDataArrays="(\d+)"', head)
+    vertices = re.search(rb'Dim0="(\d+)"', head)
+    if frames is None or vertices is None:
+        msg = f"{path}: its first words do not tell how large it is; a GIFTI series is wanted"
+        raise ImageError(msg)
+    return int(frames[1]), int(vertices[1])
 
 
 def mesh_of(series: Mapping[str, NDArray[Any]], surfaces: Mapping[str, Surface]) -> Mesh:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ import numpy as np
 
 from seedmap._arrays import Keep
 from seedmap.analysis import SeedMaps
+from seedmap.analysis.cost import DRAWING, Kind, kind_of, peak_memory
 from seedmap.analysis.door import find_mask, place_surfaces
 from seedmap.analysis.prepare import Choice, Prepared, prepare, read
 from seedmap.analysis.story import maps_of
@@ -27,6 +27,7 @@ from seedmap.errors import (
     TooFewFrames,
 )
 from seedmap.images import Grid, PartedSpace, Run, Space, load_image, load_on_parts, open_run
+from seedmap.images.gifti import gifti_shape
 from seedmap.participants.find import RunInputs
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.seedlist import PlacedSeed, check_space
@@ -44,13 +45,10 @@ __all__ = [
 ]
 
 
-# What a process takes beside its run [bytes], as measured: Python and its libraries; those that
-# draw, with their template; the volumes that are at work while a run is read; the matrices of
-# frames by frames that a cleaning and its noise take; the copies of a series that are at work
-# while surface files are read; what smoothing along a surface takes, a sample.
-LIBRARIES, DRAWING, WORK_VOLUMES, MATRICES = 170e6, 290e6, 12, 40
-COPIES_READ, SMOOTHING = 3, 1500.0
-HEAD = 1 << 16  # bytes of a GIFTI file within which its sizes stand
+# Maps of a seed that exist at once: those of two strategies, or of several runs to be combined.
+MAPS_A_SEED = 10
+# Copies of the series that exist while a cleaned run is stored.
+COPIES_STORED = 6
 
 
 @dataclass(frozen=True)
@@ -315,47 +313,30 @@ def estimate_memory(recipe: Recipe, inputs: RunInputs) -> float:
     OptionError
         If the header tells of nothing.
     """
-    frames, samples, beside = _extent(recipe, inputs)
+    kind, frames, samples, volume = _extent(recipe, inputs)
     if not samples:
         msg = f"{inputs.bold}: no voxel is in the mask; check it"
         raise OptionError(msg)
-    series = 4.0 * frames * samples
-    copies = (2 if len(recipe.strategies) > 1 else 1) + 6 * recipe.store
-    maps = 4.0 * samples * len(recipe.seeds) * 10
-    libraries = LIBRARIES + DRAWING * recipe.figures
-    return libraries + copies * series + MATRICES * 8.0 * frames**2 + beside + maps
+    memory = peak_memory(
+        kind,
+        frames,
+        samples,
+        volume=volume,
+        maps=MAPS_A_SEED * len(recipe.seeds),
+        copies=(2 if len(recipe.strategies) > 1 else 1) + COPIES_STORED * recipe.store,
+    )
+    return memory + DRAWING * recipe.figures
 
 
-def _extent(recipe: Recipe, inputs: RunInputs) -> tuple[int, int, float]:
-    """Tell frames, samples, and the bytes at work beside them while a run is read and smoothed."""
+def _extent(recipe: Recipe, inputs: RunInputs) -> tuple[Kind, int, int, float]:
+    """Say what a run's files hold, its frames and samples, and the bytes of a volume."""
     if inputs.bold.name.endswith(".gii"):
-        shapes = [_gifti_shape(path) for path in (inputs.bold, inputs.other) if path is not None]
-        frames, samples = shapes[0][0], sum(vertices for _, vertices in shapes)
-        return frames, samples, COPIES_READ * 4.0 * frames * samples + SMOOTHING * samples
+        shapes = [gifti_shape(path) for path in (inputs.bold, inputs.other) if path is not None]
+        return "surfaces", shapes[0][0], sum(vertices for _, vertices in shapes), 0.0
     run = open_run(inputs.bold, recipe.t_r or inputs.t_r or 1.0)
     samples = run.space.n_samples
-    if not isinstance(run.space, Grid):
-        return run.frames, samples, SMOOTHING * samples
-    if inputs.mask is not None:
+    volume = float(samples) * max(4, run.dtype.itemsize)
+    if inputs.mask is not None and isinstance(run.space, Grid):
         image = load_image(inputs.mask, role="mask")
         samples = int(np.count_nonzero(np.asarray(image.dataobj)))
-    volume = float(run.space.n_samples) * max(4, run.dtype.itemsize)
-    return run.frames, samples, WORK_VOLUMES * volume
-
-
-def _gifti_shape(path: Path) -> tuple[int, int]:
-    """Tell frames and vertices from the first words of a GIFTI file.
-
-    Raises
-    ------
-    OptionError
-        If they do not tell.
-    """
-    with path.open("rb") as file:
-        head = file.read(HEAD)
-    frames = re.search(rb'NumberOfDataArrays="(\d+)"', head)
-    vertices = re.search(rb'Dim0="(\d+)"', head)
-    if frames is None or vertices is None:
-        msg = f"{path}: its first words do not tell how large it is; a GIFTI series is wanted"
-        raise OptionError(msg)
-    return int(frames[1]), int(vertices[1])
+    return kind_of(run.space), run.frames, samples, volume
