@@ -1,7 +1,7 @@
 """The story of one run: open, smooth, clean, correlate; and its result, `SeedMaps`."""
 
-from seedmap.analysis.drawing import can_draw
-from seedmap.analysis.files import label_of, measure_entity, sibling_mask, source_stem, versions
+from seedmap.analysis.base import Maps, save_maps
+from seedmap.analysis.files import label_of, sibling_mask, source_stem, versions
 from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.prepare import Choice, Preflight, Prepared, prepare, read
 from seedmap.analysis.provenance import Provenance, SeedFacts
@@ -9,17 +9,17 @@ from seedmap.analysis.story import maps_of, seed_maps
 
 __all__ = [
     "Choice",
+    "Maps",
     "Preflight",
     "Prepared",
     "Provenance",
     "SeedFacts",
     "SeedMaps",
-    "can_draw",
     "label_of",
     "maps_of",
-    "measure_entity",
     "prepare",
     "read",
+    "save_maps",
     "seed_maps",
     "sibling_mask",
     "source_stem",

@@ -3,22 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array
+from seedmap.analysis.base import Maps
 from seedmap.analysis.certainty import Certainty
-from seedmap.analysis.drawing import draw_map
-from seedmap.analysis.files import save_clusters, save_maps
+from seedmap.analysis.files import column_text, label_of, source_stem
 from seedmap.analysis.provenance import Provenance
-from seedmap.clusters import Atlas, Cluster, Threshold, find_clusters, parse_threshold
+from seedmap.analysis.sidecar import certainty_entries, sidecar_of
 from seedmap.connectivity import Inference, fisherz, q_values
 from seedmap.errors import OptionError
 from seedmap.figures import plot_series
-from seedmap.images import STATISTICS, Space, map_image
+from seedmap.images import STATISTICS, Space
 
 __all__ = ["SeedMaps"]
 
@@ -27,7 +26,7 @@ TESTED = tuple(name for name, row in STATISTICS.items() if row.from_certainty)
 
 
 @dataclass(frozen=True, eq=False)
-class SeedMaps:
+class SeedMaps(Maps):
     """Maps of the correlation of each seed with each sample of a run.
 
     Attributes
@@ -111,19 +110,6 @@ class SeedMaps:
         tested = () if self.certainty is None else TESTED
         return ("r", "fisherz", *tested, *self.extra)
 
-    def index(self, seed: str) -> int:
-        """Return the position of a seed by name.
-
-        Raises
-        ------
-        OptionError
-            If there is no such seed.
-        """
-        if seed not in self.seeds:
-            msg = f"there is no seed {seed!r} in these maps; they have {', '.join(self.seeds)}"
-            raise OptionError(msg)
-        return self.seeds.index(seed)
-
     def values(self, seed: str, stat: str = "r") -> NDArray[np.float32]:
         """Return one map, shape (samples,); ``stat`` is one of `stats`.
 
@@ -178,110 +164,39 @@ class SeedMaps:
     def _all(self, stat: str) -> NDArray[np.float32]:
         return np.stack([self.values(seed, stat) for seed in self.seeds])
 
-    def to_img(self, seed: str, stat: str = "r") -> Any:
-        """Return one map as an image of the run's kind: a volume, a surface or CIFTI.
+    @property
+    def codes(self) -> tuple[int, int]:
+        """The run's sform and qform codes."""
+        return self.provenance.codes
 
-        0 outside the mask, NaN where a sample is constant or not finite in the run.
-        """
-        return self._image(self.values(seed, stat), stat)
-
-    def _image(self, values: Array, stat: str) -> Any:
-        return map_image(values, self.space, STATISTICS[stat].kind, self.provenance.codes)
-
-    def save(self, folder: str | Path) -> list[Path]:
-        """Write every map with its sidecar, and the seeds' series, into a folder.
-
-        All files appear together when they are complete, or none does.
-
-        Returns
-        -------
-        list of Path
-            The files, maps first.
-
-        Raises
-        ------
-        OutputError
-            If the folder cannot be written to.
-        """
-        return save_maps(self, folder)
-
-    def save_clusters(
-        self,
-        folder: str | Path,
-        threshold: float | str | Threshold = 0.5,
-        *,
-        atlas: Atlas | None = None,
-    ) -> list[Path]:
-        """Write a table of clusters a seed (``..._clusters.tsv``, see `clusters`); return the paths.
-
-        Each has a sidecar that says the threshold. All appear together, or none does.
-        """
-        return save_clusters(self, folder, parse_threshold(threshold), atlas)
-
-    def passed(self, seed: str, threshold: float | str | Threshold) -> NDArray[np.bool_]:
-        """Say which samples are beyond a threshold as `parse_threshold` reads it, (samples,)."""
-        threshold = parse_threshold(threshold)
-        return threshold.passed(self.values(seed, threshold.stat))
-
-    def clusters(
-        self,
-        seed: str,
-        threshold: float | str | Threshold = 0.5,
-        *,
-        atlas: Atlas | None = None,
-        near: bool = False,
-    ) -> tuple[Cluster, ...]:
-        """Find the clusters of a map beyond a threshold, the largest first.
-
-        Parameters
-        ----------
-        seed
-            Name of the seed.
-        threshold
-            A size of r, or ``"r>0.5"``, ``"z>3.1"`` or ``"q<0.05"``. Both signs count.
-        atlas
-            Where names of regions come from: see `seedmap.clusters.open_atlas`.
-        near
-            Whether the seed's own neighbourhood counts, where r is high by construction.
-        """
-        counts = self.passed(seed, threshold)
-        if not near:
-            counts = counts.copy()
-            counts[self.near[self.index(seed)]] = False
-        known = {} if self.certainty is None else {s: self.values(seed, s) for s in ("z", "q")}
-        return find_clusters(self.space, counts, self.values(seed), known, atlas)
-
-    def plot(
-        self, seed: str | None = None, threshold: float | str | Threshold = 0.5, stat: str = "r"
-    ) -> Any:
-        """Draw one map on the anatomy, cut at the seed, or on the cortex; return a matplotlib figure.
-
-        A number is a size of ``stat``, values within which of zero are not drawn. With a
-        threshold of another map (``"z>3.1"``, ``"q<0.05"``), the samples beyond that are drawn.
-        ``seed`` may be left out where there is only one.
-        """
-        seed = self.seeds[0] if seed is None else seed
-        facts = self.provenance.seeds[self.index(seed)]
+    @property
+    def desc(self) -> str:
+        """The measure, unless it is the correlation."""
         measure = self.provenance.measure
-        size = threshold if isinstance(threshold, float | int) else None
-        values, name = self.values(seed, stat), seed
-        if size is None:
-            threshold = parse_threshold(threshold)
-            size = threshold.value if threshold.stat == stat else None
-            if size is None:
-                values = np.where(self.passed(seed, threshold), values, 0)
-                name = f"{seed}, {threshold.words}"
-        if measure != "correlation":
-            name = f"{name}, {measure}"
-        return draw_map(
-            values,
-            self.space,
-            STATISTICS[stat].kind,
-            name=name,
-            center=facts.center,
-            threshold=size,
-            stat=stat,
-        )
+        return "" if measure == "correlation" else measure
+
+    def center(self, seed: str) -> tuple[float, float, float] | None:
+        """Return the centre of mass of a seed [mm]; None for a time course."""
+        return self.provenance.seeds[self.index(seed)].center
+
+    def file_stem(self, seed: str) -> str:
+        """Return the run's name with the seed's entity."""
+        return f"{source_stem(self.provenance.source)}_seed-{label_of(seed)}"
+
+    def sidecar(self, seed: str, stat: str) -> dict[str, Any]:
+        """Return what a reader of one map needs to know, for the JSON beside it."""
+        facts = self.provenance.seeds[self.index(seed)]
+        entries: dict[str, Any] = {"Uncertainty": None}
+        if self.certainty is not None:
+            near = int(self.near[self.index(seed)].size)
+            r, dof = self.values(seed), self.values(seed, "dof")
+            entries = certainty_entries(self.certainty, r, dof, near)
+        values = self.values(seed, stat)
+        return sidecar_of(self.provenance, facts, stat, values, self.space, entries)
+
+    def tables(self, seed: str) -> dict[str, str]:
+        """Return the seed's cleaned series as a table."""
+        return {"timeseries": column_text(label_of(seed), self.seed_series[:, self.index(seed)])}
 
     def plot_series(self) -> Any:
         """Draw the seeds' cleaned series over time; return a matplotlib figure."""

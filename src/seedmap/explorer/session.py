@@ -13,12 +13,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seedmap.analysis import SeedMaps, label_of, source_stem
+from seedmap.analysis import SeedMaps, label_of, save_maps, source_stem
 from seedmap.errors import OptionError, OutputError, SeedmapError
 from seedmap.explorer.anatomy import Atlas, Landmarks, Underlay, mean_underlay
 from seedmap.explorer.command import Command
 from seedmap.explorer.engine import Cleaned, Recipe, Source, Superseded
-from seedmap.images import staged_folder
 from seedmap.seeds import Sphere
 
 __all__ = ["Busy", "Job", "Latest", "Session"]
@@ -289,15 +288,8 @@ class Session:
         maps, _ = self.certain(seed)
         told = {"SeedsLookedAt": self.looked_at, "Note": CAUTION.format(n=self.looked_at)}
         command = self.command.line(self.source, self.cleaned.recipe, seed)
-        with staged_folder(self.out) as stage:
-            paths = [path.relative_to(stage) for path in maps.save(stage)]
-            for path in paths:
-                if path.suffix == ".json" and path.name != "dataset_description.json":
-                    sidecar = json.loads((stage / path).read_text(encoding="utf-8"))
-                    sidecar |= {"Command": command, "Exploration": told}
-                    text = json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n"
-                    (stage / path).write_text(text, encoding="utf-8")
-        return [str(path) for path in paths]
+        facts = {"Command": command, "Exploration": told}
+        return [path.name for path in save_maps(maps, self.out, facts=facts)]
 
     def close(self) -> None:
         """End what is still being done."""

@@ -3,12 +3,22 @@
 The one door to matplotlib, and for surfaces to `nilearn.plotting`; each is imported when a figure
 needs it.
 Figures are made as objects, without pyplot: no display is needed, no window is left open and
-nobody's style is changed. They take arrays and images and know nothing of where those come from.
+nobody's style is changed. They take arrays, spaces and images and know nothing of where those come from.
 """
 
+from seedmap.figures.maps import can_draw, draw_map
 from seedmap.figures.series import plot_sample_series, plot_series
 from seedmap.figures.style import save_figure
 from seedmap.figures.surface import Side, plot_sides
 from seedmap.figures.volume import plot_map
 
-__all__ = ["Side", "plot_map", "plot_sample_series", "plot_series", "plot_sides", "save_figure"]
+__all__ = [
+    "Side",
+    "can_draw",
+    "draw_map",
+    "plot_map",
+    "plot_sample_series",
+    "plot_series",
+    "plot_sides",
+    "save_figure",
+]

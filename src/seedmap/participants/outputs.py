@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from seedmap._version import __version__
-from seedmap.analysis import Provenance, SeedMaps
-from seedmap.images import Grid, write_text
+from seedmap.analysis import Provenance, SeedMaps, save_maps
+from seedmap.images import Grid
 from seedmap.participants.names import modern_name, uri
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.strategies import Chosen
@@ -48,20 +48,9 @@ def save_run(
     list of Path
         The files.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     volume = {"SkullStripped": True} if isinstance(maps.space, Grid) else {}
     facts = {**_origin(maps.provenance, recipe.root), **volume, "Command": recipe.command, **about}
-    written = []
-    for path in _named_as_today(maps).save(folder):
-        if path.name == "dataset_description.json":
-            path.unlink()
-            continue
-        target = path.with_name(_with_desc(path.name, label))
-        if path.suffix == ".json":
-            _dress(path, facts)
-        path.replace(target)
-        written.append(target)
-    return written
+    return save_maps(_named_as_today(maps), folder, desc=label, facts=facts, described=False)
 
 
 def _named_as_today(maps: SeedMaps) -> SeedMaps:
@@ -69,18 +58,6 @@ def _named_as_today(maps: SeedMaps) -> SeedMaps:
     source = Path(maps.provenance.source)
     today = source.with_name(modern_name(source))
     return replace(maps, provenance=replace(maps.provenance, source=str(today)))
-
-
-def _with_desc(name: str, label: str) -> str:
-    """Put the strategy into a name's ``desc``, before what stands there.
-
-    >>> _with_desc("sub-01_seed-PCC_stat-r_statmap.nii.gz", "36P")
-    'sub-01_seed-PCC_stat-r_desc-36P_statmap.nii.gz'
-    """
-    stem, dot, extension = name.partition(".")
-    entities, _, suffix = stem.rpartition("_")
-    before, found, desc = entities.partition("_desc-")
-    return f"{before}_desc-{label}{desc if found else ''}_{suffix}{dot}{extension}"
 
 
 def _origin(source: Provenance, root: Path) -> dict[str, Any]:
@@ -91,12 +68,6 @@ def _origin(source: Provenance, root: Path) -> dict[str, Any]:
         "Sources": [uri(Path(file), root) for file in files if file],
         "Mask": uri(mask, root) if mask.is_absolute() else source.mask_source,
     }
-
-
-def _dress(path: Path, facts: Mapping[str, Any]) -> None:
-    """Let a sidecar speak of sources as BIDS URIs, and of the strategy."""
-    said = json.loads(path.read_text(encoding="utf-8")) | facts
-    write_text(path, json.dumps(said, indent=2, ensure_ascii=False) + "\n")
 
 
 def strategy_facts(chosen: Chosen) -> dict[str, Any]:

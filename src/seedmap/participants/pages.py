@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array
-from seedmap.analysis import SeedMaps, can_draw, label_of, source_stem
+from seedmap.analysis import SeedMaps, label_of, source_stem
 from seedmap.clusters import parse_threshold
-from seedmap.figures import save_figure
+from seedmap.figures import can_draw, save_figure
 from seedmap.images import Grid, PartedSpace, Space
 from seedmap.participants.find import RunInputs
 from seedmap.participants.ledger import Entry, put_text, stage_of

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from seedmap.analysis import SeedFacts, SeedMaps, can_draw, label_of, measure_entity, source_stem
+from seedmap.analysis import SeedFacts, SeedMaps, source_stem
 from seedmap.clusters import Threshold
-from seedmap.figures import plot_sample_series, plot_series, save_figure
+from seedmap.figures import can_draw, plot_sample_series, plot_series, save_figure
 from seedmap.images import Grid
 from seedmap.report.words import count, listed, number, true_minus
 
@@ -93,9 +93,9 @@ def draw_pictures(maps: SeedMaps, folder: Path, *, threshold: Threshold) -> Pict
     stats = ("r",) if threshold.stat == "r" else ("r", "z")
     for stat in stats if can_draw(maps.space) else ():
         for facts in maps.provenance.seeds:
-            entities = f"seed-{label_of(facts.name)}_stat-{stat}{measure_entity(maps)}"
+            name = maps.file_name(facts.name, "statmap", stat=stat, desc=maps.desc)
             figure = maps.plot(facts.name, threshold=threshold, stat=stat)
-            files = save_figure(figure, figures / f"{stem}_{entities}_statmap")
+            files = save_figure(figure, figures / name)
             words = map_words(maps, facts, threshold, stat)
             drawn[stat][facts.name] = _picture(files, *words)
     elements = maps.space.elements

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from seedmap._arrays import Array
 from seedmap.errors import OptionError
-from seedmap.figures import Side, plot_map, plot_sides
-from seedmap.images import Grid, MapKind, PartedSpace, Space, map_image
+from seedmap.figures.surface import Side, plot_sides
+from seedmap.figures.volume import plot_map
+from seedmap.images import Grid, PartedSpace, Space, map_image, statistic
 from seedmap.spatial import standard_shade, standard_surfaces
 
 if TYPE_CHECKING:
@@ -28,10 +29,9 @@ def can_draw(space: Space) -> bool:
     return isinstance(space, Grid) or any(part.surface is not None for part in space.parts)
 
 
-def draw_map(  # noqa: PLR0913  what a figure shows
+def draw_map(
     values: NDArray[np.float32],
     space: Space,
-    kind: MapKind,
     *,
     name: str,
     center: Center,
@@ -46,8 +46,6 @@ def draw_map(  # noqa: PLR0913  what a figure shows
         The map.
     space
         Where the samples lie.
-    kind
-        What the values are.
     name
         Of the seed, for the title.
     center
@@ -61,7 +59,7 @@ def draw_map(  # noqa: PLR0913  what a figure shows
         If it is not known where the vertices of any surface lie.
     """
     if isinstance(space, Grid):
-        image = map_image(values, space, kind)
+        image = map_image(values, space, statistic(stat).kind)
         return plot_map(image, seed=name, center=center, threshold=threshold, stat=stat)
     if not can_draw(space):
         msg = (

@@ -1,0 +1,268 @@
+"""`Maps`: what maps of seeds share, of one run or of a group: images, clusters, figures, files."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedmap.analysis.files import dataset_description, json_text
+from seedmap.clusters import (
+    Atlas,
+    Cluster,
+    Threshold,
+    clusters_table,
+    find_clusters,
+    parse_threshold,
+)
+from seedmap.errors import OptionError
+from seedmap.figures import draw_map
+from seedmap.images import STATISTICS, Space, map_image, staged_folder, write_map, write_text
+
+__all__ = ["Maps", "save_maps"]
+
+CLUSTER_UNITS = {
+    "x_mm": "mm",
+    "y_mm": "mm",
+    "z_mm": "mm",
+    "size_mm3": "mm3",
+    "size_mm2": "mm2",
+}
+
+
+class Maps(ABC):
+    """Maps of some statistics, the same for each of some seeds.
+
+    A kind of maps gives the numbers (`stats`, `values`) and says how its files are called and what
+    their sidecars hold (`file_stem`, `sidecar`); the rest is here.
+
+    Attributes
+    ----------
+    seeds : tuple of str
+        Names of the seeds.
+    space : Grid, Mesh or Grayordinates
+        Where the samples lie.
+    near : sequence of ndarray of int
+        For each seed the samples of its own neighbourhood, which are left out of clusters.
+    """
+
+    seeds: tuple[str, ...]
+    space: Space
+    near: Sequence[NDArray[np.int64]]
+
+    @property
+    @abstractmethod
+    def stats(self) -> tuple[str, ...]:
+        """Names of the maps that each seed has, rows of `seedmap.images.STATISTICS`."""
+
+    @property
+    @abstractmethod
+    def codes(self) -> tuple[int, int]:
+        """The sform and qform codes of images."""
+
+    @property
+    @abstractmethod
+    def desc(self) -> str:
+        """What tells these maps from those of a correlation, in names and titles; may be empty."""
+
+    @abstractmethod
+    def values(self, seed: str, stat: str = "r") -> NDArray[np.float32]:
+        """Return one map, shape (samples,); ``stat`` is one of `stats`."""
+
+    @abstractmethod
+    def file_stem(self, seed: str) -> str:
+        """Return what the names of a seed's files begin with."""
+
+    @abstractmethod
+    def sidecar(self, seed: str, stat: str) -> dict[str, Any]:
+        """Return what a reader of one map needs to know, for the JSON beside it."""
+
+    @abstractmethod
+    def tables(self, seed: str) -> dict[str, str]:
+        """Return further tables of a seed to be written: tab-separated text by its suffix."""
+
+    @abstractmethod
+    def center(self, seed: str) -> tuple[float, float, float] | None:
+        """Return where figures are cut and the seed is marked [mm]; None for nowhere."""
+
+    def index(self, seed: str) -> int:
+        """Return the position of a seed by name.
+
+        Raises
+        ------
+        OptionError
+            If there is no such seed.
+        """
+        if seed not in self.seeds:
+            msg = f"there is no seed {seed!r} in these maps; they have {', '.join(self.seeds)}"
+            raise OptionError(msg)
+        return self.seeds.index(seed)
+
+    def file_name(self, seed: str, suffix: str, *, stat: str = "", desc: str = "") -> str:
+        """Return the BIDS name of a seed's file, without extension."""
+        entities = [self.file_stem(seed), stat and f"stat-{stat}", desc and f"desc-{desc}", suffix]
+        return "_".join(filter(None, entities))
+
+    def to_img(self, seed: str, stat: str = "r") -> Any:
+        """Return one map as an image of the run's kind: a volume, a surface or CIFTI.
+
+        0 outside the mask, NaN where a sample is constant or not finite in the run.
+        """
+        return map_image(self.values(seed, stat), self.space, STATISTICS[stat].kind, self.codes)
+
+    def passed(self, seed: str, threshold: float | str | Threshold) -> NDArray[np.bool_]:
+        """Say which samples are beyond a threshold as `parse_threshold` reads it, (samples,)."""
+        threshold = parse_threshold(threshold)
+        return threshold.passed(self.values(seed, threshold.stat))
+
+    def clusters(
+        self,
+        seed: str,
+        threshold: float | str | Threshold = 0.5,
+        *,
+        atlas: Atlas | None = None,
+        near: bool = False,
+    ) -> tuple[Cluster, ...]:
+        """Find the clusters of a map beyond a threshold, the largest first.
+
+        Parameters
+        ----------
+        seed
+            Name of the seed.
+        threshold
+            A size of r, or ``"r>0.5"``, ``"z>3.1"`` or ``"q<0.05"``. Both signs count.
+        atlas
+            Where names of regions come from: see `seedmap.clusters.open_atlas`.
+        near
+            Whether the seed's own neighbourhood counts, where r is high by construction.
+        """
+        counts = self.passed(seed, threshold)
+        if not near:
+            counts = counts.copy()
+            counts[self.near[self.index(seed)]] = False
+        known = {stat: self.values(seed, stat) for stat in self.stats if stat in ("z", "q")}
+        return find_clusters(self.space, counts, self.values(seed), known, atlas)
+
+    def plot(
+        self, seed: str | None = None, threshold: float | str | Threshold = 0.5, stat: str = "r"
+    ) -> Any:
+        """Draw one map on the anatomy, cut at the seed, or on the cortex; return a matplotlib figure.
+
+        A number is a size of ``stat``, values within which of zero are not drawn. With a
+        threshold of another map (``"z>3.1"``, ``"q<0.05"``), the samples beyond that are drawn.
+        ``seed`` may be left out where there is only one.
+        """
+        seed = self.seeds[0] if seed is None else seed
+        size = threshold if isinstance(threshold, float | int) else None
+        values, name = self.values(seed, stat), seed
+        if size is None:
+            threshold = parse_threshold(threshold)
+            size = threshold.value if threshold.stat == stat else None
+            if size is None:
+                values = np.where(self.passed(seed, threshold), values, 0)
+                name = f"{seed}, {threshold.words}"
+        name = f"{name}, {self.desc}" if self.desc else name
+        center = self.center(seed)
+        return draw_map(values, self.space, name=name, center=center, threshold=size, stat=stat)
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write every map with its sidecar, and the seeds' series, into a folder.
+
+        All files appear together when they are complete, or none does.
+
+        Returns
+        -------
+        list of Path
+            The files, maps first.
+
+        Raises
+        ------
+        OutputError
+            If the folder cannot be written to.
+        """
+        return save_maps(self, folder)
+
+    def save_clusters(
+        self,
+        folder: str | Path,
+        threshold: float | str | Threshold = 0.5,
+        *,
+        atlas: Atlas | None = None,
+    ) -> list[Path]:
+        """Write a table of clusters a seed (``..._clusters.tsv``, see `clusters`); return the paths.
+
+        Each has a sidecar that says the threshold. All appear together, or none does.
+        """
+        folder, threshold = Path(folder).expanduser(), parse_threshold(threshold)
+        names: list[str] = []
+        about = {
+            "Description": f"Clusters of {self.space.elements} with {threshold.words} that touch "
+            "and share sign, the seed's own neighbourhood left out",
+            "Threshold": str(threshold),
+            "Atlas": None if atlas is None else atlas.source,
+            "Units": CLUSTER_UNITS,
+        }
+        with staged_folder(folder) as stage:
+            for seed in self.seeds:
+                name = self.file_name(seed, "clusters", desc=self.desc)
+                found = self.clusters(seed, threshold, atlas=atlas)
+                write_text(stage / f"{name}.tsv", clusters_table(found))
+                write_text(stage / f"{name}.json", json_text(about))
+                names += [f"{name}.tsv", f"{name}.json"]
+        return [folder / name for name in names]
+
+
+def save_maps(
+    maps: Maps,
+    folder: str | Path,
+    *,
+    desc: str = "",
+    facts: Mapping[str, Any] | None = None,
+    described: bool = True,
+) -> list[Path]:
+    """Write maps, sidecars and the seeds' tables; all appear together, or none does.
+
+    Parameters
+    ----------
+    maps
+        The maps.
+    folder
+        Where to; made if need be.
+    desc
+        Stands in the ``desc`` of all names, before the maps' own.
+    facts
+        Further entries of every sidecar, or others in place of those that the maps give.
+    described
+        Whether the folder is a data set of its own, with a ``dataset_description.json``.
+
+    Returns
+    -------
+    list of Path
+        The files, maps first.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written to.
+    """
+    folder = Path(folder).expanduser()
+    names: list[str] = []
+    with staged_folder(folder) as stage:
+        for seed in maps.seeds:
+            for stat in maps.stats:
+                name = maps.file_name(seed, "statmap", stat=stat, desc=desc + maps.desc)
+                values, kind = maps.values(seed, stat), STATISTICS[stat].kind
+                written = write_map(stage / name, values, maps.space, kind, maps.codes)
+                sidecar = maps.sidecar(seed, stat) | dict(facts or {})
+                write_text(stage / f"{name}.json", json_text(sidecar))
+                names += [*(path.name for path in written), f"{name}.json"]
+            for suffix, table in maps.tables(seed).items():
+                name = f"{maps.file_name(seed, suffix, desc=desc)}.tsv"
+                write_text(stage / name, table)
+                names.append(name)
+        if described:
+            write_text(stage / "dataset_description.json", json_text(dataset_description()))
+            names.append("dataset_description.json")
+    return [folder / name for name in names]

@@ -1,0 +1,114 @@
+"""What the sidecar of a run's map says: where it comes from, what was done, how sure it is."""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from seedmap._arrays import Array
+from seedmap.analysis.certainty import Certainty
+from seedmap.analysis.files import versions
+from seedmap.analysis.provenance import Provenance, SeedFacts
+from seedmap.images import MEASURE_KINDS, STATISTICS, Space
+
+__all__ = ["certainty_entries", "sidecar_of"]
+
+SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def sidecar_of(
+    source: Provenance,
+    facts: SeedFacts,
+    stat: str,
+    values: Array,
+    space: Space,
+    certainty: dict[str, Any],
+) -> dict[str, Any]:
+    """Collect what a reader of one map needs to know.
+
+    Parameters
+    ----------
+    source
+        Where the maps come from.
+    facts
+        The seed.
+    stat
+        The statistic.
+    values
+        The map, shape (samples,).
+    space
+        Where the samples lie.
+    certainty
+        What `certainty_entries` says of the seed.
+    """
+    finite = bool(np.isfinite(values).any())
+    return {
+        "Description": (
+            MEASURE_KINDS[source.measure] if stat == "r" else STATISTICS[stat]
+        ).description,
+        "Sources": [s for s in (source.source, *source.others, source.confounds_source) if s],
+        "RepetitionTime": source.t_r,
+        "RepetitionTimeSource": source.t_r_source,
+        "Seed": asdict(facts),
+        **_measure_entries(source, facts),
+        "Mask": source.mask_source,
+        "Samples": space.n_samples,
+        "SamplesConstant": source.constant,
+        "SamplesNotFinite": source.unusable,
+        "Minimum": _plain(np.nanmin(values)) if finite else None,
+        "Maximum": _plain(np.nanmax(values)) if finite else None,
+        "Cleaning": asdict(source.cleaning),
+        "SmoothingFWHM": source.smoothing_fwhm,
+        "ConfoundColumns": list(source.confounds),
+        "ConfoundRank": source.confound_rank,
+        "CleaningRank": source.rank,
+        "Frames": int(source.keep.size),
+        "FramesKept": source.kept,
+        "FramesCensored": np.flatnonzero(~source.keep).tolist(),
+        **certainty,
+        **({"FromStore": True} if source.from_store else {}),
+        "SoftwareVersions": versions(),
+        "Command": source.command,
+    }
+
+
+def _measure_entries(source: Provenance, facts: SeedFacts) -> dict[str, Any]:
+    """Say which correlation r is, and how far the seeds resemble each other."""
+    said: dict[str, Any] = {"Measure": source.measure}
+    if source.max_lag is not None:
+        said["LongestLag"] = source.max_lag
+    if source.vif:
+        names = [seed.name for seed in source.seeds]
+        said["OtherSeeds"] = [name for name in names if name != facts.name]
+        said["VarianceInflation"] = _plain(source.vif[names.index(facts.name)])
+        said["ConditionNumber"] = _plain(source.condition)
+    return said
+
+
+def certainty_entries(known: Certainty, r: Array, dof: Array, near: int) -> dict[str, Any]:
+    """Say how sure the maps of a seed are.
+
+    Parameters
+    ----------
+    known
+        The error bars.
+    r, dof
+        Two maps of the seed, shape (samples,).
+    near
+        Number of samples of its own neighbourhood.
+    """
+    dof = dof[np.isfinite(dof)]
+    quantiles = np.quantile(dof, SHARES) if dof.size else np.full(len(SHARES), np.nan)
+    return {
+        "Uncertainty": known.method,
+        "DofQuantiles": {f"{s:g}": _plain(q) for s, q in zip(SHARES, quantiles, strict=True)},
+        "DofIfWhite": _plain(known.white_dof),
+        "SamplesWithoutDof": int(np.isfinite(r).sum() - dof.size),
+        "NoiseAutocorrelation": list(known.noise_autocorrelation),
+        "SamplesNearSeed": near,
+    }
+
+
+def _plain(value: Any) -> float:
+    """Shorten a float32 to the digits it has."""
+    return float(f"{float(value):.7g}")
