@@ -65,7 +65,7 @@ class Maps(ABC):
     @property
     @abstractmethod
     def desc(self) -> str:
-        """What tells these maps from those of a correlation, in names and titles; may be empty."""
+        """What distinguishes these maps from those of a correlation in names and titles; may be empty."""
 
     @abstractmethod
     def values(self, seed: str, stat: str = "r") -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """Figures: a map on the anatomy or on the cortex, series over time, and all as files.
 
-The one door to matplotlib, and for surfaces to `nilearn.plotting`; each is imported when a figure
-needs it.
+matplotlib, and for surfaces `nilearn.plotting`, are imported here only, and when a figure needs
+them.
 Figures are made as objects, without pyplot: no display is needed, no window is left open and
 nobody's style is changed. They take arrays, spaces and images and know nothing of where those come from.
 """
