@@ -27,6 +27,7 @@ from harness.fresh import measured_on
 from threadpoolctl import threadpool_limits
 
 from seedmap import Cleaning
+from seedmap.analysis import Inputs, Method
 from seedmap.datasets.anatomy import affine_of, load_anatomy
 from seedmap.explorer import Explorer, ServerOptions, open_source
 from seedmap.explorer.anatomy import template_underlay
@@ -89,10 +90,15 @@ def noise_run(frames, samples, voxel_size):
     image = nib.Nifti1Image(stub, affine_of(voxel_size))
     image.set_sform(affine_of(voxel_size), code=4)
     cleaning = Cleaning(filter=None, high_pass=None, low_pass=None)
-    source = open_source(image, cleaning=cleaning, t_r=2.0)
+    source = open_source(Inputs(image, t_r=2.0), Method(cleaning=cleaning))
     keep = np.ones(frames, dtype=bool)
     live = LiveRun.from_rows(
-        source.run.space.within(brain), gathered, gathered, np.eye(frames), keep, source.n_jobs
+        source.run.space.within(brain),
+        gathered,
+        gathered,
+        np.eye(frames),
+        keep,
+        source.limits.threads,
     )
     operator = cleaning_operator(cleaning, keep, 2.0)
     cleaned = Cleaned(live, source.recipe, operator, None, frames, np.zeros(brain.shape))

@@ -84,11 +84,11 @@ def _call(way: str, folder: Path) -> tuple[float, float]:
 def images(folder: Path) -> None:
     """Compute r and z from the images."""
     from seedmap.participants.find import Filters, find_participants
-    from seedmap.participants.onerun import clean_run, open_inputs
+    from seedmap.participants.onerun import clean_run, open_work
 
     recipe, found = _recipe(folder / "study", _spheres(folder)), []
     for participant in find_participants(folder / "study", Filters()):
-        (done,) = clean_run(recipe, open_inputs(recipe, participant.runs[0]))
+        (done,) = clean_run(recipe, open_work(recipe, participant.runs[0]))
         found.append((done.maps.r, done.maps.z))
     _end(folder / "images.npz", found)
 
@@ -156,12 +156,13 @@ def _recipe(root: Path, seeds, **options):
 def _keep(study: Path, out: Path, low_pass: float | None) -> None:
     """Store the runs of a study."""
     from seedmap import Cleaning, Sphere
+    from seedmap.analysis import Method
     from seedmap.participants.find import Filters, find_participants
     from seedmap.participants.schedule import Pool
     from seedmap.participants.study import plan_study, run_study
 
-    cleaning = Cleaning(low_pass=low_pass)
-    recipe = _recipe(study, [Sphere("PCC", (0, -52, 18))], store=True, cleaning=cleaning)
+    method = Method(cleaning=Cleaning(low_pass=low_pass))
+    recipe = _recipe(study, [Sphere("PCC", (0, -52, 18))], store=True, method=method)
     plan = plan_study(recipe, find_participants(study, Filters()), out, Pool(nprocs=1))
     done = run_study(recipe, plan, out, Pool(nprocs=1))
     assert all(one.state in ("done", "unchanged") for one in done)

@@ -59,14 +59,15 @@ def ratios(case: dict, small: dict, repeats: int) -> dict[str, Callable[[], floa
     import numpy as np
     from harness import jobs
 
-    from seedmap.analysis.prepare import Choice, prepare, read
+    from seedmap.analysis.options import Inputs, Limits, Method
+    from seedmap.analysis.prepare import prepare, read
     from seedmap.analysis.story import maps_of
     from seedmap.temporal import Cleaning, cleaning_operator
 
     def work(seeds: int, uncertainty: str | None):
         objects = jobs.seed_objects(jobs.with_points({**case, "seeds": seeds}))
-        choice = Choice(uncertainty=uncertainty)
-        return prepare(case["bold"], objects, confounds=case["confounds"], choice=choice, n_jobs=1)
+        inputs = Inputs(case["bold"], confounds=case["confounds"])
+        return prepare(inputs, objects, Method(uncertainty=uncertainty), Limits(n_jobs=1))
 
     one, many, sure = work(1, None), work(100, None), work(1, "operator")
     extracted, of_many = read(one), read(many)

@@ -103,18 +103,15 @@ def seedmap(clock: Clock, options: dict) -> dict:
     """Do the same with seedmap: ``seed_maps`` in the steps that it consists of."""
     import numpy as np
 
-    from seedmap.analysis.prepare import Choice, prepare, read
+    from seedmap.analysis.options import Inputs, Limits, Method
+    from seedmap.analysis.prepare import prepare, read
     from seedmap.analysis.story import maps_of
 
     seeds = seed_objects(options)
     with clock.stage("prepare"):
-        prepared = prepare(
-            options["bold"],
-            seeds,
-            confounds=options["confounds"],
-            choice=Choice(uncertainty=options.get("uncertainty")),
-            n_jobs=options.get("n_jobs"),
-        )
+        inputs = Inputs(options["bold"], confounds=options["confounds"])
+        method = Method(uncertainty=options.get("uncertainty"))
+        prepared = prepare(inputs, seeds, method, Limits(n_jobs=options.get("n_jobs")))
     with clock.stage("read, smooth"):
         extracted = read(prepared, for_one_use=True)
     with clock.stage("clean, correlate"):
@@ -147,18 +144,15 @@ def apart(clock: Clock, options: dict) -> dict:
     """Do the steps of seedmap one after the other, in one thread, each with its own time."""
     from dataclasses import replace
 
-    from seedmap.analysis.prepare import Choice, prepare, read
+    from seedmap.analysis.options import Inputs, Limits, Method
+    from seedmap.analysis.prepare import prepare, read
     from seedmap.analysis.story import maps_of
     from seedmap.connectivity.correlation import in_blocks
     from seedmap.report import write_report
 
-    prepared = prepare(
-        options["bold"],
-        seed_objects(options),
-        confounds=options["confounds"],
-        choice=Choice(uncertainty=None),
-        n_jobs=1,
-    )
+    inputs = Inputs(options["bold"], confounds=options["confounds"])
+    method = Method(uncertainty=None)
+    prepared = prepare(inputs, seed_objects(options), method, Limits(n_jobs=1))
     with clock.stage("read"):
         frames = all_frames(prepared.run)
     with clock.stage("smooth"):

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import seedmap as sm
-from seedmap.analysis import prepare, read
+from seedmap.analysis import Inputs, Method, prepare, read
 from seedmap.connectivity import noise_autocovariance, noise_tables
 
 DOCS = Path(__file__).resolve().parents[1]
@@ -89,9 +89,10 @@ def draw_dof(folder: Path) -> Any:
 
     run = folder / RUN
     mask = run.with_name(run.name.replace("preproc_bold", "brain_mask"))
-    options = {"mask_img": mask, "cleaning": sm.Cleaning(low_pass=None)}
-    maps = sm.seed_maps(run, "PCC=0,-52,18", **options)
-    prepared = prepare(run, "PCC=0,-52,18", **options)
+    cleaning = sm.Cleaning(low_pass=None)
+    maps = sm.seed_maps(run, "PCC=0,-52,18", mask_img=mask, cleaning=cleaning)
+    inputs, method = Inputs(run, mask_img=mask), Method(cleaning=cleaning)
+    prepared = prepare(inputs, "PCC=0,-52,18", method)
     operator = prepared.operator
     tables = noise_tables(operator, prepared.run.timing.t_r)
     raw = read(prepared).series

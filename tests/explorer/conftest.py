@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from seedmap.analysis.options import Inputs
 from seedmap.datasets import make_phantom
 from seedmap.explorer import Explorer, ServerOptions, begin_session, open_source
 from seedmap.explorer.command import Command
@@ -30,7 +31,7 @@ def options(phantom):
 @pytest.fixture(scope="session")
 def explorer(phantom, options, tmp_path_factory):
     """A server that runs while the tests last."""
-    source = open_source(phantom.func[0], **options)
+    source = open_source(Inputs(phantom.func[0], **options))
     mask = ("--mask-img", str(phantom.masks[0]))
     command = Command(str(phantom.func[0]), (str(phantom.confounds[0]),), mask)
     out = tmp_path_factory.mktemp("out") / "results"

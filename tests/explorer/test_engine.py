@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seedmap import Cleaning, Sphere, seed_maps
+from seedmap.analysis.options import Inputs, Limits, Method
 from seedmap.errors import OptionError, SeedError
 from seedmap.explorer.engine import (
     NOT_A_NUMBER,
@@ -46,7 +47,10 @@ def make_run(dtype=np.float32, slope=None, frames=60, rng=0):
 
 def check(image, seeds, **options):
     """Compare the live run's maps and series with those of `seed_maps`."""
-    source = open_source(image, **options)
+    way = {name: options[name] for name in ("cleaning", "smoothing_fwhm") if name in options}
+    given = {n: value for n, value in options.items() if n not in ("n_jobs", *way)}
+    limits = Limits(n_jobs=options.get("n_jobs"))
+    source = open_source(Inputs(image, **given), Method(**way), limits)
     cleaned = source.clean(source.recipe)
     maps = seed_maps(image, seeds, **options, uncertainty=None)
     assert np.array_equal(cleaned.live.grid.mask, maps.space.mask)
@@ -108,7 +112,7 @@ def test_the_background_mask_is_found_on_the_way(tiny_run):
 
 def test_the_background_mask_is_found_by_a_second_walk():
     image, _, confounds = make_run()
-    source = open_source(image, confounds=confounds)  # no background: all voxels change
+    source = open_source(Inputs(image, confounds=confounds))  # no background: all voxels change
     assert source.clean(source.recipe).live.grid.mask.sum() > 0
 
 
@@ -126,7 +130,7 @@ def test_constants_and_gaps_are_nan():
 
 def test_a_seed_that_hears_nothing_is_refused():
     image, mask, _ = make_run()
-    source = open_source(image, mask_img=mask)
+    source = open_source(Inputs(image, mask_img=mask))
     live = source.clean(source.recipe).live
     with pytest.raises(SeedError, match="lies in the mask"):
         live.listen(Sphere("s", (20, 20, 16), 2.0))
@@ -137,9 +141,9 @@ def test_a_seed_that_hears_nothing_is_refused():
 def test_rows_need_little_memory(monkeypatch):
     monkeypatch.setattr("seedmap.explorer.engine.imaged.SMALL", 0)
     image, mask, confounds = make_run(frames=200)
-    source = open_source(image, mask_img=mask, confounds=confounds)
+    source = open_source(Inputs(image, mask_img=mask, confounds=confounds))
     for cleaning in (Cleaning(), Cleaning(filter=None)):
-        recipe = Recipe(cleaning=cleaning, smoothing_fwhm=6.0, groups=source.recipe.groups)
+        recipe = Recipe(method=Method(cleaning=cleaning), groups=source.recipe.groups)
         live = source.clean(recipe).live
         assert live.nbytes <= 2.5 * 200 * live.grid.n_samples * 4
 
@@ -147,7 +151,7 @@ def test_rows_need_little_memory(monkeypatch):
 def test_far_voxels_are_left_out_and_said_so(monkeypatch):
     monkeypatch.setattr("seedmap.explorer.engine.imaged.SMALL", 0)
     image, mask, _ = make_run()
-    source = open_source(image, mask_img=mask, cleaning=Cleaning(filter=None))
+    source = open_source(Inputs(image, mask_img=mask), Method(cleaning=Cleaning(filter=None)))
     live = source.clean(source.recipe).live
     heard = live.listen(Sphere("wide", (0, 0, 0), 30.0))
     assert heard.left_out > 0
@@ -284,18 +288,18 @@ def test_confounds_fall_into_groups():
 
 
 def test_switches_make_a_recipe():
-    begin = Recipe(cleaning=Cleaning(filter=None), smoothing_fwhm=6.0)
+    begin = Recipe(method=Method(cleaning=Cleaning(filter=None)))
     recipe = begin.switched(smoothing_fwhm=0, high_pass=0.01, low_pass=None, groups=())
-    assert recipe.smoothing_fwhm is None
-    assert recipe.cleaning.filter == "butterworth"
-    cosine = Recipe(cleaning=Cleaning(filter="cosine", low_pass=None), smoothing_fwhm=None)
+    assert recipe.method.smoothing_fwhm is None
+    assert recipe.method.cleaning.filter == "butterworth"
+    cosine = Recipe(method=Method(cleaning=Cleaning(filter="cosine", low_pass=None)))
     with pytest.raises(OptionError, match="no upper edge"):
         cosine.switched(smoothing_fwhm=None, high_pass=0.01, low_pass=0.1, groups=())
 
 
 def test_a_walk_can_be_given_up():
     image, mask, _ = make_run()
-    source = open_source(image, mask_img=mask)
+    source = open_source(Inputs(image, mask_img=mask))
 
     def stop(done, total):
         if done > 5:

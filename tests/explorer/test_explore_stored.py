@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from seedmap import Cleaning, Sphere
+from seedmap.analysis.options import Inputs, Method
 from seedmap.analysis.prepare import prepare, read
 from seedmap.analysis.stored import origin_facts, stored_maps
 from seedmap.analysis.story import maps_of
@@ -23,9 +24,9 @@ SEEDS = [
 ]
 
 
-def write(path, phantom, options, facts=None, **changed):
+def write(path, phantom, options, facts=None, method=Method()):
     """Store a run as studies do."""
-    prepared = prepare(phantom.func[0], SEEDS, **options, **changed)
+    prepared = prepare(Inputs(phantom.func[0], **options), SEEDS, method)
     smooth = read(prepared)
     plain = extract(prepared.run, prepared.keep, mask=prepared.mask, sigma=np.zeros(3))
     if facts is None:
@@ -43,7 +44,7 @@ def store(phantom, options, tmp_path_factory):
 @pytest.fixture(scope="module")
 def live(store):
     """The phantom, stored and brought into memory."""
-    source = open_source(store)
+    source = open_source(Inputs(store))
     with_progress = []
     live = source.clean(source.recipe, lambda done, total: with_progress.append(done / total)).live
     assert with_progress[-1] == 1
@@ -63,7 +64,7 @@ def test_maps_are_those_of_the_store(store, live, seed):
 
 
 def test_maps_are_those_of_the_images(store, live, phantom, options):
-    source = open_source(phantom.func[0], **options)
+    source = open_source(Inputs(phantom.func[0], **options))
     other = source.clean(source.recipe).live
     inside = Sphere("inside", (20, 0, 40), 0)  # the store hears nothing outside the mask
     r, wanted = (one.r(one.listen(inside).unit) for one in (live, other))
@@ -75,7 +76,7 @@ def test_maps_are_those_of_the_images(store, live, phantom, options):
 
 
 def test_nothing_can_be_switched(store):
-    source = open_source(store)
+    source = open_source(Inputs(store))
     assert source.fixed
     assert source.groups == {}
     assert len(source.columns(source.recipe)) > 0
@@ -85,42 +86,41 @@ def test_nothing_can_be_switched(store):
 
 
 def test_what_was_done_may_be_said_again(store, phantom, options, tmp_path):
-    assert open_source(store, cleaning=Cleaning(), smoothing_fwhm=6.0).recipe.smoothing_fwhm == 6
-    other = write(
-        tmp_path / "a.zarr",
-        phantom,
-        options,
-        cleaning=Cleaning(low_pass=None),
-        smoothing_fwhm=None,
-    )
-    assert open_source(other).recipe.smoothing_fwhm is None
-    assert open_source(other, cleaning=Cleaning(low_pass=None)).recipe.cleaning.low_pass is None
+    same = open_source(Inputs(store), Method(cleaning=Cleaning(), smoothing_fwhm=6.0))
+    assert same.recipe.method.smoothing_fwhm == 6
+    wide = Cleaning(low_pass=None)
+    method = Method(cleaning=wide, smoothing_fwhm=None)
+    other = write(tmp_path / "a.zarr", phantom, options, method=method)
+    assert open_source(Inputs(other)).recipe.method.smoothing_fwhm is None
+    again = open_source(Inputs(other), Method(cleaning=wide))
+    assert again.recipe.method.cleaning.low_pass is None
 
 
 @pytest.mark.parametrize(
-    "given",
+    ("inputs", "method"),
     [
-        {"confounds": np.zeros((100, 1))},
-        {"sample_mask": np.arange(90)},
-        {"mask_img": "background"},
-        {"t_r": 3.0},
-        {"cleaning": Cleaning(low_pass=0.08)},
-        {"smoothing_fwhm": 4.0},
-        {"uncertainty": "xdf"},
+        ({"confounds": np.zeros((100, 1))}, {}),
+        ({"sample_mask": np.arange(90)}, {}),
+        ({"mask_img": "background"}, {}),
+        ({"t_r": 3.0}, {}),
+        ({}, {"cleaning": Cleaning(low_pass=0.08)}),
+        ({}, {"smoothing_fwhm": 4.0}),
+        ({}, {"uncertainty": "xdf"}),
     ],
-    ids=lambda given: next(iter(given)),
+    ids=["confounds", "sample_mask", "mask_img", "t_r", "cleaning", "smoothing", "uncertainty"],
 )
-def test_what_would_clean_otherwise_is_refused(store, given):
+def test_what_would_clean_otherwise_is_refused(store, inputs, method):
+    given = Inputs(store, **inputs)
     with pytest.raises(OptionError):
-        open_source(store, **given)
+        open_source(given, Method(**method))
 
 
 def test_error_bars_are_those_of_the_store(store):
-    source = open_source(store)
+    source = open_source(Inputs(store))
     maps, wanted = source.certain_maps(source.recipe, SEEDS[0]), stored_maps(store, SEEDS[0])
     assert np.array_equal(maps.values("PCC", "z"), wanted.values("PCC", "z"), equal_nan=True)
     assert np.isfinite(maps.values("PCC", "z")).mean() > 0.9
-    plain = open_source(store, uncertainty=None)
+    plain = open_source(Inputs(store), Method(uncertainty=None))
     assert plain.certain_maps(plain.recipe, SEEDS[0]).stats == ("r", "fisherz")
 
     def stop(done, total):
@@ -131,7 +131,7 @@ def test_error_bars_are_those_of_the_store(store):
 
 
 def test_a_session_shows_it_and_saves_its_maps(store, phantom, tmp_path):
-    source = open_source(store)
+    source = open_source(Inputs(store))
     assert in_mni_space(source.run)
     assert source.run.timing.t_r == 2.0
     session = begin_session(source, out=tmp_path / "out", anatomy=phantom.masks[0])
@@ -151,4 +151,4 @@ def test_a_seed_outside_the_mask_is_refused(live):
 def test_a_store_that_does_not_say_how_it_was_cleaned_is_refused(phantom, options, tmp_path):
     path = write(tmp_path / "a.zarr", phantom, options, facts={"file": "run.nii.gz"})
     with pytest.raises(ImageError, match="does not tell"):
-        open_source(path)
+        open_source(Inputs(path))

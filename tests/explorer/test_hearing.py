@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from seedmap import Cleaning, Sphere, seed_maps
+from seedmap.analysis.options import Inputs, Method
 from seedmap.errors import SeedError
 from seedmap.explorer.engine import open_source
 from seedmap.explorer.engine.hearing import Recorder, bytes_per_voxel
@@ -142,7 +143,7 @@ def test_a_walk_needs_two_and_a_half_times_the_series(dtype, tmp_path):
     nib.save(image, tmp_path / "run.nii")
     # without a low-pass there are nearly as many coordinates as frames: the worst case
     cleaning = Cleaning(low_pass=None)
-    source = open_source(tmp_path / "run.nii", mask_img=mask, cleaning=cleaning)
+    source = open_source(Inputs(tmp_path / "run.nii", mask_img=mask), Method(cleaning=cleaning))
     tracemalloc.start()
     live = source.clean(source.recipe).live
     _, most = tracemalloc.get_traced_memory()
@@ -160,7 +161,7 @@ def test_rounding_changes_little(monkeypatch):
     monkeypatch.setattr("seedmap.explorer.engine.imaged.SMALL", 0)
     # so that all the voxels around stay, rounded
     monkeypatch.setattr("seedmap.explorer.engine.imaged.MOST_MEMORY", 5.0)
-    source = open_source(image, mask_img=mask, smoothing_fwhm=None)
+    source = open_source(Inputs(image, mask_img=mask), Method(smoothing_fwhm=None))
     live = source.clean(source.recipe).live
     assert {block.dtype.name for block in live.heard.stored} == {"int16"}
     assert np.array_equal(grown(live.grid.mask, live.grid.voxel_sizes, 8.0, 1e9), live.heard.mask)
@@ -176,7 +177,7 @@ def test_a_seed_that_is_regressed_out_is_refused():
     bend = np.sin(np.arange(60) / 9).astype(np.float32)
     values[5, 5, 5] = 900 + 40 * bend
     image = nib.Nifti1Image(values, image.affine, image.header)
-    source = open_source(image, mask_img=mask, confounds=bend[:, None].astype(float))
+    source = open_source(Inputs(image, mask_img=mask, confounds=bend[:, None].astype(float)))
     live = source.clean(source.recipe).live
     with pytest.raises(SeedError, match="leaves nothing"):
         live.listen(Sphere("s", (20, 20, 20), 0))
@@ -190,10 +191,9 @@ def test_the_real_run_sounds_the_same(data_folder):
     )
     seeds = [Sphere("PCC", (0, -52, 18)), Sphere("voxel", (-40, -20, 48), 0)]
     for cleaning in (Cleaning(), Cleaning(filter="cosine", low_pass=None)):
-        options = {"cleaning": cleaning, "mask_img": mask}
-        source = open_source(run, **options)
+        source = open_source(Inputs(run, mask_img=mask), Method(cleaning=cleaning))
         live = source.clean(source.recipe).live
-        maps = seed_maps(run, seeds, **options, uncertainty=None)
+        maps = seed_maps(run, seeds, mask_img=mask, cleaning=cleaning, uncertainty=None)
         for row, seed in enumerate(seeds):
             r = live.r(live.listen(seed).unit)
             np.testing.assert_allclose(r, maps.r[row], rtol=0, atol=1e-5)

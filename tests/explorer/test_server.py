@@ -17,6 +17,7 @@ import pytest
 from cyclopts import App
 
 from seedmap import Sphere, seed_maps
+from seedmap.analysis.options import Inputs, Method
 from seedmap.analysis.prepare import prepare, read
 from seedmap.analysis.stored import origin_facts
 from seedmap.analysis.story import maps_of
@@ -73,8 +74,8 @@ def test_explore_a_folder_of_results(maps, tmp_path):
     maps.save(tmp_path / "results")
     told = recall(tmp_path / "results")
     assert told.start == PCC
-    assert told.options["cleaning"] == maps.provenance.cleaning
-    source = open_source(told.bold, **told.options)
+    assert told.method.cleaning == maps.provenance.cleaning
+    source = open_source(told.inputs, told.method)
     cleaned = source.clean(source.recipe)
     r = cleaned.live.r(cleaned.live.listen(PCC).unit)
     np.testing.assert_allclose(r, maps.r[0], rtol=0, atol=1e-5)
@@ -153,7 +154,7 @@ def test_results_of_run_are_explored_with_their_seeds(phantom, options, tmp_path
         Sphere("mPFC", (1, 55, -3), 8.0),
     }
     assert session.start == session.before[0]
-    assert session.source.uncertainty is None
+    assert session.source.recipe.method.uncertainty is None
     live = session.cleaned.live
     for seed in session.before:
         (path,) = (tmp_path / "results").glob(f"*_seed-{seed.name}_stat-r_statmap.nii.gz")
@@ -202,8 +203,8 @@ def test_the_command_line(phantom, served, tmp_path, capsys):
     assert served.browser is False
     assert served.options.idle_minutes == 5
     assert session.start == Sphere("mPFC", (1, 55, -3), 6.0)
-    assert session.source.recipe.cleaning.high_pass is None
-    assert session.source.uncertainty is None
+    assert session.source.recipe.method.cleaning.high_pass is None
+    assert session.source.recipe.method.uncertainty is None
     line = session.command.line(session.source, session.source.recipe, PCC)
     assert "--confound-columns csf" in line
     assert "--high-pass none" in line
@@ -212,7 +213,9 @@ def test_the_command_line(phantom, served, tmp_path, capsys):
 
 
 def test_the_command_is_spelled_out(phantom):
-    source = open_source(phantom.func[0], confounds=phantom.confounds[0], smoothing_fwhm=None)
+    source = open_source(
+        Inputs(phantom.func[0], confounds=phantom.confounds[0]), Method(smoothing_fwhm=None)
+    )
     command = Command.of_call(phantom.func[0], phantom.confounds[0], None, None, 2.0)
     words = shlex.split(command.line(source, source.recipe, Sphere("a b", (0, -52.25, 18), None)))
     assert words[:5] == ["seedmap", "run", str(phantom.func[0]), "--seed", "a b=0,-52.25,18:0"]
@@ -224,7 +227,9 @@ def test_the_command_is_spelled_out(phantom):
 
 
 def test_an_idle_server_stops(phantom, tmp_path):
-    session = begin_session(open_source(phantom.func[0]), out=tmp_path, anatomy=phantom.masks[0])
+    session = begin_session(
+        open_source(Inputs(phantom.func[0])), out=tmp_path, anatomy=phantom.masks[0]
+    )
     explorer = Explorer(session, ServerOptions(idle_minutes=0.01)).start()
     explorer._thread.join(timeout=10)
     assert not explorer._thread.is_alive()
@@ -258,7 +263,7 @@ def test_a_log_that_cannot_be_written_is_said(explorer, tmp_path):
 
 
 def test_a_newer_recipe_takes_over(phantom, options, tmp_path):
-    source = open_source(phantom.func[0], **options)
+    source = open_source(Inputs(phantom.func[0], **options))
     session = begin_session(source, out=tmp_path, anatomy=phantom.masks[0])
     for width in (3.0, 4.0, 5.0, 7.0):
         wish = source.recipe.switched(
@@ -269,14 +274,14 @@ def test_a_newer_recipe_takes_over(phantom, options, tmp_path):
     while session.job.running:
         assert time.monotonic() < late
         time.sleep(0.01)
-    assert session.cleaned.recipe.smoothing_fwhm == 7.0
+    assert session.cleaned.recipe.method.smoothing_fwhm == 7.0
     assert session.job.error == ""
     session.close()
 
 
 def test_a_large_run_lets_its_rows_go_first(phantom, options, tmp_path, monkeypatch):
     monkeypatch.setattr("seedmap.explorer.session.ROOM_FOR_TWO", 0)
-    source = open_source(phantom.func[0], **options)
+    source = open_source(Inputs(phantom.func[0], **options))
     session = begin_session(source, out=tmp_path, anatomy=phantom.masks[0])
     session.switch(source.recipe)
     session._thread.join(timeout=20)
@@ -307,7 +312,7 @@ def test_underlays_and_names(phantom, tmp_path):
 
 def test_a_run_elsewhere_has_its_own_mean_beneath(tiny_run, tmp_path):
     run = tiny_run(frames=40)
-    session = begin_session(open_source(run, smoothing_fwhm=None), out=tmp_path)
+    session = begin_session(open_source(Inputs(run), Method(smoothing_fwhm=None)), out=tmp_path)
     assert session.picture().name == "mean of the run"
     assert session.start is None
     assert session.names is None
@@ -334,7 +339,9 @@ def test_nothing_of_our_own_loads_from_elsewhere():
 
 
 def test_without_uncertainty_there_is_no_z(chromium, phantom, tmp_path):
-    source = open_source(phantom.func[0], mask_img=phantom.masks[0], uncertainty=None)
+    source = open_source(
+        Inputs(phantom.func[0], mask_img=phantom.masks[0]), Method(uncertainty=None)
+    )
     session = begin_session(source, out=tmp_path, anatomy=phantom.masks[0])
     with Explorer(session, ServerOptions()).start() as explorer:
         page = chromium.new_page()
@@ -350,7 +357,7 @@ def test_without_uncertainty_there_is_no_z(chromium, phantom, tmp_path):
 def store(phantom, options, tmp_path_factory):
     """The phantom, stored as studies do."""
     pytest.importorskip("zarr")
-    prepared = prepare(phantom.func[0], PCC, **options)
+    prepared = prepare(Inputs(phantom.func[0], **options), PCC)
     smooth = read(prepared)
     plain = extract(prepared.run, prepared.keep, mask=prepared.mask, sigma=np.zeros(3))
     facts = {**origin_facts(maps_of(prepared, smooth)), "file": phantom.func[0].name}
@@ -376,6 +383,6 @@ def test_a_stored_run_is_looked_at_but_not_cleaned_anew(chromium, store, maps, t
 def test_the_verb_knows_a_stored_run(store, served):
     session = served(["explore", str(store), "--uncertainty", "none"])
     assert session.source.fixed
-    assert session.source.uncertainty is None
+    assert session.source.recipe.method.uncertainty is None
     with pytest.raises(OptionError, match="--low-pass given"):
         served(["explore", str(store), "--low-pass", "0.08"])

@@ -13,7 +13,7 @@ from seedmap.cli import main
 from seedmap.datasets import make_study
 from seedmap.errors import ImageError, OptionError, SeedError, SpaceMismatch
 from seedmap.participants.find import Filters, find_participants
-from seedmap.participants.onerun import estimate_memory, open_inputs
+from seedmap.participants.onerun import estimate_memory, open_work
 from seedmap.participants.presets import named
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.seedlist import check_space, placed, read_atlas
@@ -154,11 +154,11 @@ def test_surfaces_place_the_coordinates_of_grayordinates(dense):
     seeds = (placed(parse_seed("PCC=-5,-52,24")), placed(parse_seed("T=11,-19,8:4")))
     recipe = Recipe(seeds=seeds, strategies=(named("6P"),), root=dense.folder)
     (without,) = find_participants(dense.folder, Filters())[0].runs
-    work = open_inputs(recipe, without)
+    work = open_work(recipe, without)
     assert [seed.name for seed in work.seeds] == ["T"]
     surfaces = dense.surfaces["cifti"]
     (run,) = find_participants(dense.folder, Filters(), surfaces=surfaces)[0].runs
-    work = open_inputs(recipe, run)
+    work = open_work(recipe, run)
     assert [seed.name for seed in work.seeds] == ["PCC", "T"]
     assert set(surfaces.values()) < set(run.files)
 
@@ -236,9 +236,9 @@ def test_every_region_of_a_dense_atlas_is_a_seed(dense, tmp_path):
     assert len(read_atlas(atlas)) == len(names)
     recipe = Recipe(seeds=tuple(seeds), strategies=(named("6P"),), root=dense.folder)
     (run,) = find_participants(dense.folder, Filters())[0].runs
-    work = open_inputs(recipe, run)
+    work = open_work(recipe, run)
     labels = nib.load(atlas).get_fdata()[0]
-    sizes = [seed.weights(work.run.space).voxels.size for seed in work.seeds]
+    sizes = [seed.weights(work.opened.run.space).voxels.size for seed in work.seeds]
     assert sizes == [(labels == names.index(name) + 1).sum() for name in wanted]
 
 
@@ -247,9 +247,9 @@ def test_regions_of_a_hemisphere_are_named(study):
     first, second = read_atlas(atlas, ["PCC", "2"])
     recipe = Recipe(seeds=(first, second), strategies=(named("6P"),), root=study.folder)
     chosen = Filters(entities=(("space", ("fsaverage5",)),))
-    work = open_inputs(recipe, find_participants(study.folder, chosen)[0].runs[0])
+    work = open_work(recipe, find_participants(study.folder, chosen)[0].runs[0])
     labels = nib.load(atlas).darrays[0].data
-    by_name, by_number = (seed.weights(work.run.space).voxels for seed in work.seeds)
+    by_name, by_number = (seed.weights(work.opened.run.space).voxels for seed in work.seeds)
     assert set(by_number) == set(np.flatnonzero(labels == 2))
     assert by_name.max() < labels.size
     for regions in ((), ["P*"]):

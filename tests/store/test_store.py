@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedmap import Cleaning, Sphere
+from seedmap.analysis.options import Inputs, Method
 from seedmap.analysis.prepare import prepare, read
 from seedmap.analysis.story import maps_of
 from seedmap.confounds import read_confounds
@@ -50,14 +51,13 @@ CLEANINGS = {
 def both(request, phantom, tmp_path_factory):
     """One run's maps from its image, and the run stored."""
     cleaning, columns, censored = CLEANINGS[request.param]
-    prepared = prepare(
+    inputs = Inputs(
         phantom.func[0],
-        SEEDS,
         confounds=columns_of(phantom, columns),
         sample_mask=phantom.truth.sample_masks[0] if censored else None,
         mask_img=phantom.masks[0],
-        cleaning=cleaning,
     )
+    prepared = prepare(inputs, SEEDS, Method(cleaning=cleaning))
     smooth = read(prepared)
     plain = extract(prepared.run, prepared.keep, mask=prepared.mask, sigma=np.zeros(3))
     path = tmp_path_factory.mktemp("store") / "run.zarr"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import seedmap as sm
+from seedmap.analysis.options import Inputs, Method
 from seedmap.analysis.prepare import prepare, read
 from seedmap.analysis.stored import origin_facts, stored_maps
 from seedmap.analysis.story import maps_of
@@ -17,15 +18,8 @@ pytest.importorskip("zarr")
 
 def made(phantom, folder, seeds):
     """Map a run from its files, and store it."""
-    surfaces = phantom.surfaces
-    prepared = prepare(
-        phantom.func[0],
-        seeds,
-        confounds=phantom.confounds[0],
-        surfaces=surfaces,
-        cleaning=sm.Cleaning(),
-        smoothing_fwhm=4,
-    )
+    inputs = Inputs(phantom.func[0], confounds=phantom.confounds[0], surfaces=phantom.surfaces)
+    prepared = prepare(inputs, seeds, Method(smoothing_fwhm=4))
     smooth = read(prepared)
     maps = maps_of(prepared, smooth)
     plain = extract(prepared.run, prepared.keep, mask=smooth.grid.mask, sigma=0.0)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import seedmap as sm
+from seedmap.analysis.options import Inputs, Method
 from seedmap.cli import main
 from seedmap.connectivity import noise_autocovariance, noise_tables
 from seedmap.datasets import make_phantom
@@ -26,9 +27,8 @@ def phantom(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(phantom):
-    return verify_run(
-        phantom.func[0], SEED, confounds=phantom.confounds[0], pairs=4000, smoothing_fwhm=12
-    )
+    inputs = Inputs(phantom.func[0], confounds=phantom.confounds[0])
+    return verify_run(inputs, SEED, Method(smoothing_fwhm=12), pairs=4000)
 
 
 def autoregressive(phi, frames, lags):
@@ -98,8 +98,11 @@ def test_smallest_r_is_at_the_edge_of_significance(found):
 def test_r_is_that_of_nilearn(phantom, options):
     from seedmap.analysis import prepare
 
-    options = {"confounds": phantom.confounds[0], "smoothing_fwhm": None} | options
-    parity = compare_with_nilearn(prepare(phantom.func[0], SEED, **options))
+    given = {"confounds": phantom.confounds[0]} | options
+    way = {name: given.pop(name) for name in ("cleaning", "smoothing_fwhm") if name in given}
+    method = Method(**{"smoothing_fwhm": None} | way)
+    prepared = prepare(Inputs(phantom.func[0], **given), SEED, method)
+    parity = compare_with_nilearn(prepared)
     assert parity.samples > 20, parity.note
     assert parity.same, parity
     wanted = "censoring and the filter's edges and order" if "sample_mask" in options else ""
@@ -112,7 +115,9 @@ def test_r_of_a_time_course_and_of_a_region_is_that_of_nilearn(phantom):
     heart = np.random.default_rng(0).standard_normal(150)
     labels = phantom.folder / "planted_dseg.nii.gz"
     for seed in (sm.SeriesSeed("heart", heart), sm.Region("mPFC", labels, "mPFC")):
-        parity = compare_with_nilearn(prepare(phantom.func[0], seed, smoothing_fwhm=None))
+        parity = compare_with_nilearn(
+            prepare(Inputs(phantom.func[0]), seed, Method(smoothing_fwhm=None))
+        )
         assert parity.same, parity
 
 
@@ -120,7 +125,7 @@ def test_confounds_that_repeat_each_other_are_not_compared(phantom):
     from seedmap.analysis import prepare
 
     values = np.random.default_rng(0).standard_normal((150, 3))
-    prepared = prepare(phantom.func[0], SEED, confounds=values[:, [0, 1, 2, 0]])
+    prepared = prepare(Inputs(phantom.func[0], confounds=values[:, [0, 1, 2, 0]]), SEED)
     parity = compare_with_nilearn(prepared)
     assert parity.samples == 0
     assert not parity.same
@@ -142,18 +147,17 @@ def test_page_and_numbers_are_written_together(found, tmp_path):
 
 
 def test_same_seed_of_chance_same_numbers(phantom, found):
-    again = verify_run(
-        phantom.func[0], SEED, confounds=phantom.confounds[0], pairs=4000, smoothing_fwhm=12
-    )
+    inputs = Inputs(phantom.func[0], confounds=phantom.confounds[0])
+    again = verify_run(inputs, SEED, Method(smoothing_fwhm=12), pairs=4000)
     assert [one.rates for one in again.rates] == [one.rates for one in found.rates]
 
 
 def test_what_cannot_be_verified_is_refused(phantom):
     with pytest.raises(OptionError, match="at least 100"):
-        verify_run(phantom.func[0], SEED, pairs=10)
+        verify_run(Inputs(phantom.func[0]), SEED, pairs=10)
     narrow = sm.Cleaning(high_pass=0.05, low_pass=0.052)
     with pytest.raises(TooFewFrames, match="effective degrees of freedom") as caught:
-        verify_run(phantom.func[0], SEED, cleaning=narrow)
+        verify_run(Inputs(phantom.func[0]), SEED, Method(cleaning=narrow))
     assert "--force" not in str(caught.value)
 
 
@@ -193,7 +197,7 @@ def test_dof_are_lower_where_noise_remembers_longer_on_a_real_run(data_folder):
     mask = run.with_name(run.name.replace("preproc_bold", "brain_mask"))
     cleaning = sm.Cleaning(low_pass=None)
     maps = sm.seed_maps(run, SEED, mask_img=mask, cleaning=cleaning)
-    prepared = prepare(run, SEED, mask_img=mask, cleaning=cleaning)
+    prepared = prepare(Inputs(run, mask_img=mask), SEED, Method(cleaning=cleaning))
     made = prepared.operator
     tables = noise_tables(made, 1.5)
     some = slice(None, None, 20)

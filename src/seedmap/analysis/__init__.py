@@ -3,19 +3,25 @@
 from seedmap.analysis.base import Maps, save_maps
 from seedmap.analysis.files import label_of, sibling_mask, source_stem, versions
 from seedmap.analysis.maps import SeedMaps
-from seedmap.analysis.prepare import Choice, Preflight, Prepared, prepare, read
+from seedmap.analysis.options import Inputs, Limits, Measure, Method, Uncertainty
+from seedmap.analysis.prepare import Preflight, Prepared, prepare, read
 from seedmap.analysis.provenance import Provenance, SeedFacts
-from seedmap.analysis.story import maps_of, seed_maps
+from seedmap.analysis.story import map_run, maps_of, seed_maps
 
 __all__ = [
-    "Choice",
+    "Inputs",
+    "Limits",
     "Maps",
+    "Measure",
+    "Method",
     "Preflight",
     "Prepared",
     "Provenance",
     "SeedFacts",
     "SeedMaps",
+    "Uncertainty",
     "label_of",
+    "map_run",
     "maps_of",
     "prepare",
     "read",

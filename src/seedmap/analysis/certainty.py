@@ -7,12 +7,12 @@ them and from r whenever they are asked for.
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array
+from seedmap.analysis.options import Uncertainty
 from seedmap.connectivity import (
     Inference,
     effective_dof,
@@ -26,21 +26,18 @@ from seedmap.connectivity import (
     warn_where_xdf_misleads,
 )
 from seedmap.connectivity.correlation import OnBlock
-from seedmap.errors import OptionError, SeedmapWarning
+from seedmap.errors import SeedmapWarning
 from seedmap.temporal import BlockCleaner, CleaningOperator
 
 __all__ = [
     "FEW_DOF",
     "Certainty",
     "Estimator",
-    "Uncertainty",
-    "check_uncertainty",
     "estimators",
     "noise_told",
     "warn_of_few_dof",
 ]
 
-Uncertainty = Literal["operator", "xdf", "naive"]
 # Below this, a z rests on a variance that is itself poorly known.
 FEW_DOF = 10.0
 # Lags of the noise that are told, and samples that they are averaged over.
@@ -82,15 +79,6 @@ class Certainty:
             return infer(r, self.dof[seed], self.rank)
         with np.errstate(invalid="ignore", divide="ignore"):
             return infer_from_se(r, 1 / np.sqrt(self.dof[seed].astype(np.float64) - 2))
-
-
-def check_uncertainty(uncertainty: object) -> Uncertainty | None:
-    """Return the method, or refuse one that is not known."""
-    if uncertainty is None or uncertainty in get_args(Uncertainty):
-        return uncertainty  # type: ignore[return-value]
-    known = ", ".join(repr(name) for name in get_args(Uncertainty))
-    msg = f"uncertainty={uncertainty!r} is not known; choose {known} or None"
-    raise OptionError(msg)
 
 
 class Estimator:

@@ -1,37 +1,40 @@
 """The door of an analysis: what a user gives is parsed once, or refused with what to do."""
 
-import os
 import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._arrays import Array, Keep
+from seedmap._arrays import Array, Keep, parse_sample_mask
 from seedmap.analysis.files import label_of
+from seedmap.analysis.measures import frames_of_lag
+from seedmap.analysis.options import Inputs, Method
 from seedmap.analysis.provenance import SeedFacts
+from seedmap.confounds import ConfoundTable, read_confounds
 from seedmap.errors import ImageError, OptionError, SeedError, SeedmapWarning, SpaceMismatch
-from seedmap.images import Grid, Mesh, PartedSpace, Run, Space, load_image, load_on_parts
+from seedmap.images import Grid, Mesh, PartedSpace, Run, Space, load_image, load_on_parts, open_run
 from seedmap.seeds import Seed, SeriesSeed, Sphere, parse_seed
 from seedmap.spatial import (
     SeedWeights,
     Template,
     epi_mask,
     mean_volume,
+    smoothing_of,
     standard_surfaces,
     template_mask,
 )
-from seedmap.temporal import Cleaning
 
 __all__ = [
     "AnySeed",
-    "check_timing",
+    "Opened",
+    "check_method",
     "find_mask",
     "mask_source",
-    "parse_n_jobs",
+    "open_inputs",
     "parse_seeds",
     "place_surfaces",
     "seed_facts",
@@ -49,6 +52,51 @@ TEMPLATES: dict[str, Template] = {
 }
 
 AnySeed = Seed | SeriesSeed | str
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A run and what was given with it, parsed and checked; no frame of it is kept.
+
+    Attributes
+    ----------
+    run : Run
+        The run.
+    keep : ndarray of bool, shape (frames,)
+        Frames that stay.
+    table : ConfoundTable or None
+        The confounds, finite in these frames.
+    mask : ndarray of bool, shape of the space, or None
+        Where to correlate; None where the background mask is found while the run is read.
+    mask_source : str
+        File or rule of the mask.
+    """
+
+    run: Run
+    keep: Keep
+    table: ConfoundTable | None
+    mask: NDArray[np.bool_] | None
+    mask_source: str
+
+
+def open_inputs(inputs: Inputs) -> Opened:
+    """Open a run and what was given with it; headers, tables and the mask are read.
+
+    Raises
+    ------
+    SeedmapError
+        If something cannot be read, or does not fit together.
+    """
+    run = place_surfaces(open_run(inputs.bold, inputs.t_r, inputs.surfaces))
+    keep = parse_sample_mask(inputs.sample_mask, run.frames)
+    given = read_confounds(inputs.confounds)
+    return Opened(
+        run=run,
+        keep=keep,
+        table=None if given is None else given.for_frames(keep),
+        mask=find_mask(inputs.mask_img, run, keep),
+        mask_source=mask_source(inputs.mask_img),
+    )
 
 
 def parse_seeds(seeds: AnySeed | Sequence[AnySeed], run: Run) -> tuple[Seed | SeriesSeed, ...]:
@@ -108,23 +156,31 @@ def _space_of(source: str) -> str:
     return found[1] if found else ""
 
 
-def check_timing(run: Run, cleaning: Cleaning) -> None:
-    """Refuse a filter without a repetition time, and say when it is likely a mere default."""
-    if not cleaning.needs_t_r:
-        return
+def check_method(run: Run, method: Method) -> None:
+    """Refuse a method that a run cannot have; say when its repetition time is likely a default.
+
+    Raises
+    ------
+    OptionError
+        If a filter or lags need a repetition time and there is none, the longest lag is below a
+        frame, or the smoothing does not fit the run's space.
+    """
     t_r = run.timing.t_r
-    if t_r is None:
+    if method.cleaning.needs_t_r and t_r is None:
         msg = (
             f"{run.source}: the header has no repetition time and no JSON beside the run tells it, "
             "but the filter needs it; give t_r (--t-r) in seconds"
         )
         raise OptionError(msg)
-    if t_r == 1.0 and run.timing.source == "header":
+    if method.cleaning.needs_t_r and t_r == 1.0 and run.timing.source == "header":
         msg = (
             f"{run.source}: the header says a repetition time of exactly 1 s, which many tools write "
             "when they do not know; if it is wrong, give t_r (--t-r)"
         )
         warnings.warn(msg, SeedmapWarning, stacklevel=3)
+    if method.measure == "lagged":
+        frames_of_lag(method.max_lag, t_r)
+    smoothing_of(run.space, method.smoothing_fwhm)
 
 
 def find_mask(mask_img: Any, run: Run, keep: Keep) -> NDArray[np.bool_] | None:
@@ -200,19 +256,6 @@ def mask_source(mask_img: Any) -> str:
         if not hasattr(mask_img, "dataobj")
         else str(mask_img.get_filename() or "image in memory")
     )
-
-
-def parse_n_jobs(n_jobs: int | None) -> int:
-    """Return a number of threads; None and -1 are as many as this process may use."""
-    available = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    if n_jobs is None or n_jobs == -1:
-        return available
-    if n_jobs < 1:
-        msg = f"n_jobs={n_jobs}; give 1 or more threads, or -1 for all"
-        raise OptionError(msg)
-    return int(n_jobs)
 
 
 def seed_facts(

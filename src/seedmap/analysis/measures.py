@@ -7,12 +7,12 @@ block of samples exists at a time.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array
+from seedmap.analysis.options import Measure
 from seedmap.connectivity import (
     Correlations,
     SeedGram,
@@ -34,9 +34,7 @@ __all__ = [
     "JOINT",
     "Gathered",
     "Glance",
-    "Measure",
     "Measured",
-    "check_measure",
     "frames_of_lag",
     "gram_of",
     "in_turn",
@@ -44,7 +42,6 @@ __all__ = [
     "measured",
 ]
 
-Measure = Literal["correlation", "partial", "semipartial", "regression", "spearman", "lagged"]
 # Measures of what a seed adds to the other seeds.
 JOINT = ("partial", "semipartial", "regression")
 
@@ -77,14 +74,6 @@ class Gathered:
 
     r: NDArray[np.float32]
     lag: NDArray[np.float32] | None = None
-
-
-def check_measure(measure: object) -> Measure:
-    """Return the measure, or refuse one that is not known."""
-    if measure in get_args(Measure):
-        return measure  # type: ignore[return-value]
-    msg = f"measure={measure!r} is not known; choose one of {', '.join(get_args(Measure))}"
-    raise OptionError(msg)
 
 
 def frames_of_lag(max_lag: float, t_r: float | None) -> int:

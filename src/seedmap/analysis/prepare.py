@@ -4,40 +4,34 @@
 """
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from seedmap._arrays import Keep, parse_sample_mask
-from seedmap.analysis.certainty import FEW_DOF, Uncertainty, check_uncertainty
+from seedmap.analysis.certainty import FEW_DOF
 from seedmap.analysis.cost import kind_of, peak_memory, run_seconds
 from seedmap.analysis.door import (
     AnySeed,
-    check_timing,
-    find_mask,
-    mask_source,
-    parse_n_jobs,
+    Opened,
+    check_method,
+    open_inputs,
     parse_seeds,
-    place_surfaces,
     seed_facts,
 )
-from seedmap.analysis.measures import Measure, check_measure, frames_of_lag
-from seedmap.confounds import ConfoundTable, read_confounds
+from seedmap.analysis.options import Inputs, Limits, Method
 from seedmap.connectivity import FEWEST_DOF
 from seedmap.errors import ImageError, TooFewFrames
-from seedmap.images import Run, open_run
+from seedmap.images import Run
 from seedmap.seeds import Seed, SeriesSeed
-from seedmap.spatial import Extracted, SeedWeights, extract, parse_memory, smoothing_of
+from seedmap.spatial import Extracted, SeedWeights, extract, smoothing_of
 from seedmap.temporal import (
     Cleaning,
     CleaningOperator,
     cleaning_operator,
 )
 
-__all__ = ["Choice", "Preflight", "Prepared", "prepare", "read"]
+__all__ = ["Preflight", "Prepared", "prepare", "prepare_opened", "read"]
 
 # Correlations of shorter runs change from scan to scan (Van Dijk et al. 2010,
 # doi:10.1152/jn.00783.2009).
@@ -121,48 +115,36 @@ class Preflight:
         )
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What the maps hold: see the options of the same names of `seed_maps`."""
-
-    measure: Measure = "correlation"
-    max_lag: float = 8.0
-    uncertainty: Uncertainty | None = "operator"
-
-    def __post_init__(self) -> None:
-        check_measure(self.measure)
-        check_uncertainty(self.uncertainty)
-
-    @property
-    def estimates(self) -> Uncertainty | None:
-        """How sureness is estimated; None for a peak over lags, to which no p belongs."""
-        return None if self.measure == "lagged" else self.uncertainty
-
-
 @dataclass(frozen=True, eq=False)
-class Prepared:
-    """All that is known before the run is read."""
+class Prepared(Opened):
+    """All that is known before the run is read: the opened inputs, and what will be done.
 
-    run: Run
-    keep: Keep
+    Attributes
+    ----------
+    seeds : tuple of Seed or SeriesSeed
+        The seeds.
+    weights : tuple of SeedWeights
+        How those of them that lie in space are sampled.
+    operator : CleaningOperator
+        The cleaning, written out.
+    method : Method
+        How the maps are made.
+    limits : Limits
+        What that may take of the machine.
+    """
+
     seeds: tuple[Seed | SeriesSeed, ...]
     weights: tuple[SeedWeights, ...]
-    mask: NDArray[np.bool_] | None
-    mask_source: str
-    cleaning: Cleaning
-    smoothing_fwhm: float | Sequence[float | None] | None
-    table: ConfoundTable | None
     operator: CleaningOperator
-    choice: Choice
-    jobs: int
-    max_memory: float | None = None
+    method: Method
+    limits: Limits
 
     def preflight(self) -> Preflight:
         """Say what the analysis will leave and cost."""
         run, kept = self.run, len(self.operator.L)
         samples = run.space.n_samples if self.mask is None else int(np.count_nonzero(self.mask))
-        each = 1 if self.choice.measure == "correlation" else OTHER_MEASURE
-        each += self.choice.estimates is not None
+        each = 1 if self.method.measure == "correlation" else OTHER_MEASURE
+        each += self.method.estimates is not None
         return Preflight(
             source=run.source,
             frames=run.frames,
@@ -186,57 +168,38 @@ class Prepared:
         """Estimate the time from the bytes to be inflated and the products to be taken."""
         stored = float(self.run.frames) * self.run.space.mask.size * self.run.dtype.itemsize
         products = 2.0 * samples * len(self.operator.coordinates) * (kept + len(self.seeds))
-        products *= 1 if self.choice.estimates is None else 2
-        return run_seconds(stored, products, self.jobs)
+        products *= 1 if self.method.estimates is None else 2
+        return run_seconds(stored, products, self.limits.threads)
 
 
-def prepare(  # noqa: PLR0913  the options of `seed_maps`
-    bold: Any,
+def prepare(
+    inputs: Inputs,
     seeds: AnySeed | Sequence[AnySeed],
-    *,
-    confounds: Any = None,
-    sample_mask: ArrayLike | None = None,
-    mask_img: Any = None,
-    t_r: float | None = None,
-    surfaces: Mapping[str, Any] | None = None,
-    cleaning: Cleaning | None = None,
-    smoothing_fwhm: float | Sequence[float | None] | None = 6.0,
-    choice: Choice | None = None,
-    n_jobs: int | None = None,
-    max_memory: float | str | None = None,
+    method: Method = Method(),
+    limits: Limits = Limits(),
 ) -> Prepared:
-    """Parse and check everything, and write the cleaning out; only headers are read."""
-    choice = choice or Choice()
-    run = place_surfaces(open_run(bold, t_r, surfaces))
+    """Parse and check everything, and write the cleaning out; only headers and tables are read."""
+    return prepare_opened(open_inputs(inputs), seeds, method, limits)
+
+
+def prepare_opened(
+    opened: Opened, seeds: AnySeed | Sequence[AnySeed], method: Method, limits: Limits
+) -> Prepared:
+    """Place the seeds on an opened run, and write its cleaning out."""
+    run, mask = opened.run, opened.mask
+    check_method(run, method)
     chosen = parse_seeds(seeds, run)
-    jobs = parse_n_jobs(n_jobs)
-    cleaning = cleaning or Cleaning()
-    check_timing(run, cleaning)
-    if choice.measure == "lagged":
-        frames_of_lag(choice.max_lag, run.timing.t_r)
-    keep = parse_sample_mask(sample_mask, run.frames)
-    given = read_confounds(confounds)
-    table = None if given is None else given.for_frames(keep)
-    operator = _operator(run, cleaning, keep, table)
-    smoothing_of(run.space, smoothing_fwhm)  # refuses widths that make no sense
+    operator = _operator(opened, method.cleaning)
     weights = [seed.weights(run.space) for seed in chosen if not isinstance(seed, SeriesSeed)]
-    mask = find_mask(mask_img, run, keep)
     if mask is not None:
         seed_facts(chosen, weights, run.space.within(mask))  # refuses before anything is read
     return Prepared(
-        run,
-        keep,
-        chosen,
-        tuple(weights),
-        mask,
-        mask_source(mask_img),
-        cleaning,
-        smoothing_fwhm,
-        table,
-        operator,
-        choice,
-        jobs,
-        parse_memory(max_memory),
+        **vars(opened),
+        seeds=chosen,
+        weights=tuple(weights),
+        operator=operator,
+        method=method,
+        limits=limits,
     )
 
 
@@ -256,23 +219,24 @@ def read(
         run,
         keep,
         mask=prepared.mask,
-        sigma=smoothing_of(run.space, prepared.smoothing_fwhm),
+        sigma=smoothing_of(run.space, prepared.method.smoothing_fwhm),
         seeds=prepared.weights,
-        n_jobs=prepared.jobs,
+        n_jobs=prepared.limits.threads,
         on_frame=_counter(progress, int(keep.sum())),
-        max_memory=prepared.max_memory,
+        max_memory=prepared.limits.memory,
         rows=seeds if for_one_use and seeds > np.count_nonzero(keep) else 0,
     )
     _check_alive(run, extracted)
     return extracted
 
 
-def _operator(
-    run: Run, cleaning: Cleaning, keep: Keep, table: ConfoundTable | None
-) -> CleaningOperator:
+def _operator(opened: Opened, cleaning: Cleaning) -> CleaningOperator:
     """Write the cleaning out, naming the run where it is too short for it."""
+    run, table = opened.run, opened.table
     try:
-        return cleaning_operator(cleaning, keep, run.timing.t_r, table.values if table else None)
+        return cleaning_operator(
+            cleaning, opened.keep, run.timing.t_r, table.values if table else None
+        )
     except TooFewFrames as error:
         msg = f"{run.source}: {error}"
         raise TooFewFrames(msg) from error

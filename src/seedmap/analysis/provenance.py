@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seedmap._arrays import Keep
+from seedmap.analysis.options import FWHM, Measure, Method
 from seedmap.temporal import Cleaning
 
 __all__ = ["Provenance", "SeedFacts"]
@@ -90,7 +91,7 @@ class Provenance:
     t_r_source: str
     keep: Keep
     cleaning: Cleaning
-    smoothing_fwhm: float | tuple[float | None, ...] | None
+    smoothing_fwhm: FWHM
     confounds: tuple[str, ...]
     confounds_source: str
     confound_rank: int
@@ -101,7 +102,7 @@ class Provenance:
     unusable: int
     codes: tuple[int, int]
     command: str = ""
-    measure: str = "correlation"
+    measure: Measure = Method.measure
     max_lag: float | None = None
     vif: tuple[float, ...] = ()
     condition: float | None = None

@@ -13,7 +13,6 @@ from seedmap._arrays import Array, Keep, zscored
 from seedmap.analysis.certainty import (
     Certainty,
     Estimator,
-    Uncertainty,
     estimators,
     noise_told,
     warn_of_few_dof,
@@ -23,7 +22,6 @@ from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.measures import (
     JOINT,
     Glance,
-    Measure,
     Measured,
     frames_of_lag,
     gram_of,
@@ -32,7 +30,8 @@ from seedmap.analysis.measures import (
     measured,
 )
 from seedmap.analysis.near import near_each
-from seedmap.analysis.prepare import Choice, Preflight, Prepared, prepare, read
+from seedmap.analysis.options import FWHM, Inputs, Limits, Measure, Method, Uncertainty
+from seedmap.analysis.prepare import Preflight, Prepared, prepare, read
 from seedmap.analysis.provenance import Provenance, SeedFacts
 from seedmap.connectivity import correlate
 from seedmap.connectivity.correlation import OnBlock
@@ -41,7 +40,7 @@ from seedmap.seeds import Seed, SeriesSeed
 from seedmap.spatial import Extracted
 from seedmap.temporal import Cleaning
 
-__all__ = ["maps_of", "seed_maps"]
+__all__ = ["map_run", "maps_of", "seed_maps"]
 
 # A few samples whose cleaned series are kept for a look at the data.
 LOOK_AT = 5
@@ -59,10 +58,10 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
     t_r: float | None = None,
     surfaces: Mapping[str, Any] | None = None,
     cleaning: Cleaning | None = None,
-    smoothing_fwhm: float | Sequence[float | None] | None = 6.0,
-    measure: Measure = "correlation",
-    max_lag: float = 8.0,
-    uncertainty: Uncertainty | None = "operator",
+    smoothing_fwhm: FWHM = Method.smoothing_fwhm,
+    measure: Measure = Method.measure,
+    max_lag: float = Method.max_lag,
+    uncertainty: Uncertainty | None = Method.uncertainty,
     n_jobs: int | None = None,
     max_memory: float | str | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -140,22 +139,38 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
     ----------
     Biswal et al. (1995), Magn. Reson. Med. 34, 537, doi:10.1002/mrm.1910340409.
     """
+    inputs = Inputs(
+        bold,
+        confounds=confounds,
+        sample_mask=sample_mask,
+        mask_img=mask_img,
+        t_r=t_r,
+        surfaces=surfaces,
+    )
+    method = Method(
+        cleaning=cleaning or Method.cleaning,
+        smoothing_fwhm=smoothing_fwhm,
+        measure=measure,
+        max_lag=max_lag,
+        uncertainty=uncertainty,
+    )
+    limits = Limits(n_jobs=n_jobs, max_memory=max_memory)
+    return map_run(inputs, seeds, method, limits, progress=progress, on_ready=on_ready)
+
+
+def map_run(
+    inputs: Inputs,
+    seeds: AnySeed | Sequence[AnySeed],
+    method: Method,
+    limits: Limits,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    on_ready: Callable[[Preflight], None] | None = None,
+) -> SeedMaps:
+    """Do what `seed_maps` does, with the options put together."""
     # Threads of BLAS would fight with ours, and on small matrices cost more than they bring.
     with threadpool_limits(1, user_api="blas"):
-        prepared = prepare(
-            bold,
-            seeds,
-            confounds=confounds,
-            sample_mask=sample_mask,
-            mask_img=mask_img,
-            t_r=t_r,
-            surfaces=surfaces,
-            cleaning=cleaning,
-            smoothing_fwhm=smoothing_fwhm,
-            choice=Choice(measure, max_lag, uncertainty),
-            n_jobs=n_jobs,
-            max_memory=max_memory,
-        )
+        prepared = prepare(inputs, seeds, method, limits)
         if on_ready is not None:
             on_ready(prepared.preflight())
         return maps_of(prepared, read(prepared, progress, for_one_use=True))
@@ -181,7 +196,7 @@ def maps_of(prepared: Prepared, extracted: Extracted) -> SeedMaps:
         sample_series=zscored(prepared.operator.on_kept @ few),
         sample_indices=samples,
         provenance=_provenance(prepared, facts, extracted, constant, found),
-        near=near_each(seeds, prepared.weights, grid, prepared.smoothing_fwhm),
+        near=near_each(seeds, prepared.weights, grid, prepared.method.smoothing_fwhm),
         certainty=certainty,
         extra=found.extra,
     )
@@ -194,26 +209,26 @@ def _found(
     prepared: Prepared, extracted: Extracted, raw: Array, cleaned_seeds: Array, glance: Glance
 ) -> tuple[Measured, Certainty | None, NDArray[np.bool_]]:
     """Walk through the samples once: the measure, how sure it is, and which are constant."""
-    choice, operator, t_r = prepared.choice, prepared.operator, prepared.run.timing.t_r
+    method, operator, t_r = prepared.method, prepared.operator, prepared.run.timing.t_r
     cleaner = operator.cleaner(extracted.reference)
-    gram = gram_of(choice.measure, cleaned_seeds, tuple(seed.name for seed in prepared.seeds))
-    most = frames_of_lag(choice.max_lag, t_r) if choice.measure == "lagged" else 0
-    gathering = listen(choice.measure, operator, raw, extracted.reference, most)
+    gram = gram_of(method.measure, cleaned_seeds, tuple(seed.name for seed in prepared.seeds))
+    most = frames_of_lag(method.max_lag, t_r) if method.measure == "lagged" else 0
+    gathering = listen(method.measure, operator, raw, extracted.reference, most)
     gathered, on_measure = gathering or (None, None)
-    tested = len(prepared.seeds) if choice.estimates else 0
+    tested = len(prepared.seeds) if method.estimates else 0
     dof = np.empty((tested, extracted.grid.n_samples), dtype=np.float32)
     estimating = _estimating(prepared, extracted, raw, dof)
     found = correlate(
         cleaner,
         extracted.series,
         raw,
-        prepared.jobs,
+        prepared.limits.threads,
         in_turn(on_measure, *(on_dof for _, on_dof in estimating), glance),
         extracted.room,
     )
     found.r[:, extracted.unusable] = np.nan
     _check_left(prepared, found.r, found.constant | extracted.unusable)
-    result = measured(choice.measure, found, gram, gathered, len(operator.L))
+    result = measured(method.measure, found, gram, gathered, len(operator.L))
     if "lag" in result.extra and t_r is not None:
         result.extra["lag"] *= t_r  # from frames to seconds
     certainty = _certainty(prepared, [one for one, _ in estimating], dof, glance)
@@ -240,10 +255,10 @@ def _estimating(
     prepared: Prepared, extracted: Extracted, raw: Array, dof: NDArray[np.float32]
 ) -> list[tuple[Estimator, OnBlock]]:
     """Prepare the estimation of ``dof``: of all seeds together, or each beside the others."""
-    method, t_r, operator = prepared.choice.estimates, prepared.run.timing.t_r, prepared.operator
+    method, t_r, operator = prepared.method.estimates, prepared.run.timing.t_r, prepared.operator
     if method is None:
         return []
-    if prepared.choice.measure not in JOINT:
+    if prepared.method.measure not in JOINT:
         (one,) = estimators(method, [operator], t_r)
         return [(one, one.listen(raw, dof, extracted.reference))]
     columns = range(raw.shape[1])
@@ -261,7 +276,7 @@ def _certainty(
     dof: NDArray[np.float32],
     glance: Glance,
 ) -> Certainty | None:
-    method = prepared.choice.estimates
+    method = prepared.method.estimates
     if method is None:
         return None
     return Certainty(
@@ -315,14 +330,14 @@ def _provenance(
     found: Measured,
 ) -> Provenance:
     run, table, operator = prepared.run, prepared.table, prepared.operator
-    width, choice = prepared.smoothing_fwhm, prepared.choice
+    method = prepared.method
     return Provenance(
         source=run.source,
         t_r=run.timing.t_r,
         t_r_source=run.timing.source,
         keep=operator.keep,
-        cleaning=prepared.cleaning,
-        smoothing_fwhm=tuple(width) if isinstance(width, Sequence) else width,
+        cleaning=method.cleaning,
+        smoothing_fwhm=method.smoothing_fwhm,
         confounds=table.names if table else (),
         confounds_source=table.source if table else "",
         confound_rank=operator.confound_rank,
@@ -332,8 +347,8 @@ def _provenance(
         constant=int(np.count_nonzero(constant & ~extracted.unusable)),
         unusable=int(np.count_nonzero(extracted.unusable)),
         codes=run.codes,
-        measure=choice.measure,
-        max_lag=choice.max_lag if choice.measure == "lagged" else None,
+        measure=method.measure,
+        max_lag=method.max_lag if method.measure == "lagged" else None,
         vif=() if found.gram is None else tuple(float(v) for v in found.gram.vif),
         condition=None if found.gram is None else found.gram.condition,
         others=run.others,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from seedmap.analysis import Method
 from seedmap.cli.calling import command_line
 from seedmap.cli.screen import Screen
 from seedmap.cli.study_options import (
@@ -44,7 +45,7 @@ def bids(  # noqa: PLR0913  the three places of a BIDS App, and its groups of op
     choice: Annotated[ChoiceOptions, Parameter(name="*", group="Which runs")] = ChoiceOptions(),  # noqa: B008
     seeds: Annotated[StudySeedOptions, Parameter(name="*", group="Seeds")] = StudySeedOptions(),  # noqa: B008
     denoise: Annotated[DenoiseOptions, Parameter(name="*", group="Denoising")] = DenoiseOptions(),  # noqa: B008
-    cleaning: Annotated[Cleaning, Parameter(name="*", group="Cleaning")] = Cleaning(),  # noqa: B008
+    cleaning: Annotated[Cleaning, Parameter(name="*", group="Cleaning")] = Cleaning(),
     analysis: Annotated[AnalysisOptions, Parameter(name="*", group="Analysis")] = AnalysisOptions(),  # noqa: B008
     pool: Annotated[PoolOptions, Parameter(name="*", group="Machine")] = PoolOptions(),  # noqa: B008
     call: Annotated[CallOptions, Parameter(name="*", group="Call")] = CallOptions(),  # noqa: B008
@@ -115,10 +116,12 @@ def _recipe(
         root=(analysis.from_store or root).resolve(),
         store=analysis.store,
         from_store=analysis.from_store is not None,
-        cleaning=cleaning,
-        smoothing_fwhm=analysis.smoothing_fwhm,
-        measure=analysis.measure,
-        uncertainty=analysis.uncertainty,
+        method=Method(
+            cleaning=cleaning,
+            smoothing_fwhm=analysis.smoothing_fwhm,
+            measure=analysis.measure,
+            uncertainty=analysis.uncertainty,
+        ),
         mask_img=analysis.mask_img,
         t_r=analysis.t_r,
         dummy_scans=denoise.dummy_scans,

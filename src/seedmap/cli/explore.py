@@ -3,12 +3,13 @@
 This verb is loaded when it is called, since it needs the extra ``seedmap[explore]``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
+from seedmap.analysis import Inputs, Method
 from seedmap.cli.options import Repeated, RunOptions, changed_flags
 from seedmap.cli.screen import Screen
 from seedmap.errors import OptionError
@@ -68,7 +69,7 @@ def explore(
     /,
     *,
     options: Annotated[RunOptions, Parameter(name="*", group="Run")] = RunOptions(),  # noqa: B008
-    cleaning: Annotated[Cleaning, Parameter(name="*", group="Cleaning")] = Cleaning(),  # noqa: B008
+    cleaning: Annotated[Cleaning, Parameter(name="*", group="Cleaning")] = Cleaning(),
     page: Annotated[ExploreOptions, Parameter(name="*", group="Page")] = ExploreOptions(),
 ) -> None:
     """Explore a run in the browser: click a place, and its map is there.
@@ -112,20 +113,14 @@ def _opened(
     """Open a run, a stored run, or the run behind a folder of results with its seeds."""
     if bold.is_dir():
         return _reopened(bold, options, cleaning)
-    run = open_run(bold, options.t_r)
-    mask = options.mask_of(run)
-    source = open_source(
-        run,
-        confounds=options.table(),
-        sample_mask=options.kept(run),
-        mask_img=mask,
+    inputs = options.inputs(open_run(bold, options.t_r))
+    method = Method(
         cleaning=cleaning,
         smoothing_fwhm=options.smoothing_fwhm,
-        n_jobs=options.n_jobs,
         uncertainty=options.uncertainty,
-        max_memory=options.max_memory,
     )
-    words = ["--mask-img", str(mask or "background")]
+    source = open_source(inputs, method, options.limits())
+    words = ["--mask-img", str(inputs.mask_img or "background")]
     words += ["--sample-mask", str(options.sample_mask)] if options.sample_mask else []
     words += ["--t-r", f"{options.t_r:g}"] if options.t_r is not None else []
     tables = tuple(map(str, options.confounds))
@@ -141,9 +136,10 @@ def _reopened(
             "as it was; leave that out, or give the run itself"
         )
         raise OptionError(msg)
-    still_open = ("uncertainty", "n_jobs", "max_memory")
-    further: dict[str, Any] = {name: getattr(options, name) for name in still_open}
+    uncertainty, limits = options.uncertainty, options.limits()
     if is_stored(folder):
-        return open_source(folder, **further), Command(str(folder), stored=True), ()
+        source = open_source(Inputs(folder), Method(uncertainty=uncertainty), limits)
+        return source, Command(str(folder), stored=True), ()
     told = recall(folder)
-    return open_source(told.bold, **told.options, **further), told.command, told.seeds
+    source = open_source(told.inputs, replace(told.method, uncertainty=uncertainty), limits)
+    return source, told.command, told.seeds

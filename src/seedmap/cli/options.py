@@ -9,14 +9,13 @@ import numpy as np
 from cyclopts import Parameter
 
 from seedmap._arrays import parse_sample_mask
-from seedmap.analysis import sibling_mask
-from seedmap.analysis.certainty import Uncertainty
-from seedmap.analysis.measures import Measure
+from seedmap.analysis import Inputs, Limits, Measure, Method, Uncertainty, sibling_mask
 from seedmap.clusters import Threshold, parse_threshold
 from seedmap.confounds import ConfoundTable, read_confounds
 from seedmap.errors import MissingFile, OptionError, SeedmapError
 from seedmap.images import Run
 from seedmap.seeds import DEFAULT_RADIUS, MaskSeed, Region, Sphere, VertexPatch, parse_seed
+from seedmap.spatial import DEFAULT_FWHM
 
 __all__ = [
     "MeasureOptions",
@@ -68,10 +67,10 @@ class RunOptions:
     t_r: float | None = None
     """Repetition time [s]; without it that of the JSON beside the run, else of the header."""
 
-    smoothing_fwhm: float | None = 6.0
+    smoothing_fwhm: float | None = DEFAULT_FWHM
     """Smoothing of the brain, full width at half maximum [mm]; none for no smoothing."""
 
-    uncertainty: Uncertainty | None = "operator"
+    uncertainty: Uncertainty | None = Method.uncertainty
     """How sure the maps are: operator (follows the noise of every voxel through the cleaning), xdf, naive, or none for r and its Fisher transform alone."""
 
     n_jobs: int | None = None
@@ -79,6 +78,19 @@ class RunOptions:
 
     max_memory: str | None = None
     """Most memory to take, such as 2GB; a longer run is held in a temporary file. No limit if not given."""
+
+    def inputs(self, run: Run) -> Inputs:
+        """Put together a run and what is given with it."""
+        return Inputs(
+            run,
+            confounds=self.table(),
+            sample_mask=self.kept(run),
+            mask_img=self.mask_of(run),
+        )
+
+    def limits(self) -> Limits:
+        """Say what the work may take of the machine."""
+        return Limits(n_jobs=self.n_jobs, max_memory=self.max_memory)
 
     def table(self) -> ConfoundTable | None:
         """Read the confounds and choose their columns."""
@@ -184,10 +196,10 @@ class OutputOptions:
 class MeasureOptions:
     """What the maps hold."""
 
-    measure: Measure = "correlation"
+    measure: Measure = Method.measure
     """Correlation, or what each seed adds to the others (partial, semipartial, regression), that of ranks (spearman), or the strongest at a delay (lagged)."""
 
-    max_lag: float = 8.0
+    max_lag: float = Method.max_lag
     """Longest delay either way that --measure lagged looks at [s]."""
 
     force: Annotated[bool, Parameter(negative=())] = False

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from seedmap.analysis import Preflight, SeedMaps, seed_maps
+from seedmap.analysis import Method, Preflight, SeedMaps, map_run
 from seedmap.analysis.stored import stored_maps
 from seedmap.cli.calling import command_line
 from seedmap.cli.options import (
@@ -34,7 +34,7 @@ def run(  # noqa: PLR0913  one group of options each
     seeds: Annotated[SeedOptions, Parameter(name="*", group="Seeds")],
     from_store: Annotated[Path | None, Parameter(group="Run")] = None,
     options: Annotated[RunOptions, Parameter(name="*", group="Run")] = RunOptions(),  # noqa: B008
-    cleaning: Annotated[Cleaning, Parameter(name="*", group="Cleaning")] = Cleaning(),  # noqa: B008
+    cleaning: Annotated[Cleaning, Parameter(name="*", group="Cleaning")] = Cleaning(),
     measure: Annotated[MeasureOptions, Parameter(name="*", group="Measure")] = MeasureOptions(),  # noqa: B008
     surface: Annotated[SurfaceOptions, Parameter(name="*", group="Surfaces")] = SurfaceOptions(),  # noqa: B008
     output: Annotated[OutputOptions, Parameter(name="*", group="Output")] = OutputOptions(),  # noqa: B008
@@ -100,20 +100,19 @@ def analyse(  # noqa: PLR0913  one group of options each
         if refusal and options.uncertainty is not None and not measure.force:
             raise TooFewFrames(refusal)
 
+    method = Method(
+        cleaning=cleaning,
+        smoothing_fwhm=options.smoothing_fwhm,
+        measure=measure.measure,
+        max_lag=measure.max_lag,
+        uncertainty=options.uncertainty,
+    )
     with screen.progress("Reading and smoothing", later=True) as progress:
-        maps = seed_maps(
-            opened,
+        maps = map_run(
+            options.inputs(opened),
             seeds.parsed(),
-            confounds=options.table(),
-            sample_mask=options.kept(opened),
-            mask_img=options.mask_of(opened),
-            cleaning=cleaning,
-            smoothing_fwhm=options.smoothing_fwhm,
-            measure=measure.measure,
-            max_lag=measure.max_lag,
-            uncertainty=options.uncertainty,
-            n_jobs=options.n_jobs,
-            max_memory=options.max_memory,
+            method,
+            options.limits(),
             progress=progress,
             on_ready=on_ready,
         )

@@ -12,8 +12,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from seedmap.analysis.certainty import Uncertainty
-from seedmap.analysis.measures import Measure
+from seedmap.analysis import Measure, Method, Uncertainty
 from seedmap.errors import MissingFile, OptionError, SeedError
 from seedmap.participants.combine import Weighting
 from seedmap.participants.find import Filters, read_filter_file
@@ -24,6 +23,7 @@ from seedmap.participants.scrubbing import Scrubbing
 from seedmap.participants.seedlist import PlacedSeed, placed, read_atlas, read_seed_table
 from seedmap.participants.strategies import Strategy
 from seedmap.seeds import DEFAULT_RADIUS, parse_seed
+from seedmap.spatial import DEFAULT_FWHM
 
 __all__ = [
     "AnalysisOptions",
@@ -164,14 +164,14 @@ class AnalysisOptions:
     """What is made of each run."""
 
     smoothing_fwhm: Annotated[float | None, Parameter(name=["--smoothing-fwhm", "--smoothing"])] = (
-        6.0
+        DEFAULT_FWHM
     )
     """Smoothing of the brain, full width at half maximum [mm]; none for no smoothing."""
 
-    measure: Measure = "correlation"
+    measure: Measure = Method.measure
     """What r is: correlation, partial, semipartial, regression, spearman or lagged."""
 
-    uncertainty: Uncertainty | None = "operator"
+    uncertainty: Uncertainty | None = Method.uncertainty
     """How sure the maps are: operator, xdf, naive, or none."""
 
     mask_img: Annotated[str | None, Parameter(name=["--mask-img", "--mask"])] = None

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from seedmap.analysis import Limits, Method
 from seedmap.cli.calling import command_line
 from seedmap.cli.options import RunOptions, SeedOptions
 from seedmap.cli.screen import Screen
@@ -22,7 +23,7 @@ def verify(  # noqa: PLR0913  each is a flag or a group of flags
     *,
     seeds: Annotated[SeedOptions, Parameter(name="*", group="Seeds")],
     options: Annotated[RunOptions, Parameter(name="*", group="Run")] = RunOptions(),  # noqa: B008
-    cleaning: Annotated[Cleaning, Parameter(name="*", group="Cleaning")] = Cleaning(),  # noqa: B008
+    cleaning: Annotated[Cleaning, Parameter(name="*", group="Cleaning")] = Cleaning(),
     pairs: int = 10_000,
     out: Annotated[Path, Parameter(name=["--out", "-o"])] = Path("seedmap-results"),
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative=())] = False,
@@ -51,14 +52,10 @@ def verify(  # noqa: PLR0913  each is a flag or a group of flags
     with staged_folder(out) as stage:
         with screen.progress("Verifying"):
             found = verify_run(
-                run,
+                options.inputs(run),
                 seeds.parsed(),
-                confounds=options.table(),
-                sample_mask=options.kept(run),
-                mask_img=options.mask_of(run),
-                cleaning=cleaning,
-                smoothing_fwhm=options.smoothing_fwhm,
-                n_jobs=options.n_jobs,
+                Method(cleaning=cleaning, smoothing_fwhm=options.smoothing_fwhm),
+                Limits(n_jobs=options.n_jobs),
                 pairs=pairs,
             )
         found = _with_command(found)

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from seedmap.datasets.anatomy import Anatomy
 from seedmap.errors import SeedError
+from seedmap.seeds import DEFAULT_RADIUS
+from seedmap.spatial import DEFAULT_FWHM
 
 __all__ = ["REGIONS", "PlantedRegion", "Truth", "planted_correlation", "region_weights"]
 
@@ -150,8 +152,8 @@ class Truth:
         seed: str,
         target: str,
         *,
-        smoothing_fwhm: float = 6.0,
-        radius: float = 8.0,
+        smoothing_fwhm: float = DEFAULT_FWHM,
+        radius: float = DEFAULT_RADIUS,
         run: int = 0,
     ) -> float:
         """Return the correlation that a right map shows on average in a region.
@@ -174,7 +176,12 @@ class Truth:
         return self.region_mean(volume, target)
 
     def expected_map(
-        self, seed: str, *, smoothing_fwhm: float = 6.0, radius: float = 8.0, run: int = 0
+        self,
+        seed: str,
+        *,
+        smoothing_fwhm: float = DEFAULT_FWHM,
+        radius: float = DEFAULT_RADIUS,
+        run: int = 0,
     ) -> NDArray[np.float64]:
         """Return the map that a long run would show, from the variances alone.
 

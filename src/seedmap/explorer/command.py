@@ -67,8 +67,8 @@ class Command:
             if columns != given or not self.all_columns:
                 words += ["--confound-columns", *columns]
         words += self.options
-        words += ["--smoothing-fwhm", _value(recipe.smoothing_fwhm)]
-        return shlex.join([*words, *_cleaning_words(recipe.cleaning)])
+        words += ["--smoothing-fwhm", _value(recipe.method.smoothing_fwhm)]
+        return shlex.join([*words, *_cleaning_words(recipe.method.cleaning)])
 
 
 def _seed_text(seed: Sphere) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from seedmap._arrays import Keep
-from seedmap.analysis import SeedMaps
+from seedmap.analysis import Inputs, Method, SeedMaps
 from seedmap.analysis.door import TEMPLATES
 from seedmap.confounds import read_confounds
 from seedmap.errors import MissingFile, OptionError
@@ -49,10 +49,10 @@ class Recalled:
 
     Attributes
     ----------
-    bold : str
-        Path of the run.
-    options : dict
-        Keyword arguments of `seedmap.seed_maps` that belong to the run.
+    inputs : Inputs
+        The run and what was given with it.
+    method : Method
+        How it was cleaned and smoothed.
     seeds : tuple of Sphere
         The seeds. What was no sphere is one around its middle, by a name that says so; series
         have no place and are left out.
@@ -60,8 +60,8 @@ class Recalled:
         How ``seedmap run`` is told of the run, as far as that is known.
     """
 
-    bold: str
-    options: dict[str, Any] = field(default_factory=dict)
+    inputs: Inputs
+    method: Method
     seeds: tuple[Sphere, ...] = ()
     command: Command = field(default_factory=Command)
 
@@ -102,19 +102,17 @@ def _of_maps(maps: SeedMaps) -> Recalled:
     if in_memory and isinstance(maps.space, Grid):
         mask = volume_image(maps.space.mask.astype(np.uint8), maps.space)
     t_r = told.t_r if told.t_r_source == "argument" else None
-    options = {
-        "confounds": _confounds(told.confounds_source, told.confounds),
-        "sample_mask": None if told.keep.all() else told.keep,
-        "mask_img": mask,
-        "t_r": t_r,
-        "cleaning": told.cleaning,
-        "smoothing_fwhm": told.smoothing_fwhm,
-    }
-    bold, words = _file(told.source), _words(told.command)
-    command = _command(bold, told.confounds_source, mask, t_r, told.keep, words)
-    return Recalled(
-        bold, options, _spheres(map(asdict, told.seeds)), Command() if in_memory else command
+    inputs = Inputs(
+        _file(told.source),
+        confounds=_confounds(told.confounds_source, told.confounds),
+        sample_mask=None if told.keep.all() else told.keep,
+        mask_img=mask,
+        t_r=t_r,
     )
+    method = Method(cleaning=told.cleaning, smoothing_fwhm=told.smoothing_fwhm)
+    command = _command(inputs, told.confounds_source, told.keep, _words(told.command))
+    seeds = _spheres(map(asdict, told.seeds))
+    return Recalled(inputs, method, seeds, Command() if in_memory else command)
 
 
 def _of_folder(folder: Path) -> Recalled:
@@ -162,17 +160,17 @@ def _of_sidecars(told: dict[str, Any], alike: Sequence[dict[str, Any]]) -> Recal
     keep = np.ones(told["Frames"], dtype=bool)
     keep[told["FramesCensored"]] = False
     t_r = told["RepetitionTime"] if told["RepetitionTimeSource"] == "argument" else None
-    options = {
-        "confounds": _confounds(tables, columns),
-        "sample_mask": None if keep.all() else keep,
-        "mask_img": mask,
-        "t_r": t_r,
-        "cleaning": Cleaning(**{k: v for k, v in told["Cleaning"].items() if k in known}),
-        "smoothing_fwhm": told["SmoothingFWHM"],
-    }
-    bold, words = _file(told["Sources"][0]), _words(told.get("Command"))
-    command = _command(bold, tables, mask, t_r, keep, words)
-    return Recalled(bold, options, _spheres(one["Seed"] for one in alike), command)
+    inputs = Inputs(
+        _file(told["Sources"][0]),
+        confounds=_confounds(tables, columns),
+        sample_mask=None if keep.all() else keep,
+        mask_img=mask,
+        t_r=t_r,
+    )
+    cleaning = Cleaning(**{k: v for k, v in told["Cleaning"].items() if k in known})
+    method = Method(cleaning=cleaning, smoothing_fwhm=told["SmoothingFWHM"])
+    command = _command(inputs, tables, keep, _words(told.get("Command")))
+    return Recalled(inputs, method, _spheres(one["Seed"] for one in alike), command)
 
 
 def _spheres(seeds: Any) -> tuple[Sphere, ...]:
@@ -192,18 +190,16 @@ def _spheres(seeds: Any) -> tuple[Sphere, ...]:
     return tuple(found)
 
 
-def _command(
-    bold: str, tables: str, mask: Any, t_r: float | None, keep: Keep, words: Mapping[str, str]
-) -> Command:
+def _command(inputs: Inputs, tables: str, keep: Keep, words: Mapping[str, str]) -> Command:
     """Write down how the run is given; nothing where frames were left out and no file tells them."""
-    options = ["--mask-img", str(mask)]
+    options = ["--mask-img", str(inputs.mask_img)]
     if not keep.all():
         kept = words.get("--sample-mask", "")
         if not Path(kept).is_file():
             return Command()
         options += ["--sample-mask", kept]
-    options += ["--t-r", f"{t_r:g}"] if t_r is not None else []
-    return Command(bold, tuple(_paths(tables)), tuple(options), all_columns=False)
+    options += ["--t-r", f"{inputs.t_r:g}"] if inputs.t_r is not None else []
+    return Command(str(inputs.bold), tuple(_paths(tables)), tuple(options), all_columns=False)
 
 
 def _words(command: Any) -> dict[str, str]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from seedmap.analysis import SeedMaps
+from seedmap.analysis import Inputs, Limits, Method, SeedMaps
 from seedmap.errors import OptionError, SeedmapError
 from seedmap.explorer.anatomy import (
     image_underlay,
@@ -31,6 +31,7 @@ from seedmap.explorer.recall import recall
 from seedmap.explorer.session import Session
 from seedmap.explorer.web import Guard, Policy, make_app
 from seedmap.seeds import Sphere
+from seedmap.spatial import DEFAULT_FWHM
 
 __all__ = ["Explorer", "ServerOptions", "begin_session", "explore", "serve"]
 
@@ -244,7 +245,7 @@ def explore(  # noqa: PLR0913  the options of seed_maps, and where the page is s
     mask_img: Any = None,
     t_r: float | None = None,
     cleaning: Any = None,
-    smoothing_fwhm: float | None = 6.0,
+    smoothing_fwhm: float | None = DEFAULT_FWHM,
     n_jobs: int | None = None,
     anatomy: Any = None,
     atlas: Path | str | None = None,
@@ -288,22 +289,16 @@ def explore(  # noqa: PLR0913  the options of seed_maps, and where the page is s
     SeedmapError
         If the input cannot be used: see `seedmap.errors`.
     """
-    options: dict[str, Any] = {
-        "confounds": confounds,
-        "sample_mask": sample_mask,
-        "mask_img": mask_img,
-        "t_r": t_r,
-        "cleaning": cleaning,
-        "smoothing_fwhm": smoothing_fwhm,
-    }
+    inputs = Inputs(bold, confounds=confounds, sample_mask=sample_mask, mask_img=mask_img, t_r=t_r)
+    method = Method(cleaning=cleaning or Method.cleaning, smoothing_fwhm=smoothing_fwhm)
     command = Command.of_call(bold, confounds, sample_mask, mask_img, t_r)
     before: tuple[Sphere, ...] = ()
     if is_stored(bold):
         command = Command(str(bold), stored=True)
     elif isinstance(bold, SeedMaps) or (isinstance(bold, str | Path) and Path(bold).is_dir()):
         told = recall(bold)
-        bold, options, command, before = told.bold, told.options, told.command, told.seeds
-    source = open_source(bold, **options, n_jobs=n_jobs)
+        inputs, method, command, before = told.inputs, told.method, told.command, told.seeds
+    source = open_source(inputs, method, Limits(n_jobs=n_jobs))
     session = begin_session(
         source, out=out, command=command, anatomy=anatomy, atlas=atlas, start=start, before=before
     )

@@ -229,8 +229,8 @@ class Session:
                 "run": self.source.run.source,
                 "seed": list(seed.center),
                 "radius": seed.radius,
-                "smoothing_fwhm": recipe.smoothing_fwhm,
-                "cleaning": asdict(recipe.cleaning),
+                "smoothing_fwhm": recipe.method.smoothing_fwhm,
+                "cleaning": asdict(recipe.method.cleaning),
                 "confounds": list(self.source.columns(recipe)),
             }
             try:

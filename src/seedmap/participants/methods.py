@@ -36,8 +36,8 @@ def methods_text(recipe: Recipe) -> Iterator[str]:
         f"fMRIPrep had preprocessed (Esteban et al. 2019). Seeds were {seeds}{more}. Seeds listened to "
         "unsmoothed data; the brain was "
         + (
-            f"smoothed with a Gaussian kernel of {recipe.smoothing_fwhm:g} mm full width at half maximum."
-            if recipe.smoothing_fwhm
+            f"smoothed with a Gaussian kernel of {recipe.method.smoothing_fwhm:g} mm full width at half maximum."
+            if recipe.method.smoothing_fwhm
             else "not smoothed."
         )
     )
@@ -46,11 +46,11 @@ def methods_text(recipe: Recipe) -> Iterator[str]:
         yield f"Strategy {strategy.name}: {_took(strategy)} {_dropped(strategy)}".strip()
     yield (
         f"Each seed's cleaned series was correlated with that of every voxel or vertex "
-        f"({recipe.measure}; Biswal et al. 1995)."
+        f"({recipe.method.measure}; Biswal et al. 1995)."
         + (
             " Effective degrees of freedom, z and p account for the autocorrelation of the noise and "
             "for what the cleaning took away (after Worsley et al. 2002)."
-            if recipe.uncertainty == "operator"
+            if recipe.method.uncertainty == "operator"
             else ""
         )
     )
@@ -59,7 +59,7 @@ def methods_text(recipe: Recipe) -> Iterator[str]:
 
 
 def _cleaning_words(recipe: Recipe) -> str:
-    cleaning = recipe.cleaning
+    cleaning = recipe.method.cleaning
     steps = ["a linear trend was removed"] if cleaning.detrend else []
     if cleaning.filter and cleaning.needs_t_r:
         low = f"from {cleaning.high_pass:g} Hz" if cleaning.high_pass else ""

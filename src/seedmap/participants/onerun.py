@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from seedmap._arrays import Keep
-from seedmap.analysis import SeedMaps
+from seedmap._arrays import Keep, parse_sample_mask
+from seedmap.analysis import Inputs, Limits, SeedMaps
 from seedmap.analysis.cost import DRAWING, Kind, kind_of, peak_memory
-from seedmap.analysis.door import find_mask, place_surfaces
-from seedmap.analysis.prepare import Choice, Prepared, prepare, read
+from seedmap.analysis.door import Opened, open_inputs
+from seedmap.analysis.prepare import Prepared, prepare_opened, read
 from seedmap.analysis.story import maps_of
 from seedmap.confounds import ConfoundTable, read_confounds
 from seedmap.errors import (
@@ -41,7 +41,7 @@ __all__ = [
     "clean_run",
     "estimate_memory",
     "listening",
-    "open_inputs",
+    "open_work",
 ]
 
 
@@ -82,7 +82,7 @@ class RunWork:
     """What is known of a run before it is cleaned: its files opened, its choices made."""
 
     inputs: RunInputs
-    run: Run
+    opened: Opened
     table: ConfoundTable | None
     chosen: tuple[Chosen, ...]
     seeds: tuple[Seed, ...]
@@ -92,7 +92,7 @@ class RunWork:
     mask: Any
 
 
-def open_inputs(recipe: Recipe, inputs: RunInputs) -> RunWork:
+def open_work(recipe: Recipe, inputs: RunInputs) -> RunWork:
     """Read a run's headers and tables, and choose confounds, frames and seeds.
 
     What is warned of on the way is among the notes.
@@ -110,8 +110,7 @@ def open_inputs(recipe: Recipe, inputs: RunInputs) -> RunWork:
 
 
 def _opened(recipe: Recipe, inputs: RunInputs) -> RunWork:
-    surfaces = dict(inputs.surfaces)
-    run = place_surfaces(open_run(inputs.series, recipe.t_r or inputs.t_r, surfaces))
+    run = open_run(inputs.series, recipe.t_r or inputs.t_r, dict(inputs.surfaces))
     table = read_confounds(inputs.confounds)
     if table is None:
         table = ConfoundTable(np.empty((run.frames, 0)), (), "no confounds")
@@ -129,11 +128,11 @@ def _opened(recipe: Recipe, inputs: RunInputs) -> RunWork:
         if (note := check_space(seed, inputs.space, anyway=recipe.other_space))
     )
     mask = recipe.mask_img if recipe.mask_img is not None else inputs.mask
-    whole = np.ones(run.frames, dtype=bool)
-    brain = find_mask(mask, run, whole) if _is_file(mask) else None
-    grid = run.space if brain is None else run.space.within(brain)
+    opened = open_inputs(Inputs(run, sample_mask=chosen[0].keep, mask_img=mask))
+    space = opened.run.space
+    grid = space if opened.mask is None else space.within(opened.mask)
     seeds, missing = listening(recipe.seeds, grid, run.source)
-    return RunWork(inputs, run, table, chosen, seeds, missing, notes, refused, mask)
+    return RunWork(inputs, opened, table, chosen, seeds, missing, notes, refused, mask)
 
 
 def _choose(
@@ -146,7 +145,8 @@ def _choose(
     SeedmapError
         If none can.
     """
-    high_passed = recipe.cleaning.filter is not None and recipe.cleaning.high_pass is not None
+    cleaning = recipe.method.cleaning
+    high_passed = cleaning.filter is not None and cleaning.high_pass is not None
     chosen: list[Chosen] = []
     refused: list[SeedmapError] = []
     for strategy in recipe.strategies:
@@ -223,10 +223,6 @@ def listening(
     return tuple(there), tuple(missing)
 
 
-def _is_file(mask_img: Any) -> bool:
-    return isinstance(mask_img, Path) or (isinstance(mask_img, str) and Path(mask_img).is_file())
-
-
 def _in_memory(seed: Seed, space: Space) -> Seed:
     """Let the regions of one atlas share it, so that it is read once."""
     if isinstance(seed, Region) and seed.source and isinstance(seed.label, int):
@@ -244,21 +240,18 @@ def _atlas(path: str, space: PartedSpace | None) -> Any:
 
 def prepare_all(recipe: Recipe, work: RunWork) -> list[Prepared]:
     """Write every strategy's cleaning out."""
-    choice = Choice(measure=recipe.measure, uncertainty=recipe.uncertainty)  # type: ignore[arg-type]
+    limits = Limits(n_jobs=recipe.n_jobs)
     return [
-        prepare(
-            work.run,
-            list(work.seeds),
-            confounds=chosen.table if chosen.columns else None,
-            sample_mask=chosen.keep,
-            mask_img=work.mask,
-            cleaning=recipe.cleaning,
-            smoothing_fwhm=recipe.smoothing_fwhm,
-            choice=choice,
-            n_jobs=recipe.n_jobs,
-        )
+        prepare_opened(_by_strategy(work.opened, chosen), work.seeds, recipe.method, limits)
         for chosen in work.chosen
     ]
+
+
+def _by_strategy(opened: Opened, chosen: Chosen) -> Opened:
+    """Take the frames and confounds that a strategy chose."""
+    keep = parse_sample_mask(chosen.keep, opened.run.frames)
+    table = chosen.table.for_frames(keep) if chosen.columns else None
+    return replace(opened, keep=keep, table=table)
 
 
 def clean_run(recipe: Recipe, work: RunWork) -> Iterator[StrategyWork]:
@@ -291,7 +284,7 @@ def _unsmoothed(prepared: Prepared, keep: Keep, extracted: Extracted) -> Extract
         keep,
         mask=extracted.grid.mask,
         sigma=np.zeros(3),
-        n_jobs=prepared.jobs,
+        n_jobs=prepared.limits.threads,
     )
 
 

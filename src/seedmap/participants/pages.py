@@ -142,7 +142,7 @@ def _draw(maps: SeedMaps, seed: str, recipe: Recipe, figures: Path, done: Strate
 
 def run_page(inputs: RunInputs, work: RunWork, strategies: Sequence[StrategyPage]) -> RunPage:
     """Collect what a participant's page shows of a run."""
-    run = work.run
+    run = work.opened.run
     thresholds = [
         chosen.strategy.scrubbing.fd_threshold
         for chosen in work.chosen
@@ -162,7 +162,7 @@ def run_page(inputs: RunInputs, work: RunWork, strategies: Sequence[StrategyPage
 
 def _run_facts(inputs: RunInputs, work: RunWork) -> Iterator[tuple[str, str]]:
     """Say what was found of a run."""
-    run, mask = work.run, work.mask
+    run, mask = work.opened.run, work.mask
     yield "Series", ", ".join(path.name for path in (inputs.bold, inputs.other) if path)
     yield "Space", inputs.space or "not told by its name"
     if isinstance(run.space, PartedSpace):

@@ -3,18 +3,18 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from seedmap._version import __version__
+from seedmap.analysis import Method
 from seedmap.errors import OptionError, SeedError
 from seedmap.participants.combine import Weighting
 from seedmap.participants.find import Participant
 from seedmap.participants.seedlist import PlacedSeed
 from seedmap.participants.strategies import Strategy
-from seedmap.temporal import Cleaning
 
 __all__ = ["Combine", "FileState", "Recipe", "fingerprint", "state_of"]
 
@@ -37,17 +37,8 @@ class Recipe:
     root: Path
     """The data set that the runs are from."""
 
-    cleaning: Cleaning = field(default_factory=Cleaning)
-    """Trend, filter and how censored frames are bridged."""
-
-    smoothing_fwhm: float | None = 6.0
-    """Smoothing of the brain [mm]."""
-
-    measure: str = "correlation"
-    """What r is: see `seedmap.seed_maps`."""
-
-    uncertainty: str | None = "operator"
-    """How sureness is estimated."""
+    method: Method = Method()
+    """How maps are made of each run."""
 
     mask_img: str | None = None
     """A rule for the mask in place of the brain mask beside each run."""
@@ -94,8 +85,8 @@ class Recipe:
             raise OptionError(msg)
         _check_unlike([strategy.label for strategy in self.strategies], "strategies", OptionError)
         _check_unlike([seed.label for seed in self.seeds], "seeds", SeedError)
-        if self.from_store and self.measure != "correlation":
-            msg = f"measure={self.measure!r}: stored runs give correlations only; map the images instead"
+        if self.from_store and self.method.measure != "correlation":
+            msg = f"measure={self.method.measure!r}: stored runs give correlations only; map the images instead"
             raise OptionError(msg)
         descs = {strategy.desc for strategy in self.strategies}
         if len(descs) > 1:

@@ -32,7 +32,7 @@ from seedmap.participants.ledger import (
     write_entry,
 )
 from seedmap.participants.names import modern_name, uri
-from seedmap.participants.onerun import RunWork, StrategyWork, clean_run, open_inputs
+from seedmap.participants.onerun import RunWork, StrategyWork, clean_run, open_work
 from seedmap.participants.outputs import save_run, strategy_facts
 from seedmap.participants.pages import probe, run_page, strategy_page
 from seedmap.participants.recipe import FileState, Recipe, digest, fingerprint, state_of
@@ -275,7 +275,7 @@ def _one_run(
     """Make and write one run's maps, strategy by strategy."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", SeedmapWarning)
-        opened = open_inputs(recipe, inputs)
+        opened = open_work(recipe, inputs)
     notes = [*opened.notes, *opened.missing, *(str(w.message) for w in caught)]
     outcome.problems += [_short(text, recipe.root) for text in opened.refused]
     place = folder / _place(inputs)
@@ -288,7 +288,7 @@ def _one_run(
         if done.plain is not None:
             keep_run(recipe, inputs, done, done.plain, folder / FOLDER)
         strategies.append(strategy_page(recipe, done, place.parent / "figures"))
-        yield _facts(recipe, inputs, opened.run, done, opened)
+        yield _facts(recipe, inputs, opened.opened.run, done, opened)
     outcome.pages.append(run_page(inputs, opened, strategies))
 
 

@@ -139,6 +139,6 @@ def maps_from_store(recipe: Recipe, inputs: RunInputs, strategy: Strategy) -> Se
     seeds, missing = listening(recipe.seeds, stored.space, str(head.parent))
     for text in missing:
         warnings.warn(text, SeedmapWarning, stacklevel=2)
-    maps = stored_maps(stored, seeds, uncertainty=recipe.uncertainty)
+    maps = stored_maps(stored, seeds, uncertainty=recipe.method.uncertainty)
     origin = replace(maps.provenance, source=stored.facts["source"], command=recipe.command)
     return replace(maps, provenance=origin)

@@ -12,11 +12,12 @@ from seedmap.spatial.masks import Template, background_mask, epi_mask, template_
 from seedmap.spatial.memory import parse_memory
 from seedmap.spatial.neighbourhood import neighbourhood
 from seedmap.spatial.resampling import resample_onto
-from seedmap.spatial.smoothing import fwhm_to_sigma, gaussian_matrix
+from seedmap.spatial.smoothing import DEFAULT_FWHM, fwhm_to_sigma, gaussian_matrix
 from seedmap.spatial.spheres import sphere_voxels
 from seedmap.spatial.standard import standard_shade, standard_surfaces
 
 __all__ = [
+    "DEFAULT_FWHM",
     "Extracted",
     "SeedWeights",
     "Template",

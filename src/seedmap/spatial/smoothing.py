@@ -17,8 +17,9 @@ from numpy.typing import DTypeLike, NDArray
 from seedmap._arrays import Array
 from seedmap.errors import OptionError
 
-__all__ = ["BoxSmoother", "bounding_box", "fwhm_to_sigma", "gaussian_matrix"]
+__all__ = ["DEFAULT_FWHM", "BoxSmoother", "bounding_box", "fwhm_to_sigma", "gaussian_matrix"]
 
+DEFAULT_FWHM = 6.0  # mm: the reference example's
 CUT_OFF = 4.0  # standard deviations, SciPy's default
 # Rows of output per matrix product along x, y and z, measured: few, so that little of a block is
 # zeros; more along x, where the rows are the short side of the product.

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array
-from seedmap.analysis import Choice, Prepared, maps_of, read
+from seedmap.analysis import Prepared, maps_of, read
 from seedmap.images import Grid, load_image
 from seedmap.seeds import SeriesSeed, Sphere
 from seedmap.spatial import fwhm_to_sigma
@@ -78,7 +78,7 @@ def compare_with_nilearn(prepared: Prepared) -> Parity:
 
 def _comparable(prepared: Prepared) -> tuple[Prepared, str]:
     """Set the options to those that both sides have, and say which."""
-    cleaning, run = prepared.cleaning, prepared.run
+    cleaning, run = prepared.method.cleaning, prepared.run
     standard = Cleaning()
     shared = replace(cleaning, edges=standard.edges, order=standard.order)
     keep = np.ones(run.frames, dtype=bool)
@@ -90,9 +90,8 @@ def _comparable(prepared: Prepared) -> tuple[Prepared, str]:
     changed = replace(
         prepared,
         keep=operator.keep,
-        cleaning=shared,
         operator=operator,
-        choice=Choice(uncertainty=None),
+        method=replace(prepared.method, cleaning=shared, uncertainty=None),
         seeds=prepared.seeds[:1],
         weights=prepared.weights[:1],
         table=table,
@@ -115,7 +114,7 @@ def _boxes(prepared: Prepared, space: Grid) -> tuple[tuple[slice, ...], tuple[sl
     if prepared.weights:
         voxels = np.unravel_index(prepared.weights[0].voxels, space.shape)
         middle = np.mean(voxels, axis=1) + BOX / 2  # beside the seed, and partly in it
-    sigma = fwhm_to_sigma(prepared.smoothing_fwhm, space.voxel_sizes)
+    sigma = fwhm_to_sigma(prepared.method.smoothing_fwhm, space.voxel_sizes)
     low = np.clip(np.round(middle).astype(int) - BOX // 2, 0, np.array(space.shape) - 1)
     high = np.minimum(low + BOX, space.shape)
     margin = np.ceil(4 * sigma + 1).astype(int)  # a Gaussian is cut off at four sigma
@@ -143,7 +142,7 @@ def _theirs(
     box = _cut(image, outer)
     masker = NiftiMasker(
         mask_img=nib.Nifti1Image(mask.astype(np.uint8), box.affine),
-        smoothing_fwhm=prepared.smoothing_fwhm,
+        smoothing_fwhm=prepared.method.smoothing_fwhm,
         clean_args=_filter(prepared),
         **_options(prepared),
     )
@@ -185,7 +184,7 @@ def _cut(image: Any, box: tuple[slice, ...]) -> Any:
 
 def _options(prepared: Prepared) -> dict[str, Any]:
     """Word a cleaning as nilearn's options."""
-    cleaning = prepared.cleaning
+    cleaning = prepared.method.cleaning
     filtered = cleaning.filter is not None
     return {
         "detrend": cleaning.detrend,
@@ -199,7 +198,7 @@ def _options(prepared: Prepared) -> dict[str, Any]:
 
 def _filter(prepared: Prepared) -> dict[str, str]:
     """Name the filter, for nilearn's ``clean``."""
-    return {"filter": "cosine"} if prepared.cleaning.filter == "cosine" else {}
+    return {"filter": "cosine"} if prepared.method.cleaning.filter == "cosine" else {}
 
 
 def _confounds(prepared: Prepared) -> Array | None:

@@ -2,18 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from seedmap._arrays import Array
-from seedmap.analysis import Choice, Prepared, SeedMaps, maps_of, prepare, read
+from seedmap.analysis import Inputs, Limits, Method, Prepared, SeedMaps, maps_of, prepare, read
 from seedmap.analysis.door import AnySeed
 from seedmap.connectivity import NoiseTables, noise_autocovariance, noise_tables
 from seedmap.errors import OptionError, TooFewFrames
 from seedmap.spatial import Extracted
-from seedmap.temporal import Cleaning
 from seedmap.verify.parity import Parity, compare_with_nilearn
 from seedmap.verify.simulation import LEVELS, Planted, Rates, null_rates, planted, spectra
 
@@ -71,17 +68,12 @@ class Verification:
     parity: Parity
 
 
-def verify_run(  # noqa: PLR0913  the options of `seed_maps`
-    bold: Any,
+def verify_run(
+    inputs: Inputs,
     seeds: AnySeed | Sequence[AnySeed],
+    method: Method = Method(),
+    limits: Limits = Limits(),
     *,
-    confounds: Any = None,
-    sample_mask: ArrayLike | None = None,
-    mask_img: Any = None,
-    t_r: float | None = None,
-    cleaning: Cleaning | None = None,
-    smoothing_fwhm: float | Sequence[float | None] | None = 6.0,
-    n_jobs: int | None = None,
     pairs: int = 10_000,
     rng: np.random.Generator | int = 0,
 ) -> Verification:
@@ -89,8 +81,8 @@ def verify_run(  # noqa: PLR0913  the options of `seed_maps`
 
     Parameters
     ----------
-    bold, seeds, confounds, sample_mask, mask_img, t_r, cleaning, smoothing_fwhm, n_jobs
-        As for `seed_maps`.
+    inputs, seeds, method, limits
+        As for `seed_maps`, put together; the measure is the correlation, with our error bars.
     pairs
         Null pairs to draw. 10,000 know a false-positive rate of 5 % to half a percent.
     rng
@@ -110,18 +102,8 @@ def verify_run(  # noqa: PLR0913  the options of `seed_maps`
     if pairs < FEWEST_PAIRS:
         msg = f"pairs={pairs}; at least {FEWEST_PAIRS} are needed to tell a rate (--pairs)"
         raise OptionError(msg)
-    prepared = prepare(
-        bold,
-        seeds,
-        confounds=confounds,
-        sample_mask=sample_mask,
-        mask_img=mask_img,
-        t_r=t_r,
-        cleaning=cleaning,
-        smoothing_fwhm=smoothing_fwhm,
-        choice=Choice(),
-        n_jobs=n_jobs,
-    )
+    method = Method(cleaning=method.cleaning, smoothing_fwhm=method.smoothing_fwhm)
+    prepared = prepare(inputs, seeds, method, limits)
     refusal = prepared.preflight().refusal()
     if refusal:
         raise TooFewFrames(refusal.replace(" (--force goes on without z and p)", ""))

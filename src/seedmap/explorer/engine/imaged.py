@@ -1,17 +1,16 @@
 """A run of images that is explored: it is read, and cleaned, by whatever recipe is wished."""
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from seedmap._arrays import Array, Keep, parse_sample_mask
-from seedmap.analysis import SeedMaps, seed_maps
-from seedmap.analysis.certainty import Uncertainty, check_uncertainty
-from seedmap.analysis.door import check_timing, find_mask, parse_n_jobs
-from seedmap.confounds import ConfoundTable, read_confounds
+from seedmap._arrays import Array, Keep
+from seedmap.analysis import Inputs, Limits, Method, SeedMaps, map_run
+from seedmap.analysis.door import Opened, check_method, open_inputs
+from seedmap.confounds import ConfoundTable
 from seedmap.errors import ImageError
 from seedmap.explorer.engine.hearing import bytes_per_voxel
 from seedmap.explorer.engine.live import LiveRun
@@ -21,7 +20,7 @@ from seedmap.explorer.engine.walk import Walk, block_rows, block_starts
 from seedmap.images import Grid, Run, open_run
 from seedmap.seeds import DEFAULT_RADIUS, Sphere
 from seedmap.spatial import fwhm_to_sigma
-from seedmap.temporal import Cleaning, CleaningOperator, cleaning_operator
+from seedmap.temporal import CleaningOperator, cleaning_operator
 
 __all__ = ["ImagedSource", "open_images"]
 
@@ -43,38 +42,39 @@ class ImagedSource:
 
     Attributes
     ----------
-    run : Run
-        The opened run.
+    opened : Opened
+        The run, its frames that stay, all confounds that were given, and the mask.
     grid : Grid
         Its grid.
-    keep : ndarray of bool, shape (frames,)
-        Frames that stay.
-    confounds : ConfoundTable or None
-        All confounds that were given, checked against the run.
-    mask : ndarray of bool, shape (x, y, z), or None
-        Voxels of the brain; None finds nilearn's background mask while reading.
     mask_img : object
         The mask as it was given.
     recipe : Recipe
         The recipe to begin with.
-    n_jobs : int
-        Threads that may be busy at once.
-    uncertainty : str or None
-        How error bars are found; None for none.
-    max_memory : float, str or None
-        For maps with error bars, which read the run again; the rows themselves stay in memory.
+    limits : Limits
+        Threads and memory. The memory is that of maps with error bars, which read the run again;
+        the rows themselves stay in memory.
     """
 
-    run: Run
+    opened: Opened
     grid: Grid
-    keep: Keep
-    confounds: ConfoundTable | None
-    mask: NDArray[np.bool_] | None
     mask_img: Any
     recipe: Recipe
-    n_jobs: int
-    uncertainty: Uncertainty | None = "operator"
-    max_memory: float | str | None = None
+    limits: Limits
+
+    @property
+    def run(self) -> Run:
+        """The run: its name, grid and repetition time."""
+        return self.opened.run
+
+    @property
+    def keep(self) -> Keep:
+        """Frames that stay, shape (frames,)."""
+        return self.opened.keep
+
+    @property
+    def confounds(self) -> ConfoundTable | None:
+        """All confounds that were given, checked against the run."""
+        return self.opened.table
 
     @property
     def fixed(self) -> bool:
@@ -111,7 +111,7 @@ class ImagedSource:
         """
         table = self.chosen(recipe)
         values = table.values if table else None
-        return cleaning_operator(recipe.cleaning, self.keep, self.run.timing.t_r, values)
+        return cleaning_operator(recipe.method.cleaning, self.keep, self.run.timing.t_r, values)
 
     def clean(self, recipe: Recipe, progress: Progress | None = None) -> Cleaned:
         """Walk through the run and clean it.
@@ -130,15 +130,15 @@ class ImagedSource:
             grid=self.grid,
             keep=operator.keep,
             into=operator.coordinates,
-            sigma=fwhm_to_sigma(recipe.smoothing_fwhm, self.grid.voxel_sizes),
+            sigma=fwhm_to_sigma(recipe.method.smoothing_fwhm, self.grid.voxel_sizes),
             around=lambda mask: self._around(mask, kept, len(operator.coordinates)),
-            n_jobs=self.n_jobs,
+            n_jobs=self.limits.threads,
             on_frame=lambda: progress(next(numbers), kept) if progress else None,
         )
-        brain, heard, mean = walk.go(self.mask)
+        brain, heard, mean = walk.go(self.opened.mask)
         basis = _basis(operator.on_kept, operator.coordinates)
         grid = self.grid.within(brain.mask)
-        live = LiveRun.from_rows(grid, brain, heard, basis, operator.keep, self.n_jobs)
+        live = LiveRun.from_rows(grid, brain, heard, basis, operator.keep, self.limits.threads)
         return Cleaned(live, recipe, operator, self.chosen(recipe), operator.rank, mean)
 
     def _around(
@@ -163,58 +163,27 @@ class ImagedSource:
         self, recipe: Recipe, seed: Sphere, progress: Progress | None = None
     ) -> SeedMaps:
         """Return what `seedmap run` makes of a seed, error bars included; reads the run again."""
-        return seed_maps(
+        inputs = Inputs(
             self.run,
-            [seed],
             confounds=self.chosen(recipe),
             sample_mask=self.keep,
             mask_img=self.mask_img,
-            cleaning=recipe.cleaning,
-            smoothing_fwhm=recipe.smoothing_fwhm,
-            uncertainty=self.uncertainty,
-            n_jobs=self.n_jobs,
-            max_memory=self.max_memory,
-            progress=progress,
         )
+        return map_run(inputs, seed, recipe.method, self.limits, progress=progress)
 
 
-def open_images(  # noqa: PLR0913  the options of seed_maps that belong to the run
-    bold: Any,
-    *,
-    confounds: Any,
-    sample_mask: ArrayLike | None,
-    mask_img: Any,
-    t_r: float | None,
-    cleaning: Cleaning | None,
-    smoothing_fwhm: float | None,
-    n_jobs: int | None,
-    uncertainty: Uncertainty | None,
-    max_memory: float | str | None,
-) -> ImagedSource:
+def open_images(inputs: Inputs, method: Method, limits: Limits) -> ImagedSource:
     """Open a run of images; see `seedmap.explorer.engine.open_source`."""
-    run = open_run(bold, t_r)
+    run = open_run(inputs.bold, inputs.t_r)
     if not isinstance(run.space, Grid):
         msg = f"{run.source}: a run on a surface; the explorer shows volumes: give the run in a volume"
         raise ImageError(msg)
-    cleaning = cleaning or Cleaning()
-    check_timing(run, cleaning)
-    keep = parse_sample_mask(sample_mask, run.frames)
-    given = read_confounds(confounds)
-    table = None if given is None else given.for_frames(keep)
-    fwhm_to_sigma(smoothing_fwhm, run.space.voxel_sizes)  # refuses what is no width
-    groups = tuple(confound_groups(table.names)) if table else ()
-    recipe = Recipe(cleaning=cleaning, smoothing_fwhm=smoothing_fwhm or None, groups=groups)
+    check_method(run, method)
+    opened = open_inputs(replace(inputs, bold=run))
+    method = replace(method, smoothing_fwhm=method.smoothing_fwhm or None)
+    groups = tuple(confound_groups(opened.table.names)) if opened.table else ()
     return ImagedSource(
-        run=run,
-        grid=run.space,
-        keep=keep,
-        confounds=table,
-        mask=find_mask(mask_img, run, keep),
-        mask_img=mask_img,
-        recipe=recipe,
-        n_jobs=parse_n_jobs(n_jobs),
-        uncertainty=check_uncertainty(uncertainty),
-        max_memory=max_memory,
+        opened, run.space, inputs.mask_img, Recipe(method=method, groups=groups), limits
     )
 
 

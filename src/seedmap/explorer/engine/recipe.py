@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass, replace
 
+from seedmap.analysis import Method
 from seedmap.errors import OptionError
-from seedmap.temporal import Cleaning
 
 __all__ = ["Recipe", "confound_groups"]
 
@@ -27,11 +27,8 @@ REST = "other confounds"
 class Recipe:
     """How the run is cleaned and smoothed at the moment."""
 
-    cleaning: Cleaning
-    """Options of the cleaning."""
-
-    smoothing_fwhm: float | None
-    """Full width at half maximum of the smoothing of the brain [mm]; None for none."""
+    method: Method
+    """How maps are made of it."""
 
     groups: tuple[str, ...] = ()
     """Groups of confounds that are regressed out; see `confound_groups`."""
@@ -51,14 +48,16 @@ class Recipe:
         OptionError
             If the pass band is empty.
         """
-        kind = self.cleaning.filter
+        before = self.method.cleaning
+        kind = before.filter
         if (high_pass or low_pass) and kind is None:
             kind = "butterworth"
         if kind == "cosine" and low_pass:
             msg = f"low_pass={low_pass:g} Hz: a cosine filter has no upper edge; switch it off"
             raise OptionError(msg)
-        cleaning = replace(self.cleaning, high_pass=high_pass, low_pass=low_pass, filter=kind)
-        return Recipe(cleaning=cleaning, smoothing_fwhm=smoothing_fwhm or None, groups=groups)
+        cleaning = replace(before, high_pass=high_pass, low_pass=low_pass, filter=kind)
+        method = replace(self.method, cleaning=cleaning, smoothing_fwhm=smoothing_fwhm or None)
+        return Recipe(method=method, groups=groups)
 
 
 def confound_groups(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

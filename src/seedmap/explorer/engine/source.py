@@ -10,7 +10,6 @@ from typing import Protocol
 
 from seedmap._arrays import Array, Keep
 from seedmap.analysis import SeedMaps
-from seedmap.analysis.certainty import Uncertainty
 from seedmap.confounds import ConfoundTable
 from seedmap.explorer.engine.live import LiveRun
 from seedmap.explorer.engine.recipe import Recipe
@@ -74,14 +73,6 @@ class Source(Protocol):
     @property
     def recipe(self) -> Recipe:
         """The recipe to begin with."""
-
-    @property
-    def n_jobs(self) -> int:
-        """Threads that may be busy at once."""
-
-    @property
-    def uncertainty(self) -> Uncertainty | None:
-        """How error bars are found; None for none."""
 
     @property
     def fixed(self) -> bool:

@@ -6,7 +6,7 @@ read.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import NOTHING_LEFT, Array, Keep
-from seedmap.analysis import SeedMaps
-from seedmap.analysis.certainty import Uncertainty
-from seedmap.analysis.door import parse_n_jobs
+from seedmap.analysis import Limits, Method, SeedMaps
 from seedmap.analysis.stored import stored_maps
 from seedmap.confounds import ConfoundTable
 from seedmap.errors import ImageError, OptionError
@@ -32,7 +30,6 @@ from seedmap.temporal import Cleaning
 
 __all__ = ["StoredSource", "is_stored", "open_stored_source"]
 
-DEFAULT_FWHM = 6.0  # that of `open_source`: asks for nothing
 FIXED = "was stored cleaned, and no longer knows its images; explore the images to clean otherwise"
 
 
@@ -83,18 +80,15 @@ class StoredSource:
         Its grid and mask.
     recipe : Recipe
         How it was cleaned.
-    n_jobs : int
+    limits : Limits
         Threads that may be busy at once.
-    uncertainty : str or None
-        How error bars are found; None for none.
     """
 
     stored: StoredRun
     run: Run
     grid: Grid
     recipe: Recipe
-    n_jobs: int
-    uncertainty: Uncertainty | None
+    limits: Limits
 
     @property
     def keep(self) -> Keep:
@@ -142,7 +136,7 @@ class StoredSource:
         finite = ~unusable
         brain = Gathered(mask, rows, np.ones(len(rows), dtype=np.float32), finite)
         heard = OnDisk(stored, mask, finite, np.flatnonzero(mask))
-        live = LiveRun.from_rows(self.grid, brain, heard, basis, stored.keep, self.n_jobs)
+        live = LiveRun.from_rows(self.grid, brain, heard, basis, stored.keep, self.limits.threads)
         return Cleaned(live, recipe, stored, None, stored.rank, mask.astype(np.float64))
 
     def certain_maps(
@@ -152,7 +146,7 @@ class StoredSource:
         stored = self.operator(recipe)
         if progress is not None:
             progress(0, 1)
-        return stored_maps(stored, seed, uncertainty="operator" if self.uncertainty else None)
+        return stored_maps(stored, seed, uncertainty=recipe.method.uncertainty)
 
 
 def is_stored(bold: Any) -> bool:
@@ -160,14 +154,7 @@ def is_stored(bold: Any) -> bool:
     return isinstance(bold, str | Path) and Path(bold).expanduser().joinpath("zarr.json").is_file()
 
 
-def open_stored_source(
-    path: str | Path,
-    *,
-    cleaning: Cleaning | None,
-    smoothing_fwhm: float | None,
-    n_jobs: int | None,
-    uncertainty: Uncertainty | None,
-) -> StoredSource:
+def open_stored_source(path: str | Path, method: Method, limits: Limits) -> StoredSource:
     """Open a stored run; see `seedmap.explorer.engine.open_source`.
 
     Raises
@@ -185,7 +172,7 @@ def open_stored_source(
     facts: Any = stored.facts
     try:
         cleaned = Cleaning(**facts["cleaning"])
-        recipe = Recipe(cleaning=cleaned, smoothing_fwhm=facts["smoothing_fwhm"] or None)
+        done = replace(method, cleaning=cleaned, smoothing_fwhm=facts["smoothing_fwhm"] or None)
         run = _run(stored, grid)
     except (KeyError, TypeError) as error:
         msg = (
@@ -193,36 +180,23 @@ def open_stored_source(
             "seedmap bids --store"
         )
         raise ImageError(msg) from error
-    _check_asked(path, recipe, cleaning, smoothing_fwhm, uncertainty)
-    return StoredSource(
-        stored=stored,
-        run=run,
-        grid=grid,
-        recipe=recipe,
-        n_jobs=parse_n_jobs(n_jobs),
-        uncertainty=uncertainty,
-    )
+    _check_asked(path, done, method)
+    return StoredSource(stored, run, grid, Recipe(method=done), limits)
 
 
-def _check_asked(
-    path: str | Path,
-    recipe: Recipe,
-    cleaning: Cleaning | None,
-    smoothing_fwhm: float | None,
-    uncertainty: Uncertainty | None,
-) -> None:
+def _check_asked(path: str | Path, done: Method, asked: Method) -> None:
     """Refuse what is neither a default nor what was done."""
-    if cleaning not in (None, Cleaning(), recipe.cleaning):
+    if asked.cleaning not in (Method.cleaning, done.cleaning):
         msg = f"{path}: other options of cleaning are given than were used; it {FIXED}"
         raise OptionError(msg)
-    if (smoothing_fwhm or None) not in (DEFAULT_FWHM, recipe.smoothing_fwhm):
+    if (asked.smoothing_fwhm or None) not in (Method.smoothing_fwhm, done.smoothing_fwhm):
         msg = (
-            f"{path}: smoothing_fwhm={smoothing_fwhm} is given, {recipe.smoothing_fwhm} was used; "
+            f"{path}: smoothing_fwhm={asked.smoothing_fwhm} is given, {done.smoothing_fwhm} was used; "
             f"it {FIXED}"
         )
         raise OptionError(msg)
-    if uncertainty not in (None, "operator"):
-        msg = f"{path}: uncertainty={uncertainty!r}; a store tells 'operator' only: give that, or none"
+    if asked.uncertainty not in (None, "operator"):
+        msg = f"{path}: uncertainty={asked.uncertainty!r}; a store tells 'operator' only: give that, or none"
         raise OptionError(msg)
 
 

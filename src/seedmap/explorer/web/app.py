@@ -148,7 +148,7 @@ class _Pages:
         session, query = self._session, request.query_params
         number, window = whole_in(query, "n"), "z:" + query.get("w", "")[:64]
         seed = seed_in(query)
-        if session.source.uncertainty is None:
+        if session.source.recipe.method.uncertainty is None:
             msg = "there is no z: the explorer was started without uncertainty"
             raise Wrong(msg)
         superseded = session.latest.arrive(window, number)
@@ -246,7 +246,7 @@ def _about_run(session: Session) -> dict[str, Any]:
         "frames": int(source.keep.size),
         "keep": cleaned.operator.keep.astype(int).tolist(),
         "t_r": source.run.timing.t_r,
-        "stats": ["r"] if source.uncertainty is None else ["r", "z"],
+        "stats": ["r"] if source.recipe.method.uncertainty is None else ["r", "z"],
         "preview": live.wants_preview,
         "mostRadius": MOST_RADIUS,
         "start": {
@@ -260,10 +260,12 @@ def _about_run(session: Session) -> dict[str, Any]:
         ],
         "fixed": source.fixed,
         "recipe": {
-            "smoothing": recipe.smoothing_fwhm,
-            "high": recipe.cleaning.high_pass if recipe.cleaning.filter else None,
-            "low": recipe.cleaning.low_pass if recipe.cleaning.filter == "butterworth" else None,
-            "filter": recipe.cleaning.filter,
+            "smoothing": recipe.method.smoothing_fwhm,
+            "high": recipe.method.cleaning.high_pass if recipe.method.cleaning.filter else None,
+            "low": recipe.method.cleaning.low_pass
+            if recipe.method.cleaning.filter == "butterworth"
+            else None,
+            "filter": recipe.method.cleaning.filter,
             "groups": list(recipe.groups),
         },
         "groups": {name: len(columns) for name, columns in source.groups.items()},

@@ -1,0 +1,105 @@
+"""The options of an analysis in three objects: what it is given, what is done, what it may take.
+
+Each option and its default is declared here and nowhere else; `seed_maps`, the command line, the
+studies and the explorer build these objects, which refuse nonsense when they are built.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from seedmap.errors import OptionError
+from seedmap.spatial import DEFAULT_FWHM, fwhm_to_sigma, parse_memory
+from seedmap.temporal import Cleaning
+
+__all__ = ["FWHM", "Inputs", "Limits", "Measure", "Method", "Uncertainty"]
+
+FWHM = float | Sequence[float | None] | None
+Measure = Literal["correlation", "partial", "semipartial", "regression", "spearman", "lagged"]
+Uncertainty = Literal["operator", "xdf", "naive"]
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What is analysed, as a user gives it: see the options of the same names of `seed_maps`."""
+
+    bold: Any
+    _: KW_ONLY
+    confounds: Any = None
+    sample_mask: ArrayLike | None = None
+    mask_img: Any = None
+    t_r: float | None = None
+    surfaces: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """How maps are made: see the options of the same names of `seed_maps`.
+
+    Raises
+    ------
+    OptionError
+        If an option has an unknown value.
+    """
+
+    cleaning: Cleaning = Cleaning()
+    smoothing_fwhm: FWHM = DEFAULT_FWHM
+    measure: Measure = "correlation"
+    max_lag: float = 8.0
+    uncertainty: Uncertainty | None = "operator"
+
+    def __post_init__(self) -> None:
+        if self.measure not in get_args(Measure):
+            known = ", ".join(get_args(Measure))
+            msg = f"measure={self.measure!r} is not known; choose one of {known}"
+            raise OptionError(msg)
+        if self.uncertainty not in (None, *get_args(Uncertainty)):
+            known = ", ".join(repr(name) for name in get_args(Uncertainty))
+            msg = f"uncertainty={self.uncertainty!r} is not known; choose {known} or None"
+            raise OptionError(msg)
+        fwhm_to_sigma(self.smoothing_fwhm, np.ones(3))  # refuses widths that make no sense
+        if not (self.smoothing_fwhm is None or np.isscalar(self.smoothing_fwhm)):
+            object.__setattr__(self, "smoothing_fwhm", tuple(self.smoothing_fwhm))  # type: ignore[arg-type]
+
+    @property
+    def estimates(self) -> Uncertainty | None:
+        """How error bars are estimated; None for a peak over lags, to which no p belongs."""
+        return None if self.measure == "lagged" else self.uncertainty
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What an analysis may take of the machine: see the options of the same names of `seed_maps`.
+
+    Raises
+    ------
+    OptionError
+        If an option cannot be understood.
+    """
+
+    n_jobs: int | None = None
+    max_memory: float | str | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_jobs not in (None, -1) and self.n_jobs < 1:
+            msg = f"n_jobs={self.n_jobs}; give 1 or more threads, or -1 for all"
+            raise OptionError(msg)
+        parse_memory(self.max_memory)
+
+    @property
+    def threads(self) -> int:
+        """Threads that may be busy at once: at most as many as this process may use if not given."""
+        if self.n_jobs not in (None, -1):
+            return int(self.n_jobs)
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
+
+    @property
+    def memory(self) -> float | None:
+        """Most memory that the process should take [bytes]; None for no limit."""
+        return parse_memory(self.max_memory)
