@@ -11,17 +11,11 @@ from scipy import ndimage
 
 import seedmap as sm
 from seedmap.cli import main
-from seedmap.clusters import (
-    Atlas,
-    Threshold,
-    clusters_table,
-    find_clusters,
-    open_atlas,
-    parse_threshold,
-)
+from seedmap.clusters import Threshold, clusters_table, find_clusters, parse_threshold
 from seedmap.datasets import make_phantom
 from seedmap.errors import ImageError, OptionError, SpaceMismatch
 from seedmap.images import Grid
+from seedmap.spatial import Atlas, open_atlas
 
 AFFINE = np.array([[-3.0, 0, 0, 12], [0, 3, 0, -9], [0, 0, 4, 2], [0, 0, 0, 1]])
 SHAPE = (8, 7, 6)

@@ -177,13 +177,16 @@ class TestMasks:
             (atlas(), r"holds 2 whole numbers like an atlas; choose one region, as in m=.*#3"),
             (np.zeros(SHAPE, np.uint8), "seed 'm': mask in memory is empty"),
             (np.full(SHAPE, np.nan), "is empty"),
-            (np.zeros((*SHAPE, 5), np.uint8), r"has shape \(10, 12, 8, 5\); a 3-D image is wanted"),
         ],
     )
     def test_an_image_that_is_no_mask_is_refused(self, values, words):
         with pytest.raises(SeedError, match=words) as caught:
             MaskSeed("m", image(values)).weights(GRID)
         assert "\n" not in str(caught.value)
+
+    def test_more_than_one_volume_is_refused(self):
+        with pytest.raises(ImageError, match=r"shape \(10, 12, 8, 5\); a 3-D image is wanted"):
+            MaskSeed("m", image(np.zeros((*SHAPE, 5), np.uint8))).weights(GRID)
 
     def test_an_image_elsewhere_is_refused(self):
         far = AFFINE.copy()
@@ -270,7 +273,7 @@ class TestRegions:
     )
     def test_a_table_that_is_none_is_refused(self, saved, text):
         saved.with_name("atlas.tsv").write_text(text)
-        with pytest.raises(SeedError, match=r"atlas.tsv: a look-up table has the columns index"):
+        with pytest.raises(ImageError, match=r"atlas.tsv: a look-up table has the columns index"):
             Region("r", saved, "left").weights(GRID)
 
     def test_a_region_lost_on_the_way_is_told(self):

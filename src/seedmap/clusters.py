@@ -4,39 +4,31 @@ A cluster is a set of voxels beyond the threshold, of one sign, that share faces
 table of clusters. Names of regions come from an atlas that is given.
 """
 
-import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass
 from operator import attrgetter
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array
-from seedmap.errors import ImageError, OptionError, SpaceMismatch
+from seedmap.errors import OptionError
 from seedmap.images import (
     STATISTICS,
     Grid,
     Part,
     PartedSpace,
     Space,
-    load_image,
-    load_on_parts,
-    stem_of,
 )
-from seedmap.spatial import resample_onto, vertex_areas
+from seedmap.spatial import Atlas, vertex_areas
 
 __all__ = [
-    "Atlas",
     "Cluster",
     "Threshold",
     "can_cluster",
     "clusters_table",
     "find_clusters",
-    "open_atlas",
     "parse_threshold",
 ]
 
@@ -122,88 +114,6 @@ def _either(words: Iterable[str]) -> str:
     """Write what can be chosen: ``a, b or c``."""
     *first, last = words
     return f"{', '.join(first)} or {last}"
-
-
-@dataclass(frozen=True, eq=False)
-class Atlas:
-    """Numbered regions on a run's grid; built by `open_atlas`.
-
-    Attributes
-    ----------
-    labels : ndarray of int, shape (x, y, z) or (positions,)
-        0 where there is no region.
-    names : mapping of int to str
-        Empty where no names are known: regions are then called by their number.
-    source : str
-        The file.
-    """
-
-    labels: NDArray[np.int64]
-    names: Mapping[int, str] = field(default_factory=dict)
-    source: str = ""
-
-    def name(self, label: int) -> str:
-        """Return what a region is called; empty for none."""
-        return self.names.get(label, str(label)) if label else ""
-
-
-def open_atlas(image: Any, grid: Space, lut: str | Path | None = None) -> Atlas:
-    """Bring an atlas onto a run: onto a grid by the nearest voxel; surface files must fit.
-
-    Parameters
-    ----------
-    image
-        Path or nibabel image of whole numbers, 3-D, in the space of the run; for surfaces and
-        grayordinates ``.label.gii`` or ``.annot`` files by hemisphere, or a ``dlabel``.
-    grid
-        The run's space.
-    lut
-        Look-up table (TSV with columns ``index`` and ``name``). None looks for one beside the
-        image, of the same name.
-
-    Returns
-    -------
-    Atlas
-
-    Raises
-    ------
-    ImageError
-        If the image holds no whole numbers in three dimensions, or the table cannot be read.
-    SpaceMismatch
-        If no region reaches the run's grid.
-    """
-    if not isinstance(grid, Grid):
-        values, names = load_on_parts(image, grid, "atlas")
-        told = {number: name for name, number in names.items()}
-        return Atlas(values.astype(np.int64), told, str(image))
-    loaded = load_image(image, role="atlas")
-    source = str(loaded.get_filename() or "the atlas")
-    values = np.asarray(loaded.dataobj)
-    values = values[..., 0] if values.ndim == 4 and values.shape[3] == 1 else values
-    values = np.nan_to_num(values) if values.dtype.kind == "f" else values
-    if values.ndim != 3 or not np.array_equal(values, np.round(values)):
-        msg = f"{source}: an atlas holds whole numbers in three dimensions; this has shape {values.shape}"
-        raise ImageError(msg)
-    whole = Grid.whole(loaded.affine, values.shape)
-    labels = resample_onto(values.astype(np.int32), whole, grid, "nearest").astype(np.int64)
-    if not labels.any():
-        msg = f"{source}: no region of the atlas reaches the run; is it in the same space?"
-        raise SpaceMismatch(msg)
-    return Atlas(labels, _names(source, lut), source)
-
-
-def _names(source: str, lut: str | Path | None) -> dict[int, str]:
-    """Read the names of an atlas's regions; none where there is no table."""
-    path = Path(lut) if lut else Path(source).with_name(stem_of(source) + ".tsv")
-    if lut is None and not path.is_file():
-        return {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="\t"))
-        return {int(row["index"]): row["name"] for row in rows}
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        msg = f"{path}: a look-up table has the columns index (whole numbers) and name; mend it"
-        raise ImageError(msg) from error
 
 
 @dataclass(frozen=True)

@@ -37,11 +37,10 @@ from seedmap.explorer.anatomy import (
     image_underlay,
     in_mni_space,
     landmarks,
-    read_atlas,
     template_underlay,
 )
 from seedmap.images import open_run
-from seedmap.spatial import extract
+from seedmap.spatial import extract, read_atlas
 from seedmap.store import write_stored
 
 PCC = Sphere("PCC", (0, -52, 18), 8.0)
@@ -303,8 +302,7 @@ def test_underlays_and_names(phantom, tmp_path):
     with pytest.raises(ImageError, match="3-D"):
         image_underlay(str(phantom.func[0]))
     nib.save(nib.load(phantom.atlas), tmp_path / "alone.nii.gz")
-    with pytest.raises(MissingFile, match="index and name"):
-        read_atlas(tmp_path / "alone.nii.gz")
+    assert read_atlas(tmp_path / "alone.nii.gz").name_at((0, -52, 18)) == "region 1"
     (tmp_path / "alone.tsv").write_text("number\tname\n1\tx\n")
     with pytest.raises(ImageError, match="look-up table"):
         read_atlas(tmp_path / "alone.nii.gz")

@@ -16,7 +16,7 @@ from seedmap.participants.find import Filters, find_participants
 from seedmap.participants.onerun import estimate_memory, open_work
 from seedmap.participants.presets import named
 from seedmap.participants.recipe import Recipe
-from seedmap.participants.seedlist import check_space, placed, read_atlas
+from seedmap.participants.seedlist import atlas_seeds, check_space, placed
 from seedmap.seeds import Sphere, VertexPatch, parse_seed
 
 PCC = ("--seed", "PCC=-5,-52,24")
@@ -229,11 +229,11 @@ def test_results_of_the_first_fmriprep_are_called_as_those_of_today(study, tmp_p
 
 def test_every_region_of_a_dense_atlas_is_a_seed(dense, tmp_path):
     atlas = dense.atlases["cifti"]
-    seeds = read_atlas(atlas, ["P*", "2"])
+    seeds = atlas_seeds(atlas, ["P*", "2"])
     names = [region.name for region in dense.phantom.truth.regions]
     wanted = [name for name in names if name.startswith("P")] + [names[1]]
     assert [seed.seed.name for seed in seeds] == wanted
-    assert len(read_atlas(atlas)) == len(names)
+    assert len(atlas_seeds(atlas)) == len(names)
     recipe = Recipe(seeds=tuple(seeds), strategies=(named("6P"),), root=dense.folder)
     (run,) = find_participants(dense.folder, Filters())[0].runs
     work = open_work(recipe, run)
@@ -244,7 +244,7 @@ def test_every_region_of_a_dense_atlas_is_a_seed(dense, tmp_path):
 
 def test_regions_of_a_hemisphere_are_named(study):
     atlas = study.atlases["surface"]["left"]
-    first, second = read_atlas(atlas, ["PCC", "2"])
+    first, second = atlas_seeds(atlas, ["PCC", "2"])
     recipe = Recipe(seeds=(first, second), strategies=(named("6P"),), root=study.folder)
     chosen = Filters(entities=(("space", ("fsaverage5",)),))
     work = open_work(recipe, find_participants(study.folder, chosen)[0].runs[0])
@@ -254,7 +254,7 @@ def test_regions_of_a_hemisphere_are_named(study):
     assert by_name.max() < labels.size
     for regions in ((), ["P*"]):
         with pytest.raises(SeedError, match="--atlas-region"):
-            read_atlas(atlas, regions)
+            atlas_seeds(atlas, regions)
 
 
 def test_motion_is_looked_for_on_surfaces_too(results):

@@ -18,6 +18,7 @@ from seedmap.cli import main
 from seedmap.errors import ImageError, MissingFile, OptionError, SeedError, SpaceMismatch
 from seedmap.images import Mesh, open_run
 from seedmap.images.gifti import load_surface_series
+from seedmap.spatial import open_atlas
 
 ONE_SIDE = "ignore:.*only the (left|right) hemisphere is analysed"
 
@@ -141,7 +142,7 @@ def test_nilearns_surface_image_goes_in_and_comes_out(cortex, maps):
 
 
 def test_clusters_lie_where_regions_were_planted(cortex, maps):
-    found = maps.clusters("PCC", 0.4, atlas=sm.clusters.open_atlas(cortex.atlas, maps.space))
+    found = maps.clusters("PCC", 0.4, atlas=open_atlas(cortex.atlas, maps.space))
     assert {"mPFC", "LIPL", "RIPL"} <= {one.region for one in found}
     largest = found[0]
     assert largest.part in ("left", "right")

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from seedmap.analysis.files import dataset_description, json_text
 from seedmap.clusters import (
-    Atlas,
     Cluster,
     Threshold,
     clusters_table,
@@ -20,6 +19,7 @@ from seedmap.clusters import (
 from seedmap.errors import OptionError
 from seedmap.figures import draw_map
 from seedmap.images import STATISTICS, Space, map_image, staged_folder, write_map, write_text
+from seedmap.spatial import Atlas
 
 __all__ = ["Maps", "save_maps"]
 
@@ -134,7 +134,7 @@ class Maps(ABC):
         threshold
             A size of r, or ``"r>0.5"``, ``"z>3.1"`` or ``"q<0.05"``. Both signs count.
         atlas
-            Where names of regions come from: see `seedmap.clusters.open_atlas`.
+            Where names of regions come from: see `seedmap.spatial.open_atlas`.
         near
             Whether the seed's own neighbourhood counts, where r is high by construction.
         """

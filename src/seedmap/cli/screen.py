@@ -15,8 +15,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from seedmap.analysis import Preflight, SeedMaps
-from seedmap.clusters import Atlas, Cluster, Threshold, can_cluster
+from seedmap.clusters import Cluster, Threshold, can_cluster
 from seedmap.errors import SeedmapWarning
+from seedmap.spatial import Atlas
 
 __all__ = ["Screen", "cleaning_words", "cluster_words", "peak_memory"]
 

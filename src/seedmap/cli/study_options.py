@@ -20,7 +20,7 @@ from seedmap.participants.presets import named, read_strategy
 from seedmap.participants.recipe import Combine
 from seedmap.participants.schedule import ClusterKind, Pool
 from seedmap.participants.scrubbing import Scrubbing
-from seedmap.participants.seedlist import PlacedSeed, placed, read_atlas, read_seed_table
+from seedmap.participants.seedlist import PlacedSeed, atlas_seeds, placed, read_seed_table
 from seedmap.participants.strategies import Strategy
 from seedmap.seeds import DEFAULT_RADIUS, parse_seed
 from seedmap.spatial import DEFAULT_FWHM
@@ -112,7 +112,7 @@ class StudySeedOptions:
         if self.seeds_file is not None:
             found += read_seed_table(self.seeds_file, self.radius)
         if self.atlas is not None:
-            found += read_atlas(self.atlas, self.atlas_region)
+            found += atlas_seeds(self.atlas, self.atlas_region)
         elif self.atlas_region:
             msg = "--atlas-region is given without --atlas; name the image, too"
             raise OptionError(msg)

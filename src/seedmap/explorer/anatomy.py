@@ -5,7 +5,6 @@ the user names; or the mean of the run itself. Names of places come from an atla
 names, else, in MNI space, from the 160 regions of Dosenbach et al. that nilearn carries.
 """
 
-import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,18 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array
-from seedmap.errors import ImageError, MissingFile
-from seedmap.images import Grid, Run, load_image, stem_of
+from seedmap.errors import ImageError
+from seedmap.images import Grid, Run, file_of, load_volume
 
 __all__ = [
-    "Atlas",
     "Landmarks",
     "Underlay",
     "image_underlay",
     "in_mni_space",
     "landmarks",
     "mean_underlay",
-    "read_atlas",
     "template_underlay",
 ]
 
@@ -68,8 +65,8 @@ def template_underlay() -> Underlay:
     """Return the skull-stripped MNI152 template at 1 mm."""
     from nilearn.datasets import load_mni152_template
 
-    image = load_mni152_template(resolution=1)
-    return _from_image(image, "MNI152 template (ICBM 2009a, 1 mm)")
+    values, grid = load_volume(load_mni152_template(resolution=1), "template")
+    return _underlay(values, grid, "MNI152 template (ICBM 2009a, 1 mm)")
 
 
 def image_underlay(image: Any) -> Underlay:
@@ -80,8 +77,8 @@ def image_underlay(image: Any) -> Underlay:
     ImageError
         If it is not three-dimensional, or too large to be sent to a page.
     """
-    loaded = load_image(image, role="anatomical image")
-    return _from_image(loaded, Path(str(loaded.get_filename() or "anatomical image")).name)
+    values, grid = load_volume(image, "anatomical image")
+    return _underlay(values, grid, Path(file_of(image) or "anatomical image").name)
 
 
 def mean_underlay(mean: Array, grid: Grid) -> Underlay:
@@ -89,15 +86,10 @@ def mean_underlay(mean: Array, grid: Grid) -> Underlay:
     return Underlay(Grid.whole(grid.affine, grid.shape), _grey(mean), "mean of the run")
 
 
-def _from_image(image: Any, name: str) -> Underlay:
-    values = np.asarray(image.dataobj)
-    values = values[..., 0] if values.ndim == 4 and values.shape[3] == 1 else values
-    if values.ndim != 3 or values.size > MOST_VOXELS:
-        msg = (
-            f"{name}: shape {values.shape}; a 3-D image of at most {MOST_VOXELS:,} voxels is wanted"
-        )
+def _underlay(values: NDArray[Any], grid: Grid, name: str) -> Underlay:
+    if values.size > MOST_VOXELS:
+        msg = f"{name}: shape {values.shape}; at most {MOST_VOXELS:,} voxels can be sent to a page"
         raise ImageError(msg)
-    grid = Grid.whole(image.affine, values.shape)
     return Underlay(grid, _grey(values), name)
 
 
@@ -107,52 +99,6 @@ def _grey(values: NDArray[Any]) -> NDArray[np.uint8]:
     bright = values[values > low]
     high = float(np.percentile(bright, BRIGHTEST)) if bright.size else low + 1.0
     return (np.clip((values - low) / max(high - low, 1e-12), 0, 1) * 255).astype(np.uint8)
-
-
-@dataclass(frozen=True, eq=False)
-class Atlas:
-    """Regions of a label image and their names."""
-
-    grid: Grid
-    labels: NDArray[Any]
-    names: dict[int, str]
-
-    def name_at(self, place: Sequence[float]) -> str:
-        """Say which region holds a place [mm]; empty for none."""
-        voxel = np.round(self.grid.to_voxels([place])[0]).astype(int)
-        if (voxel < 0).any() or (voxel >= self.grid.shape).any():
-            return ""
-        label = int(self.labels[tuple(voxel)])
-        return self.names.get(label, f"region {label}") if label else ""
-
-
-def read_atlas(path: str | Path) -> Atlas:
-    """Read a label image, and the table of the same name (TSV: index, name) beside it.
-
-    Raises
-    ------
-    MissingFile
-        If one of the two is not there.
-    ImageError
-        If the image is not three-dimensional, or the table has no such columns.
-    """
-    image = load_image(path, role="atlas")
-    labels = np.asarray(image.dataobj)
-    if labels.ndim != 3:
-        msg = f"{path}: the atlas has shape {labels.shape}; a 3-D image of whole numbers is wanted"
-        raise ImageError(msg)
-    table = Path(path).with_name(stem_of(str(path)) + ".tsv")
-    if not table.is_file():
-        msg = f"{table}: not there; put a table with the columns index and name beside the atlas"
-        raise MissingFile(msg)
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    try:
-        names = {int(row["index"]): row["name"] for row in rows}
-    except (KeyError, TypeError, ValueError) as error:
-        msg = f"{table}: a look-up table has the columns index (whole numbers) and name; mend it"
-        raise ImageError(msg) from error
-    return Atlas(Grid.whole(image.affine, labels.shape), labels, names)
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,6 @@ from seedmap.explorer.anatomy import (
     image_underlay,
     in_mni_space,
     landmarks,
-    read_atlas,
     template_underlay,
 )
 from seedmap.explorer.command import Command
@@ -31,7 +30,7 @@ from seedmap.explorer.recall import recall
 from seedmap.explorer.session import Session
 from seedmap.explorer.web import Guard, Policy, make_app
 from seedmap.seeds import Sphere
-from seedmap.spatial import DEFAULT_FWHM
+from seedmap.spatial import DEFAULT_FWHM, read_atlas
 
 __all__ = ["Explorer", "ServerOptions", "begin_session", "explore", "serve"]
 

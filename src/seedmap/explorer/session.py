@@ -15,10 +15,11 @@ from typing import Any
 
 from seedmap.analysis import SeedMaps, label_of, save_maps, source_stem
 from seedmap.errors import OptionError, OutputError, SeedmapError
-from seedmap.explorer.anatomy import Atlas, Landmarks, Underlay, mean_underlay
+from seedmap.explorer.anatomy import Landmarks, Underlay, mean_underlay
 from seedmap.explorer.command import Command
 from seedmap.explorer.engine import Cleaned, Recipe, Source, Superseded
 from seedmap.seeds import Sphere
+from seedmap.spatial import Atlas
 
 __all__ = ["Busy", "Job", "Latest", "Session"]
 

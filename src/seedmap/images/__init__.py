@@ -12,14 +12,14 @@ from seedmap.images.kinds import (
     Statistic,
     statistic,
 )
-from seedmap.images.labels import load_on_parts
+from seedmap.images.labels import load_cifti_map, load_on_parts
 from seedmap.images.maps import map_image, write_map
 from seedmap.images.opening import open_run
 from seedmap.images.parts import Grayordinates, Mesh, Part, PartedSpace, Surface
 from seedmap.images.run import Run, Space, Timing, stem_of
 from seedmap.images.space import Grid
 from seedmap.images.streams import FrameStream, PageKeeper, RawFrame
-from seedmap.images.volumes import load_image
+from seedmap.images.volumes import file_of, load_image, load_volume
 from seedmap.images.write import (
     MapKind,
     atomic_file,
@@ -49,10 +49,13 @@ __all__ = [
     "Timing",
     "atomic_file",
     "cifti_image",
+    "file_of",
     "hemisphere_of",
+    "load_cifti_map",
     "load_image",
     "load_on_parts",
     "load_surface",
+    "load_volume",
     "map_image",
     "open_run",
     "staged_folder",

@@ -11,7 +11,7 @@ from seedmap.errors import ImageError, MissingFile, SpaceMismatch
 from seedmap.images.gifti import hemisphere_of
 from seedmap.images.parts import PartedSpace
 
-__all__ = ["load_on_parts"]
+__all__ = ["load_cifti_map", "load_on_parts"]
 
 Names = dict[str, int]
 
@@ -52,7 +52,7 @@ def load_on_parts(image: Any, space: PartedSpace, role: str) -> tuple[NDArray[An
             msg = f"{path}: the {role} is not there; check the path"
             raise MissingFile(msg)
         if path.name.endswith(".nii"):
-            values, names = _from_cifti(path)
+            values, names = load_cifti_map(path)
             _check_size(values, space.mask.size, str(path), role)
             return values, names
         image = {hemisphere_of(path): path}
@@ -108,7 +108,7 @@ def _from_surface(image: str | Path) -> tuple[NDArray[Any], Names]:
         raise ImageError(msg) from error
 
 
-def _from_cifti(path: Path) -> tuple[NDArray[Any], Names]:
+def load_cifti_map(path: Path) -> tuple[NDArray[Any], Names]:
     """Read the first map of a CIFTI file, and its labels."""
     import nibabel as nib
 

@@ -14,7 +14,7 @@ from seedmap.images.run import Run, Timing, choose_timing, positive_t_r
 from seedmap.images.space import Grid
 from seedmap.images.streams import FileLayout, FrameStream, LoadedFrames, PageKeeper, ReadAhead
 
-__all__ = ["load_any_image", "load_image", "open_volume", "open_volumes"]
+__all__ = ["file_of", "load_any_image", "load_image", "load_volume", "open_volume", "open_volumes"]
 
 # NIfTI's codes of the repetition time's unit, in seconds, and the bits of the header they stand in.
 # An unknown unit is taken for seconds, as everyone does.
@@ -62,6 +62,37 @@ def load_any_image(image: Any, *, role: str = "image") -> Any:
         msg = f"{path}: this {role} is a {type(loaded).__name__}; a volume image (NIfTI) is wanted"
         raise ImageError(msg)
     return loaded
+
+
+def load_volume(image: Any, role: str = "image") -> tuple[NDArray[Any], Grid]:
+    """Load a single volume: its values (x, y, z), NaN and infinity as 0, and its grid.
+
+    A fourth axis of one volume is dropped. ``role`` is what messages call it.
+
+    Raises
+    ------
+    MissingFile
+        If the file is not there.
+    ImageError
+        If it cannot be read, or holds more than one volume.
+    """
+    loaded = load_image(image, role=role)
+    values = np.asarray(loaded.dataobj)
+    values = values[..., 0] if values.ndim == 4 and values.shape[3] == 1 else values
+    if values.ndim != 3:
+        source = loaded.get_filename() or "in memory"
+        msg = f"{source}: this {role} has shape {values.shape}; a 3-D image is wanted"
+        raise ImageError(msg)
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
+    return values, Grid.whole(loaded.affine, values.shape)
+
+
+def file_of(image: Any) -> str:
+    """Return the file that an image comes from; empty where it is in memory."""
+    if isinstance(image, str | Path):
+        return str(image)
+    return str(image.get_filename() or "") if hasattr(image, "get_filename") else ""
 
 
 def open_volume(image: Any, t_r: float | None) -> Run:

@@ -1,7 +1,6 @@
 """The seeds of a study: from the command line, from a table, or from an atlas, each with its space."""
 
 import csv
-import fnmatch
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,15 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from seedmap.analysis import label_of
 from seedmap.errors import MissingFile, SeedError, SpaceMismatch
-from seedmap.images import load_image, stem_of
-from seedmap.images.volumes import load_any_image
 from seedmap.seeds import DEFAULT_RADIUS, Region, Seed, Sphere
+from seedmap.spatial import Atlas, read_atlas
 
-__all__ = ["PlacedSeed", "check_space", "read_atlas", "read_seed_table"]
+__all__ = ["PlacedSeed", "atlas_seeds", "check_space", "read_seed_table"]
 
 # Names that say no more than "some MNI space".
 VAGUE = ("MNI", "MNI152")
@@ -153,7 +149,7 @@ def _sphere(row: Mapping[str, Any], path: Path, number: int, radius: float) -> P
     return placed(seed, "" if space == "n/a" else str(space))
 
 
-def read_atlas(path: Path, regions: Sequence[str] = ()) -> list[PlacedSeed]:
+def atlas_seeds(path: Path, regions: Sequence[str] = ()) -> list[PlacedSeed]:
     """Make a seed of every region of an atlas, or of those that are named.
 
     Parameters
@@ -172,16 +168,10 @@ def read_atlas(path: Path, regions: Sequence[str] = ()) -> list[PlacedSeed]:
     """
     if path.name.endswith(HEMISPHERE_LABELS):
         return [placed(_of_hemisphere(path, text)) for text in regions or ("*",)]
-    dense = path.name.endswith(".dlabel.nii")
-    image = (load_any_image if dense else load_image)(path, role="atlas")
-    present = np.unique(np.asarray(image.dataobj))
-    numbers = [int(value) for value in present if value > 0]
-    names = _labels(image) if dense else _names(path)
-    known = {number: names.get(number, f"region{number}") for number in numbers}
-    wanted = (
-        list(known) if not regions else [n for text in regions for n in _found(text, known, path)]
-    )
-    return [placed(Region(known[number], path, number)) for number in dict.fromkeys(wanted)]
+    atlas = read_atlas(path)
+    numbers = atlas.numbers if not regions else _matching(atlas, regions)
+    named = {number: atlas.names.get(number, f"region{number}") for number in numbers}
+    return [placed(Region(name, path, number)) for number, name in named.items()]
 
 
 def _of_hemisphere(path: Path, text: str) -> Region:
@@ -195,28 +185,15 @@ def _of_hemisphere(path: Path, text: str) -> Region:
     return Region(text, path, int(text) if text.isdecimal() else text)
 
 
-def _labels(image: Any) -> dict[int, str]:
-    """Return the names of a CIFTI file's labels by number."""
-    return {int(key): name for key, (name, _) in image.header.get_axis(0).label[0].items()}
-
-
-def _found(text: str, known: Mapping[int, str], path: Path) -> list[int]:
-    found = [n for n, name in known.items() if text == str(n) or fnmatch.fnmatchcase(name, text)]
-    if not found:
-        few = ", ".join(list(known.values())[:5])
-        msg = f"{path}: no region is called {text!r}; it holds {len(known)}: {few} ..."
-        raise SeedError(msg)
-    return found
-
-
-def _names(path: Path) -> dict[int, str]:
-    table = path.with_name(stem_of(path.name) + ".tsv")
-    if not table.is_file():
-        return {}
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    try:
-        return {int(row["index"]): row["name"] for row in rows}
-    except (KeyError, TypeError, ValueError) as error:
-        msg = f"{table}: a look-up table has the columns index (whole numbers) and name; mend it"
-        raise SeedError(msg) from error
+def _matching(atlas: Atlas, regions: Sequence[str]) -> list[int]:
+    """Return the regions that any of the texts names, in their order."""
+    found: list[int] = []
+    for text in regions:
+        some = atlas.matching(text)
+        if not some:
+            known = [atlas.names.get(number, f"region{number}") for number in atlas.numbers]
+            few = ", ".join(known[:5])
+            msg = f"{atlas.source}: no region is called {text!r}; it holds {len(known)}: {few} ..."
+            raise SeedError(msg)
+        found += some
+    return list(dict.fromkeys(found))

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from seedmap.analysis import SeedMaps, source_stem
-from seedmap.clusters import Atlas, Threshold, can_cluster, parse_threshold
+from seedmap.clusters import Threshold, can_cluster, parse_threshold
 from seedmap.report.pictures import Pictures
 from seedmap.report.rendering import render
 from seedmap.report.tables import cluster_rows, library_versions, run_facts, seed_table
@@ -12,6 +12,7 @@ from seedmap.report.words import (
     describe_cleaning,
     summarize,
 )
+from seedmap.spatial import Atlas
 
 __all__ = ["render_report"]
 

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from seedmap.analysis import SeedMaps, source_stem
-from seedmap.clusters import Atlas, Threshold, parse_threshold
+from seedmap.clusters import Threshold, parse_threshold
 from seedmap.images import staged_folder, write_text
 from seedmap.report.pictures import Pictures, draw_pictures
 from seedmap.report.run import render_report
+from seedmap.spatial import Atlas
 
 __all__ = ["write_report"]
 
@@ -33,7 +34,7 @@ def write_report(
     figures
         Whether to draw; the page comes in words and numbers otherwise.
     atlas
-        Where names of regions come from: see `seedmap.clusters.open_atlas`.
+        Where names of regions come from: see `seedmap.spatial.open_atlas`.
 
     Returns
     -------

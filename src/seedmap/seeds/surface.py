@@ -1,6 +1,5 @@
 """Seeds on surfaces and grayordinates: patches of vertices, snapped coordinates, labels."""
 
-import difflib
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,7 @@ from seedmap._arrays import Array
 from seedmap.errors import SeedError
 from seedmap.images import Grid, Part, PartedSpace, Space, load_on_parts
 from seedmap.seeds.common import DEFAULT_RADIUS, check_name, few
-from seedmap.spatial import SeedWeights, distances_from
+from seedmap.spatial import SeedWeights, distances_from, open_atlas
 
 __all__ = ["VertexPatch", "label_on_parts", "mask_on_parts", "sphere_on_parts"]
 
@@ -171,17 +170,17 @@ def label_on_parts(seed: Any, atlas: Any, label: int | str, space: PartedSpace) 
     SeedError
         If there is no such label.
     """
-    values, names = load_on_parts(atlas, space, f"atlas of seed {seed.name!r}")
-    index = names.get(label) if isinstance(label, str) else int(label)
+    found = open_atlas(atlas, space)
+    index = found.number_of(label) if isinstance(label, str) else int(label)
     if index is None:
-        near = difflib.get_close_matches(str(label), names, n=3, cutoff=0.3) or list(names)[:3]
-        msg = f"seed {seed.name!r}: the atlas has no region {label!r}; near are {few(near)}"
+        near = few(found.close_to(str(label)))
+        msg = f"seed {seed.name!r}: the atlas has no region {label!r}; near are {near}"
         raise SeedError(msg)
-    if not (values == index).any():
-        present = np.unique(values[values != 0]).astype(int).tolist()
-        msg = f"seed {seed.name!r}: no place has label {index}; the atlas holds {few(present)}"
+    if not (found.labels == index).any():
+        held = few(found.numbers)
+        msg = f"seed {seed.name!r}: no place has label {index}; the atlas holds {held}"
         raise SeedError(msg)
-    return _proportional(seed, values == index)
+    return _proportional(seed, found.labels == index)
 
 
 def _proportional(seed: Any, values: Array | NDArray[np.bool_]) -> SeedWeights:

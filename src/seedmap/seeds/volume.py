@@ -4,8 +4,6 @@ On a grid a sphere takes nilearn's voxels. On surfaces and grayordinates its cen
 nearest place, and images are surface maps or CIFTI files: see `seedmap.seeds.surface`.
 """
 
-import csv
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap.errors import MissingFile, SeedError
-from seedmap.images import Grid, PartedSpace, Space, load_image, stem_of
+from seedmap.images import Grid, PartedSpace, Space, file_of, load_volume
 from seedmap.seeds.common import DEFAULT_RADIUS, check_name, few
 from seedmap.seeds.surface import label_on_parts, mask_on_parts, sphere_on_parts
-from seedmap.spatial import SeedWeights, resample_onto, sphere_voxels
+from seedmap.spatial import (
+    Atlas,
+    SeedWeights,
+    read_atlas,
+    resample_onto,
+    sphere_voxels,
+    table_beside,
+)
 
 __all__ = ["MaskSeed", "Region", "Sphere"]
 
@@ -120,7 +125,7 @@ class MaskSeed:
     @property
     def source(self) -> str:
         """The file it comes from, if any."""
-        return _file_of(self.image)
+        return file_of(self.image)
 
     def weights(self, space: Space) -> SeedWeights:
         """Return weights in proportion to the image's values.
@@ -132,7 +137,7 @@ class MaskSeed:
         """
         if isinstance(space, PartedSpace):
             return mask_on_parts(self, self.image, space)
-        values, grid = _volume(self.image, self.name)
+        values, grid = load_volume(self.image, f"image of seed {self.name!r}")
         levels = np.unique(values[values != 0])
         if (levels < 0).any():
             msg = f"seed {self.name!r}: {self.definition} has negative values; weights of 0 or more are wanted"
@@ -183,7 +188,7 @@ class Region:
     @property
     def source(self) -> str:
         """The file it comes from, if any."""
-        return _file_of(self.atlas)
+        return file_of(self.atlas)
 
     def weights(self, space: Space) -> SeedWeights:
         """Return equal weights for the places of the region.
@@ -195,34 +200,35 @@ class Region:
         """
         if isinstance(space, PartedSpace):
             return label_on_parts(self, self.atlas, self.label, space)
-        values, grid = _volume(self.atlas, self.name)
-        index = self._index()
-        inside = values == index
+        atlas = read_atlas(self.atlas, self.lut)
+        index = self._index(atlas)
+        inside = atlas.labels == index
         if not inside.any():
-            present = np.unique(values[values != 0]).astype(np.int64)
             msg = (
                 f"seed {self.name!r}: {self.source or 'the atlas'} has no region {index}; it holds "
-                f"{present.size} regions: {few(present.tolist())}"
+                f"{len(atlas.numbers)} regions: {few(atlas.numbers)}"
             )
             raise SeedError(msg)
-        return _weights_from(inside, grid, space, "nearest", self)
+        assert atlas.grid is not None
+        return _weights_from(inside, atlas.grid, space, "nearest", self)
 
-    def _index(self) -> int:
+    def _index(self, atlas: Atlas) -> int:
         """Find the region's number, by name where a name is given."""
         if isinstance(self.label, int | np.integer):
             return int(self.label)
-        names = _look_up_table(self.lut, self.source, self.name)
-        if self.label in names:
-            return names[self.label]
-        near = difflib.get_close_matches(self.label, names, n=3, cutoff=0.3) or list(names)[:3]
-        msg = f"seed {self.name!r}: the look-up table has no region {self.label!r}; near are {few(near)}"
-        raise SeedError(msg)
-
-
-def _file_of(image: Any) -> str:
-    if isinstance(image, str | Path):
-        return str(image)
-    return str(image.get_filename() or "") if hasattr(image, "get_filename") else ""
+        index = atlas.number_of(self.label)
+        if index is None and not atlas.names:
+            msg = (
+                f"seed {self.name!r}: {table_beside(self.source)} is not there; to choose a region by "
+                "name, put a table with the columns index and name beside the atlas, or give the "
+                "region's number"
+            )
+            raise MissingFile(msg)
+        if index is None:
+            near = few(atlas.close_to(self.label))
+            msg = f"seed {self.name!r}: the look-up table has no region {self.label!r}; near are {near}"
+            raise SeedError(msg)
+        return index
 
 
 def _whole(space: Grid) -> Grid:
@@ -230,19 +236,6 @@ def _whole(space: Grid) -> Grid:
     if space.n_samples == space.mask.size:
         return space
     return Grid.whole(space.affine, space.shape)
-
-
-def _volume(image: Any, name: str) -> tuple[NDArray[Any], Grid]:
-    """Load a seed's image as a 3-D array, NaN as 0, and its grid."""
-    loaded = load_image(image, role=f"image of seed {name!r}")
-    values = np.asarray(loaded.dataobj)
-    values = values[..., 0] if values.ndim == 4 and values.shape[3] == 1 else values
-    if values.ndim != 3:
-        msg = f"seed {name!r}: {_file_of(image)} has shape {values.shape}; a 3-D image is wanted"
-        raise SeedError(msg)
-    if values.dtype.kind == "f":
-        values = np.where(np.isfinite(values), values, 0)
-    return values, Grid.whole(loaded.affine, values.shape)
 
 
 def _weights_from(
@@ -257,21 +250,3 @@ def _weights_from(
         raise SeedError(msg)
     weights = onto[positions].astype(np.float64)
     return SeedWeights(positions, weights / weights.sum())
-
-
-def _look_up_table(lut: str | Path | None, atlas: str, name: str) -> dict[str, int]:
-    """Read the names of an atlas's regions."""
-    path = Path(lut) if lut else Path(atlas).with_name(stem_of(atlas) + ".tsv")
-    if not path.is_file():
-        msg = (
-            f"seed {name!r}: {path} is not there; to choose a region by name, put a table with the "
-            "columns index and name beside the atlas, or give the region's number"
-        )
-        raise MissingFile(msg)
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    try:
-        return {row["name"].strip(): int(row["index"]) for row in rows}
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        msg = f"{path}: a look-up table has the columns index (whole numbers) and name; mend it"
-        raise SeedError(msg) from error

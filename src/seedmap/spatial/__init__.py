@@ -1,5 +1,6 @@
 """On a space: masks, spheres, smoothing, resampling, and the walk that gathers a run's series."""
 
+from seedmap.spatial.atlas import Atlas, open_atlas, read_atlas, table_beside
 from seedmap.spatial.extraction import (
     Extracted,
     SeedWeights,
@@ -18,6 +19,7 @@ from seedmap.spatial.standard import standard_shade, standard_surfaces
 
 __all__ = [
     "DEFAULT_FWHM",
+    "Atlas",
     "Extracted",
     "SeedWeights",
     "Template",
@@ -29,12 +31,15 @@ __all__ = [
     "gaussian_matrix",
     "mean_volume",
     "neighbourhood",
+    "open_atlas",
     "parse_memory",
+    "read_atlas",
     "resample_onto",
     "smoothing_of",
     "sphere_voxels",
     "standard_shade",
     "standard_surfaces",
+    "table_beside",
     "template_mask",
     "vertex_areas",
 ]
