@@ -83,7 +83,7 @@ def _call(way: str, folder: Path) -> tuple[float, float]:
 
 def images(folder: Path) -> None:
     """Compute r and z from the images."""
-    from seedmap.participants.find import Filters, find_participants
+    from seedmap.bids import Filters, find_participants
     from seedmap.participants.onerun import clean_run, open_work
 
     recipe, found = _recipe(folder / "study", _spheres(folder)), []
@@ -140,7 +140,7 @@ def _places(folder: Path) -> list[list[float]]:
 
 
 def _recipe(root: Path, seeds, **options):
-    from seedmap.participants.presets import named
+    from seedmap.denoising import named
     from seedmap.participants.recipe import Recipe
     from seedmap.participants.seedlist import PlacedSeed
 
@@ -157,8 +157,8 @@ def _keep(study: Path, out: Path, low_pass: float | None) -> None:
     """Store the runs of a study."""
     from seedmap import Cleaning, Sphere
     from seedmap.analysis import Method
-    from seedmap.participants.find import Filters, find_participants
-    from seedmap.participants.schedule import Pool
+    from seedmap.bids import Filters, find_participants
+    from seedmap.parallel import Pool
     from seedmap.participants.study import plan_study, run_study
 
     method = Method(cleaning=Cleaning(low_pass=low_pass))

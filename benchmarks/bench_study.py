@@ -17,12 +17,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
+from seedmap.bids import Filters, find_participants
 from seedmap.cli.screen import peak_memory
 from seedmap.datasets import make_study
-from seedmap.participants.find import Filters, find_participants
-from seedmap.participants.presets import named
+from seedmap.denoising import named
+from seedmap.parallel import Pool, Share, run_each
 from seedmap.participants.recipe import Recipe
-from seedmap.participants.schedule import Pool, Share, run_each
 from seedmap.participants.seedlist import PlacedSeed
 from seedmap.participants.study import plan_study, run_study
 from seedmap.seeds import Sphere

@@ -51,7 +51,18 @@ def test_every_name_says_what_it_is(name):
 
 
 @pytest.mark.parametrize(
-    "room", ["connectivity", "errors", "images", "seeds", "spatial", "temporal", "testing"]
+    "room",
+    [
+        "bids",
+        "connectivity",
+        "denoising",
+        "errors",
+        "images",
+        "seeds",
+        "spatial",
+        "temporal",
+        "testing",
+    ],
 )
 def test_rooms_export_what_they_list(room):
     module = importlib.import_module(f"seedmap.{room}")

@@ -199,9 +199,9 @@ def test_going_back_to_earlier_options_does_nothing(study, tmp_path, capsys):
 
 
 def test_the_estimate_of_memory_grows_with_what_is_asked(study):
-    from seedmap.participants.find import Filters, find_participants
+    from seedmap.bids import Filters, find_participants
+    from seedmap.denoising import named
     from seedmap.participants.onerun import estimate_memory
-    from seedmap.participants.presets import named
     from seedmap.participants.recipe import Recipe
 
     (run,) = find_participants(study.folder, Filters())[0].runs

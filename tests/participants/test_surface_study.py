@@ -9,12 +9,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from seedmap.bids import Filters, find_participants
 from seedmap.cli import main
 from seedmap.datasets import make_study
+from seedmap.denoising import named
 from seedmap.errors import ImageError, OptionError, SeedError, SpaceMismatch
-from seedmap.participants.find import Filters, find_participants
 from seedmap.participants.onerun import estimate_memory, open_work
-from seedmap.participants.presets import named
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.seedlist import atlas_seeds, check_space, placed
 from seedmap.seeds import Sphere, VertexPatch, parse_seed

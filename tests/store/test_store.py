@@ -14,8 +14,8 @@ from seedmap.analysis.story import maps_of
 from seedmap.confounds import read_confounds
 from seedmap.connectivity import infer
 from seedmap.datasets import make_phantom
+from seedmap.denoising import named
 from seedmap.errors import ImageError, MissingFile, SeedError
-from seedmap.participants.presets import named
 from seedmap.spatial import SeedWeights, extract
 from seedmap.store import open_stored, quick_z, write_stored
 

@@ -1,7 +1,7 @@
 """The story of one run: open, smooth, clean, correlate; and its result, `SeedMaps`."""
 
 from seedmap.analysis.base import Maps, save_maps
-from seedmap.analysis.files import label_of, sibling_mask, source_stem, versions
+from seedmap.analysis.files import versions
 from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.options import Inputs, Limits, Measure, Method, Uncertainty
 from seedmap.analysis.prepare import Preflight, Prepared, prepare, read
@@ -20,14 +20,11 @@ __all__ = [
     "SeedFacts",
     "SeedMaps",
     "Uncertainty",
-    "label_of",
     "map_run",
     "maps_of",
     "prepare",
     "read",
     "save_maps",
     "seed_maps",
-    "sibling_mask",
-    "source_stem",
     "versions",
 ]

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array, Keep, parse_sample_mask
-from seedmap.analysis.files import label_of
 from seedmap.analysis.measures import frames_of_lag
 from seedmap.analysis.options import Inputs, Method
 from seedmap.analysis.provenance import SeedFacts
+from seedmap.bids import label_of
 from seedmap.confounds import ConfoundTable, read_confounds
 from seedmap.errors import ImageError, OptionError, SeedError, SeedmapWarning, SpaceMismatch
 from seedmap.images import Grid, Mesh, PartedSpace, Run, Space, load_image, load_on_parts, open_run

@@ -2,64 +2,23 @@
 
 import json
 import platform
-import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from seedmap._version import __version__
-from seedmap.images import stem_of
 
 __all__ = [
     "column_text",
     "dataset_description",
     "json_text",
-    "label_of",
-    "sibling_mask",
-    "source_stem",
     "versions",
 ]
 
 LIBRARIES = ("numpy", "scipy", "nibabel", "isal")
-
-
-def label_of(seed: str) -> str:
-    """Turn a seed's name into a BIDS label: letters and digits only."""
-    return re.sub(r"[^A-Za-z0-9]", "", seed)
-
-
-def source_stem(source: str) -> str:
-    """Return what the results of a run are called after.
-
-    The run's name without its suffix and without its ``desc`` if it is a BIDS name, as it is
-    otherwise.
-
-    Examples
-    --------
-    >>> source_stem("sub-01_task-rest_desc-preproc_bold.nii.gz")
-    'sub-01_task-rest'
-    >>> source_stem("rest.nii")
-    'rest'
-    """
-    stem = stem_of(source)
-    if not re.fullmatch(r"sub-[A-Za-z0-9+]+(_[a-zA-Z]+-[A-Za-z0-9+]+)*_[A-Za-z0-9]+", stem):
-        return re.sub(r"\s+", "-", stem)
-    entities = stem.split("_")[:-1]
-    return "_".join(part for part in entities if not part.startswith(("desc-", "hemi-")))
-
-
-def sibling_mask(source: str) -> Path | None:
-    """Find the brain mask that fMRIPrep writes beside a run, if it is there."""
-    stem = "_".join(p for p in stem_of(source).split("_")[:-1] if not p.startswith("desc-"))
-    for suffix in (".nii.gz", ".nii"):
-        mask = Path(source).with_name(f"{stem}_desc-brain_mask{suffix}")
-        if stem and mask.is_file():
-            return mask
-    return None
 
 
 def versions() -> dict[str, str]:

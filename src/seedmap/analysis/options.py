@@ -4,7 +4,6 @@ Each option and its default is declared here and nowhere else; `seed_maps`, the 
 studies and the explorer build these objects, which refuse nonsense when they are built.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal, get_args
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from seedmap.errors import OptionError
+from seedmap.parallel import core_count
 from seedmap.spatial import DEFAULT_FWHM, fwhm_to_sigma, parse_memory
 from seedmap.temporal import Cleaning
 
@@ -95,9 +95,7 @@ class Limits:
         """Threads that may be busy at once: at most as many as this process may use if not given."""
         if self.n_jobs not in (None, -1):
             return int(self.n_jobs)
-        if hasattr(os, "sched_getaffinity"):
-            return len(os.sched_getaffinity(0))
-        return os.cpu_count() or 1
+        return core_count()
 
     @property
     def memory(self) -> float | None:

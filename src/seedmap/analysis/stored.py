@@ -11,10 +11,10 @@ import numpy as np
 from seedmap._arrays import zscored
 from seedmap.analysis.certainty import Certainty, warn_of_few_dof
 from seedmap.analysis.door import AnySeed, seed_facts
-from seedmap.analysis.files import label_of
 from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.near import near_each
 from seedmap.analysis.provenance import Provenance, SeedFacts
+from seedmap.bids import label_of
 from seedmap.errors import OptionError, SeedError, SeedmapWarning
 from seedmap.seeds import Seed, SeriesSeed, parse_seed
 from seedmap.store import StoredMaps, StoredRun, open_stored

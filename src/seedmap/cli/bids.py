@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from seedmap.analysis import Method
+from seedmap.bids import Participant, find_participants
 from seedmap.cli.calling import command_line
 from seedmap.cli.screen import Screen
 from seedmap.cli.study_options import (
@@ -20,13 +21,12 @@ from seedmap.cli.study_options import (
     spell_out,
 )
 from seedmap.errors import MissingFile
-from seedmap.participants.find import Participant, find_participants
+from seedmap.parallel import Pool, job_script
 from seedmap.participants.ledger import new_work_folder
 from seedmap.participants.methods import methods_text
 from seedmap.participants.pages import write_study_page
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.run import Result
-from seedmap.participants.schedule import Pool, job_script
 from seedmap.participants.stored import find_stored
 from seedmap.participants.study import Plan, gather, plan_study, run_study
 from seedmap.temporal import Cleaning

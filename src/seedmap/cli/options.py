@@ -9,7 +9,14 @@ import numpy as np
 from cyclopts import Parameter
 
 from seedmap._arrays import parse_sample_mask
-from seedmap.analysis import Inputs, Limits, Measure, Method, Uncertainty, sibling_mask
+from seedmap.analysis import (
+    Inputs,
+    Limits,
+    Measure,
+    Method,
+    Uncertainty,
+)
+from seedmap.bids import sibling_mask
 from seedmap.clusters import Threshold, parse_threshold
 from seedmap.confounds import ConfoundTable, read_confounds
 from seedmap.errors import MissingFile, OptionError, SeedmapError

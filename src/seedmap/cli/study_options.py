@@ -13,15 +13,13 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from seedmap.analysis import Measure, Method, Uncertainty
+from seedmap.bids import Filters, read_filter_file
+from seedmap.denoising import Scrubbing, Strategy, named, read_strategy
 from seedmap.errors import MissingFile, OptionError, SeedError
+from seedmap.parallel import ClusterKind, Pool
 from seedmap.participants.combine import Weighting
-from seedmap.participants.find import Filters, read_filter_file
-from seedmap.participants.presets import named, read_strategy
 from seedmap.participants.recipe import Combine
-from seedmap.participants.schedule import ClusterKind, Pool
-from seedmap.participants.scrubbing import Scrubbing
 from seedmap.participants.seedlist import PlacedSeed, atlas_seeds, placed, read_seed_table
-from seedmap.participants.strategies import Strategy
 from seedmap.seeds import DEFAULT_RADIUS, parse_seed
 from seedmap.spatial import DEFAULT_FWHM
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array
+from seedmap.bids import space_of
 from seedmap.errors import ImageError
 from seedmap.images import Grid, Run, file_of, load_volume
 
@@ -57,8 +58,8 @@ class Underlay:
 
 def in_mni_space(run: Run) -> bool:
     """Whether a run says that it is in MNI space: by its name, else by its header."""
-    found = re.search(r"(?:^|[_/\\])(?:space|tpl)-([A-Za-z0-9]+)", run.source)
-    return found[1].upper().startswith("MNI") if found else MNI_CODE in run.codes
+    space = space_of(run.source)
+    return space.upper().startswith("MNI") if space else MNI_CODE in run.codes
 
 
 def template_underlay() -> Underlay:

@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seedmap.analysis import SeedMaps, label_of, save_maps, source_stem
+from seedmap.analysis import SeedMaps, save_maps
+from seedmap.bids import label_of, source_stem
 from seedmap.errors import OptionError, OutputError, SeedmapError
 from seedmap.explorer.anatomy import Landmarks, Underlay, mean_underlay
 from seedmap.explorer.command import Command

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from importlib.resources import files
 
 from seedmap._version import __version__
+from seedmap.denoising import Chosen, Strategy
 from seedmap.participants.recipe import Recipe
-from seedmap.participants.strategies import Chosen, Strategy
 
 __all__ = ["citations", "methods_text", "strategy_words"]
 

@@ -17,7 +17,9 @@ from seedmap.analysis.cost import DRAWING, Kind, kind_of, peak_memory
 from seedmap.analysis.door import Opened, open_inputs
 from seedmap.analysis.prepare import Prepared, prepare_opened, read
 from seedmap.analysis.story import maps_of
+from seedmap.bids import RunInputs
 from seedmap.confounds import ConfoundTable, read_confounds
+from seedmap.denoising import Chosen
 from seedmap.errors import (
     ConfoundsError,
     OptionError,
@@ -28,10 +30,8 @@ from seedmap.errors import (
 )
 from seedmap.images import Grid, PartedSpace, Run, Space, load_image, load_on_parts, open_run
 from seedmap.images.gifti import gifti_shape
-from seedmap.participants.find import RunInputs
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.seedlist import PlacedSeed, check_space
-from seedmap.participants.strategies import Chosen
 from seedmap.seeds import Region, Seed, Sphere
 from seedmap.spatial import Extracted, SeedWeights, extract
 

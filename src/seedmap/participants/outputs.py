@@ -8,10 +8,10 @@ from typing import Any
 
 from seedmap._version import __version__
 from seedmap.analysis import Provenance, SeedMaps, save_maps
+from seedmap.bids import modern_name, uri
+from seedmap.denoising import Chosen
 from seedmap.images import Grid
-from seedmap.participants.names import modern_name, uri
 from seedmap.participants.recipe import Recipe
-from seedmap.participants.strategies import Chosen
 
 __all__ = ["BIDSIGNORE", "README", "dataset_description", "save_run", "strategy_facts"]
 

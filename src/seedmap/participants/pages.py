@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array
-from seedmap.analysis import SeedMaps, label_of, source_stem
+from seedmap.analysis import SeedMaps
+from seedmap.bids import RunInputs, label_of, modern_name, source_stem
 from seedmap.clusters import parse_threshold
 from seedmap.figures import can_draw, save_figure
 from seedmap.images import Grid, PartedSpace, Space
-from seedmap.participants.find import RunInputs
 from seedmap.participants.ledger import Entry, put_text, stage_of
 from seedmap.participants.methods import citations, methods_text, strategy_words
-from seedmap.participants.names import modern_name
 from seedmap.participants.onerun import RunWork, StrategyWork
 from seedmap.participants.recipe import Recipe
 from seedmap.report.participant import RunPage, StrategyPage

@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 from seedmap._version import __version__
 from seedmap.analysis import Method
+from seedmap.bids import Participant
+from seedmap.denoising import Strategy
 from seedmap.errors import OptionError, SeedError
 from seedmap.participants.combine import Weighting
-from seedmap.participants.find import Participant
 from seedmap.participants.seedlist import PlacedSeed
-from seedmap.participants.strategies import Strategy
 
 __all__ = ["Combine", "FileState", "Recipe", "fingerprint", "state_of"]
 

@@ -16,11 +16,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from seedmap.analysis import SeedMaps, source_stem
+from seedmap.analysis import SeedMaps
+from seedmap.bids import Participant, RunInputs, modern_name, source_stem, uri
 from seedmap.errors import OutputError, SeedmapError, SeedmapWarning
 from seedmap.images import Run
 from seedmap.participants.combine import combine_maps, combined_words
-from seedmap.participants.find import Participant, RunInputs
 from seedmap.participants.ledger import (
     RESULTS,
     Entry,
@@ -31,7 +31,6 @@ from seedmap.participants.ledger import (
     stage_of,
     write_entry,
 )
-from seedmap.participants.names import modern_name, uri
 from seedmap.participants.onerun import RunWork, StrategyWork, clean_run, open_work
 from seedmap.participants.outputs import save_run, strategy_facts
 from seedmap.participants.pages import probe, run_page, strategy_page

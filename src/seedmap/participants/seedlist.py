@@ -2,13 +2,12 @@
 
 import csv
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seedmap.analysis import label_of
+from seedmap.bids import label_of, space_of
 from seedmap.errors import MissingFile, SeedError, SpaceMismatch
 from seedmap.seeds import DEFAULT_RADIUS, Region, Seed, Sphere
 from seedmap.spatial import Atlas, read_atlas
@@ -56,8 +55,7 @@ class PlacedSeed:
 
 def placed(seed: Seed, space: str = "") -> PlacedSeed:
     """Say where a seed lies: as told, or as the name of its file tells."""
-    found = re.search(r"(?:^|[_/\\])(?:space|tpl)-([A-Za-z0-9]+)", seed.source)
-    return PlacedSeed(seed, space or (found[1] if found else ""))
+    return PlacedSeed(seed, space or space_of(seed.source))
 
 
 def check_space(seed: PlacedSeed, space: str, *, anyway: bool) -> str:

@@ -5,15 +5,23 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from seedmap.analysis import SeedMaps, source_stem
+from seedmap.analysis import SeedMaps
 from seedmap.analysis.stored import origin_facts, stored_maps
+from seedmap.bids import (
+    Filters,
+    Participant,
+    RunInputs,
+    entities_of,
+    modern_name,
+    parse_name,
+    source_stem,
+    uri,
+)
+from seedmap.denoising import Strategy
 from seedmap.errors import MissingFile, SeedmapWarning
-from seedmap.participants.find import Filters, Participant, RunInputs
-from seedmap.participants.names import modern_name, parse_name, uri
 from seedmap.participants.onerun import StrategyWork, listening
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.seedlist import check_space
-from seedmap.participants.strategies import Strategy
 from seedmap.spatial import Extracted
 from seedmap.store import open_stored, write_stored
 
@@ -101,7 +109,7 @@ def _participant(
                 f"{stem}: not stored for {', '.join(missing)}; there is {', '.join(sorted(there))}"
             )
             continue
-        entities = dict(part.split("-", 1) for part in parts if "-" in part)
+        entities = entities_of(stem)
         heads = tuple(
             folder / f"{stem}_desc-{one.label}_bold.zarr" / "zarr.json" for one in strategies
         )

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from seedmap.bids import Participant
 from seedmap.errors import OutputError, SeedmapError, SeedmapWarning
-from seedmap.participants.find import Participant
+from seedmap.parallel import Pool, Share, run_each, share_of
 from seedmap.participants.ledger import (
     Entry,
     new_work_folder,
@@ -23,7 +24,6 @@ from seedmap.participants.outputs import BIDSIGNORE, README, dataset_description
 from seedmap.participants.pages import write_study_page
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.run import Result, is_current, run_participant
-from seedmap.participants.schedule import Pool, Share, run_each, share_of
 
 __all__ = ["Plan", "gather", "plan_study", "run_study"]
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from seedmap.analysis import SeedFacts, SeedMaps, source_stem
+from seedmap.analysis import SeedFacts, SeedMaps
+from seedmap.bids import source_stem
 from seedmap.clusters import Threshold
 from seedmap.figures import can_draw, plot_sample_series, plot_series, save_figure
 from seedmap.images import Grid

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from seedmap.analysis import SeedMaps, source_stem
+from seedmap.analysis import SeedMaps
+from seedmap.bids import source_stem
 from seedmap.clusters import Threshold, can_cluster, parse_threshold
 from seedmap.report.pictures import Pictures
 from seedmap.report.rendering import render

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from seedmap.analysis import SeedMaps, source_stem
+from seedmap.analysis import SeedMaps
+from seedmap.bids import source_stem
 from seedmap.clusters import Threshold, parse_threshold
 from seedmap.images import staged_folder, write_text
 from seedmap.report.pictures import Pictures, draw_pictures

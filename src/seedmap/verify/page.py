@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from seedmap.analysis import source_stem, versions
+from seedmap.analysis import versions
+from seedmap.bids import source_stem
 from seedmap.images import staged_folder, write_text
 from seedmap.report.rendering import render
 from seedmap.verify.simulation import LEVELS, METHODS, Rates

@@ -7,7 +7,7 @@ form; whatever else fits twice is two.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from seedmap.participants.names import BidsName
+from seedmap.bids.names import BidsName
 
 __all__ = ["GRAYORDINATES", "SPATIAL", "SURFACE", "VOLUMES", "Form", "forms_by_run", "is_series"]
 

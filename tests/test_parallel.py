@@ -13,7 +13,7 @@ import pytest
 from seedmap.cli import main
 from seedmap.datasets import make_study
 from seedmap.errors import MissingFile, OptionError, SeedmapWarning
-from seedmap.participants.schedule import Pool, Share, job_script, run_each, share_of
+from seedmap.parallel import Pool, Share, job_script, run_each, share_of
 
 
 def double(number):

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from seedmap.participants.forms import SPATIAL, SURFACE, Form
-from seedmap.participants.names import BidsName
+from seedmap.bids.forms import SPATIAL, SURFACE, Form
+from seedmap.bids.names import BidsName, entities_of
 
 __all__ = ["repetition_time"]
 
@@ -74,7 +74,7 @@ def _inherited(bold: BidsName, root: Path) -> Iterator[Path]:
     folder = bold.path.parent
     while folder.is_relative_to(root):
         for path in sorted(folder.glob("*_bold.json")):
-            parts = dict(part.split("-", 1) for part in path.stem.split("_") if "-" in part)
+            parts = entities_of(path.stem)
             if parts.items() <= bold.entities.items():
                 yield path
         folder = folder.parent

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from seedmap.bids.forms import SPATIAL, VOLUMES, Form, forms_by_run, is_series
+from seedmap.bids.names import BidsName, parse_name
+from seedmap.bids.timing import repetition_time
 from seedmap.errors import MissingFile, OptionError
-from seedmap.participants.forms import SPATIAL, VOLUMES, Form, forms_by_run, is_series
-from seedmap.participants.names import BidsName, parse_name
-from seedmap.participants.times import repetition_time
 
 __all__ = ["Filters", "Participant", "RunInputs", "find_participants", "read_filter_file"]
 

@@ -11,7 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["BidsName", "modern_name", "parse_name", "uri"]
+from seedmap.images import stem_of
+
+__all__ = [
+    "BidsName",
+    "entities_of",
+    "label_of",
+    "modern_name",
+    "parse_name",
+    "sibling_mask",
+    "source_stem",
+    "space_of",
+    "uri",
+]
 
 EXTENSIONS = (".nii.gz", ".nii", ".dtseries.nii", ".func.gii", ".tsv", ".json")
 # What fMRIPrep 1.0 called things, and what they are called now: suffix and desc.
@@ -20,6 +32,9 @@ OLD_SUFFIXES = {
     "brainmask": ("mask", "brain"),
     "confounds": ("timeseries", "confounds"),
 }
+ENTITY = re.compile(r"([^-]+)-(.+)")
+# A path may name the space of a run (``space-``) or of a template (``tpl-``), also by its folder.
+SPACE = re.compile(r"(?:^|[_/\\])(?:space|tpl)-([A-Za-z0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -59,19 +74,38 @@ def parse_name(path: Path) -> BidsName | None:
     stem, extension, side = _split(path.name)
     if not extension:
         return None
-    entities, words = {}, []
-    for part in stem.split("_"):
-        key, dash, value = part.partition("-")
-        if dash and key and value:
-            entities[key] = value
-        else:
-            words.append(part)
+    entities = entities_of(stem)
+    words = [part for part in stem.split("_") if not ENTITY.fullmatch(part)]
     if side:
         entities["hemi"] = side
     suffix = _suffix(words, extension, entities)
     if "sub" not in entities or not re.fullmatch(r"[A-Za-z0-9]+", suffix):
         return None
     return BidsName(path, entities, suffix, extension)
+
+
+def entities_of(stem: str) -> dict[str, str]:
+    """Return the entities in a name by their short keys.
+
+    Examples
+    --------
+    >>> entities_of("sub-01_task-rest_bold")
+    {'sub': '01', 'task': 'rest'}
+    """
+    found = (ENTITY.fullmatch(part) for part in stem.split("_"))
+    return {one[1]: one[2] for one in found if one}
+
+
+def space_of(path: str) -> str:
+    """Return the space that a path names; empty if it names none.
+
+    Examples
+    --------
+    >>> space_of("tpl-MNI152NLin6Asym_atlas-Schaefer_dseg.nii.gz")
+    'MNI152NLin6Asym'
+    """
+    found = SPACE.search(path)
+    return found[1] if found else ""
 
 
 def _suffix(words: list[str], extension: str, entities: dict[str, str]) -> str:
@@ -115,6 +149,41 @@ def modern_name(path: Path) -> str:
         order.insert(order.index("space") if "space" in order else len(order), "hemi")
     entities = [f"{key}-{name.entities[key]}" for key in order]
     return "_".join([*entities, name.suffix]) + name.extension
+
+
+def label_of(seed: str) -> str:
+    """Turn a seed's name into a BIDS label: letters and digits only."""
+    return re.sub(r"[^A-Za-z0-9]", "", seed)
+
+
+def source_stem(source: str) -> str:
+    """Return what the results of a run are called after.
+
+    The run's name without its suffix and without its ``desc`` if it is a BIDS name, as it is
+    otherwise.
+
+    Examples
+    --------
+    >>> source_stem("sub-01_task-rest_desc-preproc_bold.nii.gz")
+    'sub-01_task-rest'
+    >>> source_stem("rest.nii")
+    'rest'
+    """
+    stem = stem_of(source)
+    if not re.fullmatch(r"sub-[A-Za-z0-9+]+(_[a-zA-Z]+-[A-Za-z0-9+]+)*_[A-Za-z0-9]+", stem):
+        return re.sub(r"\s+", "-", stem)
+    entities = stem.split("_")[:-1]
+    return "_".join(part for part in entities if not part.startswith(("desc-", "hemi-")))
+
+
+def sibling_mask(source: str) -> Path | None:
+    """Find the brain mask that fMRIPrep writes beside a run, if it is there."""
+    stem = "_".join(p for p in stem_of(source).split("_")[:-1] if not p.startswith("desc-"))
+    for suffix in (".nii.gz", ".nii"):
+        mask = Path(source).with_name(f"{stem}_desc-brain_mask{suffix}")
+        if stem and mask.is_file():
+            return mask
+    return None
 
 
 def uri(path: Path, root: Path, dataset: str = "preprocessed") -> str:

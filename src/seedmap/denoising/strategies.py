@@ -3,7 +3,7 @@
 A `Strategy` is a frozen record of choices. `Strategy.choose` applies it to a table of fMRIPrep's
 confounds and answers with a `Chosen`: the columns, each with the reason why it was taken, and the
 frames that stay, each censored one with the reason why it went. Those that users know by name are
-in `seedmap.participants.presets`.
+in `seedmap.denoising.presets`.
 """
 
 import difflib
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from seedmap._arrays import Array, Keep, readonly
 from seedmap.confounds import ConfoundTable
+from seedmap.denoising.scrubbing import Scrubbing
 from seedmap.errors import ConfoundsError, OptionError, TooFewFrames
-from seedmap.participants.scrubbing import Scrubbing
 
 __all__ = ["Chosen", "ChosenColumn", "Expansion", "Strategy"]
 

@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from seedmap.errors import MissingFile, OptionError, SeedmapWarning
 
-__all__ = ["ClusterKind", "Pool", "Share", "job_script", "run_each", "share_of"]
+__all__ = ["ClusterKind", "Pool", "Share", "core_count", "job_script", "run_each", "share_of"]
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -96,6 +96,13 @@ class Share:
     memory: float
 
 
+def core_count() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def share_of(pool: Pool, items: int, needed: float) -> Share:
     """Share cores and memory out so that no worker is promised more than there is.
 
@@ -115,9 +122,7 @@ def share_of(pool: Pool, items: int, needed: float) -> Share:
     """
     if pool.cluster:
         return _batch_share(pool, items, needed)
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    cores = core_count()
     memory = pool.mem_gb * 1e9 if pool.mem_gb else _memory_there()
     fitting = max(1, int(USABLE * memory / max(needed, 1.0)))
     workers = max(1, min(pool.nprocs or cores, fitting, max(items, 1)))

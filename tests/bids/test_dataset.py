@@ -4,9 +4,8 @@ import json
 
 import pytest
 
+from seedmap.bids import Filters, find_participants, modern_name, parse_name, read_filter_file, uri
 from seedmap.errors import MissingFile, OptionError
-from seedmap.participants.find import Filters, find_participants, read_filter_file
-from seedmap.participants.names import modern_name, parse_name, uri
 
 SPACE = "space-MNI152NLin2009cAsym"
 

@@ -9,10 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedmap.confounds import ConfoundTable, read_confounds
+from seedmap.denoising import Scrubbing, Strategy, named, read_strategy, strategy_names
 from seedmap.errors import ConfoundsError, MissingFile, OptionError, TooFewFrames
-from seedmap.participants.presets import named, read_strategy, strategy_names
-from seedmap.participants.scrubbing import Scrubbing
-from seedmap.participants.strategies import Strategy
 
 SIZES = {"none": 0, "6P": 6, "9P": 9, "24P": 24, "27P": 27, "36P": 36}
 

@@ -10,9 +10,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from seedmap.denoising.scrubbing import Scrubbing
+from seedmap.denoising.strategies import Expansion, Strategy
 from seedmap.errors import MissingFile, OptionError
-from seedmap.participants.scrubbing import Scrubbing
-from seedmap.participants.strategies import Expansion, Strategy
 
 __all__ = ["named", "read_strategy", "strategy_names"]
 

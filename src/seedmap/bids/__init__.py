@@ -1,0 +1,37 @@
+"""BIDS names and data sets: what a file is called, and which runs there are with their files."""
+
+from seedmap.bids.dataset import (
+    Filters,
+    Participant,
+    RunInputs,
+    find_participants,
+    read_filter_file,
+)
+from seedmap.bids.names import (
+    BidsName,
+    entities_of,
+    label_of,
+    modern_name,
+    parse_name,
+    sibling_mask,
+    source_stem,
+    space_of,
+    uri,
+)
+
+__all__ = [
+    "BidsName",
+    "Filters",
+    "Participant",
+    "RunInputs",
+    "entities_of",
+    "find_participants",
+    "label_of",
+    "modern_name",
+    "parse_name",
+    "read_filter_file",
+    "sibling_mask",
+    "source_stem",
+    "space_of",
+    "uri",
+]

@@ -1,0 +1,16 @@
+"""Denoising strategies: which confounds are regressed out, which frames are censored, and why."""
+
+from seedmap.denoising.presets import named, read_strategy, strategy_names
+from seedmap.denoising.scrubbing import Scrubbing
+from seedmap.denoising.strategies import Chosen, ChosenColumn, Expansion, Strategy
+
+__all__ = [
+    "Chosen",
+    "ChosenColumn",
+    "Expansion",
+    "Scrubbing",
+    "Strategy",
+    "named",
+    "read_strategy",
+    "strategy_names",
+]
