@@ -32,9 +32,9 @@ from seedmap.datasets.anatomy import affine_of, load_anatomy
 from seedmap.explorer import Explorer, ServerOptions, open_source
 from seedmap.explorer.anatomy import template_underlay
 from seedmap.explorer.command import Command
+from seedmap.explorer.engine.gathering import Gathered
 from seedmap.explorer.engine.live import LiveRun
 from seedmap.explorer.engine.source import Cleaned
-from seedmap.explorer.engine.walk import Gathered
 from seedmap.explorer.session import Session
 from seedmap.temporal import cleaning_operator
 

@@ -28,7 +28,7 @@ def write(path, phantom, options, facts=None, method=Method()):
     """Store a run as studies do."""
     prepared = prepare(Inputs(phantom.func[0], **options), SEEDS, method)
     smooth = read(prepared)
-    plain = extract(prepared.run, prepared.keep, mask=prepared.mask, sigma=np.zeros(3))
+    plain = extract(prepared.run, prepared.keep, mask=prepared.mask, smoothing_fwhm=None)
     if facts is None:
         facts = {**origin_facts(maps_of(prepared, smooth)), "file": phantom.func[0].name}
     write_stored(path, prepared.operator, smooth, plain, prepared.run.timing.t_r, facts)

@@ -357,7 +357,7 @@ def store(phantom, options, tmp_path_factory):
     pytest.importorskip("zarr")
     prepared = prepare(Inputs(phantom.func[0], **options), PCC)
     smooth = read(prepared)
-    plain = extract(prepared.run, prepared.keep, mask=prepared.mask, sigma=np.zeros(3))
+    plain = extract(prepared.run, prepared.keep, mask=prepared.mask, smoothing_fwhm=None)
     facts = {**origin_facts(maps_of(prepared, smooth)), "file": phantom.func[0].name}
     path = tmp_path_factory.mktemp("store") / "run.zarr"
     write_stored(path, prepared.operator, smooth, plain, prepared.run.timing.t_r, facts)

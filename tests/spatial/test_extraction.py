@@ -1,4 +1,4 @@
-"""One walk through a run brings home what a direct computation gives."""
+"""One walk through a run extracts what a direct computation gives."""
 
 import threading
 import warnings
@@ -15,7 +15,8 @@ from seedmap.errors import ImageError, TruncatedImage
 from seedmap.images import open_run
 from seedmap.spatial import SeedWeights, extract, mean_volume
 
-NONE, SOME = np.zeros(3), np.array([0.8, 0.6, 0.5])
+# Full widths of the smoothing [mm]; voxels are 4 mm wide where nothing else is said.
+NONE, SOME = 0.0, (7.5, 5.7, 4.7)
 KEEP = np.array([0, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1, 0], dtype=bool)
 ALL = np.ones(12, dtype=bool)
 SHAPE = (7, 6, 5)
@@ -41,8 +42,9 @@ def data_of(path):
     return np.asarray(nib.load(path).dataobj, dtype=np.float64)
 
 
-def directly(data, mask, sigma, seeds, keep):
-    """What extract is to bring home: all frames at once, in float64."""
+def directly(data, mask, fwhm, seeds, keep, voxel=4.0):
+    """What extract is to return: all frames at once, in float64."""
+    sigma = np.multiply(fwhm, np.ones(3)) / (np.sqrt(8 * np.log(2)) * voxel)
     finite = np.isfinite(data[..., keep])
     kept = np.where(finite, data[..., keep], 0)
     series = np.stack([gaussian_filter(frame, sigma) for frame in kept.transpose(3, 0, 1, 2)])
@@ -64,15 +66,15 @@ DTYPES = [
 @pytest.mark.parametrize(("dtype", "scaling"), DTYPES)
 @pytest.mark.parametrize("name", ["run.nii", "run.nii.gz"])
 @pytest.mark.parametrize("endian", "<>")
-@pytest.mark.parametrize("sigma", [NONE, SOME], ids=["plain", "smooth"])
+@pytest.mark.parametrize("fwhm", [NONE, SOME], ids=["plain", "smooth"])
 @pytest.mark.parametrize("wanted", [np.float32, np.float64])
-def test_series_and_reference_are_the_data(tiny_run, dtype, scaling, name, endian, sigma, wanted):
+def test_series_and_reference_are_the_data(tiny_run, dtype, scaling, name, endian, fwhm, wanted):
     slope, inter = scaling or (None, 0.0)
     path = tiny_run(name, dtype=dtype, slope=slope, inter=inter, endian=endian)
     data, seeds = data_of(path), seeds_of()
     mask = np.random.default_rng(1).random(SHAPE) < 0.5
-    found = extract(open_run(path), KEEP, mask=mask, sigma=sigma, seeds=seeds, dtype=wanted)
-    series, heard, _ = directly(data, mask, sigma, seeds, KEEP)
+    found = extract(open_run(path), KEEP, mask=mask, smoothing_fwhm=fwhm, seeds=seeds, dtype=wanted)
+    series, heard, _ = directly(data, mask, fwhm, seeds, KEEP)
     assert found.series.dtype == wanted
     assert found.series.shape == (KEEP.sum(), mask.sum())
     assert np.array_equal(found.grid.mask, mask)
@@ -87,8 +89,8 @@ def test_series_and_reference_are_the_data(tiny_run, dtype, scaling, name, endia
 @pytest.mark.parametrize("max_memory", [None, 1.0])
 def test_room_for_more_rows_ends_with_the_series(tiny_run, max_memory):
     run, mask = open_run(tiny_run()), np.ones(SHAPE, bool)
-    plain = extract(run, KEEP, mask=mask, sigma=SOME)
-    roomy = extract(run, KEEP, mask=mask, sigma=SOME, rows=40, max_memory=max_memory)
+    plain = extract(run, KEEP, mask=mask, smoothing_fwhm=SOME)
+    roomy = extract(run, KEEP, mask=mask, smoothing_fwhm=SOME, rows=40, max_memory=max_memory)
     assert plain.room is None
     assert roomy.room.shape == (40, mask.sum())
     assert np.shares_memory(roomy.room[-1], roomy.series[-1])
@@ -96,34 +98,38 @@ def test_room_for_more_rows_ends_with_the_series(tiny_run, max_memory):
 
 
 @pytest.mark.parametrize("scaling", [None, (0.37, 5.0)])
-@pytest.mark.parametrize("sigma", [NONE, SOME], ids=["plain", "smooth"])
-def test_uncentred_values_come_home_as_they_are(tiny_run, scaling, sigma):
+@pytest.mark.parametrize("fwhm", [NONE, SOME], ids=["plain", "smooth"])
+def test_uncentred_values_come_home_as_they_are(tiny_run, scaling, fwhm):
     slope, inter = scaling or (None, 0.0)
     path = tiny_run(dtype=np.int16, slope=slope, inter=inter)
     mask = np.ones(SHAPE, dtype=bool)
-    found = extract(open_run(path), KEEP, mask=mask, sigma=sigma, dtype=np.float64, centred=False)
-    series, _, _ = directly(data_of(path), mask, sigma, [], KEEP)
+    found = extract(
+        open_run(path), KEEP, mask=mask, smoothing_fwhm=fwhm, dtype=np.float64, centred=False
+    )
+    series, _, _ = directly(data_of(path), mask, fwhm, [], KEEP)
     np.testing.assert_allclose(found.series + found.reference, series, atol=1e-10)
     np.testing.assert_allclose(found.reference, inter, atol=1e-12)
 
 
-@pytest.mark.parametrize("sigma", [NONE, SOME], ids=["plain", "smooth"])
+@pytest.mark.parametrize("fwhm", [NONE, SOME], ids=["plain", "smooth"])
 @pytest.mark.parametrize("name", ["run.nii", "run.nii.gz"])
-def test_small_changes_of_a_large_signal_stay_exact(tmp_path, sigma, name):
+def test_small_changes_of_a_large_signal_stay_exact(tmp_path, fwhm, name):
     """Less than float32 could hold beside the signal itself."""
     random = np.random.default_rng(0)
     values = (30_000_000 + random.integers(-3, 4, (*SHAPE, 12))).astype(np.int32)
     nib.save(nib.Nifti1Image(values, np.eye(4)), tmp_path / name)
     mask = np.ones(SHAPE, dtype=bool)
-    found = extract(open_run(tmp_path / name), ALL, mask=mask, sigma=sigma)
-    wanted, _, _ = directly((values - values[..., :1]).astype(float), mask, sigma, [], ALL)
+    found = extract(open_run(tmp_path / name), ALL, mask=mask, smoothing_fwhm=fwhm)
+    wanted, _, _ = directly((values - values[..., :1]).astype(float), mask, fwhm, [], ALL, 1.0)
     np.testing.assert_allclose(found.series, wanted, atol=1e-5)
 
 
 def test_means_of_whole_numbers_are_not_cut(tiny_run):
     path = tiny_run(dtype=np.int16)
     seed = SeedWeights(np.array([0, 1, 2]) + 2 * 30 + 2 * 5, np.full(3, 1 / 3))
-    found = extract(open_run(path), ALL, mask=np.ones(SHAPE, bool), sigma=NONE, seeds=[seed])
+    found = extract(
+        open_run(path), ALL, mask=np.ones(SHAPE, bool), smoothing_fwhm=NONE, seeds=[seed]
+    )
     wanted = data_of(path).reshape(-1, 12)[seed.voxels].mean(axis=0)
     assert not np.array_equal(wanted, wanted.round())
     np.testing.assert_allclose(found.seed_series[:, 0], wanted, rtol=1e-14)
@@ -137,7 +143,12 @@ def test_any_number_of_threads_gives_the_same_bits(tiny_run, mask, dtype):
     keep = np.arange(30) % 7 != 3
     one, *others = (
         extract(
-            open_run(path), keep, mask=mask, sigma=SOME, seeds=seeds_of((12, 13, 11)), n_jobs=n_jobs
+            open_run(path),
+            keep,
+            mask=mask,
+            smoothing_fwhm=SOME,
+            seeds=seeds_of((12, 13, 11)),
+            n_jobs=n_jobs,
         )
         for n_jobs in (1, 2, 3, 6)
     )
@@ -161,14 +172,16 @@ def with_gaps(path, dtype=np.float32):
     return other
 
 
-@pytest.mark.parametrize("sigma", [NONE, SOME], ids=["plain", "smooth"])
+@pytest.mark.parametrize("fwhm", [NONE, SOME], ids=["plain", "smooth"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n_jobs", [1, 3])
-def test_what_is_not_finite_is_counted_and_does_not_spread(tiny_run, sigma, dtype, n_jobs):
+def test_what_is_not_finite_is_counted_and_does_not_spread(tiny_run, fwhm, dtype, n_jobs):
     path = with_gaps(tiny_run(dtype=dtype), dtype)
     mask, seeds = np.ones(SHAPE, dtype=bool), seeds_of()
-    found = extract(open_run(path), KEEP, mask=mask, sigma=sigma, seeds=seeds, n_jobs=n_jobs)
-    series, heard, unusable = directly(data_of(path), mask, sigma, seeds, KEEP)
+    found = extract(
+        open_run(path), KEEP, mask=mask, smoothing_fwhm=fwhm, seeds=seeds, n_jobs=n_jobs
+    )
+    series, heard, unusable = directly(data_of(path), mask, fwhm, seeds, KEEP)
     np.testing.assert_allclose(found.series + found.reference, series, atol=2e-3)
     np.testing.assert_allclose(found.seed_series, heard, rtol=1e-6)
     assert np.array_equal(found.unusable, unusable)
@@ -182,13 +195,13 @@ def test_what_is_not_finite_is_counted_and_does_not_spread(tiny_run, sigma, dtyp
 
 def test_censored_frames_are_never_looked_at(tiny_run):
     path = tiny_run()
-    plain = extract(open_run(path), KEEP, mask=None, sigma=SOME, seeds=seeds_of())
+    plain = extract(open_run(path), KEEP, mask=None, smoothing_fwhm=SOME, seeds=seeds_of())
     image = nib.load(path)
     for spike in (1e9, np.nan, np.inf):
         data = np.asarray(image.dataobj).copy()
         data[..., ~KEEP] = spike
         nib.save(nib.Nifti1Image(data, image.affine, image.header), path)
-        spiked = extract(open_run(path), KEEP, mask=None, sigma=SOME, seeds=seeds_of())
+        spiked = extract(open_run(path), KEEP, mask=None, smoothing_fwhm=SOME, seeds=seeds_of())
         assert np.array_equal(spiked.grid.mask, plain.grid.mask)
         assert np.array_equal(spiked.series, plain.series)
         assert np.array_equal(spiked.seed_series, plain.seed_series)
@@ -209,7 +222,7 @@ def test_every_kept_frame_is_announced_once(tiny_run, name):
             open_run(path),
             KEEP,
             mask=np.ones(SHAPE, bool),
-            sigma=NONE,
+            smoothing_fwhm=NONE,
             n_jobs=n_jobs,
             on_frame=on_frame,
         )
@@ -224,7 +237,7 @@ def test_an_image_in_memory_is_not_written_to():
     keep = ALL.copy()
     keep.setflags(write=False)
     run = open_run(nib.Nifti1Image(values, np.eye(4)))
-    found = extract(run, keep, mask=np.ones(SHAPE, bool), sigma=SOME)
+    found = extract(run, keep, mask=np.ones(SHAPE, bool), smoothing_fwhm=SOME)
     assert values.tobytes() == before
     assert found.unusable.sum() == 1
 
@@ -236,7 +249,7 @@ def test_damage_in_mid_run_is_raised_and_leaves_no_thread(tmp_path, n_jobs):
     nib.save(nib.Nifti1Image(values, np.eye(4)), path)
     path.write_bytes(path.read_bytes()[:-3000])
     with pytest.raises(TruncatedImage):
-        extract(open_run(path), ALL, mask=np.ones(SHAPE, bool), sigma=SOME, n_jobs=n_jobs)
+        extract(open_run(path), ALL, mask=np.ones(SHAPE, bool), smoothing_fwhm=SOME, n_jobs=n_jobs)
     assert not [one for one in threading.enumerate() if "read-ahead" in one.name]
 
 
@@ -256,7 +269,7 @@ def test_an_interruption_in_mid_run_stops_every_thread(tiny_run, n_jobs):
             open_run(path),
             keep,
             mask=np.ones(SHAPE, bool),
-            sigma=SOME,
+            smoothing_fwhm=SOME,
             n_jobs=n_jobs,
             on_frame=on_frame,
         )
@@ -268,12 +281,12 @@ def test_an_empty_mask_is_refused(tmp_path, mask):
     path = tmp_path / "zeros.nii.gz"
     nib.save(nib.Nifti1Image(np.zeros((*SHAPE, 12), np.int16), np.eye(4)), path)
     with pytest.raises(ImageError, match=r"zeros.nii.gz: the mask is empty.*all zero"):
-        extract(open_run(path), ALL, mask=mask, sigma=NONE)
+        extract(open_run(path), ALL, mask=mask, smoothing_fwhm=NONE)
 
 
 def test_a_run_of_which_nothing_is_kept_is_refused(tiny_run):
     with pytest.raises(ImageError, match="the run has no frames"):
-        extract(open_run(tiny_run()), ~ALL, mask=np.ones(SHAPE, bool), sigma=NONE)
+        extract(open_run(tiny_run()), ~ALL, mask=np.ones(SHAPE, bool), smoothing_fwhm=NONE)
 
 
 @pytest.mark.parametrize("scaling", [None, (0.5, 7.0)])
@@ -289,7 +302,7 @@ class TestBackground:
 
     def check(self, data, keep=ALL, n_jobs=1):
         image = nib.Nifti1Image(data, np.eye(4))
-        found = extract(open_run(image, t_r=1), keep, mask=None, sigma=NONE, n_jobs=n_jobs)
+        found = extract(open_run(image, t_r=1), keep, mask=None, smoothing_fwhm=NONE, n_jobs=n_jobs)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             kept = nib.Nifti1Image(np.array(data[..., keep]), np.eye(4))
@@ -392,7 +405,9 @@ class TestBackground:
             np.asarray(compute_background_mask(image).dataobj, dtype=bool) if data.any() else None
         )
         try:
-            found = extract(open_run(image, t_r=1), np.ones(4, bool), mask=None, sigma=NONE)
+            found = extract(
+                open_run(image, t_r=1), np.ones(4, bool), mask=None, smoothing_fwhm=NONE
+            )
         except ImageError:
             return
         assert np.array_equal(found.grid.mask, wanted)
@@ -400,7 +415,7 @@ class TestBackground:
     def check_nan(self, data):
         """nilearn on data with NaN: the mean as it is (its loader would write zeros)."""
         image = nib.Nifti1Image(data, np.eye(4))
-        found = extract(open_run(image, t_r=1), ALL, mask=None, sigma=NONE)
+        found = extract(open_run(image, t_r=1), ALL, mask=None, smoothing_fwhm=NONE)
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             wanted = np.asarray(compute_background_mask(image).dataobj, dtype=bool)

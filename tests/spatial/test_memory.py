@@ -10,7 +10,7 @@ import pytest
 from seedmap.errors import OptionError, OutputError
 from seedmap.images import PageKeeper, open_run
 from seedmap.spatial import extract, parse_memory
-from seedmap.spatial.memory import OVERHEAD, room
+from seedmap.spatial.memory import OVERHEAD, allocate
 
 GIGA = 1024**3
 
@@ -39,14 +39,14 @@ def test_memory_that_makes_no_sense_is_refused(text):
 
 @pytest.mark.parametrize("limit", [None, OVERHEAD + 8 * 30])
 def test_what_fits_is_in_memory(limit):
-    found = room((5, 6), np.float64, limit)
+    found = allocate((5, 6), np.float64, limit)
     assert type(found) is np.ndarray
     assert found.shape == (5, 6)
 
 
 def test_what_does_not_fit_is_in_a_file_without_a_name(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    found = room((5, 6), np.float32, OVERHEAD + 119)
+    found = allocate((5, 6), np.float32, OVERHEAD + 119)
     assert isinstance(found, np.memmap)
     found[:] = 7
     assert np.all(found == 7)
@@ -56,23 +56,23 @@ def test_what_does_not_fit_is_in_a_file_without_a_name(tmp_path, monkeypatch):
 def test_a_disk_without_room_is_told():
     free = shutil.disk_usage(tempfile.gettempdir()).free
     with pytest.raises(OutputError, match=r"MB are free and \d+ MB are needed .*set TMPDIR"):
-        room((free // 1000, 2000), np.float64, 1e9)
+        allocate((free // 1000, 2000), np.float64, 1e9)
 
 
 @pytest.mark.parametrize("n_jobs", [1, 3])
-@pytest.mark.parametrize("sigma", [0.0, 0.7])
-def test_a_run_is_the_same_in_a_file(tiny_run, n_jobs, sigma):
+@pytest.mark.parametrize("fwhm", [0.0, 6.6])
+def test_a_run_is_the_same_in_a_file(tiny_run, n_jobs, fwhm):
     run, keep = open_run(tiny_run(frames=20)), np.arange(20) != 4
-    mask, width = np.ones(run.space.shape, dtype=bool), np.full(3, sigma)
-    plain = extract(run, keep, mask=mask, sigma=width)
-    spilt = extract(run, keep, mask=mask, sigma=width, n_jobs=n_jobs, max_memory=1.0)
+    mask = np.ones(run.space.shape, dtype=bool)
+    plain = extract(run, keep, mask=mask, smoothing_fwhm=fwhm)
+    spilt = extract(run, keep, mask=mask, smoothing_fwhm=fwhm, n_jobs=n_jobs, max_memory=1.0)
     assert isinstance(spilt.series, np.memmap)
     assert np.array_equal(spilt.series, plain.series)
     assert np.array_equal(spilt.reference, plain.reference)
 
 
 def test_pages_that_are_let_go_keep_their_values():
-    written = room((64, 4096), np.float32, 1.0)
+    written = allocate((64, 4096), np.float32, 1.0)
     keeper = PageKeeper(written)
     for number, row in enumerate(written):
         row[:] = number
@@ -94,7 +94,7 @@ def test_a_mapped_run_is_read_while_its_pages_are_let_go(tiny_run):
 
 @pytest.mark.parametrize("shape", [(3, 5), (1000, 20_000)])
 def test_room_in_memory_can_be_written(shape):
-    held = room(shape, np.float32, None)
+    held = allocate(shape, np.float32, None)
     assert held.shape == shape
     assert held.dtype == np.float32
     assert not isinstance(held, np.memmap)
@@ -104,4 +104,4 @@ def test_room_in_memory_can_be_written(shape):
 
 def test_more_than_there_is_is_a_memory_error():
     with pytest.raises(MemoryError):
-        room((1 << 24, 1 << 30), np.float64, None)
+        allocate((1 << 24, 1 << 30), np.float64, None)

@@ -59,7 +59,7 @@ def both(request, phantom, tmp_path_factory):
     )
     prepared = prepare(inputs, SEEDS, Method(cleaning=cleaning))
     smooth = read(prepared)
-    plain = extract(prepared.run, prepared.keep, mask=prepared.mask, sigma=np.zeros(3))
+    plain = extract(prepared.run, prepared.keep, mask=prepared.mask, smoothing_fwhm=None)
     path = tmp_path_factory.mktemp("store") / "run.zarr"
     write_stored(path, prepared.operator, smooth, plain, prepared.run.timing.t_r, {"a": [1]})
     return maps_of(prepared, smooth), open_stored(path)

@@ -22,7 +22,7 @@ def made(phantom, folder, seeds):
     prepared = prepare(inputs, seeds, Method(smoothing_fwhm=4))
     smooth = read(prepared)
     maps = maps_of(prepared, smooth)
-    plain = extract(prepared.run, prepared.keep, mask=smooth.grid.mask, sigma=0.0)
+    plain = extract(prepared.run, prepared.keep, mask=smooth.grid.mask, smoothing_fwhm=None)
     facts = {**origin_facts(maps), "file": "sub-01_task-rest_bold.func.gii"}
     write_stored(folder, prepared.operator, smooth, plain, prepared.run.timing.t_r, facts)
     return maps

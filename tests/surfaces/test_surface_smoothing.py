@@ -9,9 +9,9 @@ from scipy.sparse import csgraph
 
 from seedmap.errors import OptionError
 from seedmap.images import Grayordinates, Mesh, Part, Surface
-from seedmap.spatial import distances_from, smoothing_of, vertex_areas
+from seedmap.spatial import distances_from, smoother_of, vertex_areas
 from seedmap.spatial.geodesic import edges_of
-from seedmap.spatial.sparse_smoothing import PartsSmoother
+from seedmap.spatial.parts_smoothing import PartsSmoother
 from seedmap.spatial.standard import STANDARD_VERTICES, standard_surfaces
 
 
@@ -203,13 +203,13 @@ def test_areas_add_up_to_that_of_the_ball(ball):
 def test_smoothing_without_a_known_surface_is_refused_before_reading(one_ball):
     bare = replace(one_ball, parts=(replace(one_ball.parts[0], surface=None),))
     with pytest.raises(OptionError, match=r"left: smoothing was asked for.*--surface-left"):
-        smoothing_of(bare, 6.0)
-    assert smoothing_of(bare, None) == 0
+        smoother_of(bare, 6.0)
+    assert smoother_of(bare, None)  # nothing to be known
     with pytest.raises(OptionError, match="a surface has no axes"):
-        smoothing_of(one_ball, (6.0, 6.0, 4.0))
+        smoother_of(one_ball, (6.0, 6.0, 4.0))
     parcels = Grayordinates.whole((Part("parcels", "parcels", np.arange(5)),))
     with pytest.raises(OptionError, match="parcels have no neighbours"):
-        smoothing_of(parcels, 6.0)
+        smoother_of(parcels, 6.0)
 
 
 def test_vertices_may_come_in_any_order(one_ball):

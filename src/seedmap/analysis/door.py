@@ -23,7 +23,7 @@ from seedmap.spatial import (
     Template,
     epi_mask,
     mean_volume,
-    smoothing_of,
+    smoother_of,
     standard_surfaces,
     template_mask,
 )
@@ -180,7 +180,7 @@ def check_method(run: Run, method: Method) -> None:
         warnings.warn(msg, SeedmapWarning, stacklevel=3)
     if method.measure == "lagged":
         frames_of_lag(method.max_lag, t_r)
-    smoothing_of(run.space, method.smoothing_fwhm)
+    smoother_of(run.space, method.smoothing_fwhm)
 
 
 def find_mask(mask_img: Any, run: Run, keep: Keep) -> NDArray[np.bool_] | None:

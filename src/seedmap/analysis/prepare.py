@@ -24,7 +24,7 @@ from seedmap.connectivity import FEWEST_DOF
 from seedmap.errors import ImageError, TooFewFrames
 from seedmap.images import Run
 from seedmap.seeds import Seed, SeriesSeed
-from seedmap.spatial import Extracted, SeedWeights, extract, smoothing_of
+from seedmap.spatial import Extracted, SeedWeights, extract
 from seedmap.temporal import (
     Cleaning,
     CleaningOperator,
@@ -219,7 +219,7 @@ def read(
         run,
         keep,
         mask=prepared.mask,
-        sigma=smoothing_of(run.space, prepared.method.smoothing_fwhm),
+        smoothing_fwhm=prepared.method.smoothing_fwhm,
         seeds=prepared.weights,
         n_jobs=prepared.limits.threads,
         on_frame=_counter(progress, int(keep.sum())),

@@ -4,6 +4,7 @@
 """
 
 from seedmap.images.cifti import cifti_image
+from seedmap.images.file_order import FlatFrame, file_order, finite_only, flat, working_type
 from seedmap.images.gifti import hemisphere_of, load_surface
 from seedmap.images.kinds import (
     MEASURE_KINDS,
@@ -32,6 +33,7 @@ from seedmap.images.write import (
 __all__ = [
     "MEASURE_KINDS",
     "STATISTICS",
+    "FlatFrame",
     "FrameStream",
     "Grayordinates",
     "Grid",
@@ -50,6 +52,9 @@ __all__ = [
     "atomic_file",
     "cifti_image",
     "file_of",
+    "file_order",
+    "finite_only",
+    "flat",
     "hemisphere_of",
     "load_cifti_map",
     "load_image",
@@ -62,6 +67,7 @@ __all__ = [
     "statistic",
     "stem_of",
     "volume_image",
+    "working_type",
     "write_map",
     "write_text",
     "write_volume",

@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from seedmap.maskers import steps
 from seedmap.maskers.source import middle_frame
-from seedmap.maskers.steps import Walk
+from seedmap.maskers.steps import OnePass
 from seedmap.signal import nilearn_private
 from seedmap.signal.nilearn_private import compute_middle_image, img_data_dtype
 
@@ -39,7 +39,7 @@ READING = (*WALKING, steps.high_variance_confounds, middle_frame)
 class Streamed(TransformerMixin):  # type: ignore[misc]
     """Stands before one of nilearn's maskers and replaces what it reads and computes."""
 
-    _walk: Walk | None = None
+    _walk: OnePass | None = None
 
     def fit_transform(
         self,
@@ -70,13 +70,13 @@ class Streamed(TransformerMixin):  # type: ignore[misc]
             A vector for a three-dimensional image.
         """
         regresses = confounds is not None or self.high_variance_confounds
-        with self._one_walk(imgs, Walk(sample_mask is not None, regresses)):
+        with self._one_walk(imgs, OnePass(sample_mask is not None, regresses)):
             return super().fit_transform(
                 imgs, y, confounds=confounds, sample_mask=sample_mask, **fit_params
             )
 
     @contextlib.contextmanager
-    def _one_walk(self, imgs: Any, walk: Walk) -> Iterator[None]:
+    def _one_walk(self, imgs: Any, walk: OnePass) -> Iterator[None]:
         """Let fit and transform share what they read; leave no trace on the masker."""
         self._walk = walk
         try:

@@ -90,7 +90,7 @@ def voxels(functor: Any, source: Source, wishes: Wishes) -> Found:
 def voxel_type(source: Source, *, wide: bool) -> np.dtype[Any]:
     """Return the type of series of voxels: float64 stays, other types give float32."""
     values = source.value_type
-    smooth_wide = source.sigma.any() and values.kind in "iu" and values.itemsize == 8
+    smooth_wide = source.smoothing_fwhm > 0 and values.kind in "iu" and values.itemsize == 8
     stays = values.kind == "f" and values.itemsize >= 8
     return FLOAT64 if wide or smooth_wide or stays else FLOAT32
 
@@ -117,7 +117,7 @@ def spheres(functor: Any, source: Source, wishes: Wishes) -> Found:
         keep=wishes.keep,
         centred=wishes.centred,
     )
-    if source.witness.nan and not source.sigma.any():
+    if source.witness.nan and not source.smoothing_fwhm:
         msg = (
             "The imgs you have fed into fit_transform() contains NaN values which will be "
             "converted to zeroes. Mask the images, or mend them"
@@ -262,11 +262,11 @@ def _fit_type(source: Source, weights: Array, *, wide: bool) -> np.dtype[Any]:
 def _smoothing_narrows(source: Source) -> bool:
     """Whether smoothing makes float32 of the values' integers."""
     values = source.value_type
-    return bool(source.sigma.any()) and values.kind in "iu" and values.itemsize < 8
+    return source.smoothing_fwhm > 0 and values.kind in "iu" and values.itemsize < 8
 
 
 def _warn_of_gaps(source: Source) -> None:
-    if (source.witness.nan or source.witness.infinite) and not source.sigma.any():
+    if (source.witness.nan or source.witness.infinite) and not source.smoothing_fwhm:
         msg = (
             "Non-finite values detected. These values will be replaced with zeros. Mend the "
             "images if that is not wanted"

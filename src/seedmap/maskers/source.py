@@ -22,7 +22,7 @@ from typing_extensions import override
 from seedmap._arrays import Array, Keep
 from seedmap.images import FrameStream, Grid, RawFrame, Run, open_run
 from seedmap.signal.nilearn_private import log, smooth_array
-from seedmap.spatial import Extracted, extract, fwhm_to_sigma
+from seedmap.spatial import Extracted, extract
 
 __all__ = [
     "Source",
@@ -76,8 +76,8 @@ class Source:
         Its frames as they are stored.
     run : Run
         Its frames, resampled if asked for.
-    sigma : ndarray, shape (3,)
-        Smoothing [voxels]; zeros for none.
+    smoothing_fwhm : float
+        Smoothing [mm]; 0 for none.
     single : bool
         Whether the image was three-dimensional.
     scaled : bool
@@ -91,7 +91,7 @@ class Source:
     image: Any
     opened: Run
     run: Run
-    sigma: Array
+    smoothing_fwhm: float
     single: bool
     scaled: bool
     witness: Witness = field(default_factory=Witness)
@@ -120,12 +120,12 @@ class Source:
         keep: Keep | None = None,
         centred: bool,
     ) -> Extracted:
-        """Bring home the voxels of a mask (None: the background mask) in all frames, or in some."""
+        """Extract the voxels of a mask (None: the background mask) from all frames, or some."""
         return extract(
             self.run,
             np.ones(self.run.frames, dtype=bool) if keep is None else keep,
             mask=mask,
-            sigma=self.sigma,
+            smoothing_fwhm=self.smoothing_fwhm,
             n_jobs=self.n_jobs,
             dtype=dtype,
             centred=centred,
@@ -162,12 +162,11 @@ def open_source(imgs: Any, parameters: dict[str, Any], verbose: int = 0) -> Sour
         run = _resampled(run, *target, wide=asks_for_float64(parameters))
         n_jobs = 1  # nilearn's resampling is not made for threads
     fwhm = parameters.get("smoothing_fwhm")
-    sigma: Array = np.zeros(3)
     if fwhm is not None:
         log("Smoothing images", verbose=verbose)
         smooth_array(np.zeros((1, 1, 1)), grid_of(run).affine, fwhm=fwhm)  # warns of a width of 0
-        sigma = fwhm_to_sigma(max(float(fwhm), 0.0), grid_of(run).voxel_sizes)
-    return Source(image, opened, run, sigma, single, scaled, witness, n_jobs)
+    width = max(float(fwhm or 0.0), 0.0)
+    return Source(image, opened, run, width, single, scaled, witness, n_jobs)
 
 
 def run_of(image: Any) -> Run:

@@ -26,7 +26,7 @@ from seedmap.signal.nilearn_private import check_same_fov, find_stack_level, mas
 from seedmap.spatial import Extracted, mean_volume
 
 __all__ = [
-    "Walk",
+    "OnePass",
     "filter_and_extract",
     "filter_and_mask",
     "find_mask",
@@ -36,7 +36,7 @@ __all__ = [
 
 
 @dataclass(repr=False)
-class Walk:
+class OnePass:
     """What one call of ``fit_transform`` shares between fit and transform.
 
     Attributes
@@ -80,7 +80,7 @@ class VoxelExtraction:
 
 
 def find_mask(
-    imgs: Any, parameters: dict[str, Any], walk: Walk | None = None, *, centred: bool = True
+    imgs: Any, parameters: dict[str, Any], walk: OnePass | None = None, *, centred: bool = True
 ) -> NDArray[np.bool_]:
     """Find the background mask, and gather its samples for ``walk`` in the same walk.
 
@@ -89,7 +89,7 @@ def find_mask(
     ImageError
         If the mask is empty.
     """
-    walk = Walk() if walk is None else walk
+    walk = OnePass() if walk is None else walk
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the transform says them
         source = open_source(imgs, parameters)
@@ -100,9 +100,9 @@ def find_mask(
     return walk.extracted.grid.mask
 
 
-def mean_of(imgs: Any, walk: Walk | None = None) -> Array:
+def mean_of(imgs: Any, walk: OnePass | None = None) -> Array:
     """Average all frames, in the type that nilearn gives the mean, and show ``walk`` its frame."""
-    walk = Walk() if walk is None else walk
+    walk = OnePass() if walk is None else walk
     source = open_source(imgs, {})
     walk.prepare(source)
     mean = mean_volume(source.run, np.ones(source.run.frames, dtype=bool))
@@ -121,7 +121,7 @@ def filter_and_mask(  # noqa: PLR0913  nilearn's signature
     sample_mask: Any = None,
     copy: bool = True,  # noqa: FBT001, FBT002
     sklearn_output_config: Any = None,
-    walk: Walk | None = None,
+    walk: OnePass | None = None,
 ) -> Any:
     """Bring home the cleaned series of a mask's voxels; see ``filter_and_extract``."""
     image, single = check_imgs(imgs)
@@ -161,7 +161,7 @@ def filter_and_extract(  # noqa: PLR0913  nilearn's signature
     copy: bool = True,  # noqa: ARG001, FBT001, FBT002  nothing given is ever changed
     dtype: Any = None,  # noqa: ARG001  the masker's, which is in its parameters
     sklearn_output_config: Any = None,
-    walk: Walk | None = None,
+    walk: OnePass | None = None,
 ) -> tuple[Any, Any]:
     """Bring home cleaned series.
 
@@ -191,7 +191,7 @@ def filter_and_extract(  # noqa: PLR0913  nilearn's signature
     """
     mask_logger("load_data", imgs, verbose)
     source = open_source(imgs, parameters, verbose)
-    walk = Walk() if walk is None else walk
+    walk = OnePass() if walk is None else walk
     early = walk.prepare(source)
     mask_logger("extracting", verbose=verbose)
     frames = source.run.frames

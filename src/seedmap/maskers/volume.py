@@ -10,7 +10,7 @@ from typing_extensions import override
 from seedmap.errors import ImageError
 from seedmap.maskers.base import Streamed, stand_in
 from seedmap.maskers.source import middle_frame
-from seedmap.maskers.steps import Walk, find_mask, mean_of
+from seedmap.maskers.steps import OnePass, find_mask, mean_of
 from seedmap.signal.nilearn_private import compute_middle_image, mask_logger
 
 __all__ = ["NiftiMasker"]
@@ -100,7 +100,7 @@ class NiftiMasker(Streamed, nilearn.maskers.NiftiMasker):  # type: ignore[misc]
         if self._can_gather_at_once(imgs):
             with contextlib.suppress(ImageError):  # an empty mask: nilearn says it below
                 return self._fit_while_gathering(imgs, image)
-        walk = Walk(middle=image.shape[3] // 2)
+        walk = OnePass(middle=image.shape[3] // 2)
         mean = self._cache(mean_of)(image if isinstance(imgs, list) else imgs, walk=walk)
         nilearn.maskers.NiftiMasker._fit(self, new_img_like(image, mean))
         if isinstance(imgs, list):

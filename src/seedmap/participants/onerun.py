@@ -283,7 +283,7 @@ def _unsmoothed(prepared: Prepared, keep: Keep, extracted: Extracted) -> Extract
         prepared.run,
         keep,
         mask=extracted.grid.mask,
-        sigma=np.zeros(3),
+        smoothing_fwhm=None,
         n_jobs=prepared.limits.threads,
     )
 

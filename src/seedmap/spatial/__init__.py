@@ -1,27 +1,28 @@
-"""On a space: masks, spheres, smoothing, resampling, and the walk that gathers a run's series."""
+"""On a space: masks, spheres, smoothing, resampling, and the walk that extracts a run's series."""
 
 from seedmap.spatial.atlas import Atlas, open_atlas, read_atlas, table_beside
-from seedmap.spatial.extraction import (
-    Extracted,
-    SeedWeights,
-    extract,
-    mean_volume,
-    smoothing_of,
-)
+from seedmap.spatial.automask import mean_volume
+from seedmap.spatial.extraction import Extracted, extract
 from seedmap.spatial.geodesic import distances_from, vertex_areas
 from seedmap.spatial.masks import Template, background_mask, epi_mask, template_mask
 from seedmap.spatial.memory import parse_memory
 from seedmap.spatial.neighbourhood import neighbourhood
 from seedmap.spatial.resampling import resample_onto
+from seedmap.spatial.smoothers import smoother_of
 from seedmap.spatial.smoothing import DEFAULT_FWHM, fwhm_to_sigma, gaussian_matrix
 from seedmap.spatial.spheres import sphere_voxels
 from seedmap.spatial.standard import standard_shade, standard_surfaces
+from seedmap.spatial.walk import Reading, Sink, Start, walk
+from seedmap.spatial.weights import SeedWeights
 
 __all__ = [
     "DEFAULT_FWHM",
     "Atlas",
     "Extracted",
+    "Reading",
     "SeedWeights",
+    "Sink",
+    "Start",
     "Template",
     "background_mask",
     "distances_from",
@@ -35,11 +36,12 @@ __all__ = [
     "parse_memory",
     "read_atlas",
     "resample_onto",
-    "smoothing_of",
+    "smoother_of",
     "sphere_voxels",
     "standard_shade",
     "standard_surfaces",
     "table_beside",
     "template_mask",
     "vertex_areas",
+    "walk",
 ]

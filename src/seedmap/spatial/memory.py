@@ -1,4 +1,4 @@
-"""Room for a run's series: in memory, or in a temporary file where memory is short."""
+"""Where a run's series are put: in memory, or in a temporary file where memory is short."""
 
 import contextlib
 import mmap
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seedmap.errors import OptionError, OutputError
 
-__all__ = ["parse_memory", "room"]
+__all__ = ["allocate", "parse_memory"]
 
 # What a process holds beside the series: Python, NumPy, SciPy and nibabel, a few volumes, blocks.
 OVERHEAD = 250 << 20
@@ -52,7 +52,7 @@ def parse_memory(max_memory: float | str | None) -> float | None:
     return limit
 
 
-def room(shape: tuple[int, int], dtype: Any, max_memory: float | None) -> NDArray[Any]:
+def allocate(shape: tuple[int, int], dtype: Any, max_memory: float | None) -> NDArray[Any]:
     """Make an empty array, in a temporary file if memory would not hold it.
 
     The file has no name, or loses it at once, so that nothing is left behind however the process

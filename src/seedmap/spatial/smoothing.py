@@ -17,7 +17,15 @@ from numpy.typing import DTypeLike, NDArray
 from seedmap._arrays import Array
 from seedmap.errors import OptionError
 
-__all__ = ["DEFAULT_FWHM", "BoxSmoother", "bounding_box", "fwhm_to_sigma", "gaussian_matrix"]
+__all__ = [
+    "DEFAULT_FWHM",
+    "Box",
+    "BoxSmoother",
+    "bounding_box",
+    "fwhm_to_sigma",
+    "fwhm_widths",
+    "gaussian_matrix",
+]
 
 DEFAULT_FWHM = 6.0  # mm: the reference example's
 CUT_OFF = 4.0  # standard deviations, SciPy's default
@@ -40,6 +48,11 @@ def fwhm_to_sigma(
     OptionError
         If a width is negative or not finite.
     """
+    return fwhm_widths(smoothing_fwhm) / (np.sqrt(8 * np.log(2)) * voxel_sizes)
+
+
+def fwhm_widths(smoothing_fwhm: float | Sequence[float | None] | None) -> Array:
+    """Return the full width at half maximum [mm] of each axis, 0 for none; see `fwhm_to_sigma`."""
     one = smoothing_fwhm is None or isinstance(smoothing_fwhm, int | float | np.number)
     given = [smoothing_fwhm] * 3 if one else list(smoothing_fwhm)  # type: ignore[arg-type]
     widths = np.array([0.0 if width is None else width for width in given], dtype=np.float64)
@@ -48,7 +61,7 @@ def fwhm_to_sigma(
             f"smoothing_fwhm={smoothing_fwhm}; give a width in mm of 0 or more, one or one an axis"
         )
         raise OptionError(msg)
-    return widths / (np.sqrt(8 * np.log(2)) * voxel_sizes)
+    return widths
 
 
 def gaussian_matrix(size: int, sigma: float) -> Array:
@@ -106,6 +119,8 @@ class BoxSmoother:
     ----------
     reach : tuple of slice
         The part of a volume that is read: the box, grown by the kernel's reach.
+    dtype : numpy.dtype
+        Type of the arithmetic.
     """
 
     def __init__(
@@ -116,7 +131,7 @@ class BoxSmoother:
         for matrix, part in zip(matrices, box, strict=True):
             columns = np.flatnonzero(matrix[part].any(axis=0))
             reach.append(slice(int(columns[0]), int(columns[-1]) + 1))
-        self.box, self.reach = box, tuple(reach)
+        self.box, self.reach, self.dtype = box, tuple(reach), np.dtype(dtype)
         self._blocks = [
             _blocks_of(matrix[part, columns], rows, dtype)
             for matrix, part, columns, rows in zip(matrices, box, reach, BLOCK_ROWS, strict=True)

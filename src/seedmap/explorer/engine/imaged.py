@@ -12,22 +12,22 @@ from seedmap.analysis import Inputs, Limits, Method, SeedMaps, map_run
 from seedmap.analysis.door import Opened, check_method, open_inputs
 from seedmap.confounds import ConfoundTable
 from seedmap.errors import ImageError
-from seedmap.explorer.engine.hearing import bytes_per_voxel
+from seedmap.explorer.engine.gathering import block_rows, block_starts, gather
 from seedmap.explorer.engine.live import LiveRun
 from seedmap.explorer.engine.recipe import Recipe, confound_groups
 from seedmap.explorer.engine.source import Cleaned, Progress
-from seedmap.explorer.engine.walk import Walk, block_rows, block_starts
+from seedmap.explorer.engine.unsmoothed import bytes_per_voxel
 from seedmap.images import Grid, Run, open_run
 from seedmap.seeds import DEFAULT_RADIUS, Sphere
-from seedmap.spatial import fwhm_to_sigma
+from seedmap.spatial import Reading
 from seedmap.temporal import CleaningOperator, cleaning_operator
 
 __all__ = ["ImagedSource", "open_images"]
 
-# Seeds hear voxels outside the mask up to here [mm]: a sphere of the default radius is heard
-# whole wherever its centre lies in the mask.
+# Voxels outside the mask are kept up to here [mm]: a sphere of the default radius is whole wherever
+# its centre lies in the mask.
 AROUND = DEFAULT_RADIUS
-# Rows, what seeds hear, and what a walk holds besides may have this many times the bytes of the run
+# Rows, the seeds' voxels, and what a walk holds besides may have this many times the bytes of the run
 # in float32; of the 2.5 that are promised, buffers and what the system does not get back take the rest.
 MOST_MEMORY = 2.2
 # Frames of the file that a walk holds: read ahead, copied, and summed up for the mean.
@@ -114,37 +114,39 @@ class ImagedSource:
         return cleaning_operator(recipe.method.cleaning, self.keep, self.run.timing.t_r, values)
 
     def clean(self, recipe: Recipe, progress: Progress | None = None) -> Cleaned:
-        """Walk through the run and clean it.
+        """Read the run once and clean it.
 
         Parameters
         ----------
         recipe
             How.
         progress
-            Called as ``progress(done, total)`` from any thread; what it raises ends the walk.
+            Called as ``progress(done, total)`` from any thread; what it raises ends the reading.
         """
         operator = self.operator(recipe)
         kept, numbers = int(operator.keep.sum()), itertools.count(1)
-        walk = Walk(
+        reading = Reading(
             run=self.run,
-            grid=self.grid,
             keep=operator.keep,
-            into=operator.coordinates,
-            sigma=fwhm_to_sigma(recipe.method.smoothing_fwhm, self.grid.voxel_sizes),
-            around=lambda mask: self._around(mask, kept, len(operator.coordinates)),
+            smoothing_fwhm=recipe.method.smoothing_fwhm,
             n_jobs=self.limits.threads,
             on_frame=lambda: progress(next(numbers), kept) if progress else None,
         )
-        brain, heard, mean = walk.go(self.opened.mask)
+        brain, unsmoothed, mean = gather(
+            reading,
+            self.opened.mask,
+            operator.coordinates,
+            lambda mask: self._around(mask, kept, len(operator.coordinates)),
+        )
         basis = _basis(operator.on_kept, operator.coordinates)
         grid = self.grid.within(brain.mask)
-        live = LiveRun.from_rows(grid, brain, heard, basis, operator.keep, self.limits.threads)
+        live = LiveRun.from_rows(grid, brain, unsmoothed, basis, operator.keep, self.limits.threads)
         return Cleaned(live, recipe, operator, self.chosen(recipe), operator.rank, mean)
 
     def _around(
         self, mask: NDArray[np.bool_], kept: int, coordinates: int
     ) -> tuple[NDArray[np.bool_], bool]:
-        """Grow a mask by what seeds may hear around it, as far as memory goes; see `Walk.around`.
+        """Grow a mask by what seeds may need around it, as far as memory goes; see `gather`.
 
         Where there is not room for everything, values are rounded; and where that is not enough,
         the farthest voxels are left out.

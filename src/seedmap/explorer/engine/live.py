@@ -20,8 +20,8 @@ from threadpoolctl import ThreadpoolController
 
 from seedmap._arrays import NOTHING_LEFT, Array, Keep
 from seedmap.errors import SeedError
-from seedmap.explorer.engine.hearing import Hearing
-from seedmap.explorer.engine.walk import Gathered, Superseded
+from seedmap.explorer.engine.gathering import Gathered, Superseded
+from seedmap.explorer.engine.unsmoothed import SeedVoxels
 from seedmap.images import Grid
 from seedmap.seeds import Sphere
 
@@ -84,7 +84,7 @@ class LiveRun:
         Smoothed rows of unit norm; zeros where ``usable`` is False.
     usable : ndarray of bool, shape (samples,)
         False where a sample is constant or not finite: NaN in maps.
-    heard : Hearing
+    heard : SeedVoxels
         The voxels that seeds may listen to, unsmoothed.
     basis : ndarray, shape (kept, coordinates)
         Orthonormal columns that turn coordinates back into frames.
@@ -99,7 +99,7 @@ class LiveRun:
     grid: Grid
     targets: NDArray[np.float32]
     usable: NDArray[np.bool_]
-    heard: Hearing
+    heard: SeedVoxels
     basis: Array
     keep: Keep
     constant: int
@@ -113,7 +113,7 @@ class LiveRun:
 
     @classmethod
     def from_rows(
-        cls, grid: Grid, brain: Gathered, heard: Hearing, basis: Array, keep: Keep, n_jobs: int
+        cls, grid: Grid, brain: Gathered, heard: SeedVoxels, basis: Array, keep: Keep, n_jobs: int
     ) -> "LiveRun":
         """Give the brain's rows unit norm (in place) and note where everything is."""
         size = np.sqrt(np.einsum("ij,ij->i", brain.rows, brain.rows))

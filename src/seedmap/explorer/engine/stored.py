@@ -18,10 +18,10 @@ from seedmap.analysis import Limits, Method, SeedMaps
 from seedmap.analysis.stored import stored_maps
 from seedmap.confounds import ConfoundTable
 from seedmap.errors import ImageError, OptionError
+from seedmap.explorer.engine.gathering import Gathered
 from seedmap.explorer.engine.live import LiveRun
 from seedmap.explorer.engine.recipe import Recipe
 from seedmap.explorer.engine.source import Cleaned, Progress
-from seedmap.explorer.engine.walk import Gathered
 from seedmap.images import FrameStream, Grid, Run, Timing
 from seedmap.seeds import Sphere
 from seedmap.spatial import SeedWeights
@@ -35,7 +35,7 @@ FIXED = "was stored cleaned, and no longer knows its images; explore the images 
 
 @dataclass(frozen=True, eq=False)
 class OnDisk:
-    """The unsmoothed samples of a stored run; a `seedmap.explorer.engine.hearing.Hearing`.
+    """The unsmoothed samples of a stored run; a `seedmap.explorer.engine.unsmoothed.SeedVoxels`.
 
     Attributes
     ----------

@@ -20,8 +20,8 @@ from starlette.routing import Route
 
 from seedmap._version import __version__
 from seedmap.errors import SeedmapError
+from seedmap.explorer.engine.gathering import Superseded
 from seedmap.explorer.engine.live import FULL_SCALE, NOT_A_NUMBER, Heard
-from seedmap.explorer.engine.walk import Superseded
 from seedmap.explorer.session import Busy, Session
 from seedmap.explorer.web.guard import Guard, Policy
 from seedmap.explorer.web.questions import (

@@ -1,4 +1,4 @@
-"""What seeds hear is the cleaned mean of the voxels as the file has them."""
+"""What seeds are given is the cleaned mean of the voxels as the file has them."""
 
 import tracemalloc
 from itertools import pairwise
@@ -14,9 +14,9 @@ from seedmap import Cleaning, Sphere, seed_maps
 from seedmap.analysis.options import Inputs, Method
 from seedmap.errors import SeedError
 from seedmap.explorer.engine import open_source
-from seedmap.explorer.engine.hearing import Recorder, bytes_per_voxel
 from seedmap.explorer.engine.imaged import grown
-from seedmap.spatial.hands import finite_only, flat
+from seedmap.explorer.engine.unsmoothed import Recorder, bytes_per_voxel
+from seedmap.images import FlatFrame
 
 SHAPE = (4, 5, 6)
 STARTS = [0, 16, 32, 41]
@@ -26,10 +26,10 @@ def record(values, mask, scale=(1.0, 0.0), starts=STARTS, into=None, rounded=Tru
     """Write a run (x, y, z, frames) down, as a walk does."""
     values = np.asfortranarray(values)
     values.setflags(write=False)
-    recorder = Recorder(values[..., 0], mask, starts, rounded=rounded)
+    recorder = Recorder(FlatFrame.of(0, values[..., 0]).values, mask, starts, rounded=rounded)
     for number, (start, stop) in enumerate(pairwise(starts)):
         for frame in range(start, stop):
-            recorder.hear(*finite_only(flat(values[..., frame])), frame - start)
+            recorder.look(FlatFrame.of(frame, values[..., frame]))
         for part in (slice(0, 7), slice(7, recorder.voxels)):
             recorder.write(number, part)
     return recorder.written(scale, np.eye(starts[-1]) if into is None else into)

@@ -1,10 +1,10 @@
-"""What seeds listen to: voxels as the file has them, cleaned only when they are heard.
+"""What seeds are the mean of: voxels as the file has them, cleaned only when a seed asks for them.
 
 Cleaning is linear, and a seed is the mean of few voxels. So the mean is cleaned, which takes
-microseconds, and not every voxel that might once be heard. Until then the voxels stay as the file
-has them: whole numbers of two bytes as they are, others in float32 where there is room, else in two
-bytes, too: rounded, block by block of frames, to 65535 steps between the least and the greatest
-value of the voxel there. Correlations then change by some 1e-5.
+microseconds, and not every voxel that might once be asked for. Until then the voxels stay as the
+file has them: whole numbers of two bytes as they are, others in float32 where there is room, else
+in two bytes, too: rounded, block by block of frames, to 65535 steps between the least and the
+greatest value of the voxel there. Correlations then change by some 1e-5.
 """
 
 import threading
@@ -17,15 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import NOTHING_LEFT, ROUNDING, Array
-from seedmap.spatial.hands import file_order, finite_only, flat, working_type
+from seedmap.images import FlatFrame, file_order, working_type
 
-__all__ = ["Hearing", "Recorder", "Unsmoothed", "at_voxels", "bytes_per_voxel"]
+__all__ = ["Recorder", "SeedVoxels", "Unsmoothed", "bytes_per_voxel"]
 
 LARGEST = 32767  # of int16, either way
 
 
-class Hearing(Protocol):
-    """Voxels that seeds can listen to."""
+class SeedVoxels(Protocol):
+    """Voxels that seeds can be the mean of."""
 
     @property
     def mask(self) -> NDArray[np.bool_]:
@@ -53,7 +53,7 @@ class Hearing(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Unsmoothed:
-    """Voxels that are not cleaned yet; a `Hearing`.
+    """Voxels that are not cleaned yet; a `SeedVoxels`.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ class Unsmoothed:
         return sum(table.nbytes for table in tables if table is not None)
 
     def mean(self, rows: NDArray[np.integer[Any]]) -> tuple[Array, float]:
-        """Average voxels and clean the mean; see `Hearing`."""
+        """Average voxels and clean the mean; see `SeedVoxels`."""
         slope, inter = self.scale
         raw = self._mean_as_stored(rows) * slope + inter
         moves = NOTHING_LEFT * float(np.linalg.norm(raw - raw[0]))
@@ -119,12 +119,12 @@ class Unsmoothed:
 
 
 class Recorder:
-    """Writes the voxels of one frame after the other down, a block of frames at a time.
+    """Writes voxels down as frames pass, a block of frames at a time; observes a walk.
 
     Parameters
     ----------
     first
-        The first frame, as stored; shape (x, y, z).
+        The first frame as stored, flat, in file order, finite.
     mask
         Which voxels.
     starts
@@ -145,7 +145,7 @@ class Recorder:
         self.positions = file_order(np.flatnonzero(mask), mask.shape)
         self._lock = threading.Lock()
         self._missing = np.zeros(self.positions.size, dtype=bool)
-        self._first = finite_only(flat(first))[0][self.positions]
+        self._first = first[self.positions]
         voxels, widths = self.positions.size, [stop - start for start, stop in pairwise(starts)]
         self._whole = are_whole(first.dtype)
         self._rounded = rounded and not self._whole
@@ -162,22 +162,17 @@ class Recorder:
         """Number of voxels."""
         return self.positions.size
 
-    def hear(self, frame: NDArray[Any], missing: NDArray[np.bool_] | None, row: int) -> None:
-        """Note a frame, flat and finite, as a row of the block; any thread may.
-
-        ``missing`` says where the frame was not finite, None if nowhere.
-        """
-        values = frame[self.positions]
+    def look(self, frame: FlatFrame) -> None:
+        """Note a frame as a row of its block; any thread may."""
+        values, row = frame.values[self.positions], self._block[frame.row % len(self._block)]
         if self._whole:
-            self._block[row] = values
+            row[:] = values
         else:
-            precision = working_type(values.dtype, self._block.dtype)
-            np.subtract(
-                values, self._first, out=self._block[row], dtype=precision, casting="unsafe"
-            )
-        if missing is not None:
+            precision = working_type(values.dtype, row.dtype)
+            np.subtract(values, self._first, out=row, dtype=precision, casting="unsafe")
+        if frame.missing is not None:
             with self._lock:
-                self._missing |= at_voxels(missing, self.mask)
+                self._missing |= frame.missing[self.positions]
 
     def write(self, number: int, part: slice) -> None:
         """Write the voxels ``part`` of a whole block down; any thread may."""
@@ -222,11 +217,6 @@ def shortened(values: NDArray[np.float32], *, up: bool = False) -> NDArray[np.ui
 def lengthened(short: NDArray[np.uint16]) -> Array:
     """Return the numbers that `shortened` gave, float64."""
     return (short.astype(np.uint32) << np.uint32(16)).view(np.float32).astype(np.float64)
-
-
-def at_voxels(flat_values: NDArray[np.bool_], mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Pick the values of a mask's voxels, in C order, from a flat volume in file order."""
-    return flat_values.reshape(mask.shape, order="F")[mask]
 
 
 def are_whole(stored: np.dtype[Any]) -> bool:
