@@ -21,14 +21,16 @@ from seedmap.images import (
     PartedSpace,
     Space,
 )
-from seedmap.spatial import Atlas, vertex_areas
+from seedmap.spatial import Atlas, open_atlas, vertex_areas
 
 __all__ = [
+    "Atlas",
     "Cluster",
     "Threshold",
     "can_cluster",
     "clusters_table",
     "find_clusters",
+    "open_atlas",
     "parse_threshold",
 ]
 
@@ -306,7 +308,7 @@ def _shares(atlas: Atlas, labels: NDArray[np.int64]) -> str:
     """Name the regions that some voxels lie in, with the share of the voxels in each."""
     present, count = np.unique(labels, return_counts=True)
     order = np.argsort(-count, kind="stable")
-    shares = [(int(present[i]), count[i] / labels.size) for i in order if present[i]]
+    shares = [(int(present[i]), count[i] / labels.size) for i in order if present[i] > 0]
     named = [(label, share) for label, share in shares if share >= SMALLEST_SHARE][:MOST_REGIONS]
     return "; ".join(f"{atlas.name(label)} {share:.0%}" for label, share in named)
 

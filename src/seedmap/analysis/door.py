@@ -16,7 +16,17 @@ from seedmap.analysis.provenance import SeedFacts
 from seedmap.bids import label_of
 from seedmap.confounds import ConfoundTable, read_confounds
 from seedmap.errors import ImageError, OptionError, SeedError, SeedmapWarning, SpaceMismatch
-from seedmap.images import Grid, Mesh, PartedSpace, Run, Space, load_image, load_on_parts, open_run
+from seedmap.images import (
+    Grid,
+    Mesh,
+    PartedSpace,
+    Run,
+    Space,
+    file_of,
+    load_on_parts,
+    load_volume,
+    open_run,
+)
 from seedmap.seeds import Seed, SeriesSeed, Sphere, parse_seed
 from seedmap.spatial import (
     SeedWeights,
@@ -193,15 +203,10 @@ def find_mask(mask_img: Any, run: Run, keep: Keep) -> NDArray[np.bool_] | None:
         return template_mask(run.space, TEMPLATES[mask_img])
     if isinstance(mask_img, str) and mask_img == "epi":
         return epi_mask(mean_volume(run, keep))
-    image = load_image(mask_img, role="mask")
-    source = image.get_filename() or "the mask"
-    values = np.asarray(image.dataobj)
-    values = values[..., 0] if values.ndim == 4 and values.shape[3] == 1 else values
-    if values.ndim != 3:
-        msg = f"{source}: the mask has shape {values.shape}; a 3-D image is wanted"
-        raise ImageError(msg)
-    _check_grid(Grid.whole(image.affine, values.shape), run, source)
-    mask = np.nan_to_num(values) != 0
+    values, grid = load_volume(mask_img, "mask")
+    source = file_of(mask_img) or "the mask"
+    _check_grid(grid, run, source)
+    mask = values != 0
     if not mask.any():
         msg = f"{source}: the mask is empty; it should be 1 in the brain and 0 elsewhere"
         raise ImageError(msg)

@@ -13,7 +13,7 @@ from seedmap.images.parts import PartedSpace
 
 __all__ = ["load_cifti_map", "load_on_parts"]
 
-Names = dict[str, int]
+Names = dict[int, str]
 
 
 def load_on_parts(image: Any, space: PartedSpace, role: str) -> tuple[NDArray[Any], Names]:
@@ -35,7 +35,8 @@ def load_on_parts(image: Any, space: PartedSpace, role: str) -> tuple[NDArray[An
     -------
     values : ndarray, shape (positions,)
     names : dict
-        Numbers of labels by name, where the file tells them.
+        Names of labels by number, where the file gives them. Where two hemispheres use one number
+        for different names, those of the second have new numbers.
 
     Raises
     ------
@@ -48,9 +49,7 @@ def load_on_parts(image: Any, space: PartedSpace, role: str) -> tuple[NDArray[An
     """
     if isinstance(image, str | Path):
         path = Path(image).expanduser()
-        if not path.is_file():
-            msg = f"{path}: the {role} is not there; check the path"
-            raise MissingFile(msg)
+        _check_is_file(path, role)
         if path.name.endswith(".nii"):
             values, names = load_cifti_map(path)
             _check_size(values, space.mask.size, str(path), role)
@@ -74,9 +73,34 @@ def _by_hemisphere(
             _from_surface(image) if isinstance(image, str | Path) else (np.asarray(image), {})
         )
         _check_size(values, part.vertices, str(image) if told else f"the {role}", role)
+        told, values = _beside(names, told, values)
         row[space.slices[hemisphere]] = values[part.places]
         names |= told
     return row, names
+
+
+def _beside(taken: Names, names: Names, values: NDArray[Any]) -> tuple[Names, NDArray[Any]]:
+    """Give labels numbers that agree with those that are taken: one number, one name."""
+    number_of = {name: number for number, name in reversed(taken.items())}
+    free = max([*taken, *names, 0]) + 1
+    new = {}
+    for number, name in names.items():
+        agrees = taken.get(number, name) == name and number_of.get(name, number) == number
+        if number and not agrees:
+            new[number] = number_of.get(name, free)
+            free += name not in number_of
+    if not new:
+        return names, values
+    moved = values.copy()
+    for number, other in new.items():
+        moved[values == number] = other
+    return {new.get(number, number): name for number, name in names.items()}, moved
+
+
+def _check_is_file(path: Path, role: str) -> None:
+    if not path.is_file():
+        msg = f"{path}: this {role} is not there; check the path"
+        raise MissingFile(msg)
 
 
 def _check_size(values: NDArray[Any], wanted: int, source: str, role: str) -> None:
@@ -90,15 +114,13 @@ def _from_surface(image: str | Path) -> tuple[NDArray[Any], Names]:
     import nibabel as nib
 
     path = Path(image).expanduser()
-    if not path.is_file():
-        msg = f"{path}: this surface map is not there; check the path"
-        raise MissingFile(msg)
+    _check_is_file(path, "surface map")
     try:
         if path.suffix == ".annot":
             labels, _, named = nib.freesurfer.read_annot(path)
-            return labels, {name.decode(): index for index, name in enumerate(named)}
+            return labels, {index: name.decode() for index, name in enumerate(named)}
         loaded = nib.load(path)
-        names = {name: int(key) for key, name in loaded.labeltable.get_labels_as_dict().items()}
+        names = {int(key): name for key, name in loaded.labeltable.get_labels_as_dict().items()}
         return np.asarray(loaded.darrays[0].data).ravel(), names
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -109,9 +131,18 @@ def _from_surface(image: str | Path) -> tuple[NDArray[Any], Names]:
 
 
 def load_cifti_map(path: Path) -> tuple[NDArray[Any], Names]:
-    """Read the first map of a CIFTI file, and its labels."""
+    """Read the first map of a CIFTI file, shape (positions,), and the names of its labels.
+
+    Raises
+    ------
+    MissingFile
+        If it is not there.
+    ImageError
+        If it cannot be read.
+    """
     import nibabel as nib
 
+    _check_is_file(path, "CIFTI map")
     try:
         loaded = nib.load(path)
         values = np.asarray(loaded.dataobj[0]).ravel()
@@ -121,4 +152,4 @@ def load_cifti_map(path: Path) -> tuple[NDArray[Any], Names]:
         msg = f"{path}: not a CIFTI map that can be read ({reason}); dlabel or dscalar is wanted"
         raise ImageError(msg) from error
     told = axis.label[0] if isinstance(axis, nib.cifti2.LabelAxis) else {}
-    return values, {name: int(key) for key, (name, _) in told.items()}
+    return values, {int(key): name for key, (name, _) in told.items()}

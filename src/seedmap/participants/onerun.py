@@ -28,12 +28,12 @@ from seedmap.errors import (
     SeedmapWarning,
     TooFewFrames,
 )
-from seedmap.images import Grid, PartedSpace, Run, Space, load_image, load_on_parts, open_run
+from seedmap.images import Grid, Run, Space, load_image, open_run
 from seedmap.images.gifti import gifti_shape
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.seedlist import PlacedSeed, check_space
 from seedmap.seeds import Region, Seed, Sphere
-from seedmap.spatial import Extracted, SeedWeights, extract
+from seedmap.spatial import Atlas, Extracted, SeedWeights, extract, read_atlas
 
 __all__ = [
     "RunWork",
@@ -225,17 +225,16 @@ def listening(
 
 def _in_memory(seed: Seed, space: Space) -> Seed:
     """Let the regions of one atlas share it, so that it is read once."""
-    if isinstance(seed, Region) and seed.source and isinstance(seed.label, int):
-        return replace(seed, atlas=_atlas(seed.source, None if isinstance(space, Grid) else space))
+    if isinstance(seed, Region) and seed.source:
+        parted = None if isinstance(space, Grid) else space  # volumes are read on their own grid
+        named = isinstance(seed.label, str)
+        return replace(seed, atlas=_atlas(seed.source, parted, seed.lut, named=named))
     return seed
 
 
 @lru_cache(maxsize=2)
-def _atlas(path: str, space: PartedSpace | None) -> Any:
-    if space is not None:
-        return load_on_parts(path, space, "atlas")[0]
-    image = load_image(path, role="atlas")
-    return type(image)(np.asarray(image.dataobj), image.affine, image.header)
+def _atlas(path: str, space: Space | None, lut: str | Path | None, *, named: bool) -> Atlas:
+    return read_atlas(path, space, lut, named=named)
 
 
 def prepare_all(recipe: Recipe, work: RunWork) -> list[Prepared]:

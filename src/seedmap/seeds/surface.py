@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from seedmap._arrays import Array
 from seedmap.errors import SeedError
 from seedmap.images import Grid, Part, PartedSpace, Space, load_on_parts
-from seedmap.seeds.common import DEFAULT_RADIUS, check_name, few
-from seedmap.spatial import SeedWeights, distances_from, open_atlas
+from seedmap.seeds.common import DEFAULT_RADIUS, check_name
+from seedmap.spatial import SeedWeights, distances_from
 
-__all__ = ["VertexPatch", "label_on_parts", "mask_on_parts", "sphere_on_parts"]
+__all__ = ["VertexPatch", "mask_on_parts", "proportional", "sphere_on_parts"]
 
 # A coordinate farther than this from every vertex and voxel [mm] means another place or space:
 # grey matter is 2 to 4 mm thick, and templates differ by a few millimetres.
@@ -159,31 +159,17 @@ def mask_on_parts(seed: Any, image: Any, space: PartedSpace) -> SeedWeights:
     if (values < 0).any():
         msg = f"seed {seed.name!r}: {seed.definition} has negative values; weights of 0 or more are wanted"
         raise SeedError(msg)
-    return _proportional(seed, values)
+    return proportional(seed, values)
 
 
-def label_on_parts(seed: Any, atlas: Any, label: int | str, space: PartedSpace) -> SeedWeights:
-    """Listen to the places of one label, by number or by the name that the file tells.
+def proportional(seed: Any, values: Array | NDArray[np.bool_]) -> SeedWeights:
+    """Return weights in proportion to the values of the places, shape (positions,).
 
     Raises
     ------
     SeedError
-        If there is no such label.
+        If none is above 0.
     """
-    found = open_atlas(atlas, space)
-    index = found.number_of(label) if isinstance(label, str) else int(label)
-    if index is None:
-        near = few(found.close_to(str(label)))
-        msg = f"seed {seed.name!r}: the atlas has no region {label!r}; near are {near}"
-        raise SeedError(msg)
-    if not (found.labels == index).any():
-        held = few(found.numbers)
-        msg = f"seed {seed.name!r}: no place has label {index}; the atlas holds {held}"
-        raise SeedError(msg)
-    return _proportional(seed, found.labels == index)
-
-
-def _proportional(seed: Any, values: Array | NDArray[np.bool_]) -> SeedWeights:
     places = np.flatnonzero(values)
     if not places.size:
         msg = f"seed {seed.name!r}: {seed.definition} is empty; values above 0 are wanted"

@@ -11,17 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap.errors import MissingFile, SeedError
+from seedmap.errors import SeedError, SpaceMismatch
 from seedmap.images import Grid, PartedSpace, Space, file_of, load_volume
 from seedmap.seeds.common import DEFAULT_RADIUS, check_name, few
-from seedmap.seeds.surface import label_on_parts, mask_on_parts, sphere_on_parts
+from seedmap.seeds.surface import mask_on_parts, proportional, sphere_on_parts
 from seedmap.spatial import (
     Atlas,
     SeedWeights,
     read_atlas,
     resample_onto,
     sphere_voxels,
-    table_beside,
 )
 
 __all__ = ["MaskSeed", "Region", "Sphere"]
@@ -163,8 +162,8 @@ class Region:
     name
         Its name.
     atlas
-        Path or nibabel image of whole numbers, 3-D. It is brought onto the run's grid by the
-        nearest voxel.
+        Path or nibabel image of whole numbers, 3-D, or what `seedmap.spatial.read_atlas` made of
+        one. It is brought onto the run's grid by the nearest voxel.
     label
         Number of the region in the image, or its name in the look-up table.
     lut
@@ -188,7 +187,7 @@ class Region:
     @property
     def source(self) -> str:
         """The file it comes from, if any."""
-        return file_of(self.atlas)
+        return self.atlas.source if isinstance(self.atlas, Atlas) else file_of(self.atlas)
 
     def weights(self, space: Space) -> SeedWeights:
         """Return equal weights for the places of the region.
@@ -197,38 +196,36 @@ class Region:
         ------
         SeedError
             If the atlas has no such region, or it misses the run's grid.
+        MissingFile, ImageError, SpaceMismatch
+            If the atlas or its table cannot be used.
         """
+        atlas = self.atlas
+        if not isinstance(atlas, Atlas):
+            atlas = read_atlas(atlas, space, self.lut, named=isinstance(self.label, str))
+        if isinstance(space, PartedSpace) is not (atlas.grid is None):
+            kind = "a volume" if isinstance(space, Grid) else "surfaces or grayordinates"
+            msg = f"seed {self.name!r}: the run is {kind}, {atlas.source or 'the atlas'} is not; give one that is"
+            raise SpaceMismatch(msg)
+        inside = atlas.labels == self._number_in(atlas)
         if isinstance(space, PartedSpace):
-            return label_on_parts(self, self.atlas, self.label, space)
-        atlas = read_atlas(self.atlas, self.lut)
-        index = self._index(atlas)
-        inside = atlas.labels == index
-        if not inside.any():
-            msg = (
-                f"seed {self.name!r}: {self.source or 'the atlas'} has no region {index}; it holds "
-                f"{len(atlas.numbers)} regions: {few(atlas.numbers)}"
-            )
-            raise SeedError(msg)
+            return proportional(self, inside)
         assert atlas.grid is not None
         return _weights_from(inside, atlas.grid, space, "nearest", self)
 
-    def _index(self, atlas: Atlas) -> int:
+    def _number_in(self, atlas: Atlas) -> int:
         """Find the region's number, by name where a name is given."""
-        if isinstance(self.label, int | np.integer):
-            return int(self.label)
-        index = atlas.number_of(self.label)
-        if index is None and not atlas.names:
-            msg = (
-                f"seed {self.name!r}: {table_beside(self.source)} is not there; to choose a region by "
-                "name, put a table with the columns index and name beside the atlas, or give the "
-                "region's number"
-            )
-            raise MissingFile(msg)
-        if index is None:
-            near = few(atlas.close_to(self.label))
-            msg = f"seed {self.name!r}: the look-up table has no region {self.label!r}; near are {near}"
+        where = f"seed {self.name!r}: {atlas.source or 'the atlas'}"
+        label = self.label
+        number = atlas.number_of(label) if isinstance(label, str) else int(label)
+        if number is None:
+            near = few(atlas.close_to(str(label)))
+            msg = f"{where} has no region {label!r}; near are {near}"
             raise SeedError(msg)
-        return index
+        if number not in atlas.numbers:
+            held = f"{len(atlas.numbers)} regions: {few(atlas.numbers)}"
+            msg = f"{where} has no region {number}; it holds {held}"
+            raise SeedError(msg)
+        return number
 
 
 def _whole(space: Grid) -> Grid:

@@ -1,6 +1,6 @@
 """On a space: masks, spheres, smoothing, resampling, and the walk that extracts a run's series."""
 
-from seedmap.spatial.atlas import Atlas, open_atlas, read_atlas, table_beside
+from seedmap.spatial.atlas import Atlas, open_atlas, read_atlas
 from seedmap.spatial.automask import mean_volume
 from seedmap.spatial.extraction import Extracted, extract
 from seedmap.spatial.geodesic import distances_from, vertex_areas
@@ -40,7 +40,6 @@ __all__ = [
     "sphere_voxels",
     "standard_shade",
     "standard_surfaces",
-    "table_beside",
     "template_mask",
     "vertex_areas",
     "walk",

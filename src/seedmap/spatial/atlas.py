@@ -1,9 +1,10 @@
-"""An atlas: an image of numbered regions, and the table or the labels that name them.
+"""Atlases: numbered regions of a volume, of surfaces or of grayordinates, and their names.
 
-One rule for all who read one. The image holds whole numbers, one a voxel or place; NaN counts as
-0, which is no region. Names come from a look-up table (TSV with the columns ``index`` and
-``name``) that is given, or that lies beside the image under its name, or from the labels in the
-file itself (GIFTI, FreeSurfer, CIFTI). Where there is none, regions go by their numbers.
+One rule for all who read one. The image holds whole numbers, one a voxel or vertex: those above 0
+are regions, what is 0 or below or not finite is none. A fourth axis of one volume is dropped.
+Names come from a table (TSV with the columns ``index`` and ``name``) that is given; from the
+image itself (GIFTI, FreeSurfer, CIFTI); or from a table beside it under its name. Where there is
+none, regions go by their numbers.
 """
 
 import csv
@@ -11,6 +12,7 @@ import difflib
 import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ from seedmap.images import (
 )
 from seedmap.spatial.resampling import resample_onto
 
-__all__ = ["Atlas", "open_atlas", "read_atlas", "table_beside"]
+__all__ = ["Atlas", "open_atlas", "read_atlas"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +42,7 @@ class Atlas:
     Attributes
     ----------
     labels : ndarray of int, shape (x, y, z) or (positions,)
-        0 where there is no region.
+        0 or below where there is no region.
     names : mapping of int to str
         Empty where no names are known: regions are then called by their number.
     source : str
@@ -49,20 +51,19 @@ class Atlas:
         Where the labels of a volume lie; None on surfaces and grayordinates.
     """
 
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
     names: Mapping[int, str] = field(default_factory=dict)
     source: str = ""
     grid: Grid | None = None
 
-    @property
+    @cached_property
     def numbers(self) -> list[int]:
         """The regions that it holds, in ascending order."""
-        present = np.unique(self.labels)
-        return [int(number) for number in present if number > 0]
+        return [int(number) for number in np.unique(self.labels) if number > 0]
 
     def name(self, label: int) -> str:
         """Return what a region is called; empty for none."""
-        return self.names.get(label, str(label)) if label else ""
+        return self.names.get(label, str(label)) if label > 0 else ""
 
     def name_at(self, place: Sequence[float]) -> str:
         """Return the region of a volume that holds a place [mm]; empty for none."""
@@ -71,7 +72,7 @@ class Atlas:
         if (voxel < 0).any() or (voxel >= self.grid.shape).any():
             return ""
         label = int(self.labels[tuple(voxel)])
-        return self.names.get(label, f"region {label}") if label else ""
+        return self.names.get(label, f"region {label}") if label > 0 else ""
 
     def number_of(self, name: str) -> int | None:
         """Return the number of the region of a name; None if there is none."""
@@ -89,42 +90,62 @@ class Atlas:
         return [n for n, one in known.items() if text == str(n) or fnmatch.fnmatchcase(one, text)]
 
 
-def read_atlas(image: Any, lut: str | Path | None = None) -> Atlas:
-    """Read an atlas as it is: a volume, or a CIFTI ``dlabel``.
+def read_atlas(
+    image: Any, space: Space | None = None, lut: str | Path | None = None, *, named: bool = False
+) -> Atlas:
+    """Read an atlas as it is: a volume on its own grid, or labels at the positions of a space.
 
     Parameters
     ----------
     image
-        Path or nibabel image of whole numbers: 3-D, or 4-D with one volume; or a ``dlabel``.
+        Path or nibabel image of whole numbers: 3-D, or 4-D with one volume. For surfaces and
+        grayordinates ``.label.gii`` or ``.annot`` files by hemisphere, or a ``dlabel``.
+    space
+        The space of a run. Surfaces need it; without, a volume or a ``dlabel`` can be read.
     lut
-        Look-up table. None looks for one beside the image, of the same name.
+        Look-up table. None takes the names in the image, or the table beside it, of the same name.
+    named
+        Whether names are needed.
 
     Raises
     ------
     MissingFile
-        If the image, or a table that is given, is not there.
+        If the image, or a table that is given, is not there, or names are needed and not known.
     ImageError
         If the image holds no whole numbers in three dimensions, or the table cannot be read.
+    SpaceMismatch
+        If the labels are not those of the run's surfaces.
     """
-    source = file_of(image)
-    if source.endswith(".dlabel.nii"):
-        values, names = load_cifti_map(Path(source).expanduser())
-        return Atlas(values.astype(np.int64), _by_number(names), source)
-    values, grid = load_volume(image, "atlas")
-    if not np.array_equal(values, np.round(values)):
-        msg = f"{source or 'the atlas'}: an atlas holds whole numbers; this image does not"
-        raise ImageError(msg)
-    return Atlas(values.astype(np.int64), _names(source, lut), source, grid)
+    source, grid = _source(image), None
+    names: dict[int, str] = {}
+    if isinstance(space, PartedSpace):
+        values, names = load_on_parts(image, space, "atlas")
+    elif space is None and source.endswith(".dlabel.nii"):
+        values, names = load_cifti_map(Path(source))
+    else:
+        values, grid = load_volume(image, "atlas")
+    table = None if lut is None else Path(lut).expanduser()
+    if table is None and not names and not isinstance(image, Mapping) and source:
+        table = Path(source).with_name(stem_of(source) + ".tsv")
+    if table is not None and (lut is not None or table.is_file()):
+        names = _read_table(table)
+    elif named and not names:
+        where = f"{table} is not there" if table else f"{source or 'the atlas'} names no region"
+        msg = (
+            f"{where}; to choose a region by name, put a table with the columns index and name "
+            "beside the atlas, or give the region's number"
+        )
+        raise MissingFile(msg)
+    return Atlas(_whole_numbers(values, source), names, source, grid)
 
 
-def open_atlas(image: Any, space: Space | PartedSpace, lut: str | Path | None = None) -> Atlas:
+def open_atlas(image: Any, space: Space, lut: str | Path | None = None) -> Atlas:
     """Bring an atlas onto a run: onto a grid by the nearest voxel; surface files must fit.
 
     Parameters
     ----------
     image
-        See `read_atlas`; in the space of the run. For surfaces and grayordinates ``.label.gii`` or
-        ``.annot`` files by hemisphere, or a ``dlabel``.
+        See `read_atlas`; in the space of the run.
     space
         The run's space.
     lut
@@ -135,35 +156,41 @@ def open_atlas(image: Any, space: Space | PartedSpace, lut: str | Path | None = 
     MissingFile, ImageError
         See `read_atlas`.
     SpaceMismatch
-        If no region reaches the run's grid, or the places are not those of the run.
+        If no region reaches the run's grid, or the labels are not those of its surfaces.
     """
+    atlas = read_atlas(image, space, lut)
+    atlas = replace(atlas, source=atlas.source or "the atlas")
     if not isinstance(space, Grid):
-        values, names = load_on_parts(image, space, "atlas")
-        return Atlas(values.astype(np.int64), _by_number(names), str(image))
-    atlas = read_atlas(image, lut)
+        return atlas
     assert atlas.grid is not None
-    labels = resample_onto(atlas.labels.astype(np.int32), atlas.grid, space, "nearest")
-    if not labels.any():
-        where = atlas.source or "the atlas"
-        msg = f"{where}: no region of the atlas reaches the run; is it in the same space?"
+    labels = resample_onto(atlas.labels, atlas.grid, space, "nearest")
+    if not (labels > 0).any():
+        msg = f"{atlas.source}: no region of the atlas reaches the run; is it in the same space?"
         raise SpaceMismatch(msg)
     return replace(atlas, labels=labels.astype(np.int64), grid=space)
 
 
-def table_beside(source: str) -> Path:
-    """Return where the look-up table of an atlas is looked for: beside it, under its name."""
-    return Path(source).with_name(stem_of(source) + ".tsv") if source else Path("atlas.tsv")
+def _source(image: Any) -> str:
+    """Return the file of an atlas, or the files by hemisphere; empty for what is in memory."""
+    if isinstance(image, Mapping):
+        return ", ".join(filter(None, map(_source, image.values())))
+    file = file_of(image)
+    return str(Path(file).expanduser()) if file else ""
 
 
-def _by_number(names: Mapping[str, int]) -> dict[int, str]:
-    return {number: name for name, number in names.items()}
+def _whole_numbers(values: NDArray[Any], source: str) -> NDArray[Any]:
+    """Return labels as integers, 0 where they are not finite."""
+    if values.dtype.kind in "iu":
+        return values
+    numbers = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
+    if not np.array_equal(numbers, np.round(numbers)):
+        msg = f"{source or 'the atlas'}: an atlas holds whole numbers, one a region; this one does not"
+        raise ImageError(msg)
+    return numbers.astype(np.int32)
 
 
-def _names(source: str, lut: str | Path | None) -> dict[int, str]:
-    """Read the names of an atlas's regions; none where there is no table."""
-    path = Path(lut) if lut else table_beside(source)
-    if lut is None and not path.is_file():
-        return {}
+def _read_table(path: Path) -> dict[int, str]:
+    """Read the names of regions by their numbers."""
     if not path.is_file():
         msg = f"{path}: this look-up table is not there; check the path"
         raise MissingFile(msg)
@@ -171,6 +198,6 @@ def _names(source: str, lut: str | Path | None) -> dict[int, str]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))
         return {int(row["index"]): row["name"].strip() for row in rows}
-    except (AttributeError, OSError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         msg = f"{path}: a look-up table has the columns index (whole numbers) and name; mend it"
         raise ImageError(msg) from error
