@@ -154,7 +154,7 @@ def test_the_threshold_hides_and_the_fade_shows(look):
     def coloured():
         return window.read(
             """{
-            seedmap.now();
+            seedmap.painter.now();
             const { data } = seedmap.panes[2].slice.image;
             let count = 0;
             for (let i = 0; i < data.length; i += 4) count += Math.abs(data[i] - data[i + 2]) > 60;
@@ -193,7 +193,7 @@ def test_saved_maps_are_those_of_run(look, explorer, phantom, truth):
     window.page.fill("#name", "my PCC")
     window.type_seed(PCC)
     window.page.click("#save")
-    window.until("seedmap.saved")
+    window.until("seedmap.panel.saved")
     folder = explorer.session.out
     (path,) = folder.glob("*_seed-myPCC_stat-r_statmap.nii.gz")
     maps = truth(PCC)
@@ -212,7 +212,7 @@ def test_saved_maps_are_those_of_run(look, explorer, phantom, truth):
 def test_the_command_makes_the_same_map(look, phantom, tmp_path, options):
     window = look()
     window.type_seed((-4, -52, 18))
-    window.until("seedmap.told && seedmap.told.command.includes('-4,-52,18')")
+    window.until("seedmap.panel.readings && seedmap.panel.readings.command.includes('-4,-52,18')")
     words = shlex.split(window.page.input_value("#command"))
     assert words[:2] == ["seedmap", "run"]
     mask = tmp_path / "keep.tsv"
@@ -240,7 +240,7 @@ def test_a_link_brings_back_the_same_state(look):
     window.page.fill("#threshold", "0.45")
     window.page.click("#side")
     window.page.click("#pin")
-    window.until("seedmap.pins.cards.length === 1 && seedmap.view.radiological")
+    window.until("seedmap.panel.pins.cards.length === 1 && seedmap.view.radiological")
     window.at_rest()
     window.click((0, -52, 56))
     window.until("location.hash.includes('threshold=0.45') && location.hash.includes('at=0%2C-52')")
@@ -301,25 +301,25 @@ def test_kept_seeds_stand_side_by_side(look, truth):
     window.page.click("#pin")
     window.type_seed(MOTOR)
     window.page.click("#pin")
-    window.until("seedmap.pins.cards.length === 2")
-    values = window.read(f"seedmap.pins.cards.map((card) => card.valueAt({list(MPFC)}))")
+    window.until("seedmap.panel.pins.cards.length === 2")
+    values = window.read(f"seedmap.panel.pins.cards.map((card) => card.valueAt({list(MPFC)}))")
     wanted = [r_at(truth(PCC), MPFC), r_at(truth(MOTOR), MPFC)]
     assert values == pytest.approx(wanted, abs=CLOSE)
     window.page.locator("#pins .go").first.click()
     window.at_rest()
     assert window.seed() == list(PCC)
     window.page.locator("#pins .drop").first.click()
-    window.until("seedmap.pins.cards.length === 1")
+    window.until("seedmap.panel.pins.cards.length === 1")
 
 
 def test_peaks_lead_to_places(look):
     window = look()
     window.type_seed(PCC)
     window.until("document.querySelectorAll('#peaks tbody tr').length > 2")
-    window.until("seedmap.told.peaks[0].r > 0.9")
+    window.until("seedmap.panel.readings.peaks[0].r > 0.9")
     window.page.uncheck("#follow")
     window.page.locator("#peaks tbody tr").nth(1).click()
-    assert window.read("seedmap.state.at") == window.read("seedmap.told.peaks[1].at")
+    assert window.read("seedmap.state.at") == window.read("seedmap.panel.readings.peaks[1].at")
 
 
 def test_switches_clean_anew_and_back(look, truth, explorer):

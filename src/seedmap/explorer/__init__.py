@@ -7,7 +7,7 @@ Needs the extra ``seedmap[explore]``.
 from seedmap.explorer.command import Command
 from seedmap.explorer.engine import Source, open_source
 from seedmap.explorer.engine.stored import is_stored
-from seedmap.explorer.recall import recall
+from seedmap.explorer.results import recall
 from seedmap.explorer.server import Explorer, ServerOptions, begin_session, explore, serve
 from seedmap.explorer.session import Session
 

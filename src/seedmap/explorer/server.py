@@ -26,7 +26,7 @@ from seedmap.explorer.anatomy import (
 from seedmap.explorer.command import Command
 from seedmap.explorer.engine import Source, open_source
 from seedmap.explorer.engine.stored import is_stored
-from seedmap.explorer.recall import recall
+from seedmap.explorer.results import recall
 from seedmap.explorer.session import Session
 from seedmap.explorer.web import Guard, Policy, make_app
 from seedmap.seeds import Sphere

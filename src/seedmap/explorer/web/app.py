@@ -24,7 +24,7 @@ from seedmap.explorer.engine.gathering import Superseded
 from seedmap.explorer.engine.live import FULL_SCALE, NOT_A_NUMBER, Heard
 from seedmap.explorer.session import Busy, Session
 from seedmap.explorer.web.guard import Guard, Policy
-from seedmap.explorer.web.questions import (
+from seedmap.explorer.web.requests import (
     MOST_RADIUS,
     Wrong,
     number_in,

@@ -1,7 +1,7 @@
 // The fields beside the slices: from the state into them, and back.
 
 import { alphaOf, colorOf } from "./colors.js";
-import { write } from "./drawing.js";
+import { write } from "./painter.js";
 import { nameOf, three } from "./state.js";
 
 const $ = (id) => document.getElementById(id);
@@ -68,7 +68,7 @@ export class Controls {
       app.moved = true;
       app.restSoon();
       app.ask({ preview: app.run.preview });
-      app.refresh();
+      app.painter.refresh();
     });
     on("follow", "change", () => {
       app.state.follow = $("follow").checked;
@@ -153,8 +153,8 @@ export class Controls {
 
   wireKeeping() {
     const { app } = this;
-    on("pin", "click", () => app.keep());
-    on("save", "click", () => app.save());
+    on("pin", "click", () => app.panel.keep());
+    on("save", "click", () => app.panel.save());
     on("picture", "click", () => app.picture());
     on("link", "click", () => {
       app.link && history.replaceState(null, "", `#${app.link}`);
@@ -163,10 +163,10 @@ export class Controls {
     on("copy", "click", () => this.copy($("command").value, "The command is on the clipboard."));
   }
 
-  async copy(text, told) {
+  async copy(text, done) {
     try {
       await navigator.clipboard.writeText(text);
-      this.done(told);
+      this.done(done);
     } catch {
       this.done(text); // no right to the clipboard: show it, to be copied by hand
     }
@@ -255,7 +255,7 @@ export class Controls {
     write($("heard"), `${voxels} voxel${voxels === 1 ? "" : "s"}${part}${out}`);
   }
 
-  told({ placeName, peaks, command, placeSeries, seedSeries }) {
+  readings({ placeName, peaks, command, placeSeries, seedSeries }) {
     $("region").textContent = placeName;
     $("command").value = command;
     const chart = $("chart").querySelector("canvas");
@@ -278,7 +278,7 @@ export class Controls {
     }
     row.addEventListener("click", () => {
       this.app.state.at = [...at];
-      this.app.refresh();
+      this.app.painter.refresh();
       this.app.settle();
     });
     return row;

@@ -1,10 +1,9 @@
 // The page: loads the run, holds the state, and tells every part when to draw.
 
-import { Beside } from "./beside.js";
 import { Controls } from "./controls.js";
-import { write } from "./drawing.js";
 import { Maps, certain, getBytes, getJson, post } from "./net.js";
-import { Pins } from "./pins.js";
+import { Painter, write } from "./painter.js";
+import { Panel } from "./panel.js";
 import { pictureOf } from "./picture.js";
 import { Pane, View } from "./slices.js";
 import { History, begin, fromLink, nameOf, sameRecipe, toLink } from "./state.js";
@@ -15,7 +14,10 @@ const BRIEFLY = 60; // ms until what is not the map follows: by then the map was
 const $ = (id) => document.getElementById(id);
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 
-class App extends Beside {
+class App {
+  painter = new Painter(this);
+  panel = new Panel(this);
+
   async load() {
     const [run, places] = await Promise.all([getJson("run"), getBytes("mask")]);
     this.take(run, places);
@@ -26,14 +28,13 @@ class App extends Beside {
     this.history = new History(run.before);
     this.maps = new Maps((values, facts, query) => this.draw(values, facts, query), (text) => this.refused(text));
     this.panes = [...document.querySelectorAll(".pane")].map((figure) => new Pane(figure, this));
-    this.pins = new Pins($("pins"), { go: (pin) => this.go(pin), drop: (pin) => this.drop(pin) });
     this.controls = new Controls(this);
     new ResizeObserver(() => {
-      this.refresh();
-      if (this.told) this.drawChart();
+      this.painter.refresh();
+      this.panel.drawChart();
     }).observe($("viewer"));
     addEventListener("hashchange", () => this.follow(location.hash.slice(1)));
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.refresh());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.painter.refresh());
     await this.follow(location.hash.slice(1));
     this.fetchPicture();
   }
@@ -44,8 +45,8 @@ class App extends Beside {
     this.underlay = new Volume(affine, shape, new Uint8Array(grey));
     this.underlay.key = name;
     this.view.widen(this.underlay);
-    this.refresh();
-    this.tellSoon();
+    this.painter.refresh();
+    this.panel.updateSoon();
   }
 
   /** Take what the server says of the run: at first, and after it was cleaned anew. */
@@ -81,12 +82,12 @@ class App extends Beside {
     fromLink(this.state, text, this.run);
     this.controls.show();
     if (!sameRecipe(this.state.recipe, this.run.recipe)) await this.switchRecipe(this.state.recipe);
-    this.refresh();
+    this.painter.refresh();
     this.rest();
     this.remember();
     this.controls.show();
-    this.tellSoon();
-    await this.showPins();
+    this.panel.updateSoon();
+    await this.panel.showPins();
   }
 
   seedQuery(seed = this.state) {
@@ -133,7 +134,7 @@ class App extends Beside {
     state.at = place.map((value) => Math.round(value));
     if (seed) this.seeding = true;
     if (state.follow || this.seeding) this.seedTo(state.at, { drag: true, preview: !first });
-    this.refresh();
+    this.painter.refresh();
   }
 
   /** Move the seed by hand; outside the brain it stays where it was. */
@@ -160,7 +161,7 @@ class App extends Beside {
       this.rest();
       this.remember();
     }
-    this.tellSoon();
+    this.panel.updateSoon();
     this.showSoon();
     this.writeLink();
   }
@@ -180,20 +181,20 @@ class App extends Beside {
     const moved = state.at[axis] + steps * this.voxel[axis];
     state.at[axis] = Math.min(this.view.high[axis], Math.max(this.view.low[axis], Math.round(moved * 100) / 100));
     if (state.follow) this.seedTo(state.at, { drag: true, preview: true });
-    else this.tellSoon();
-    this.refresh();
+    else this.panel.updateSoon();
+    this.painter.refresh();
     this.showSoon();
     this.writeLink();
   }
 
   seedHere() {
     this.seedTo(this.state.at);
-    this.refresh();
+    this.painter.refresh();
   }
 
   jump() {
     this.state.at = [...this.state.seed];
-    this.refresh();
+    this.painter.refresh();
     this.settle();
   }
 
@@ -201,7 +202,7 @@ class App extends Beside {
     this.state.at = place;
     if (this.state.follow) this.seedTo(place);
     else this.settle();
-    this.refresh();
+    this.painter.refresh();
   }
 
   /** Show a seed of before, or one that was kept. */
@@ -210,10 +211,10 @@ class App extends Beside {
     this.state.named = false;
     this.rest();
     if (remember) this.remember();
-    this.tellSoon();
+    this.panel.updateSoon();
     this.controls.show();
     this.writeLink();
-    this.refresh();
+    this.painter.refresh();
   }
 
   remember() {
@@ -240,8 +241,8 @@ class App extends Beside {
   /** Something of the look changed. */
   changed() {
     this.controls.show();
-    this.refresh();
-    this.tellSoon();
+    this.painter.refresh();
+    this.panel.updateSoon();
     this.writeLink();
   }
 
@@ -249,6 +250,26 @@ class App extends Beside {
     const value = place ? this.valueAt(place) : NaN;
     $("pointer").textContent = Number.isFinite(value)
       ? `pointer ${place.map((v) => Math.round(v)).join(", ")}: ${this.written(value)}` : "";
+  }
+
+  // --- the map that is shown -------------------------------------------------------------
+
+  get stat() {
+    return this.shown?.stat ?? "r";
+  }
+
+  get look() {
+    return this.state.look[this.stat];
+  }
+
+  valueAt(place) {
+    const position = this.map.at(place);
+    const value = position < 0 ? NOTHING : this.map.data[position];
+    return value === NOTHING ? NaN : (value / 32767) * this.full;
+  }
+
+  written(value) {
+    return Number.isFinite(value) ? `${this.stat} = ${value.toFixed(this.stat === "z" ? 2 : 3)}`.replace("-", "−") : "no value";
   }
 
   // --- maps ------------------------------------------------------------------------------
@@ -262,7 +283,7 @@ class App extends Beside {
     this.r = facts.preview ? null : values;
     this.facts = facts;
     this.fill(values);
-    this.now();
+    this.painter.now();
     this.controls.heard(facts);
   }
 
@@ -282,7 +303,7 @@ class App extends Beside {
       this.shown.stat = "z";
       this.fill(answer.values);
       this.controls.notes(`About ${answer.facts.dof} effective degrees of freedom.`, answer.facts.notes);
-      this.now();
+      this.painter.now();
     } catch (error) {
       this.trouble(error.message);
     } finally {
@@ -310,9 +331,9 @@ class App extends Beside {
     if (!this.turn) this.state.recipe = { ...run.recipe }; // else what is wished for by now
     this.controls.show();
     this.rest();
-    this.tellSoon();
+    this.panel.updateSoon();
     this.writeLink();
-    await this.showPins();
+    await this.panel.showPins();
   }
 
   async switchRecipe(recipe) {
@@ -354,9 +375,9 @@ class App extends Beside {
     this.history.forget(this.state);
     Object.assign(this.state, this.shown.state, { at: [...this.shown.state.seed], named: false });
     this.controls.show();
-    this.tellSoon();
+    this.panel.updateSoon();
     this.writeLink();
-    this.refresh();
+    this.painter.refresh();
   }
 
   trouble(text) {

@@ -4,8 +4,8 @@ export class Refused extends Error {}
 
 async function checked(answer) {
   if (answer.ok) return answer;
-  const told = await answer.json().catch(() => ({ error: `the server answered ${answer.status}` }));
-  throw new Refused(told.error);
+  const said = await answer.json().catch(() => ({ error: `the server answered ${answer.status}` }));
+  throw new Refused(said.error);
 }
 
 export async function getJson(path, query = {}) {

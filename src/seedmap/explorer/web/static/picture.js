@@ -7,7 +7,7 @@ const PAD = 14;
 
 export function pictureOf(app) {
   const minus = (text) => String(text).replaceAll("-", "\u2212");
-  const { panes, state, run } = app, ink = app.ink(), look = app.look, stat = app.shown.stat;
+  const { panes, state, run } = app, ink = app.painter.ink(), look = app.look, stat = app.shown.stat;
   const cuts = panes.map((pane) => Math.max(0, pane.left - 2 * PAD)); // empty sides of a pane
   const sizes = panes.map((pane, n) => [pane.canvas.clientWidth - 2 * cuts[n], pane.canvas.clientHeight]);
   const width = sizes.reduce((sum, [w]) => sum + w, 0) + 2 * PAD;

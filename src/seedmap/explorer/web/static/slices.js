@@ -1,6 +1,6 @@
 // Three slices through one place: drawing them, and pointing into them.
 
-import { write } from "./drawing.js";
+import { write } from "./painter.js";
 import { NOTHING, compose, sample } from "./volume.js";
 
 const MOST_PER_MM = 2; // pixels: finer than any run, and quick without a graphics card
@@ -226,7 +226,7 @@ export class Pane {
     };
     const acts = {
       Home: () => app.jump(), Enter: () => app.seedHere(), s: () => app.seedHere(), f: () => app.toggleFollow(),
-      k: () => app.keep(), "+": () => app.nudge(1), "=": () => app.nudge(1), "-": () => app.nudge(-1),
+      k: () => app.panel.keep(), "+": () => app.nudge(1), "=": () => app.nudge(1), "-": () => app.nudge(-1),
     };
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     if (key in steps) app.through(...steps[key]);

@@ -1,7 +1,6 @@
 // When the page is drawn, and with what: one picture for all that changed together.
 
 import { table } from "./colors.js";
-import { NOTHING } from "./volume.js";
 
 // ms that a picture waits for a map that should be there by then. The crosshair and its map then
 // come in one frame: drawn apart, the first picture would keep the second from coming.
@@ -16,12 +15,13 @@ export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-export class Drawing {
+/** Draws the slices, the seeds that are kept and the reading at the crosshair of an `App`. */
+export class Painter {
   colors = {};
   inks = {};
 
-  get look() {
-    return this.state.look[this.shown?.stat ?? "r"];
+  constructor(app) {
+    this.app = app;
   }
 
   ink() {
@@ -43,7 +43,7 @@ export class Drawing {
   /** Draw soon: with the map that is about to come, else with the next frame. */
   refresh() {
     if (this.wanted) return;
-    if (this.maps.soon(PATIENCE)) {
+    if (this.app.maps.soon(PATIENCE)) {
       const timers = [setTimeout(() => this.prepare()), setTimeout(() => this.now(), PATIENCE)];
       this.wanted = () => timers.forEach(clearTimeout);
     } else {
@@ -54,45 +54,34 @@ export class Drawing {
 
   /** Do what can be done before the map is there. */
   prepare() {
-    for (const pane of this.panes) pane.prepare(this.view, this.underlay, this.state);
+    const { panes, view, underlay, state } = this.app;
+    for (const pane of panes) pane.prepare(view, underlay, state);
   }
 
   now() {
     this.wanted?.();
     this.wanted = null;
-    const started = performance.now(), { state, view } = this;
+    const { state, view, panes, panel, underlay, map, look, full, stat } = this.app;
     const dark = state.theme ? state.theme === "dark" : darkness.matches;
     if (dark !== this.dark) document.documentElement.classList.toggle("dark", dark);
     view.radiological = state.radiological;
-    const ink = this.ink(), colors = this.table(this.look, this.full), narrow = narrowness.matches;
-    this.divide(narrow);
-    const room = this.panes.map((pane) => pane.measure(view)), least = Math.min(...room);
-    this.panes.forEach((pane, n) => pane.draw(view, this.underlay, this.map, state, colors, narrow ? room[n] : least, ink));
-    if (this.pins.cards.length) {
-      this.pins.draw(view, this.underlay, state.at, this.shown?.stat === "z" ? table(state.look.r, 1) : colors, ink);
+    const ink = this.ink(), colors = this.table(look, full), narrow = narrowness.matches;
+    this.divide(view, narrow);
+    const room = panes.map((pane) => pane.measure(view)), least = Math.min(...room);
+    panes.forEach((pane, n) => pane.draw(view, underlay, map, state, colors, narrow ? room[n] : least, ink));
+    if (panel.pins.cards.length) {
+      panel.pins.draw(view, underlay, state.at, stat === "z" ? table(state.look.r, 1) : colors, ink);
     }
-    this.controls.read(this.valueAt(state.at), this.shown?.stat ?? "r", this.look, this.full);
-    if (this.told && this.dark !== dark) this.drawChart(ink);
+    this.app.controls.read(this.app.valueAt(state.at), stat, look, full);
+    if (this.dark !== dark) panel.drawChart(ink);
     this.dark = dark;
-    this.lastDraw = performance.now() - started;
   }
 
   /** Give the rows of slices heights in the proportion of what they show. */
-  divide(narrow) {
-    const rows = narrow ? "" : `minmax(0, ${this.view.size(2)}fr) minmax(0, ${this.view.size(1)}fr)`;
+  divide(view, narrow) {
+    const rows = narrow ? "" : `minmax(0, ${view.size(2)}fr) minmax(0, ${view.size(1)}fr)`;
     if (rows === this.rows) return;
     this.rows = rows;
     $("viewer").style.gridTemplateRows = rows;
-  }
-
-  valueAt(place) {
-    const position = this.map.at(place);
-    const value = position < 0 ? NOTHING : this.map.data[position];
-    return value === NOTHING ? NaN : (value / 32767) * this.full;
-  }
-
-  written(value) {
-    const stat = this.shown?.stat ?? "r";
-    return Number.isFinite(value) ? `${stat} = ${value.toFixed(stat === "z" ? 2 : 3)}`.replace("-", "−") : "no value";
   }
 }

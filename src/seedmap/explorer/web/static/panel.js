@@ -1,0 +1,91 @@
+// What stands beside the map: readings, the chart, seeds that are kept, and saving.
+
+import { drawChart } from "./chart.js";
+import { getJson, post } from "./net.js";
+import { Pins } from "./pins.js";
+import { NOTHING } from "./volume.js";
+
+const MOST_PINS = 8;
+const PAUSE = 120; // ms of rest until the readings are asked for
+const $ = (id) => document.getElementById(id);
+
+/** Asks for what is shown beside the map of an `App`, and shows it. */
+export class Panel {
+  constructor(app) {
+    this.app = app;
+    this.pins = new Pins($("pins"), { go: (pin) => app.go(pin), drop: (pin) => this.drop(pin) });
+  }
+
+  updateSoon() {
+    clearTimeout(this.updating);
+    this.updating = setTimeout(() => this.update(), PAUSE);
+  }
+
+  /** Ask what is known of the place under the crosshair, and show it. */
+  async update() {
+    const { app } = this, { state, maps } = app;
+    await maps.landed();
+    const [ax, ay, az] = state.at;
+    const threshold = Math.min(1, state.look.r.threshold);
+    const query = { ...app.seedQuery(), ax, ay, az, threshold, ...maps.turn };
+    const readings = await getJson("about", query).catch(() => null);
+    if (!readings || [ax, ay, az].some((value, k) => value !== state.at[k])) return;
+    this.readings = readings;
+    app.controls.readings(readings);
+    this.drawChart();
+    $("live").textContent = `${state.at.join(", ")} millimetres, ${readings.placeName}. ${app.written(app.valueAt(state.at))}`;
+  }
+
+  async keep() {
+    const { state } = this.app;
+    const pin = { seed: [...state.seed], radius: state.radius, name: state.name };
+    const same = (other) => other.radius === pin.radius && other.seed.join() === pin.seed.join();
+    state.named = false;
+    state.pins = [...state.pins.filter((other) => !same(other)), pin].slice(-MOST_PINS);
+    await this.showPins();
+    this.app.writeLink();
+  }
+
+  drop(pin) {
+    const { state } = this.app;
+    state.pins = state.pins.filter((other) => other !== pin);
+    this.showPins();
+    this.app.writeLink();
+  }
+
+  async showPins() {
+    const { app } = this;
+    await this.pins.show(app.state.pins, app.map, async (pin) => {
+      const query = new URLSearchParams({ ...app.seedQuery(pin), n: 0, w: `pin ${pin.name}` });
+      const answer = await fetch(`api/map?${query}`);
+      if (answer.status !== 200) return null;
+      const values = new Int16Array(await answer.arrayBuffer());
+      const data = new Int16Array(app.map.data.length).fill(NOTHING);
+      app.places.forEach((place, n) => (data[place] = values[n]));
+      return data;
+    });
+    app.painter.refresh();
+  }
+
+  async save() {
+    const { app } = this, { controls } = app;
+    controls.done("Saving…");
+    await app.noting; // what is saved says how many seeds were looked at
+    try {
+      const { folder, files } = await post("save", app.seedQuery());
+      const maps = files.filter((name) => name.endsWith(".nii.gz")).length;
+      controls.done(`${maps} maps with their sidecars are in ${folder}`);
+      this.saved = files;
+    } catch (error) {
+      controls.done("");
+      app.trouble(error.message);
+    }
+  }
+
+  /** Draw the series of the seed and of the place, once they are there. */
+  drawChart(ink = this.app.painter.ink()) {
+    if (!this.readings) return;
+    const { seedSeries, placeSeries } = this.readings, { keep, t_r } = this.app.run;
+    drawChart($("chart").querySelector("canvas"), { seedSeries, placeSeries, keep, step: t_r }, ink);
+  }
+}
