@@ -142,10 +142,10 @@ def _places(folder: Path) -> list[list[float]]:
 def _recipe(root: Path, seeds, **options):
     from seedmap.denoising import named
     from seedmap.participants.recipe import Recipe
-    from seedmap.participants.seedlist import PlacedSeed
+    from seedmap.participants.seedlist import StudySeed
 
     return Recipe(
-        seeds=tuple(PlacedSeed(seed) for seed in seeds),
+        seeds=tuple(StudySeed(seed) for seed in seeds),
         strategies=(named("36P"),),
         root=root,
         figures=False,

@@ -23,7 +23,7 @@ from seedmap.datasets import make_study
 from seedmap.denoising import named
 from seedmap.parallel import Pool, Share, run_each
 from seedmap.participants.recipe import Recipe
-from seedmap.participants.seedlist import PlacedSeed
+from seedmap.participants.seedlist import StudySeed
 from seedmap.participants.study import plan_study, run_study
 from seedmap.seeds import Sphere
 
@@ -47,7 +47,7 @@ def main(folder: Path) -> None:
 def recipe_of(study, seeds, **options):
     """Make the same recipe for all questions."""
     settings = {"strategies": (named("36P"),), "figures": False} | options
-    return Recipe(seeds=tuple(PlacedSeed(seed) for seed in seeds), root=study, **settings)
+    return Recipe(seeds=tuple(StudySeed(seed) for seed in seeds), root=study, **settings)
 
 
 def workers(folder, study, participants):

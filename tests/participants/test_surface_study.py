@@ -16,7 +16,7 @@ from seedmap.denoising import named
 from seedmap.errors import ImageError, OptionError, SeedError, SpaceMismatch
 from seedmap.participants.onerun import estimate_memory, open_work
 from seedmap.participants.recipe import Recipe
-from seedmap.participants.seedlist import atlas_seeds, check_space, placed
+from seedmap.participants.seedlist import atlas_seeds, check_space, study_seed
 from seedmap.seeds import Sphere, VertexPatch, parse_seed
 
 PCC = ("--seed", "PCC=-5,-52,24")
@@ -151,7 +151,7 @@ def test_grayordinates_by_vertex_coordinate_and_label(dense, tmp_path):
 
 
 def test_surfaces_place_the_coordinates_of_grayordinates(dense):
-    seeds = (placed(parse_seed("PCC=-5,-52,24")), placed(parse_seed("T=11,-19,8:4")))
+    seeds = (study_seed(parse_seed("PCC=-5,-52,24")), study_seed(parse_seed("T=11,-19,8:4")))
     recipe = Recipe(seeds=seeds, strategies=(named("6P"),), root=dense.folder)
     (without,) = find_participants(dense.folder, Filters())[0].runs
     work = open_work(recipe, without)
@@ -196,7 +196,7 @@ def test_a_file_that_does_not_tell_its_size_is_named(study, tmp_path):
     ],
 )
 def test_coordinates_on_surfaces_are_those_of_their_template(seed, space, fits):
-    sphere = placed(Sphere("PCC", (-5, -52, 24)), seed)
+    sphere = study_seed(Sphere("PCC", (-5, -52, 24)), seed)
     if fits:
         assert check_space(sphere, space, anyway=False) == ""
         return
@@ -206,7 +206,7 @@ def test_coordinates_on_surfaces_are_those_of_their_template(seed, space, fits):
 
 
 def test_a_vertex_needs_no_space():
-    assert check_space(placed(VertexPatch("V", "left", 1)), "fsnative", anyway=False) == ""
+    assert check_space(study_seed(VertexPatch("V", "left", 1)), "fsnative", anyway=False) == ""
 
 
 def test_results_of_the_first_fmriprep_are_called_as_those_of_today(study, tmp_path):
@@ -238,7 +238,7 @@ def test_every_region_of_a_dense_atlas_is_a_seed(dense, tmp_path):
     (run,) = find_participants(dense.folder, Filters())[0].runs
     work = open_work(recipe, run)
     labels = nib.load(atlas).get_fdata()[0]
-    sizes = [seed.weights(work.opened.run.space).voxels.size for seed in work.seeds]
+    sizes = [seed.voxels.size for seed in work.seeds]
     assert sizes == [(labels == names.index(name) + 1).sum() for name in wanted]
 
 
@@ -249,7 +249,7 @@ def test_regions_of_a_hemisphere_are_named(study):
     chosen = Filters(entities=(("space", ("fsaverage5",)),))
     work = open_work(recipe, find_participants(study.folder, chosen)[0].runs[0])
     labels = nib.load(atlas).darrays[0].data
-    by_name, by_number = (seed.weights(work.opened.run.space).voxels for seed in work.seeds)
+    by_name, by_number = (seed.voxels for seed in work.seeds)
     assert set(by_number) == set(np.flatnonzero(labels == 2))
     assert by_name.max() < labels.size
     for regions in ((), ["P*"]):

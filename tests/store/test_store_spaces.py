@@ -72,9 +72,9 @@ def test_what_a_store_cannot_do_is_refused(both):
     _, path, seeds = both
     with pytest.raises(OptionError, match="'xdf': a stored run knows"):
         stored_maps(path, seeds, uncertainty="xdf")
-    with pytest.raises(SeedError, match="hears places only"):
+    with pytest.raises(SeedError, match="has places only"):
         stored_maps(path, sm.SeriesSeed("own", np.arange(110.0)))
-    with pytest.raises(SeedError, match="two seeds are called 'PCC'"):
+    with pytest.raises(SeedError, match="would both be called 'PCC'"):
         stored_maps(path, [seeds[0], seeds[0]])
     with pytest.raises(SeedError, match="no seed is given"):
         stored_maps(path, [])

@@ -5,8 +5,9 @@ from seedmap.analysis.files import versions
 from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.options import Inputs, Limits, Measure, Method, Uncertainty
 from seedmap.analysis.prepare import Preflight, Prepared, prepare, read
-from seedmap.analysis.provenance import Provenance, SeedFacts
+from seedmap.analysis.provenance import Provenance
 from seedmap.analysis.story import map_run, maps_of, seed_maps
+from seedmap.seeds import SeedFacts
 
 __all__ = [
     "Inputs",

@@ -1,6 +1,5 @@
 """The door of an analysis: what a user gives is parsed once, or refused with what to do."""
 
-import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,27 +8,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._arrays import Array, Keep, parse_sample_mask
+from seedmap._arrays import Keep, parse_sample_mask
 from seedmap.analysis.measures import frames_of_lag
 from seedmap.analysis.options import Inputs, Method
-from seedmap.analysis.provenance import SeedFacts
-from seedmap.bids import label_of
+from seedmap.bids import space_of
 from seedmap.confounds import ConfoundTable, read_confounds
-from seedmap.errors import ImageError, OptionError, SeedError, SeedmapWarning, SpaceMismatch
+from seedmap.errors import ImageError, OptionError, SeedmapWarning, SpaceMismatch
 from seedmap.images import (
     Grid,
     Mesh,
     PartedSpace,
     Run,
-    Space,
     file_of,
     load_on_parts,
     load_volume,
     open_run,
 )
-from seedmap.seeds import Seed, SeriesSeed, Sphere, parse_seed
+from seedmap.seeds import PlacedSeed
 from seedmap.spatial import (
-    SeedWeights,
     Template,
     epi_mask,
     mean_volume,
@@ -39,29 +35,20 @@ from seedmap.spatial import (
 )
 
 __all__ = [
-    "AnySeed",
     "Opened",
     "check_method",
+    "check_spaces",
     "find_mask",
     "mask_source",
     "open_inputs",
-    "parse_seeds",
     "place_surfaces",
-    "seed_facts",
-    "warn_of_low_coverage",
 ]
 
-# A seed of which less than this share lies in the mask may say little of its region.
-LOW_COVERAGE = 0.8
-# More seeds than this are warned of together.
-MANY_WARNINGS = 5
 TEMPLATES: dict[str, Template] = {
     "whole-brain-template": "whole-brain",
     "gm-template": "gm",
     "wm-template": "wm",
 }
-
-AnySeed = Seed | SeriesSeed | str
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,61 +96,17 @@ def open_inputs(inputs: Inputs) -> Opened:
     )
 
 
-def parse_seeds(seeds: AnySeed | Sequence[AnySeed], run: Run) -> tuple[Seed | SeriesSeed, ...]:
-    """Return seeds as objects, with names that differ also as file names."""
-    given = [seeds] if isinstance(seeds, Seed | SeriesSeed | str) else list(seeds)
-    chosen: tuple[Any, ...] = tuple(parse_seed(s) if isinstance(s, str) else s for s in given)
-    if not chosen:
-        msg = "no seed is given; name at least one, as in PCC=0,-52,18"
-        raise SeedError(msg)
-    _check_kinds(chosen)
-    seen: dict[str, str] = {}
-    for seed in chosen:
-        label = label_of(seed.name)
-        if label in seen:
+def check_spaces(seeds: Sequence[PlacedSeed], run: Run) -> None:
+    """Warn of seeds whose file names tell of another space than the run's."""
+    here = space_of(run.source)
+    for seed in seeds:
+        there = space_of(seed.seed.source)
+        if here and there and here != there:
             msg = (
-                f"seeds {seen[label]!r} and {seed.name!r} would both be called {label!r} in file names; "
-                "give them names that differ in letters or digits"
+                f"seed {seed.name!r}: {seed.seed.source} is in space {there} and the run in {here}; "
+                "templates differ by millimetres: use an image in the run's space if there is one"
             )
-            raise SeedError(msg)
-        seen[label] = seed.name
-        _check_seed_fits(seed, run)
-    return chosen
-
-
-def _check_kinds(chosen: Sequence[Any]) -> None:
-    """Refuse what is no seed."""
-    for kind, one in {type(seed): seed for seed in chosen}.items():  # asking each takes long
-        if not isinstance(one, Seed | SeriesSeed):
-            msg = (
-                f"a seed is a {kind.__name__}; give a Sphere, MaskSeed, Region, SeriesSeed or text"
-            )
-            raise SeedError(msg)
-
-
-def _check_seed_fits(seed: Seed | SeriesSeed, run: Run) -> None:
-    """Refuse a time course of another length; warn where file names tell of two spaces."""
-    if isinstance(seed, SeriesSeed):
-        if seed.values.size != run.frames:
-            msg = (
-                f"seed {seed.name!r}: {seed.values.size} values for the {run.frames} frames of "
-                f"{run.source}; give one raw value a frame, censored frames included"
-            )
-            raise SeedError(msg)
-        return
-    here, there = _space_of(run.source), _space_of(seed.source)
-    if here and there and here != there:
-        msg = (
-            f"seed {seed.name!r}: {seed.source} is in space {there} and the run in {here}; templates "
-            "differ by millimetres: use an image in the run's space if there is one"
-        )
-        warnings.warn(msg, SeedmapWarning, stacklevel=4)
-
-
-def _space_of(source: str) -> str:
-    """Return the space that a BIDS or TemplateFlow name tells of; empty if it tells of none."""
-    found = re.search(r"(?:^|[_/\\])(?:space|tpl)-([A-Za-z0-9]+)", source)
-    return found[1] if found else ""
+            warnings.warn(msg, SeedmapWarning, stacklevel=4)
 
 
 def check_method(run: Run, method: Method) -> None:
@@ -261,67 +204,3 @@ def mask_source(mask_img: Any) -> str:
         if not hasattr(mask_img, "dataobj")
         else str(mask_img.get_filename() or "image in memory")
     )
-
-
-def seed_facts(
-    seeds: Sequence[Seed | SeriesSeed], weights: Sequence[SeedWeights], grid: Space
-) -> tuple[SeedFacts, ...]:
-    """Describe the seeds as they fall on a grid; refuse those that miss its mask.
-
-    Raises
-    ------
-    SeedError
-        If a seed has no voxel in the mask.
-    """
-    rest, facts = iter(weights), []
-    for seed in seeds:
-        if isinstance(seed, SeriesSeed):
-            facts.append(SeedFacts(seed.name, seed.definition, None, 0, float("nan")))
-            continue
-        listens = next(rest)
-        coverage = float(listens.weights[grid.mask.ravel()[listens.voxels]].sum())
-        if coverage == 0:
-            raise SeedError(_outside(seed, listens, grid))
-        center = seed.center if isinstance(seed, Sphere) else _center(listens, grid)
-        definition = f"{seed.definition} ({listens.note})" if listens.note else seed.definition
-        facts.append(SeedFacts(seed.name, definition, center, listens.voxels.size, coverage))
-    return tuple(facts)
-
-
-def warn_of_low_coverage(facts: Sequence[SeedFacts]) -> None:
-    """Warn of seeds that lie partly outside the mask: of each, or of very many once."""
-    low = sorted((s for s in facts if s.coverage < LOW_COVERAGE), key=lambda s: s.coverage)
-    if len(low) > MANY_WARNINGS:
-        shown = ", ".join(f"{seed.name!r} ({seed.coverage:.0%})" for seed in low[:MANY_WARNINGS])
-        msg = (
-            f"{len(low)} of {len(facts)} seeds lie partly outside the mask, which adds signal from "
-            f"outside the brain: {shown}, ...; check their coordinates, or shrink them"
-        )
-        warnings.warn(msg, SeedmapWarning, stacklevel=3)
-        return
-    for seed in low:
-        msg = (
-            f"seed {seed.name!r}: only {seed.coverage:.0%} of it lies in the mask; the rest adds "
-            "signal from outside the brain. Check its coordinates, or shrink it"
-        )
-        warnings.warn(msg, SeedmapWarning, stacklevel=3)
-
-
-def _outside(seed: Seed, listens: SeedWeights, space: Space) -> str:
-    """Say that a seed misses the mask, and by how much where that is known."""
-    center, how_far = _center(listens, space), ""
-    if center is not None:
-        distance = np.linalg.norm(space.coordinates() - np.array(center), axis=1)
-        how_far = f"; the nearest sample is {np.nanmin(distance):.1f} mm from its centre"
-    return (
-        f"seed {seed.name!r}: none of its {listens.voxels.size} voxels ({seed.definition}) lies in the "
-        f"mask{how_far}. Are the coordinates in the space of the run?"
-    )
-
-
-def _center(listens: SeedWeights, space: Space) -> tuple[float, float, float] | None:
-    """Return the centre of mass of a seed [mm]; None where its places are not known."""
-    center: Array = listens.weights @ space.places(listens.voxels)
-    if not np.isfinite(center).all():
-        return None
-    return tuple(float(value) for value in np.round(center, 2))  # type: ignore[return-value]

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seedmap.analysis.options import FWHM
 from seedmap.images import Space
-from seedmap.seeds import Seed, SeriesSeed
-from seedmap.spatial import SeedWeights, neighbourhood
+from seedmap.seeds import PlacedSeed
+from seedmap.spatial import neighbourhood
 
 __all__ = ["Neighbourhoods", "near_each"]
 
@@ -47,15 +48,8 @@ class Neighbourhoods(Sequence[NDArray[np.int64]]):
         return neighbourhood(self._space, voxels, self._reach)
 
 
-def near_each(
-    seeds: Sequence[Seed | SeriesSeed],
-    weights: Sequence[SeedWeights],
-    space: Space,
-    smoothing_fwhm: float | Sequence[float | None] | None,
-) -> Neighbourhoods:
+def near_each(seeds: Sequence[PlacedSeed], space: Space, smoothing_fwhm: FWHM) -> Neighbourhoods:
     """List each seed's own neighbourhood: its voxels and one smoothing width around them."""
     widths = smoothing_fwhm if isinstance(smoothing_fwhm, Sequence) else [smoothing_fwhm]
     reach = max((width or 0.0 for width in widths), default=0.0)
-    rest, nowhere = iter(weights), np.empty(0, dtype=np.int64)
-    voxels = [nowhere if isinstance(seed, SeriesSeed) else next(rest).voxels for seed in seeds]
-    return Neighbourhoods(space, voxels, float(reach))
+    return Neighbourhoods(space, [seed.voxels for seed in seeds], float(reach))

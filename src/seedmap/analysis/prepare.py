@@ -11,20 +11,13 @@ import numpy as np
 
 from seedmap.analysis.certainty import FEW_DOF
 from seedmap.analysis.cost import kind_of, peak_memory, run_seconds
-from seedmap.analysis.door import (
-    AnySeed,
-    Opened,
-    check_method,
-    open_inputs,
-    parse_seeds,
-    seed_facts,
-)
+from seedmap.analysis.door import Opened, check_method, check_spaces, open_inputs
 from seedmap.analysis.options import Inputs, Limits, Method
 from seedmap.connectivity import FEWEST_DOF
 from seedmap.errors import ImageError, TooFewFrames
 from seedmap.images import Run
-from seedmap.seeds import Seed, SeriesSeed
-from seedmap.spatial import Extracted, SeedWeights, extract
+from seedmap.seeds import AnySeed, PlacedSeed, parse_seeds, place_seeds
+from seedmap.spatial import Extracted, extract
 from seedmap.temporal import (
     Cleaning,
     CleaningOperator,
@@ -121,10 +114,8 @@ class Prepared(Opened):
 
     Attributes
     ----------
-    seeds : tuple of Seed or SeriesSeed
-        The seeds.
-    weights : tuple of SeedWeights
-        How those of them that lie in space are sampled.
+    seeds : tuple of PlacedSeed
+        The seeds, with their voxels.
     operator : CleaningOperator
         The cleaning, written out.
     method : Method
@@ -133,8 +124,7 @@ class Prepared(Opened):
         What that may take of the machine.
     """
 
-    seeds: tuple[Seed | SeriesSeed, ...]
-    weights: tuple[SeedWeights, ...]
+    seeds: tuple[PlacedSeed, ...]
     operator: CleaningOperator
     method: Method
     limits: Limits
@@ -179,25 +169,26 @@ def prepare(
     limits: Limits = Limits(),
 ) -> Prepared:
     """Parse and check everything, and write the cleaning out; only headers and tables are read."""
-    return prepare_opened(open_inputs(inputs), seeds, method, limits)
+    opened = open_inputs(inputs)
+    chosen = parse_seeds(seeds, opened.run.frames)
+    return prepare_opened(opened, place_seeds(chosen, opened.run.space), method, limits)
 
 
 def prepare_opened(
-    opened: Opened, seeds: AnySeed | Sequence[AnySeed], method: Method, limits: Limits
+    opened: Opened, seeds: tuple[PlacedSeed, ...], method: Method, limits: Limits
 ) -> Prepared:
-    """Place the seeds on an opened run, and write its cleaning out."""
-    run, mask = opened.run, opened.mask
+    """Check the method and the seeds against an opened run, and write its cleaning out."""
+    run = opened.run
     check_method(run, method)
-    chosen = parse_seeds(seeds, run)
-    operator = _operator(opened, method.cleaning)
-    weights = [seed.weights(run.space) for seed in chosen if not isinstance(seed, SeriesSeed)]
-    if mask is not None:
-        seed_facts(chosen, weights, run.space.within(mask))  # refuses before anything is read
+    check_spaces(seeds, run)
+    if opened.mask is not None:
+        inside = run.space.within(opened.mask)
+        for seed in seeds:
+            seed.coverage(inside)  # refuses before anything is read
     return Prepared(
         **vars(opened),
-        seeds=chosen,
-        weights=tuple(weights),
-        operator=operator,
+        seeds=seeds,
+        operator=_operator(opened, method.cleaning),
         method=method,
         limits=limits,
     )
@@ -220,7 +211,7 @@ def read(
         keep,
         mask=prepared.mask,
         smoothing_fwhm=prepared.method.smoothing_fwhm,
-        seeds=prepared.weights,
+        seeds=[seed.weights for seed in prepared.seeds if seed.weights is not None],
         n_jobs=prepared.limits.threads,
         on_frame=_counter(progress, int(keep.sum())),
         max_memory=prepared.limits.memory,

@@ -6,34 +6,10 @@ import numpy as np
 
 from seedmap._arrays import Keep
 from seedmap.analysis.options import FWHM, Measure, Method
+from seedmap.seeds import SeedFacts
 from seedmap.temporal import Cleaning
 
-__all__ = ["Provenance", "SeedFacts"]
-
-
-@dataclass(frozen=True)
-class SeedFacts:
-    """One seed as it was used.
-
-    Attributes
-    ----------
-    name : str
-        Its name.
-    definition : str
-        In words, such as ``"sphere of 8 mm at (0, -52, 18) mm"``.
-    center : tuple of float or None
-        Where to cut and to mark it [mm]: its centre of mass; None for a time course.
-    voxels : int
-        Voxels that it listens to; 0 for a time course.
-    coverage : float
-        Share of its weight that lies in the mask, 0 to 1; NaN for a time course.
-    """
-
-    name: str
-    definition: str
-    center: tuple[float, float, float] | None
-    voxels: int
-    coverage: float
+__all__ = ["Provenance"]
 
 
 @dataclass(frozen=True, eq=False)

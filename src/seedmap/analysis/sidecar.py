@@ -8,8 +8,9 @@ import numpy as np
 from seedmap._arrays import Array
 from seedmap.analysis.certainty import Certainty
 from seedmap.analysis.files import versions
-from seedmap.analysis.provenance import Provenance, SeedFacts
+from seedmap.analysis.provenance import Provenance
 from seedmap.images import MEASURE_KINDS, STATISTICS, Space
+from seedmap.seeds import SeedFacts
 
 __all__ = ["certainty_entries", "sidecar_of"]
 

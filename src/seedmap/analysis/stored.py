@@ -10,17 +10,15 @@ import numpy as np
 
 from seedmap._arrays import zscored
 from seedmap.analysis.certainty import Certainty, warn_of_few_dof
-from seedmap.analysis.door import AnySeed, seed_facts
 from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.near import near_each
-from seedmap.analysis.provenance import Provenance, SeedFacts
-from seedmap.bids import label_of
-from seedmap.errors import OptionError, SeedError, SeedmapWarning
-from seedmap.seeds import Seed, SeriesSeed, parse_seed
+from seedmap.analysis.provenance import Provenance
+from seedmap.errors import OptionError, SeedmapWarning
+from seedmap.seeds import AnySeed, PlacedSeed, SeedFacts, parse_seeds, place_seeds
 from seedmap.store import StoredMaps, StoredRun, open_stored
 from seedmap.temporal import Cleaning
 
-__all__ = ["origin_facts", "stored_maps"]
+__all__ = ["maps_of_stored", "origin_facts", "stored_maps"]
 
 # A seed of which less than this can be heard may give other numbers than the images.
 WHOLE_SEED = 0.999
@@ -70,14 +68,19 @@ def stored_maps(
     SeedmapError
         If the stored run cannot be used, or no voxel of a seed is in it.
     """
+    stored = store if isinstance(store, StoredRun) else open_stored(store)
+    return maps_of_stored(stored, place_seeds(parse_seeds(seeds), stored.space), uncertainty)
+
+
+def maps_of_stored(
+    stored: StoredRun, seeds: Sequence[PlacedSeed], uncertainty: str | None
+) -> SeedMaps:
+    """Correlate seeds that were placed on a stored run; see `stored_maps`."""
     if uncertainty not in ("operator", None):
         msg = f"uncertainty={uncertainty!r}: a stored run knows 'operator' or None"
         raise OptionError(msg)
-    stored = store if isinstance(store, StoredRun) else open_stored(store)
-    chosen = _parsed(seeds)
-    weights = [seed.weights(stored.space) for seed in chosen]
-    facts = seed_facts(chosen, weights, stored.space)
-    found = stored.maps(weights)
+    facts = [seed.facts(stored.space) for seed in seeds]
+    found = stored.maps([seed.weights for seed in seeds if seed.weights is not None])
     heard = tuple(
         replace(one, coverage=float(share))
         for one, share in zip(facts, found.coverage, strict=True)
@@ -87,14 +90,14 @@ def stored_maps(
     provenance = _provenance(stored, heard)
     certainty = _certainty(stored, found) if uncertainty else None
     maps = SeedMaps(
-        seeds=tuple(seed.name for seed in chosen),
+        seeds=tuple(seed.name for seed in seeds),
         space=stored.space,
         r=found.r,
         seed_series=zscored(found.seed_series),
         sample_series=zscored(stored.series(shown)),
         sample_indices=shown,
         provenance=provenance,
-        near=near_each(chosen, weights, stored.space, provenance.smoothing_fwhm),
+        near=near_each(seeds, stored.space, provenance.smoothing_fwhm),
         certainty=certainty,
     )
     if certainty is not None:
@@ -112,25 +115,6 @@ def origin_facts(maps: SeedMaps) -> dict[str, Any]:
         "noise_autocorrelation": [] if known is None else list(known.noise_autocorrelation),
         "samples_shown": maps.sample_indices.tolist(),
     }
-
-
-def _parsed(seeds: AnySeed | Sequence[AnySeed]) -> tuple[Seed, ...]:
-    """Return seeds as objects, with names that differ also as file names."""
-    given = [seeds] if isinstance(seeds, Seed | SeriesSeed | str) else list(seeds)
-    chosen: list[Seed] = []
-    for seed in given:
-        parsed = parse_seed(seed) if isinstance(seed, str) else seed
-        if isinstance(parsed, SeriesSeed):
-            msg = f"seed {parsed.name!r}: a stored run hears places only; give time courses with the images"
-            raise SeedError(msg)
-        if label_of(parsed.name) in {label_of(one.name) for one in chosen}:
-            msg = f"two seeds are called {label_of(parsed.name)!r} in file names; give them other names"
-            raise SeedError(msg)
-        chosen.append(parsed)
-    if not chosen:
-        msg = "no seed is given; name at least one, as in PCC=0,-52,18"
-        raise SeedError(msg)
-    return tuple(chosen)
 
 
 def _warn_of_unheard(facts: Sequence[SeedFacts]) -> None:

@@ -17,7 +17,6 @@ from seedmap.analysis.certainty import (
     noise_told,
     warn_of_few_dof,
 )
-from seedmap.analysis.door import AnySeed, seed_facts, warn_of_low_coverage
 from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.measures import (
     JOINT,
@@ -32,11 +31,11 @@ from seedmap.analysis.measures import (
 from seedmap.analysis.near import near_each
 from seedmap.analysis.options import FWHM, Inputs, Limits, Measure, Method, Uncertainty
 from seedmap.analysis.prepare import Preflight, Prepared, prepare, read
-from seedmap.analysis.provenance import Provenance, SeedFacts
+from seedmap.analysis.provenance import Provenance
 from seedmap.connectivity import correlate
 from seedmap.connectivity.correlation import OnBlock
 from seedmap.errors import SeedError, SeedmapWarning, TooFewFrames
-from seedmap.seeds import Seed, SeriesSeed
+from seedmap.seeds import AnySeed, PlacedSeed, SeedFacts, SeriesSeed, warn_of_low_coverage
 from seedmap.spatial import Extracted
 from seedmap.temporal import Cleaning
 
@@ -179,7 +178,7 @@ def map_run(
 def maps_of(prepared: Prepared, extracted: Extracted) -> SeedMaps:
     """Clean, correlate and test what was read; what was read for one use is used up."""
     seeds, grid = prepared.seeds, extracted.grid
-    facts = seed_facts(seeds, prepared.weights, grid)
+    facts = tuple(seed.facts(grid) for seed in seeds)
     warn_of_low_coverage(facts)
     raw = _raw_seed_series(seeds, extracted, prepared.operator.keep)
     cleaned_seeds = prepared.operator.on_kept @ raw
@@ -196,7 +195,7 @@ def maps_of(prepared: Prepared, extracted: Extracted) -> SeedMaps:
         sample_series=zscored(prepared.operator.on_kept @ few),
         sample_indices=samples,
         provenance=_provenance(prepared, facts, extracted, constant, found),
-        near=near_each(seeds, prepared.weights, grid, prepared.method.smoothing_fwhm),
+        near=near_each(seeds, grid, prepared.method.smoothing_fwhm),
         certainty=certainty,
         extra=found.extra,
     )
@@ -288,7 +287,7 @@ def _certainty(
     )
 
 
-def _raw_seed_series(seeds: Sequence[Seed | SeriesSeed], extracted: Extracted, keep: Keep) -> Array:
+def _raw_seed_series(seeds: Sequence[PlacedSeed], extracted: Extracted, keep: Keep) -> Array:
     """Put the seeds' uncleaned series side by side, (kept, seeds), in the seeds' order.
 
     Raises
@@ -296,13 +295,11 @@ def _raw_seed_series(seeds: Sequence[Seed | SeriesSeed], extracted: Extracted, k
     SeedError
         If one is constant, or not finite in a kept frame.
     """
-    heard, gaps = iter(extracted.seed_series.T), iter(extracted.seed_gaps.tolist())
+    sampled = zip(extracted.seed_series.T, extracted.seed_gaps.tolist(), strict=True)
     columns = []
     for seed in seeds:
-        if isinstance(seed, SeriesSeed):
-            column, missing = seed.values[keep], 0
-        else:
-            column, missing = next(heard), next(gaps)
+        own = seed.seed.values[keep] if isinstance(seed.seed, SeriesSeed) else None
+        column, missing = next(sampled) if own is None else (own, 0)
         if not np.isfinite(column).all():
             msg = (
                 f"seed {seed.name!r}: no finite value in {np.count_nonzero(~np.isfinite(column))} of "

@@ -19,7 +19,7 @@ from seedmap.errors import MissingFile, OptionError, SeedError
 from seedmap.parallel import ClusterKind, Pool
 from seedmap.participants.combine import Weighting
 from seedmap.participants.recipe import Combine
-from seedmap.participants.seedlist import PlacedSeed, atlas_seeds, placed, read_seed_table
+from seedmap.participants.seedlist import StudySeed, atlas_seeds, read_seed_table, study_seed
 from seedmap.seeds import DEFAULT_RADIUS, parse_seed
 from seedmap.spatial import DEFAULT_FWHM
 
@@ -104,9 +104,9 @@ class StudySeedOptions:
     allow_space_mismatch: Annotated[bool, Parameter(negative=())] = False
     """Take seeds of another space as they are; the sidecars say so."""
 
-    def placed(self) -> tuple[PlacedSeed, ...]:
+    def placed(self) -> tuple[StudySeed, ...]:
         """Read the seeds."""
-        found = [placed(parse_seed(text, self.radius)) for text in self.seed]
+        found = [study_seed(parse_seed(text, self.radius)) for text in self.seed]
         if self.seeds_file is not None:
             found += read_seed_table(self.seeds_file, self.radius)
         if self.atlas is not None:

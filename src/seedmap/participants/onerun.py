@@ -31,17 +31,17 @@ from seedmap.errors import (
 from seedmap.images import Grid, Run, Space, load_image, open_run
 from seedmap.images.gifti import gifti_shape
 from seedmap.participants.recipe import Recipe
-from seedmap.participants.seedlist import PlacedSeed, check_space
-from seedmap.seeds import Region, Seed, Sphere
-from seedmap.spatial import Atlas, Extracted, SeedWeights, extract, read_atlas
+from seedmap.participants.seedlist import StudySeed, check_space
+from seedmap.seeds import PlacedSeed, Region, Seed
+from seedmap.spatial import Atlas, Extracted, extract, read_atlas
 
 __all__ = [
     "RunWork",
     "StrategyWork",
     "clean_run",
     "estimate_memory",
-    "listening",
     "open_work",
+    "place_inside",
 ]
 
 
@@ -49,20 +49,6 @@ __all__ = [
 MAPS_A_SEED = 10
 # Copies of the series that exist while a cleaned run is stored.
 COPIES_STORED = 6
-
-
-@dataclass(frozen=True)
-class Listening:
-    """A seed that was brought onto a run's grid once, for all strategies."""
-
-    name: str
-    definition: str
-    source: str
-    on_grid: SeedWeights
-
-    def weights(self, space: Space) -> SeedWeights:  # noqa: ARG002  the grid is the run's
-        """Return how it listens to the run's grid."""
-        return self.on_grid
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +71,7 @@ class RunWork:
     opened: Opened
     table: ConfoundTable | None
     chosen: tuple[Chosen, ...]
-    seeds: tuple[Seed, ...]
+    seeds: tuple[PlacedSeed, ...]
     missing: tuple[str, ...]
     notes: tuple[str, ...]
     refused: tuple[str, ...]
@@ -131,7 +117,7 @@ def _opened(recipe: Recipe, inputs: RunInputs) -> RunWork:
     opened = open_inputs(Inputs(run, sample_mask=chosen[0].keep, mask_img=mask))
     space = opened.run.space
     grid = space if opened.mask is None else space.within(opened.mask)
-    seeds, missing = listening(recipe.seeds, grid, run.source)
+    seeds, missing = place_inside(recipe.seeds, grid, run.source)
     return RunWork(inputs, opened, table, chosen, seeds, missing, notes, refused, mask)
 
 
@@ -188,35 +174,30 @@ def _check_time(recipe: Recipe, run: Run, chosen: Sequence[Chosen]) -> None:
             raise TooFewFrames(msg)
 
 
-def listening(
-    seeds: Sequence[PlacedSeed], grid: Space, source: str
-) -> tuple[tuple[Seed, ...], tuple[str, ...]]:
-    """Bring seeds onto a run's grid; leave out those that miss the brain, and say so.
+def place_inside(
+    seeds: Sequence[StudySeed], grid: Space, source: str
+) -> tuple[tuple[PlacedSeed, ...], tuple[str, ...]]:
+    """Place seeds on a run's grid; leave out those that miss the brain, and say so.
 
     Raises
     ------
     SeedError
         If no seed is left.
     """
-    there: list[Seed] = []
+    there: list[PlacedSeed] = []
     missing: list[str] = []
-    for placed in seeds:
-        seed = placed.seed
+    for one in seeds:
         try:
-            on_grid = _in_memory(seed, grid).weights(grid)
+            weights = _in_memory(one.seed, grid).weights(grid)
         except SeedError as error:
             missing.append(str(error))
             continue
-        if not grid.mask.ravel()[on_grid.voxels].any():
+        if grid.mask.ravel()[weights.voxels].any():
+            there.append(PlacedSeed(one.seed, weights))
+        else:
             missing.append(
-                f"seed {seed.name!r}: none of its {grid.elements} lies in the brain mask of the run"
+                f"seed {one.seed.name!r}: none of its {grid.elements} lies in the brain mask of the run"
             )
-            continue
-        there.append(
-            seed
-            if isinstance(seed, Sphere)
-            else Listening(seed.name, seed.definition, seed.source, on_grid)
-        )
     if not there:
         msg = f"{source}: no seed is left: {'; '.join(missing[:2])}"
         raise SeedError(msg)

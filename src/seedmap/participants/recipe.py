@@ -14,7 +14,7 @@ from seedmap.bids import Participant
 from seedmap.denoising import Strategy
 from seedmap.errors import OptionError, SeedError
 from seedmap.participants.combine import Weighting
-from seedmap.participants.seedlist import PlacedSeed
+from seedmap.participants.seedlist import StudySeed
 
 __all__ = ["Combine", "FileState", "Recipe", "fingerprint", "state_of"]
 
@@ -28,7 +28,7 @@ IDLE = ("command", "root", "n_jobs")
 class Recipe:
     """What is done to every run."""
 
-    seeds: tuple[PlacedSeed, ...]
+    seeds: tuple[StudySeed, ...]
     """What the brain is compared with."""
 
     strategies: tuple[Strategy, ...]

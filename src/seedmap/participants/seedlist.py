@@ -12,7 +12,7 @@ from seedmap.errors import MissingFile, SeedError, SpaceMismatch
 from seedmap.seeds import DEFAULT_RADIUS, Region, Seed, Sphere
 from seedmap.spatial import Atlas, read_atlas
 
-__all__ = ["PlacedSeed", "atlas_seeds", "check_space", "read_seed_table"]
+__all__ = ["StudySeed", "atlas_seeds", "check_space", "read_seed_table", "study_seed"]
 
 # Names that say no more than "some MNI space".
 VAGUE = ("MNI", "MNI152")
@@ -29,7 +29,7 @@ HEMISPHERE_LABELS = (".gii", ".annot")
 
 
 @dataclass(frozen=True)
-class PlacedSeed:
+class StudySeed:
     """A seed and the space that it is said to lie in.
 
     Attributes
@@ -53,12 +53,12 @@ class PlacedSeed:
         return [self.seed.name, self.seed.definition, self.space]
 
 
-def placed(seed: Seed, space: str = "") -> PlacedSeed:
+def study_seed(seed: Seed, space: str = "") -> StudySeed:
     """Say where a seed lies: as told, or as the name of its file tells."""
-    return PlacedSeed(seed, space or space_of(seed.source))
+    return StudySeed(seed, space or space_of(seed.source))
 
 
-def check_space(seed: PlacedSeed, space: str, *, anyway: bool) -> str:
+def check_space(seed: StudySeed, space: str, *, anyway: bool) -> str:
     """Compare a seed's space with a run's; return what the sidecar should say, empty if they agree.
 
     Raises
@@ -84,7 +84,7 @@ def check_space(seed: PlacedSeed, space: str, *, anyway: bool) -> str:
     raise SpaceMismatch(msg)
 
 
-def read_seed_table(path: Path, radius: float = DEFAULT_RADIUS) -> list[PlacedSeed]:
+def read_seed_table(path: Path, radius: float = DEFAULT_RADIUS) -> list[StudySeed]:
     """Read spheres from a table.
 
     Parameters
@@ -131,7 +131,7 @@ def _json_rows(path: Path) -> Iterator[Mapping[str, Any]]:
         yield {"name": name} | record
 
 
-def _sphere(row: Mapping[str, Any], path: Path, number: int, radius: float) -> PlacedSeed:
+def _sphere(row: Mapping[str, Any], path: Path, number: int, radius: float) -> StudySeed:
     try:
         center = tuple(float(row[axis]) for axis in "xyz")
         own = row.get("radius")
@@ -144,10 +144,10 @@ def _sphere(row: Mapping[str, Any], path: Path, number: int, radius: float) -> P
         )
         raise SeedError(msg) from error
     space = row.get("space") or ""
-    return placed(seed, "" if space == "n/a" else str(space))
+    return study_seed(seed, "" if space == "n/a" else str(space))
 
 
-def atlas_seeds(path: Path, regions: Sequence[str] = ()) -> list[PlacedSeed]:
+def atlas_seeds(path: Path, regions: Sequence[str] = ()) -> list[StudySeed]:
     """Make a seed of every region of an atlas, or of those that are named.
 
     Parameters
@@ -165,11 +165,11 @@ def atlas_seeds(path: Path, regions: Sequence[str] = ()) -> list[PlacedSeed]:
         If the atlas cannot be used, or a region is not in it.
     """
     if path.name.endswith(HEMISPHERE_LABELS):
-        return [placed(_of_hemisphere(path, text)) for text in regions or ("*",)]
+        return [study_seed(_of_hemisphere(path, text)) for text in regions or ("*",)]
     atlas = read_atlas(path)
     numbers = atlas.numbers if not regions else _matching(atlas, regions)
     named = {number: atlas.names.get(number, f"region{number}") for number in numbers}
-    return [placed(Region(name, path, number)) for number, name in named.items()]
+    return [study_seed(Region(name, path, number)) for number, name in named.items()]
 
 
 def _of_hemisphere(path: Path, text: str) -> Region:

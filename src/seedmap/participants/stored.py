@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from seedmap.analysis import SeedMaps
-from seedmap.analysis.stored import origin_facts, stored_maps
+from seedmap.analysis.stored import maps_of_stored, origin_facts
 from seedmap.bids import (
     Filters,
     Participant,
@@ -19,7 +19,7 @@ from seedmap.bids import (
 )
 from seedmap.denoising import Strategy
 from seedmap.errors import MissingFile, SeedmapWarning
-from seedmap.participants.onerun import StrategyWork, listening
+from seedmap.participants.onerun import StrategyWork, place_inside
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.seedlist import check_space
 from seedmap.spatial import Extracted
@@ -144,9 +144,9 @@ def maps_from_store(recipe: Recipe, inputs: RunInputs, strategy: Strategy) -> Se
     stored = open_stored(head.parent)
     for seed in recipe.seeds:
         check_space(seed, stored.facts["space"], anyway=recipe.other_space)
-    seeds, missing = listening(recipe.seeds, stored.space, str(head.parent))
+    seeds, missing = place_inside(recipe.seeds, stored.space, str(head.parent))
     for text in missing:
         warnings.warn(text, SeedmapWarning, stacklevel=2)
-    maps = stored_maps(stored, seeds, uncertainty=recipe.method.uncertainty)
+    maps = maps_of_stored(stored, seeds, recipe.method.uncertainty)
     origin = replace(maps.provenance, source=stored.facts["source"], command=recipe.command)
     return replace(maps, provenance=origin)

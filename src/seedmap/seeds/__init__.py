@@ -7,16 +7,30 @@ listen to unsmoothed data, also outside the mask, as nilearn's spheres do.
 
 from seedmap.seeds.common import DEFAULT_RADIUS, Seed, SeriesSeed
 from seedmap.seeds.parse import parse_seed
+from seedmap.seeds.placed import (
+    AnySeed,
+    PlacedSeed,
+    SeedFacts,
+    parse_seeds,
+    place_seeds,
+    warn_of_low_coverage,
+)
 from seedmap.seeds.surface import VertexPatch
 from seedmap.seeds.volume import MaskSeed, Region, Sphere
 
 __all__ = [
     "DEFAULT_RADIUS",
+    "AnySeed",
     "MaskSeed",
+    "PlacedSeed",
     "Region",
     "Seed",
+    "SeedFacts",
     "SeriesSeed",
     "Sphere",
     "VertexPatch",
     "parse_seed",
+    "parse_seeds",
+    "place_seeds",
+    "warn_of_low_coverage",
 ]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from seedmap._arrays import Array
 from seedmap.analysis import Prepared, maps_of, read
 from seedmap.images import Grid, load_image
-from seedmap.seeds import SeriesSeed, Sphere
+from seedmap.seeds import PlacedSeed, SeriesSeed, Sphere
 from seedmap.spatial import fwhm_to_sigma
 from seedmap.temporal import Cleaning, cleaning_operator
 
@@ -93,7 +93,6 @@ def _comparable(prepared: Prepared) -> tuple[Prepared, str]:
         operator=operator,
         method=replace(prepared.method, cleaning=shared, uncertainty=None),
         seeds=prepared.seeds[:1],
-        weights=prepared.weights[:1],
         table=table,
     )
     return changed, f"on both sides without {' and '.join(left_out)}" if left_out else ""
@@ -111,8 +110,9 @@ def _boxes(prepared: Prepared, space: Grid) -> tuple[tuple[slice, ...], tuple[sl
     """Choose the voxels that are compared, and the box that their smoothing reaches into."""
     mask = space.mask if prepared.mask is None else prepared.mask
     middle = np.argwhere(mask).mean(axis=0)
-    if prepared.weights:
-        voxels = np.unravel_index(prepared.weights[0].voxels, space.shape)
+    seed = prepared.seeds[0]
+    if seed.voxels.size:
+        voxels = np.unravel_index(seed.voxels, space.shape)
         middle = np.mean(voxels, axis=1) + BOX / 2  # beside the seed, and partly in it
     sigma = fwhm_to_sigma(prepared.method.smoothing_fwhm, space.voxel_sizes)
     low = np.clip(np.round(middle).astype(int) - BOX // 2, 0, np.array(space.shape) - 1)
@@ -127,9 +127,10 @@ def _ours(prepared: Prepared, mask: NDArray[np.bool_]) -> Array:
     """Correlate the part as `seed_maps` would."""
     prepared, seed = replace(prepared, mask=mask), prepared.seeds[0]
     extracted = read(prepared)
-    if not isinstance(seed, SeriesSeed):  # it need not lie in the part
-        seed = SeriesSeed(seed.name, extracted.seed_series[:, 0])
-    return maps_of(replace(prepared, seeds=(seed,), weights=()), extracted).r[0]
+    if seed.weights is not None:  # it need not lie in the part
+        course = SeriesSeed(seed.name, extracted.seed_series[:, 0])
+        prepared = replace(prepared, seeds=(PlacedSeed(course, None),))
+    return maps_of(prepared, extracted).r[0]
 
 
 def _theirs(
@@ -155,12 +156,13 @@ def _their_seed(prepared: Prepared, image: Any) -> Array:
     from nilearn.maskers import NiftiSpheresMasker
     from nilearn.signal import clean
 
-    seed, options, kind = prepared.seeds[0], _options(prepared), _filter(prepared)
+    seed, options, kind = prepared.seeds[0].seed, _options(prepared), _filter(prepared)
     confounds = _confounds(prepared)
     if isinstance(seed, SeriesSeed):
         raw = seed.values[:, None]
         return np.asarray(clean(raw, confounds=confounds, **kind, **options))[:, 0]
-    voxels = np.stack(np.unravel_index(prepared.weights[0].voxels, prepared.run.space.shape))
+    weights = seed.weights(prepared.run.space)
+    voxels = np.stack(np.unravel_index(weights.voxels, prepared.run.space.shape))
     low, high = np.maximum(voxels.min(axis=1) - 1, 0), voxels.max(axis=1) + 2
     box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
     image = _cut(image, box)
@@ -168,7 +170,7 @@ def _their_seed(prepared: Prepared, image: Any) -> Array:
         masker = NiftiSpheresMasker([seed.center], seed.radius, clean_args=kind, **options)
         return np.asarray(masker.fit_transform(image, confounds=confounds))[:, 0]
     values = np.asarray(image.dataobj)[tuple(voxels - low[:, None])]
-    raw = (prepared.weights[0].weights @ values)[:, None]
+    raw = (weights.weights @ values)[:, None]
     return np.asarray(clean(raw, confounds=confounds, **kind, **options))[:, 0]
 
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from seedmap._arrays import Array
 from seedmap.analysis import Inputs, Limits, Method, Prepared, SeedMaps, maps_of, prepare, read
-from seedmap.analysis.door import AnySeed
 from seedmap.connectivity import NoiseTables, noise_autocovariance, noise_tables
 from seedmap.errors import OptionError, TooFewFrames
+from seedmap.seeds import AnySeed, SeriesSeed
 from seedmap.spatial import Extracted
 from seedmap.verify.parity import Parity, compare_with_nilearn
 from seedmap.verify.simulation import LEVELS, Planted, Rates, null_rates, planted, spectra
@@ -138,8 +138,8 @@ def _seed_series(prepared: Prepared, extracted: Extracted) -> Array:
     """Return the uncleaned seeds (kept, seeds) that lie in space, else the time courses."""
     if extracted.seed_series.shape[1]:
         return extracted.seed_series - extracted.seed_series[:1]
-    columns = [seed.values[prepared.operator.keep] for seed in prepared.seeds]  # type: ignore[union-attr]
-    return np.stack(columns, axis=1)
+    courses = [one.seed for one in prepared.seeds if isinstance(one.seed, SeriesSeed)]
+    return np.stack([seed.values[prepared.operator.keep] for seed in courses], axis=1)
 
 
 def _spectra(prepared: Prepared, tables: NoiseTables, raw: Array) -> Array:
