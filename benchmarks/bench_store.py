@@ -84,7 +84,7 @@ def _call(way: str, folder: Path) -> tuple[float, float]:
 def images(folder: Path) -> None:
     """Compute r and z from the images."""
     from seedmap.bids import Filters, find_participants
-    from seedmap.participants.onerun import clean_run, open_work
+    from seedmap.participants.run import clean_run, open_work
 
     recipe, found = _recipe(folder / "study", _spheres(folder)), []
     for participant in find_participants(folder / "study", Filters()):
@@ -142,7 +142,7 @@ def _places(folder: Path) -> list[list[float]]:
 def _recipe(root: Path, seeds, **options):
     from seedmap.denoising import named
     from seedmap.participants.recipe import Recipe
-    from seedmap.participants.seedlist import StudySeed
+    from seedmap.participants.seeds import StudySeed
 
     return Recipe(
         seeds=tuple(StudySeed(seed) for seed in seeds),

@@ -23,7 +23,7 @@ from seedmap.datasets import make_study
 from seedmap.denoising import named
 from seedmap.parallel import Pool, Share, run_each
 from seedmap.participants.recipe import Recipe
-from seedmap.participants.seedlist import StudySeed
+from seedmap.participants.seeds import StudySeed
 from seedmap.participants.study import plan_study, run_study
 from seedmap.seeds import Sphere
 

@@ -7,8 +7,7 @@ import pytest
 
 from seedmap.cli import main
 from seedmap.datasets import make_study
-from seedmap.participants.ledger import read_entry
-from seedmap.participants.recipe import state_of
+from seedmap.participants.ledger import read_entry, state_of
 
 LINE = ("--seed", "PCC=0,-52,18", "--strategy", "6P", "--nprocs", "1", "--no-figures")
 

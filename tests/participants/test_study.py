@@ -201,8 +201,8 @@ def test_going_back_to_earlier_options_does_nothing(study, tmp_path, capsys):
 def test_the_estimate_of_memory_grows_with_what_is_asked(study):
     from seedmap.bids import Filters, find_participants
     from seedmap.denoising import named
-    from seedmap.participants.onerun import estimate_memory
     from seedmap.participants.recipe import Recipe
+    from seedmap.participants.run import estimate_memory
 
     (run,) = find_participants(study.folder, Filters())[0].runs
     plain = Recipe(seeds=(), strategies=(named("36P"),), root=study.folder, figures=False)

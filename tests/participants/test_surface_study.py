@@ -14,9 +14,9 @@ from seedmap.cli import main
 from seedmap.datasets import make_study
 from seedmap.denoising import named
 from seedmap.errors import ImageError, OptionError, SeedError, SpaceMismatch
-from seedmap.participants.onerun import estimate_memory, open_work
 from seedmap.participants.recipe import Recipe
-from seedmap.participants.seedlist import atlas_seeds, check_space, study_seed
+from seedmap.participants.run import estimate_memory, open_work
+from seedmap.participants.seeds import atlas_seeds, check_space, study_seed
 from seedmap.seeds import Sphere, VertexPatch, parse_seed
 
 PCC = ("--seed", "PCC=-5,-52,24")

@@ -26,7 +26,7 @@ from seedmap.participants.ledger import new_work_folder
 from seedmap.participants.methods import methods_text
 from seedmap.participants.pages import write_study_page
 from seedmap.participants.recipe import Recipe
-from seedmap.participants.run import Result
+from seedmap.participants.resume import Result
 from seedmap.participants.stored import find_stored
 from seedmap.participants.study import Plan, gather, plan_study, run_study
 from seedmap.temporal import Cleaning

@@ -19,7 +19,7 @@ from seedmap.errors import MissingFile, OptionError, SeedError
 from seedmap.parallel import ClusterKind, Pool
 from seedmap.participants.combine import Weighting
 from seedmap.participants.recipe import Combine
-from seedmap.participants.seedlist import StudySeed, atlas_seeds, read_seed_table, study_seed
+from seedmap.participants.seeds import StudySeed, atlas_seeds, read_seed_table, study_seed
 from seedmap.seeds import DEFAULT_RADIUS, parse_seed
 from seedmap.spatial import DEFAULT_FWHM
 

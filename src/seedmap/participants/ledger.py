@@ -6,6 +6,7 @@ that they are there, so that a call after any interruption knows what is whole. 
 interrupted call left is swept away by the next call.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -20,16 +21,18 @@ from uuid import uuid4
 
 from seedmap.errors import OutputError
 from seedmap.images import write_text
-from seedmap.participants.recipe import FileState, state_of
 
 __all__ = [
     "RESULTS",
     "Entry",
+    "FileState",
     "commit",
+    "digest",
     "new_work_folder",
     "put_text",
     "read_entry",
     "stage_of",
+    "state_of",
     "sweep",
     "write_entry",
 ]
@@ -40,6 +43,51 @@ RESULTS = "results"
 ERROR_LOG = "_error.txt"
 # A folder of another machine, of whose processes nothing is known, counts as left after a day.
 LEFT_AFTER = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class FileState:
+    """A file as it was: if nothing here but the digest is asked for and equal, so is its content.
+
+    A program can set a file's size and ``mtime`` back to what they were, as copying with times
+    does, but not its ``ctime`` (Windows has none).
+    """
+
+    path: str
+    size: int
+    mtime_ns: int = 0
+    digest: str = ""
+    ctime_ns: int = 0
+    inode: int = 0
+
+    def same_as(self, other: "FileState") -> bool:
+        """Whether another look at the file found it untouched."""
+        return replace(self, digest="") == replace(other, digest="")
+
+
+def state_of(path: Path, root: Path) -> FileState:
+    """Look at a file without reading it."""
+    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+    try:
+        found = path.stat()
+    except OSError:
+        return FileState(name, -1)
+    return FileState(
+        name,
+        found.st_size,
+        found.st_mtime_ns,
+        ctime_ns=found.st_ctime_ns,
+        inode=found.st_ino,
+    )
+
+
+def digest(path: Path) -> str:
+    """Sum up a file's content; empty where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError:
+        return ""
 
 
 @dataclass(frozen=True)

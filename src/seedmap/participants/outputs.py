@@ -8,12 +8,12 @@ from typing import Any
 
 from seedmap._version import __version__
 from seedmap.analysis import Provenance, SeedMaps, save_maps
-from seedmap.bids import modern_name, uri
+from seedmap.bids import RunInputs, modern_name, uri
 from seedmap.denoising import Chosen
 from seedmap.images import Grid
 from seedmap.participants.recipe import Recipe
 
-__all__ = ["BIDSIGNORE", "README", "dataset_description", "save_run", "strategy_facts"]
+__all__ = ["BIDSIGNORE", "README", "dataset_description", "folder_of", "save_run", "strategy_facts"]
 
 BIDSIGNORE = "*_statmap.*\n*_timeseries.tsv\n*.html\nlogs\nstore\nfigures\n.seedmap-work\n"
 README = """Maps of the correlation of seeds with the whole brain, made by seedmap.
@@ -51,6 +51,13 @@ def save_run(
     volume = {"SkullStripped": True} if isinstance(maps.space, Grid) else {}
     facts = {**_origin(maps.provenance, recipe.root), **volume, "Command": recipe.command, **about}
     return save_maps(_named_as_today(maps), folder, desc=label, facts=facts, described=False)
+
+
+def folder_of(inputs: RunInputs) -> Path:
+    """Return the folder of a run's results, relative to the study's."""
+    subject = next(part for part in inputs.name.split("_") if part.startswith("sub-"))
+    session = f"ses-{inputs.session}" if inputs.session else ""
+    return Path(subject) / session / "func"
 
 
 def _named_as_today(maps: SeedMaps) -> SeedMaps:

@@ -1,9 +1,8 @@
 """From what was worked out to the pages: a participant's, and the study's."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +12,15 @@ from seedmap.analysis import SeedMaps
 from seedmap.bids import RunInputs, label_of, modern_name, source_stem
 from seedmap.clusters import parse_threshold
 from seedmap.figures import can_draw, save_figure
-from seedmap.images import Grid, PartedSpace, Space
+from seedmap.images import Grid, PartedSpace
 from seedmap.participants.ledger import Entry, put_text, stage_of
 from seedmap.participants.methods import citations, methods_text, strategy_words
-from seedmap.participants.onerun import RunWork, StrategyWork
+from seedmap.participants.qc import motion_effects, or_nan
 from seedmap.participants.recipe import Recipe
+from seedmap.participants.run import RunWork, StrategyWork
 from seedmap.report.participant import RunPage, StrategyPage
 from seedmap.report.pictures import Picture, load_picture, map_words
-from seedmap.report.study import StudyPage, StudyRow, motion_effect, render_study
+from seedmap.report.study import StudyPage, StudyRow, render_study
 from seedmap.report.tables import seed_table
 from seedmap.report.words import (
     DASH,
@@ -32,18 +32,15 @@ from seedmap.report.words import (
     several,
 )
 
-__all__ = ["Probes", "probe", "run_page", "strategy_page", "write_study_page"]
+__all__ = ["run_page", "strategy_page", "write_study_page"]
 
 SHOWN_SAMPLES = 300
 # Maps that are drawn; an atlas of hundreds of regions is shown in numbers.
 MOST_DRAWN = 12
-# Seeds whose connectivity is kept for the study's page, and the lattice it is kept at [mm].
-MOST_PROBED, STEP = 20, 20.0
 # What the parts of grayordinates are called on a page.
 NAMES = {"left": "left hemisphere", "right": "right hemisphere"}
 PLACES = {"surface": "vertices", "voxels": "voxels", "parcels": "parcels"}
 REST = {"surface": "other surfaces", "voxels": "below the cortex", "parcels": "parcels"}
-LATTICE = ((-60, 60), (-100, 60), (-40, 80))
 
 
 def strategy_page(recipe: Recipe, done: StrategyWork, figures: Path) -> StrategyPage:
@@ -183,66 +180,13 @@ def _column(work: RunWork, name: str) -> Array:
     return table.values[:, table.names.index(name)]
 
 
-@dataclass(frozen=True, eq=False)
-class Probes:
-    """A lattice over the brain, at which connectivity is kept for the study's page.
-
-    Attributes
-    ----------
-    places : ndarray, shape (points, 3)
-        Coordinates [mm].
-    """
-
-    places: Array
-
-    @classmethod
-    def lattice(cls) -> "Probes":
-        """Return the lattice that every participant shares."""
-        axes = [np.arange(low, high + 1, STEP) for low, high in LATTICE]
-        return cls(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3))
-
-
-def probe(maps: SeedMaps) -> dict[str, list[float | None]]:
-    """Read Fisher transforms at the lattice, None outside the mask or where r is not known.
-
-    On surfaces and among grayordinates a point's value is that of the nearest place, unless that
-    is farther away than half a step of the lattice.
-    """
-    at = _at_lattice(maps.space)
-    found = {}
-    for seed, values in zip(maps.seeds[:MOST_PROBED], maps.fisherz[:MOST_PROBED], strict=True):
-        z = np.where(at >= 0, values[at], np.nan)
-        found[seed] = [round(float(v), 4) if np.isfinite(v) else None for v in z]
-    return found
-
-
-def _at_lattice(space: Space) -> NDArray[np.int64]:
-    """Find the sample at each point of the lattice, (points,); -1 where there is none."""
-    points = Probes.lattice().places
-    if isinstance(space, Grid):
-        voxels = np.rint(space.to_voxels(points)).astype(np.int64)
-        inside: NDArray[np.bool_] = np.all((voxels >= 0) & (voxels < space.shape), axis=1)
-        order = np.full(space.shape, -1, dtype=np.int64)
-        order[space.mask] = np.arange(space.n_samples)
-        x, y, z_index = np.where(inside[:, None], voxels, 0).T
-        return np.where(inside, order[x, y, z_index], -1)
-    from scipy.spatial import KDTree
-
-    places = space.coordinates()
-    known = np.flatnonzero(np.isfinite(places).all(axis=1))
-    if not known.size:
-        return np.full(len(points), -1)
-    away, nearest = KDTree(places[known]).query(points)
-    return np.where(away <= STEP / 2, known[nearest], -1)
-
-
 def write_study_page(recipe: Recipe, entries: Iterable[Entry], out: Path, work: Path) -> None:
     """Write the study's page, its methods text and its references."""
     entries = sorted(entries, key=lambda entry: entry.participant)
     page = StudyPage(
         title=f"Seed maps of {recipe.root.name}",
         rows=tuple(row for entry in entries for row in _rows(entry, out)),
-        motion=tuple(_motion(recipe, entries)),
+        motion=tuple(motion_effects(recipe, entries)),
         methods=tuple(methods_text(recipe)),
         command=recipe.command,
     )
@@ -263,9 +207,9 @@ def _rows(entry: Entry, out: Path) -> list[StudyRow]:
             run=facts["run"].removeprefix(f"sub-{entry.participant}_"),
             strategy=facts["strategy"],
             kept=f"{facts['kept']} of {facts['frames']}",
-            mean_fd=_or_nan(facts["mean_fd"]),
+            mean_fd=or_nan(facts["mean_fd"]),
             dof=_median(facts["dof"].values()),
-            coverage=min((_or_nan(v) for v in facts["coverage"].values()), default=float("nan")),
+            coverage=min((or_nan(v) for v in facts["coverage"].values()), default=float("nan")),
             page=page,
         )
         for facts in entry.facts.get("runs", [])
@@ -276,46 +220,6 @@ def _rows(entry: Entry, out: Path) -> list[StudyRow]:
     return rows
 
 
-def _or_nan(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
-
-
 def _median(values: Iterable[float | None]) -> float:
     known = [value for value in values if value is not None]
     return float(np.median(known)) if known else float("nan")
-
-
-def _motion(recipe: Recipe, entries: Sequence[Entry]) -> Iterable[Any]:
-    """Work out how motion shows in the connectivity, strategy by strategy."""
-    places = Probes.lattice().places
-    for strategy in recipe.strategies:
-        people = [
-            runs
-            for entry in entries
-            if (runs := [r for r in entry.facts.get("runs", []) if r["strategy"] == strategy.name])
-        ]
-        seeds = sorted(set.intersection(*(set(_probes(runs)) for runs in people))) if people else []
-        if not seeds:
-            continue
-        motion = np.array([np.mean([_or_nan(run["mean_fd"]) for run in runs]) for runs in people])
-        joined = np.array([np.concatenate([_probes(runs)[s] for s in seeds]) for runs in people])
-        distance = np.concatenate(
-            [np.linalg.norm(places - _center(people[0], seed), axis=1) for seed in seeds]
-        )
-        effect = motion_effect(strategy.name, motion, joined, distance)
-        if effect is not None:
-            yield effect
-
-
-def _probes(runs: Sequence[Mapping[str, Any]]) -> dict[str, Array]:
-    """Average a participant's runs at the lattice, by seed."""
-    seeds = set.intersection(*(set(run["probes"]) for run in runs))
-    return {
-        seed: np.mean([[_or_nan(v) for v in run["probes"][seed]] for run in runs], axis=0)
-        for seed in seeds
-    }
-
-
-def _center(runs: Sequence[Mapping[str, Any]], seed: str) -> Array:
-    center = runs[0]["centers"].get(seed)
-    return np.full(3, np.nan) if center is None else np.array(center, dtype=np.float64)

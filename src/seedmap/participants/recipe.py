@@ -1,27 +1,18 @@
 """What is done to every run of a study: one frozen record that travels to the workers."""
 
-import hashlib
-import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from seedmap._version import __version__
 from seedmap.analysis import Method
-from seedmap.bids import Participant
 from seedmap.denoising import Strategy
 from seedmap.errors import OptionError, SeedError
 from seedmap.participants.combine import Weighting
-from seedmap.participants.seedlist import StudySeed
+from seedmap.participants.seeds import StudySeed
 
-__all__ = ["Combine", "FileState", "Recipe", "fingerprint", "state_of"]
+__all__ = ["Combine", "Recipe"]
 
 Combine = Literal["none", "session", "participant"]
-
-# Fields of a recipe that no number depends on.
-IDLE = ("command", "root", "n_jobs")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,76 +102,3 @@ def _check_unlike(labels: list[str], what: str, error: type[Exception]) -> None:
     if twice:
         msg = f"two {what} are called {twice[0]!r} in file names; give them different names"
         raise error(msg)
-
-
-@dataclass(frozen=True)
-class FileState:
-    """A file as it was: if nothing here but the digest is asked for and equal, so is its content.
-
-    A program can set a file's size and ``mtime`` back to what they were, as copying with times
-    does, but not its ``ctime`` (Windows has none).
-    """
-
-    path: str
-    size: int
-    mtime_ns: int = 0
-    digest: str = ""
-    ctime_ns: int = 0
-    inode: int = 0
-
-    def same_as(self, other: "FileState") -> bool:
-        """Whether another look at the file found it untouched."""
-        return replace(self, digest="") == replace(other, digest="")
-
-
-def state_of(path: Path, root: Path) -> FileState:
-    """Look at a file without reading it."""
-    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-    try:
-        found = path.stat()
-    except OSError:
-        return FileState(name, -1)
-    return FileState(
-        name,
-        found.st_size,
-        found.st_mtime_ns,
-        ctime_ns=found.st_ctime_ns,
-        inode=found.st_ino,
-    )
-
-
-def fingerprint(recipe: Recipe, participant: Participant, states: Iterable[FileState]) -> str:
-    """Sum up all that shapes a participant's results: inputs' content, options and version."""
-    options = {key: value for key, value in asdict(recipe).items() if key not in IDLE}
-    options["seeds"] = [seed.facts() for seed in recipe.seeds]
-    seed_files = sorted({seed.seed.source for seed in recipe.seeds} - {""})
-    facts = {
-        "version": __version__,
-        "options": options,
-        "seed files": [
-            [path, _digest_once(path, state_of(Path(path), recipe.root))] for path in seed_files
-        ],
-        "inputs": [[state.path, state.digest] for state in states],
-        "runs": [[run.name, run.space, run.t_r] for run in participant.runs],
-        "problems": participant.problems,
-    }
-    return hashlib.blake2b(json.dumps(facts, default=_plain).encode(), digest_size=16).hexdigest()
-
-
-def _plain(value: Any) -> str:
-    return repr(value)
-
-
-@lru_cache(maxsize=64)
-def _digest_once(path: str, state: FileState) -> str:  # noqa: ARG001  part of the key
-    """Digest a file that many participants share."""
-    return digest(Path(path))
-
-
-def digest(path: Path) -> str:
-    """Sum up a file's content; empty where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-    except OSError:
-        return ""

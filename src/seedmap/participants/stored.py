@@ -19,9 +19,9 @@ from seedmap.bids import (
 )
 from seedmap.denoising import Strategy
 from seedmap.errors import MissingFile, SeedmapWarning
-from seedmap.participants.onerun import StrategyWork, place_inside
 from seedmap.participants.recipe import Recipe
-from seedmap.participants.seedlist import check_space
+from seedmap.participants.run import StrategyWork, place_inside
+from seedmap.participants.seeds import check_space
 from seedmap.spatial import Extracted
 from seedmap.store import open_stored, write_stored
 

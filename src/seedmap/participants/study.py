@@ -19,11 +19,12 @@ from seedmap.participants.ledger import (
     stage_of,
     sweep,
 )
-from seedmap.participants.onerun import estimate_memory
 from seedmap.participants.outputs import BIDSIGNORE, README, dataset_description
 from seedmap.participants.pages import write_study_page
+from seedmap.participants.participant import run_participant
 from seedmap.participants.recipe import Recipe
-from seedmap.participants.run import Result, is_current, run_participant
+from seedmap.participants.resume import Result, is_current
+from seedmap.participants.run import estimate_memory
 
 __all__ = ["Plan", "gather", "plan_study", "run_study"]
 

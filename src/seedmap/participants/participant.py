@@ -1,0 +1,236 @@
+"""One participant's work, from files to files: a plain function that any scheduler may call.
+
+It knows no scheduler. What goes wrong is a value, not an exception: one participant's trouble
+stops nobody else's work.
+"""
+
+import os
+import time
+import traceback
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seedmap.analysis import SeedMaps
+from seedmap.bids import Participant, RunInputs, uri
+from seedmap.errors import OutputError, SeedmapError, SeedmapWarning
+from seedmap.images import Run
+from seedmap.participants.combined import save_combined
+from seedmap.participants.ledger import (
+    RESULTS,
+    Entry,
+    commit,
+    new_work_folder,
+    put_text,
+    stage_of,
+)
+from seedmap.participants.outputs import folder_of, save_run, strategy_facts
+from seedmap.participants.pages import run_page, strategy_page
+from seedmap.participants.qc import probe
+from seedmap.participants.recipe import Recipe
+from seedmap.participants.resume import Result, as_before, earlier_result, new_entry
+from seedmap.participants.run import RunWork, StrategyWork, clean_run, open_work
+from seedmap.participants.stored import FOLDER, keep_run, maps_from_store
+from seedmap.report.participant import ParticipantPage, RunPage, render_participant
+
+__all__ = ["run_participant"]
+
+
+@dataclass
+class _Outcome:
+    """What came of a participant's runs, gathered while they are worked on."""
+
+    problems: list[str] = field(default_factory=list)
+    tracebacks: list[str] = field(default_factory=list)
+    lasting: bool = True
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    maps: dict[str, list[tuple[RunInputs, SeedMaps]]] = field(default_factory=dict)
+    pages: list[RunPage] = field(default_factory=list)
+    combined: list[str] = field(default_factory=list)
+
+    def failed(self, where: str, error: Exception, root: Path) -> None:
+        """Note an error as a value; paths in it are relative to the data set."""
+        self.lasting = self.lasting and isinstance(error, SeedmapError)
+        text = _short(str(error), root)
+        known = isinstance(error, SeedmapError)
+        self.problems.append(text if known else f"{where}: {type(error).__name__}: {text}")
+        self.tracebacks.append("".join(traceback.format_exception(error)))
+
+
+def _short(text: str, root: Path) -> str:
+    """Write a message on one line, paths relative to the data set."""
+    return " ".join(text.split()).replace(f"{root}{os.sep}", "")
+
+
+def run_participant(
+    recipe: Recipe, participant: Participant, out: Path, work: Path | None = None
+) -> Result:
+    """Make one participant's maps, unless they are there and nothing has changed.
+
+    Parameters
+    ----------
+    recipe
+        What to do.
+    participant
+        The runs.
+    out
+        The folder for the study's results.
+    work
+        The hidden folder of this call, in ``out``; None makes one.
+
+    Returns
+    -------
+    Result
+        Also where it failed; nothing is raised but what stops a program.
+    """
+    started, label = time.perf_counter(), participant.label
+    try:
+        work = work or new_work_folder(out)
+        entry = new_entry(recipe, participant, out)
+        result = earlier_result(entry, label, out, work) or _fresh(
+            recipe, participant, out, work, entry
+        )
+    except OutputError as error:
+        result = Result(label, "failed", " ".join(str(error).split()), fatal=True)
+    except Exception as error:  # noqa: BLE001  a failure is a value here
+        result = Result(label, "failed", f"{type(error).__name__}: {error}")
+    return replace(result, seconds=time.perf_counter() - started)
+
+
+def _fresh(recipe: Recipe, participant: Participant, out: Path, work: Path, blank: Entry) -> Result:
+    """Do the work in a hidden folder and move its results into place."""
+    with stage_of(work, participant.label) as stage:
+        outcome = _analyse(recipe, participant, stage / RESULTS)
+        failed = bool(outcome.problems)
+        page = ParticipantPage(
+            participant.label,
+            tuple(outcome.pages),
+            tuple(outcome.problems),
+            tuple(outcome.combined),
+            recipe.command,
+        )
+        if not recipe.from_store:
+            html = stage / RESULTS / f"sub-{participant.label}.html"
+            put_text(html, render_participant(page), stage)
+        if outcome.tracebacks:
+            log = stage / RESULTS / "logs" / f"sub-{participant.label}_error.txt"
+            log.parent.mkdir(exist_ok=True)
+            put_text(log, "\n".join(outcome.tracebacks), stage)
+        entry = replace(
+            blank,
+            state="failed" if failed else "done",
+            reason="; ".join(outcome.problems),
+            lasting=outcome.lasting,
+            facts={"runs": outcome.runs},
+        )
+        entry = commit(stage, out, entry)
+    return replace(
+        as_before(entry, participant.label, blank.fingerprint),
+        state="failed" if failed else "done",
+    )
+
+
+def _analyse(recipe: Recipe, participant: Participant, folder: Path) -> _Outcome:
+    """Work on every run; a run that fails does not stop the next."""
+    outcome = _Outcome(problems=list(participant.problems))
+    for inputs in participant.runs:
+        try:
+            work = _one_stored if recipe.from_store else _one_run
+            for facts in work(recipe, inputs, folder, outcome):
+                outcome.runs.append(facts)
+        except OutputError:
+            raise
+        except Exception as error:  # noqa: BLE001  a failure is a value here
+            outcome.failed(inputs.name, error, recipe.root)
+    try:
+        _combine(recipe, participant, folder, outcome)
+    except OutputError:
+        raise
+    except Exception as error:  # noqa: BLE001  a failure is a value here
+        outcome.failed(f"sub-{participant.label}", error, recipe.root)
+    return outcome
+
+
+def _combine(recipe: Recipe, participant: Participant, folder: Path, outcome: _Outcome) -> None:
+    """Combine runs where all of them are there."""
+    if recipe.combine == "none" or outcome.problems or len(participant.runs) < 2:
+        return
+    for name in save_combined(recipe, outcome.maps, folder):
+        outcome.combined.append(name)
+
+
+def _one_run(
+    recipe: Recipe, inputs: RunInputs, folder: Path, outcome: _Outcome
+) -> Iterator[dict[str, Any]]:
+    """Make and write one run's maps, strategy by strategy."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SeedmapWarning)
+        opened = open_work(recipe, inputs)
+    notes = [*opened.notes, *opened.missing, *(str(w.message) for w in caught)]
+    outcome.problems += [_short(text, recipe.root) for text in opened.refused]
+    place = folder / folder_of(inputs)
+    strategies = []
+    for done in clean_run(recipe, opened):
+        about = {**strategy_facts(done.chosen), "RawSources": [], "Notes": notes}
+        save_run(done.maps, place, recipe, done.chosen.strategy.label, about)
+        if recipe.combine != "none":
+            outcome.maps.setdefault(done.chosen.strategy.name, []).append((inputs, done.maps))
+        if done.plain is not None:
+            keep_run(recipe, inputs, done, done.plain, folder / FOLDER)
+        strategies.append(strategy_page(recipe, done, place.parent / "figures"))
+        yield _facts(recipe, inputs, opened.opened.run, done, opened)
+    outcome.pages.append(run_page(inputs, opened, strategies))
+
+
+def _one_stored(
+    recipe: Recipe, inputs: RunInputs, folder: Path, outcome: _Outcome
+) -> Iterator[dict[str, Any]]:
+    """Make and write maps from a stored run, strategy by strategy."""
+    for strategy in recipe.strategies:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", SeedmapWarning)
+            maps = maps_from_store(recipe, inputs, strategy)
+        notes = [str(w.message) for w in caught]
+        about = {"Strategy": strategy.name, "Notes": notes}
+        save_run(maps, folder / folder_of(inputs), recipe, strategy.label, about)
+        if recipe.combine != "none":
+            outcome.maps.setdefault(strategy.name, []).append((inputs, maps))
+        yield {"run": inputs.name, "strategy": strategy.name, "missing": notes}
+
+
+def _facts(
+    recipe: Recipe, inputs: RunInputs, run: Run, done: StrategyWork, opened: RunWork
+) -> dict[str, Any]:
+    """Collect what the study's page tells of a run."""
+    source, maps = done.maps.provenance, done.maps
+    dof = {}
+    if maps.certainty is not None:
+        for seed in maps.seeds:
+            values = maps.values(seed, "dof")
+            finite = values[np.isfinite(values)]
+            dof[seed] = round(float(np.median(finite)), 1) if finite.size else None
+    return {
+        "run": inputs.name,
+        "source": uri(inputs.bold, recipe.root),
+        "strategy": done.chosen.strategy.name,
+        "frames": int(run.frames),
+        "kept": source.kept,
+        "t_r": source.t_r,
+        "mean_fd": _number(done.chosen.mean_fd),
+        "confounds": len(source.confounds),
+        "rank": source.rank,
+        "coverage": {facts.name: _number(facts.coverage) for facts in source.seeds},
+        "dof": dof,
+        "probes": probe(maps),
+        "centers": {facts.name: facts.center for facts in source.seeds},
+        "missing": list(opened.missing),
+        "warnings": list(done.warnings),
+    }
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 4) if np.isfinite(value) else None
