@@ -5,7 +5,7 @@ table of clusters. Names of regions come from an atlas that is given.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from operator import attrgetter
 
@@ -17,17 +17,14 @@ from seedmap.errors import OptionError
 from seedmap.images import (
     STATISTICS,
     Grid,
-    Part,
-    PartedSpace,
     Space,
 )
-from seedmap.spatial import Atlas, open_atlas, vertex_areas
+from seedmap.spatial import Atlas, adjacency, open_atlas
 
 __all__ = [
     "Atlas",
     "Cluster",
     "Threshold",
-    "can_cluster",
     "clusters_table",
     "find_clusters",
     "open_atlas",
@@ -186,122 +183,60 @@ def find_clusters(
     Raises
     ------
     OptionError
-        If it is not known which samples are neighbours (see `can_cluster`).
+        If it is not known which samples are adjacent: see `seedmap.spatial.can_cluster`.
     """
     others = others or {}
     strength = np.abs(np.nan_to_num(others.get("z", r)))
-    maps, found = {"r": r, **others}, []
-    for sign in (1, -1):
-        with np.errstate(invalid="ignore"):
-            beyond = counts & (sign * r > 0)
-        if not beyond.any():
-            continue
-        groups = _in_grid(space, beyond) if isinstance(space, Grid) else _on_parts(space, beyond)
-        for members in groups:
-            peak = members[np.argmax(strength[members])]
-            found.append(_cluster(space, members, peak, maps, atlas))
+    if not counts.any():
+        return ()
+    graph = adjacency(space)
+    with np.errstate(invalid="ignore"):
+        groups = [one for sign in (1, -1) for one in graph.components(counts & (sign * r > 0))]
+    peaks = np.array([members[np.argmax(strength[members])] for members in groups], dtype=np.int64)
+    source = _Source(space, np.flatnonzero(space.mask), graph.sizes, {"r": r, **others}, atlas)
+    places = np.round(space.places(source.positions[peaks]), 2).tolist()
+    found = [source.cluster(*one) for one in zip(groups, peaks, places, strict=True)]
     # Vertices differ in size; beside structures, though, areas cannot be compared with volumes.
     by_area = all(np.isfinite(one.mm2) for one in found)
     size = attrgetter("mm2" if by_area else "voxels")
     return tuple(sorted(found, key=lambda one: (-size(one), -abs(one.r), one.x, one.y)))
 
 
-def can_cluster(space: Space | PartedSpace) -> bool:
-    """Whether it is known which samples are neighbours: not on surfaces without their meshes."""
-    return isinstance(space, Grid) or all(
-        part.kind == "voxels" or part.surface is not None for part in space.parts
-    )
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """What clusters are described from; arrays are by sample."""
+
+    space: Space
+    positions: NDArray[np.int64]
+    sizes: Array
+    maps: Mapping[str, Array]
+    atlas: Atlas | None
+
+    def cluster(self, members: NDArray[np.int64], peak: np.int64, place: list[float]) -> Cluster:
+        """Describe the cluster of some samples, of which the strongest lies at a place [mm]."""
+        r, z, q = (float(self.maps[s][peak]) if s in self.maps else np.nan for s in "rzq")
+        region, regions = "", ""
+        if self.atlas is not None:
+            labels = self.atlas.labels.ravel()
+            region = self.atlas.name(int(labels[self.positions[peak]]))
+            regions = _shares(self.atlas, labels[self.positions[members]])
+        first = int(self.positions[members[0]])
+        mm3, mm2, part = _size(self.space, first, self.sizes[members])
+        x, y, z_mm = place
+        return Cluster(x, y, z_mm, r, z, q, members.size, mm3, region, regions, part, mm2)
 
 
-def _in_grid(grid: Grid, beyond: NDArray[np.bool_]) -> Iterator[NDArray[np.int64]]:
-    """Gather voxels that share faces."""
-    from scipy import ndimage
-
-    samples = np.full(grid.shape, -1)
-    samples[grid.mask] = np.arange(grid.n_samples)
-    numbered, how_many = ndimage.label(grid.unmask(beyond))
-    for number, box in enumerate(ndimage.find_objects(numbered, how_many), start=1):
-        yield samples[box][numbered[box] == number]
-
-
-def _on_parts(space: PartedSpace, beyond: NDArray[np.bool_]) -> Iterator[NDArray[np.int64]]:
-    """Gather vertices that share edges, and voxels of a structure that share faces."""
-    from scipy import sparse
-    from scipy.sparse import csgraph
-
-    if not can_cluster(space):
-        msg = (
-            "clusters need to know where the vertices lie; give the surfaces (surfaces=, "
-            "--surface-left, --surface-right)"
-        )
-        raise OptionError(msg)
-    place = np.full(space.mask.size, -1)
-    place[np.flatnonzero(space.mask)[beyond]] = np.flatnonzero(beyond)
-    ends = np.concatenate([_neighbours(space, part) for part in space.parts])
-    ends = place[ends]
-    ends = ends[(ends >= 0).all(axis=1)]
-    size = beyond.size
-    graph = sparse.coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(size, size))
-    _, number = csgraph.connected_components(graph, directed=False)
-    members = np.flatnonzero(beyond)
-    members = members[np.argsort(number[members], kind="stable")]
-    yield from np.split(members, np.flatnonzero(np.diff(number[members])) + 1)
-
-
-def _neighbours(space: PartedSpace, part: Part) -> NDArray[np.int64]:
-    """Pairs of positions of a part that touch, shape (pairs, 2)."""
-    start = space.slices[part.name].start
-    if part.kind == "voxels":
-        shape = part.places.max(axis=0) + 2
-        flat = np.ravel_multi_index(tuple(part.places.T), tuple(shape))
-        order = np.argsort(flat)
-        found = []
-        for step in (shape[1] * shape[2], shape[2], 1):
-            at = np.minimum(np.searchsorted(flat[order], flat + step), flat.size - 1)
-            here = np.flatnonzero(flat[order][at] == flat + step)
-            found.append(np.stack([here, order[at[here]]], axis=1))
-        return start + np.concatenate(found)
-    assert part.surface is not None
-    of_vertex = np.full(part.vertices, -1)
-    of_vertex[part.places] = np.arange(part.size)
-    corners = of_vertex[part.surface.triangles]
-    edges = np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]])
-    return start + edges[(edges >= 0).all(axis=1)]
-
-
-def _cluster(
-    space: Space,
-    members: NDArray[np.int64],
-    peak: np.int64,
-    maps: Mapping[str, Array],
-    atlas: Atlas | None,
-) -> Cluster:
-    """Describe the cluster of some samples."""
-    positions = np.flatnonzero(space.mask)[members]
-    strongest = np.flatnonzero(space.mask)[[peak]]
-    x, y, z_mm = np.round(space.places(strongest)[0], 2).tolist()
-    r, z, q = (float(maps[stat][peak]) if stat in maps else np.nan for stat in "rzq")
-    region, regions = "", ""
-    if atlas is not None:
-        labels = atlas.labels.ravel()
-        region = atlas.name(int(labels[strongest[0]]))
-        regions = _shares(atlas, labels[positions])
-    mm3, mm2, part = _size(space, positions)
-    return Cluster(x, y, z_mm, r, z, q, members.size, mm3, region, regions, part, mm2)
-
-
-def _size(space: Space, positions: NDArray[np.int64]) -> tuple[float, float, str]:
+def _size(space: Space, position: int, sizes: Array) -> tuple[float, float, str]:
     """Return volume [mm3] or area [mm2], the other NaN, and the part of the space."""
     if isinstance(space, Grid):
-        return round(positions.size * space.voxel_volume, 3), np.nan, ""
-    name = next(n for n, s in space.slices.items() if s.start <= positions[0] < s.stop)
+        return round(sizes.size * space.voxel_volume, 3), np.nan, ""
+    name = next(n for n, s in space.slices.items() if s.start <= position < s.stop)
     part = space.part(name)
     if part.surface is None:
         assert part.affine is not None
         volume = abs(float(np.linalg.det(part.affine[:3, :3])))
-        return round(positions.size * volume, 3), np.nan, name
-    vertices = part.places[positions - space.slices[name].start]
-    return np.nan, round(float(vertex_areas(part.surface)[vertices].sum()), 3), name
+        return round(sizes.size * volume, 3), np.nan, name
+    return np.nan, round(float(sizes.sum()), 3), name
 
 
 def _shares(atlas: Atlas, labels: NDArray[np.int64]) -> str:

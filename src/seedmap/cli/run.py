@@ -18,11 +18,11 @@ from seedmap.cli.options import (
     changed_flags,
 )
 from seedmap.cli.screen import Screen
-from seedmap.clusters import Threshold, can_cluster
+from seedmap.clusters import Threshold
 from seedmap.errors import OptionError, TooFewFrames
 from seedmap.images import open_run, staged_folder
 from seedmap.report import write_report
-from seedmap.spatial import Atlas, open_atlas
+from seedmap.spatial import Atlas, can_cluster, open_atlas
 from seedmap.temporal import Cleaning
 
 __all__ = ["analyse", "check_threshold", "run", "write"]

@@ -15,9 +15,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from seedmap.analysis import Preflight, SeedMaps
-from seedmap.clusters import Cluster, Threshold, can_cluster
+from seedmap.clusters import Cluster, Threshold
 from seedmap.errors import SeedmapWarning
-from seedmap.spatial import Atlas
+from seedmap.spatial import Atlas, can_cluster
 
 __all__ = ["Screen", "cleaning_words", "cluster_words", "peak_memory"]
 

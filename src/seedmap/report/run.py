@@ -4,7 +4,7 @@ from datetime import datetime
 
 from seedmap.analysis import SeedMaps
 from seedmap.bids import source_stem
-from seedmap.clusters import Threshold, can_cluster, parse_threshold
+from seedmap.clusters import Threshold, parse_threshold
 from seedmap.report.pictures import Pictures
 from seedmap.report.rendering import render
 from seedmap.report.tables import cluster_rows, library_versions, run_facts, seed_table
@@ -13,7 +13,7 @@ from seedmap.report.words import (
     describe_cleaning,
     summarize,
 )
-from seedmap.spatial import Atlas
+from seedmap.spatial import Atlas, can_cluster
 
 __all__ = ["render_report"]
 

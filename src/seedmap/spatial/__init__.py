@@ -1,5 +1,6 @@
 """On a space: masks, spheres, smoothing, resampling, and the walk that extracts a run's series."""
 
+from seedmap.spatial.adjacency import Adjacency, adjacency, can_cluster
 from seedmap.spatial.atlas import Atlas, open_atlas, read_atlas
 from seedmap.spatial.automask import mean_volume
 from seedmap.spatial.extraction import Extracted, extract
@@ -17,6 +18,7 @@ from seedmap.spatial.weights import SeedWeights
 
 __all__ = [
     "DEFAULT_FWHM",
+    "Adjacency",
     "Atlas",
     "Extracted",
     "Reading",
@@ -24,7 +26,9 @@ __all__ = [
     "Sink",
     "Start",
     "Template",
+    "adjacency",
     "background_mask",
+    "can_cluster",
     "distances_from",
     "epi_mask",
     "extract",
