@@ -24,6 +24,7 @@ from seedmap.spatial import Atlas, adjacency, open_atlas
 __all__ = [
     "Atlas",
     "Cluster",
+    "FoundClusters",
     "Threshold",
     "clusters_table",
     "find_clusters",
@@ -151,6 +152,25 @@ class Cluster:
     regions: str = ""
     part: str = ""
     mm2: float = np.nan
+
+
+@dataclass(frozen=True, eq=False)
+class FoundClusters:
+    """The clusters of several maps beyond one threshold.
+
+    Attributes
+    ----------
+    threshold : Threshold
+        What they are beyond.
+    atlas : Atlas or None
+        Where names of regions come from.
+    by_seed : mapping of str to tuple of Cluster
+        Those of each seed; empty where it is not known which samples are adjacent.
+    """
+
+    threshold: Threshold
+    atlas: Atlas | None
+    by_seed: Mapping[str, tuple[Cluster, ...]]
 
 
 def find_clusters(

@@ -50,9 +50,10 @@ def test_interrupted(name, started, tmp_path):
         "run", tmp_path / name, "--seed", "s=90,90,60", "--mask", tmp_path / "mask.nii",
         "--filter", "none", "--out", tmp_path / "deep" / "results",
     )  # fmt: skip
-    while not (tmp_path / "deep" / "results").exists():
-        assert process.poll() is None
-        time.sleep(0.02)
+    line = process.stdout.readline()
+    while line and not line.startswith("Plan"):
+        line = process.stdout.readline()
+    assert line, "the plan is printed before the run is read"
     time.sleep(0.5)
     assert process.poll() is None, "it must still be reading"
     process.send_signal(signal.SIGINT)

@@ -1,6 +1,6 @@
 """The story of one run: open, smooth, clean, correlate; and its result, `SeedMaps`."""
 
-from seedmap.analysis.base import Maps, save_maps
+from seedmap.analysis.base import Maps, save_maps, write_clusters
 from seedmap.analysis.files import versions
 from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.options import Inputs, Limits, Measure, Method, Uncertainty
@@ -28,4 +28,5 @@ __all__ = [
     "save_maps",
     "seed_maps",
     "versions",
+    "write_clusters",
 ]

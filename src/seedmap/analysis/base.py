@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from seedmap.analysis.files import dataset_description, json_text
 from seedmap.clusters import (
     Cluster,
+    FoundClusters,
     Threshold,
     clusters_table,
     find_clusters,
@@ -19,7 +20,7 @@ from seedmap.clusters import (
 from seedmap.errors import OptionError
 from seedmap.figures import draw_map
 from seedmap.images import STATISTICS, Space, map_image, staged_folder, write_map, write_text
-from seedmap.spatial import Atlas
+from seedmap.spatial import Atlas, can_cluster
 
 __all__ = ["Maps", "save_maps"]
 
@@ -145,6 +146,15 @@ class Maps(ABC):
         known = {stat: self.values(seed, stat) for stat in self.stats if stat in ("z", "q")}
         return find_clusters(self.space, counts, self.values(seed), known, atlas)
 
+    def all_clusters(
+        self, threshold: float | str | Threshold = 0.5, *, atlas: Atlas | None = None
+    ) -> FoundClusters:
+        """Find the clusters of every seed, none where it is not known which samples are adjacent."""
+        threshold = parse_threshold(threshold)
+        known = self.seeds if can_cluster(self.space) else ()
+        by_seed = {seed: self.clusters(seed, threshold, atlas=atlas) for seed in known}
+        return FoundClusters(threshold, atlas, by_seed)
+
     def plot(
         self, seed: str | None = None, threshold: float | str | Threshold = 0.5, stat: str = "r"
     ) -> Any:
@@ -195,23 +205,27 @@ class Maps(ABC):
 
         Each has a sidecar that says the threshold. All appear together, or none does.
         """
-        folder, threshold = Path(folder).expanduser(), parse_threshold(threshold)
-        names: list[str] = []
-        about = {
-            "Description": f"Clusters of {self.space.elements} with {threshold.words} that touch "
-            "and share sign, the seed's own neighbourhood left out",
-            "Threshold": str(threshold),
-            "Atlas": None if atlas is None else atlas.source,
-            "Units": CLUSTER_UNITS,
-        }
-        with staged_folder(folder) as stage:
-            for seed in self.seeds:
-                name = self.file_name(seed, "clusters", desc=self.desc)
-                found = self.clusters(seed, threshold, atlas=atlas)
-                write_text(stage / f"{name}.tsv", clusters_table(found))
-                write_text(stage / f"{name}.json", json_text(about))
-                names += [f"{name}.tsv", f"{name}.json"]
-        return [folder / name for name in names]
+        return write_clusters(self, folder, self.all_clusters(threshold, atlas=atlas))
+
+
+def write_clusters(maps: Maps, folder: str | Path, clusters: FoundClusters) -> list[Path]:
+    """Write a table of clusters a seed, each with a sidecar; all appear together, or none does."""
+    folder, threshold = Path(folder).expanduser(), clusters.threshold
+    names: list[str] = []
+    about = {
+        "Description": f"Clusters of {maps.space.elements} with {threshold.words} that touch "
+        "and share sign, the seed's own neighbourhood left out",
+        "Threshold": str(threshold),
+        "Atlas": None if clusters.atlas is None else clusters.atlas.source,
+        "Units": CLUSTER_UNITS,
+    }
+    with staged_folder(folder) as stage:
+        for seed, found in clusters.by_seed.items():
+            name = maps.file_name(seed, "clusters", desc=maps.desc)
+            write_text(stage / f"{name}.tsv", clusters_table(found))
+            write_text(stage / f"{name}.json", json_text(about))
+            names += [f"{name}.tsv", f"{name}.json"]
+    return [folder / name for name in names]
 
 
 def save_maps(

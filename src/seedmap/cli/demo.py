@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from seedmap.analysis import SeedMaps
 from seedmap.cli.options import OutputOptions, RunOptions, SeedOptions
-from seedmap.cli.run import analyse, write
+from seedmap.cli.run import analyse, clusters_of, write
 from seedmap.cli.screen import Screen
 from seedmap.datasets import Phantom, make_phantom
 from seedmap.images import staged_folder, write_text
@@ -40,12 +40,12 @@ def demo(
     options = RunOptions(confounds=(table,), sample_mask=kept)
     command = ["seedmap", "run", bold, "--seed", SEED, "--confounds", table, "--sample-mask", kept]
     line = shlex.join([*map(str, command), "--out", str(output.out)])
+    maps = analyse(bold, SeedOptions(seed=(SEED,)), options, Cleaning(), screen)
+    maps = replace(maps, provenance=replace(maps.provenance, command=line))
+    screen.maps(maps)
+    screen.facts([("", ""), *recovery(maps, phantom), ("", "")])
     with staged_folder(output.out) as stage:
-        maps = analyse(bold, SeedOptions(seed=(SEED,)), options, Cleaning(), screen)
-        maps = replace(maps, provenance=replace(maps.provenance, command=line))
-        screen.maps(maps)
-        screen.facts([("", ""), *recovery(maps, phantom), ("", "")])
-        paths = write(maps, output, stage)
+        paths = write(maps, clusters_of(maps, output), output, stage)
     screen.end(output.out, paths)
     screen.line("Same by", line)
 

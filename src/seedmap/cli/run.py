@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from seedmap.analysis import Method, Preflight, SeedMaps, map_run
+from seedmap.analysis import Method, Preflight, SeedMaps, map_run, write_clusters
 from seedmap.analysis.stored import stored_maps
 from seedmap.cli.calling import command_line
 from seedmap.cli.options import (
@@ -18,14 +18,14 @@ from seedmap.cli.options import (
     changed_flags,
 )
 from seedmap.cli.screen import Screen
-from seedmap.clusters import Threshold
+from seedmap.clusters import FoundClusters, Threshold
 from seedmap.errors import OptionError, TooFewFrames
-from seedmap.images import open_run, staged_folder
+from seedmap.images import check_writable, open_run, staged_folder
 from seedmap.report import write_report
-from seedmap.spatial import Atlas, can_cluster, open_atlas
+from seedmap.spatial import open_atlas
 from seedmap.temporal import Cleaning
 
-__all__ = ["analyse", "check_threshold", "run", "write"]
+__all__ = ["analyse", "check_threshold", "clusters_of", "run", "write"]
 
 
 def run(  # noqa: PLR0913  one group of options each
@@ -60,16 +60,18 @@ def run(  # noqa: PLR0913  one group of options each
     if from_store is not None:
         _check_store_alone(bold, options, cleaning, measure, surface)
     # The folder first: where it cannot be written to, that is said before the work is done.
+    check_writable(output.out)
+    if from_store is not None:
+        maps = stored_maps(from_store, seeds.parsed(), uncertainty=options.uncertainty)
+        maps = _with_command(maps)
+    else:
+        given = surface.given(bold)
+        maps = analyse(given, seeds, options, cleaning, screen, measure, surface.surfaces())
+    clusters = clusters_of(maps, output)
+    screen.maps(maps)
+    screen.clusters(clusters)
     with staged_folder(output.out) as stage:
-        if from_store is not None:
-            maps = stored_maps(from_store, seeds.parsed(), uncertainty=options.uncertainty)
-            maps = _with_command(maps)
-        else:
-            given = surface.given(bold)
-            maps = analyse(given, seeds, options, cleaning, screen, measure, surface.surfaces())
-        screen.maps(maps)
-        screen.clusters(maps, output.parsed(), atlas_of(maps, output))
-        paths = write(maps, output, stage)
+        paths = write(maps, clusters, output, stage)
     screen.end(output.out, paths)
 
 
@@ -136,17 +138,18 @@ def _check_store_alone(bold: Path | None, *options: Any) -> None:
         raise OptionError(msg)
 
 
-def atlas_of(maps: SeedMaps, output: OutputOptions) -> Atlas | None:
-    """Open the atlas on the run's grid, if one is given."""
-    return None if output.atlas is None else open_atlas(output.atlas, maps.space)
+def clusters_of(maps: SeedMaps, output: OutputOptions) -> FoundClusters:
+    """Find the clusters, and open the atlas that names them if one is given."""
+    atlas = None if output.atlas is None else open_atlas(output.atlas, maps.space)
+    return maps.all_clusters(output.parsed(), atlas=atlas)
 
 
-def write(maps: SeedMaps, output: OutputOptions, stage: Path) -> list[Path]:
+def write(
+    maps: SeedMaps, clusters: FoundClusters, output: OutputOptions, stage: Path
+) -> list[Path]:
     """Write maps, clusters, figures and report into a stage; return where they will be."""
-    threshold, atlas = output.parsed(), atlas_of(maps, output)
     paths = maps.save(stage)
-    if can_cluster(maps.space):
-        paths += maps.save_clusters(stage, threshold, atlas=atlas)
+    paths += write_clusters(maps, stage, clusters)
     if output.figures:
-        paths += write_report(maps, stage, threshold=threshold, atlas=atlas)
+        paths += write_report(maps, stage, clusters=clusters)
     return [output.out / path.relative_to(stage) for path in paths]

@@ -15,9 +15,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from seedmap.analysis import Preflight, SeedMaps
-from seedmap.clusters import Cluster, Threshold
+from seedmap.clusters import Cluster, FoundClusters, Threshold
 from seedmap.errors import SeedmapWarning
-from seedmap.spatial import Atlas, can_cluster
 
 __all__ = ["Screen", "cleaning_words", "cluster_words", "peak_memory"]
 
@@ -105,15 +104,12 @@ class Screen:
         notes = [("Mind", concern) for concern in plan.concerns()]
         self.facts([("Plan", "\n".join(words)), *notes])
 
-    def clusters(self, maps: SeedMaps, threshold: Threshold, atlas: Atlas | None) -> None:
+    def clusters(self, clusters: FoundClusters) -> None:
         """Print the largest clusters of each map."""
-        if not can_cluster(maps.space):
+        if not clusters.by_seed:
             self.facts([("Clusters", "none, since where the vertices lie is not known")])
-            return
-        for seed in maps.seeds:
-            self.facts(
-                [(seed, cluster_words(maps.clusters(seed, threshold, atlas=atlas), threshold))]
-            )
+        for seed, found in clusters.by_seed.items():
+            self.facts([(seed, cluster_words(found, clusters.threshold))])
 
     def end(self, folder: Path, paths: list[Path]) -> None:
         """Print where the results are, and what they cost."""

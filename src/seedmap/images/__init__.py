@@ -24,6 +24,7 @@ from seedmap.images.volumes import file_of, load_image, load_volume
 from seedmap.images.write import (
     MapKind,
     atomic_file,
+    check_writable,
     staged_folder,
     volume_image,
     write_text,
@@ -50,6 +51,7 @@ __all__ = [
     "Surface",
     "Timing",
     "atomic_file",
+    "check_writable",
     "cifti_image",
     "file_of",
     "file_order",

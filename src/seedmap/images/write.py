@@ -24,6 +24,7 @@ from seedmap.images.space import Grid
 __all__ = [
     "MapKind",
     "atomic_file",
+    "check_writable",
     "staged_folder",
     "volume_image",
     "write_text",
@@ -107,6 +108,26 @@ def staged_folder(folder: Path | str) -> Iterator[Path]:
         raise
     else:
         stage.rmdir()
+
+
+def check_writable(folder: Path | str) -> None:
+    """Refuse a folder that cannot be made or written to; nothing of the trial is left.
+
+    Raises
+    ------
+    OutputError
+        If it cannot.
+    """
+    folder = Path(folder).expanduser()
+    made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    stage = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=".seedmap-", dir=folder))
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    finally:
+        _forget(stage, made)
 
 
 def _move_into_place(stage: Path, folder: Path) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from seedmap.analysis import SeedMaps
 from seedmap.bids import source_stem
-from seedmap.clusters import Threshold, parse_threshold
+from seedmap.clusters import FoundClusters, Threshold
 from seedmap.report.pictures import Pictures
 from seedmap.report.rendering import render
 from seedmap.report.tables import cluster_rows, library_versions, run_facts, seed_table
@@ -13,7 +13,7 @@ from seedmap.report.words import (
     describe_cleaning,
     summarize,
 )
-from seedmap.spatial import Atlas, can_cluster
+from seedmap.spatial import Atlas
 
 __all__ = ["render_report"]
 
@@ -25,6 +25,7 @@ def render_report(
     threshold: float | str | Threshold = 0.5,
     date: datetime | None = None,
     atlas: Atlas | None = None,
+    clusters: FoundClusters | None = None,
 ) -> str:
     """Make the page of a run.
 
@@ -40,15 +41,16 @@ def render_report(
         Date of the page; None is now.
     atlas
         Where names of regions come from.
+    clusters
+        The clusters, if they are found already; with their threshold and atlas.
 
     Returns
     -------
     str
         HTML5, with the pictures and the style inside. It loads nothing.
     """
-    threshold = parse_threshold(threshold)
-    known = maps.seeds if can_cluster(maps.space) else ()
-    clusters = {seed: maps.clusters(seed, threshold, atlas=atlas) for seed in known}
+    clusters = clusters or maps.all_clusters(threshold, atlas=atlas)
+    threshold = clusters.threshold
     return render(
         "report",
         date,
@@ -58,8 +60,10 @@ def render_report(
         pictures=pictures,
         measures=seed_table(maps, threshold),
         threshold=threshold.words,
-        clusters=[(seed, len(found), cluster_rows(found)) for seed, found in clusters.items()],
-        regions=atlas is not None,
+        clusters=[
+            (seed, len(found), cluster_rows(found)) for seed, found in clusters.by_seed.items()
+        ],
+        regions=clusters.atlas is not None,
         elements=maps.space.elements,
         methods=describe_cleaning(maps.provenance, maps.space.element),
         certainty=describe_certainty(maps),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from seedmap.analysis import SeedMaps
 from seedmap.bids import source_stem
-from seedmap.clusters import Threshold, parse_threshold
+from seedmap.clusters import FoundClusters, Threshold
 from seedmap.images import staged_folder, write_text
 from seedmap.report.pictures import Pictures, draw_pictures
 from seedmap.report.run import render_report
@@ -20,6 +20,7 @@ def write_report(
     threshold: float | str | Threshold = 0.5,
     figures: bool = True,
     atlas: Atlas | None = None,
+    clusters: FoundClusters | None = None,
 ) -> list[Path]:
     """Write the page of a run, and its figures as PNG and PDF.
 
@@ -36,6 +37,8 @@ def write_report(
         Whether to draw; the page comes in words and numbers otherwise.
     atlas
         Where names of regions come from: see `seedmap.spatial.open_atlas`.
+    clusters
+        The clusters, if they are found already; with their threshold and atlas.
 
     Returns
     -------
@@ -49,9 +52,10 @@ def write_report(
     """
     folder = Path(folder).expanduser()
     with staged_folder(folder) as stage:
-        threshold = parse_threshold(threshold)
+        clusters = clusters or maps.all_clusters(threshold, atlas=atlas)
+        threshold = clusters.threshold
         pictures = draw_pictures(maps, stage, threshold=threshold) if figures else Pictures({})
         page = f"{source_stem(maps.provenance.source)}_report.html"
-        write_text(stage / page, render_report(maps, pictures, threshold=threshold, atlas=atlas))
+        write_text(stage / page, render_report(maps, pictures, clusters=clusters))
         drawn = sorted(path.relative_to(stage) for path in stage.glob("figures/*"))
     return [*(folder / path for path in drawn), folder / page]
