@@ -32,9 +32,9 @@ from seedmap.datasets.anatomy import affine_of, load_anatomy
 from seedmap.explorer import Explorer, ServerOptions, open_source
 from seedmap.explorer.anatomy import template_underlay
 from seedmap.explorer.command import Command
+from seedmap.explorer.engine.explorable import Cleaned
 from seedmap.explorer.engine.gathering import Gathered
 from seedmap.explorer.engine.live import LiveRun
-from seedmap.explorer.engine.source import Cleaned
 from seedmap.explorer.session import Session
 from seedmap.temporal import cleaning_operator
 
@@ -101,7 +101,7 @@ def noise_run(frames, samples, voxel_size):
         source.limits.threads,
     )
     operator = cleaning_operator(cleaning, keep, 2.0)
-    cleaned = Cleaned(live, source.recipe, operator, None, frames, np.zeros(brain.shape))
+    cleaned = Cleaned(live, source.settings, operator, None, frames, np.zeros(brain.shape))
     session = Session(source, Path(tempfile.mkdtemp()), Command())
     session.underlay = template_underlay()
     session._accept(cleaned)

@@ -1,4 +1,4 @@
-"""The rows in memory: their maps are those of `seed_maps`, whatever the run and the recipe."""
+"""The rows in memory: their maps are those of `seed_maps`, whatever the run and the settings."""
 
 import threading
 
@@ -15,7 +15,7 @@ from seedmap.explorer.engine import (
     NOT_A_NUMBER,
     Gathered,
     LiveRun,
-    Recipe,
+    Settings,
     Superseded,
     confound_groups,
     open_source,
@@ -51,7 +51,7 @@ def check(image, seeds, **options):
     given = {n: value for n, value in options.items() if n not in ("n_jobs", *way)}
     limits = Limits(n_jobs=options.get("n_jobs"))
     source = open_source(Inputs(image, **given), Method(**way), limits)
-    cleaned = source.clean(source.recipe)
+    cleaned = source.clean(source.settings)
     maps = seed_maps(image, seeds, **options, uncertainty=None)
     assert np.array_equal(cleaned.live.grid.mask, maps.space.mask)
     for row, seed in enumerate(seeds):
@@ -113,7 +113,7 @@ def test_the_background_mask_is_found_on_the_way(tiny_run):
 def test_the_background_mask_is_found_by_a_second_walk():
     image, _, confounds = make_run()
     source = open_source(Inputs(image, confounds=confounds))  # no background: all voxels change
-    assert source.clean(source.recipe).live.grid.mask.sum() > 0
+    assert source.clean(source.settings).live.grid.mask.sum() > 0
 
 
 @pytest.mark.filterwarnings("ignore::seedmap.errors.SeedmapWarning")
@@ -131,7 +131,7 @@ def test_constants_and_gaps_are_nan():
 def test_a_seed_that_hears_nothing_is_refused():
     image, mask, _ = make_run()
     source = open_source(Inputs(image, mask_img=mask))
-    live = source.clean(source.recipe).live
+    live = source.clean(source.settings).live
     with pytest.raises(SeedError, match="lies in the mask"):
         live.listen(Sphere("s", (20, 20, 16), 2.0))
     with pytest.raises(SeedError, match="outside the image"):
@@ -143,8 +143,8 @@ def test_rows_need_little_memory(monkeypatch):
     image, mask, confounds = make_run(frames=200)
     source = open_source(Inputs(image, mask_img=mask, confounds=confounds))
     for cleaning in (Cleaning(), Cleaning(filter=None)):
-        recipe = Recipe(method=Method(cleaning=cleaning), groups=source.recipe.groups)
-        live = source.clean(recipe).live
+        settings = Settings(method=Method(cleaning=cleaning), groups=source.settings.groups)
+        live = source.clean(settings).live
         assert live.nbytes <= 2.5 * 200 * live.grid.n_samples * 4
 
 
@@ -152,7 +152,7 @@ def test_far_voxels_are_left_out_and_said_so(monkeypatch):
     monkeypatch.setattr("seedmap.explorer.engine.imaged.SMALL", 0)
     image, mask, _ = make_run()
     source = open_source(Inputs(image, mask_img=mask), Method(cleaning=Cleaning(filter=None)))
-    live = source.clean(source.recipe).live
+    live = source.clean(source.settings).live
     heard = live.listen(Sphere("wide", (0, 0, 0), 30.0))
     assert heard.left_out > 0
     assert heard.left_out + (live._row_of >= 0).sum() >= heard.voxels
@@ -287,12 +287,12 @@ def test_confounds_fall_into_groups():
     assert groups["other confounds"] == ("age",)
 
 
-def test_switches_make_a_recipe():
-    begin = Recipe(method=Method(cleaning=Cleaning(filter=None)))
-    recipe = begin.switched(smoothing_fwhm=0, high_pass=0.01, low_pass=None, groups=())
-    assert recipe.method.smoothing_fwhm is None
-    assert recipe.method.cleaning.filter == "butterworth"
-    cosine = Recipe(method=Method(cleaning=Cleaning(filter="cosine", low_pass=None)))
+def test_switches_make_settings():
+    begin = Settings(method=Method(cleaning=Cleaning(filter=None)))
+    settings = begin.switched(smoothing_fwhm=0, high_pass=0.01, low_pass=None, groups=())
+    assert settings.method.smoothing_fwhm is None
+    assert settings.method.cleaning.filter == "butterworth"
+    cosine = Settings(method=Method(cleaning=Cleaning(filter="cosine", low_pass=None)))
     with pytest.raises(OptionError, match="no upper edge"):
         cosine.switched(smoothing_fwhm=None, high_pass=0.01, low_pass=0.1, groups=())
 
@@ -306,4 +306,4 @@ def test_a_walk_can_be_given_up():
             raise Superseded
 
     with pytest.raises(Superseded):
-        source.clean(source.recipe, stop)
+        source.clean(source.settings, stop)

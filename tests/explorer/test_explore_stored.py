@@ -46,7 +46,9 @@ def live(store):
     """The phantom, stored and brought into memory."""
     source = open_source(Inputs(store))
     with_progress = []
-    live = source.clean(source.recipe, lambda done, total: with_progress.append(done / total)).live
+    live = source.clean(
+        source.settings, lambda done, total: with_progress.append(done / total)
+    ).live
     assert with_progress[-1] == 1
     yield live
     live.close()
@@ -65,7 +67,7 @@ def test_maps_are_those_of_the_store(store, live, seed):
 
 def test_maps_are_those_of_the_images(store, live, phantom, options):
     source = open_source(Inputs(phantom.func[0], **options))
-    other = source.clean(source.recipe).live
+    other = source.clean(source.settings).live
     inside = Sphere("inside", (20, 0, 40), 0)  # the store hears nothing outside the mask
     r, wanted = (one.r(one.listen(inside).unit) for one in (live, other))
     np.testing.assert_allclose(r, wanted, rtol=0, atol=2e-5)
@@ -79,21 +81,21 @@ def test_nothing_can_be_switched(store):
     source = open_source(Inputs(store))
     assert source.fixed
     assert source.groups == {}
-    assert len(source.columns(source.recipe)) > 0
-    other = source.recipe.switched(smoothing_fwhm=3.0, high_pass=None, low_pass=None, groups=())
+    assert len(source.columns(source.settings)) > 0
+    other = source.settings.switched(smoothing_fwhm=3.0, high_pass=None, low_pass=None, groups=())
     with pytest.raises(OptionError, match="stored cleaned"):
         source.clean(other)
 
 
 def test_what_was_done_may_be_said_again(store, phantom, options, tmp_path):
     same = open_source(Inputs(store), Method(cleaning=Cleaning(), smoothing_fwhm=6.0))
-    assert same.recipe.method.smoothing_fwhm == 6
+    assert same.settings.method.smoothing_fwhm == 6
     wide = Cleaning(low_pass=None)
     method = Method(cleaning=wide, smoothing_fwhm=None)
     other = write(tmp_path / "a.zarr", phantom, options, method=method)
-    assert open_source(Inputs(other)).recipe.method.smoothing_fwhm is None
+    assert open_source(Inputs(other)).settings.method.smoothing_fwhm is None
     again = open_source(Inputs(other), Method(cleaning=wide))
-    assert again.recipe.method.cleaning.low_pass is None
+    assert again.settings.method.cleaning.low_pass is None
 
 
 @pytest.mark.parametrize(
@@ -117,17 +119,17 @@ def test_what_would_clean_otherwise_is_refused(store, inputs, method):
 
 def test_error_bars_are_those_of_the_store(store):
     source = open_source(Inputs(store))
-    maps, wanted = source.certain_maps(source.recipe, SEEDS[0]), stored_maps(store, SEEDS[0])
+    maps, wanted = source.certain_maps(source.settings, SEEDS[0]), stored_maps(store, SEEDS[0])
     assert np.array_equal(maps.values("PCC", "z"), wanted.values("PCC", "z"), equal_nan=True)
     assert np.isfinite(maps.values("PCC", "z")).mean() > 0.9
     plain = open_source(Inputs(store), Method(uncertainty=None))
-    assert plain.certain_maps(plain.recipe, SEEDS[0]).stats == ("r", "fisherz")
+    assert plain.certain_maps(plain.settings, SEEDS[0]).stats == ("r", "fisherz")
 
     def stop(done, total):
         raise Superseded
 
     with pytest.raises(Superseded):
-        source.certain_maps(source.recipe, SEEDS[0], stop)
+        source.certain_maps(source.settings, SEEDS[0], stop)
 
 
 def test_a_session_shows_it_and_saves_its_maps(store, phantom, tmp_path):

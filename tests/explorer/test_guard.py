@@ -157,7 +157,7 @@ def test_about_checks_its_place(client, place):
 )
 def test_bodies_are_checked(client, body):
     version = client.explorer.session.version
-    for page in ("recipe", "save"):
+    for page in ("settings", "save"):
         answer, said = client.ask(f"/api/{page}", "POST", body, Content_Type="application/json")
         assert answer.status == 422
         assert json.loads(said)["error"]

@@ -329,19 +329,21 @@ def test_switches_clean_anew_and_back(look, truth, explorer):
     window.page.fill("#smoothing", "10")
     window.page.fill("#low", "0.08")
     window.page.press("#low", "Tab")
-    window.until("seedmap.run.recipe.smoothing === 10 && seedmap.run.recipe.low === 0.08")
+    window.until("seedmap.run.settings.smoothing === 10 && seedmap.run.settings.low === 0.08")
     window.at_rest()
     assert explorer.session.version > before
     cleaning = Cleaning(low_pass=0.08)
     same_map(window, truth(PCC, cleaning=cleaning, smoothing_fwhm=10))
     window.page.uncheck("#groups input >> nth=0")
-    window.until("seedmap.run.recipe.groups.length === Object.keys(seedmap.run.groups).length - 1")
+    window.until(
+        "seedmap.run.settings.groups.length === Object.keys(seedmap.run.groups).length - 1"
+    )
     window.page.check("#groups input >> nth=0")
     window.page.fill("#smoothing", "6")
     window.page.fill("#low", "0.1")
     window.page.press("#low", "Tab")
-    window.until("seedmap.run.recipe.smoothing === 6 && seedmap.run.recipe.low === 0.1")
-    window.until("seedmap.run.recipe.groups.length === Object.keys(seedmap.run.groups).length")
+    window.until("seedmap.run.settings.smoothing === 6 && seedmap.run.settings.low === 0.1")
+    window.until("seedmap.run.settings.groups.length === Object.keys(seedmap.run.groups).length")
     window.at_rest()
     same_map(window, truth(PCC))
 
@@ -349,14 +351,14 @@ def test_switches_clean_anew_and_back(look, truth, explorer):
 def test_a_wish_outlives_news_of_an_earlier_cleaning(look):
     window = look()
     script = """(async () => {
-        const { seedmap } = window, before = { ...seedmap.run.recipe };
-        seedmap.state.recipe = { ...before, smoothing: 9 };
-        const switching = seedmap.switchRecipe(seedmap.state.recipe);
+        const { seedmap } = window, before = { ...seedmap.run.settings };
+        seedmap.state.settings = { ...before, smoothing: 9 };
+        const switching = seedmap.switchSettings(seedmap.state.settings);
         await seedmap.renew();
-        const meanwhile = seedmap.state.recipe.smoothing;
+        const meanwhile = seedmap.state.settings.smoothing;
         await switching;
-        const after = seedmap.run.recipe.smoothing;
-        await seedmap.switchRecipe(before);
+        const after = seedmap.run.settings.smoothing;
+        await seedmap.switchSettings(before);
         return [meanwhile, after];
     })()"""
     assert window.page.evaluate(script) == [9, 9]

@@ -75,7 +75,7 @@ def test_explore_a_folder_of_results(maps, tmp_path):
     assert told.start == PCC
     assert told.method.cleaning == maps.provenance.cleaning
     source = open_source(told.inputs, told.method)
-    cleaned = source.clean(source.recipe)
+    cleaned = source.clean(source.settings)
     r = cleaned.live.r(cleaned.live.listen(PCC).unit)
     np.testing.assert_allclose(r, maps.r[0], rtol=0, atol=1e-5)
 
@@ -107,7 +107,7 @@ def test_a_folder_with_maps_of_several_runs_is_refused(tmp_path, maps):
         recall(tmp_path)
 
 
-def test_of_several_recipes_the_last_counts(tmp_path, maps):
+def test_of_several_settings_the_last_count(tmp_path, maps):
     (sidecar,) = [p for p in maps.save(tmp_path) if p.name.endswith("stat-r_statmap.json")]
     told = json.loads(sidecar.read_text())
     others = {
@@ -153,13 +153,13 @@ def test_results_of_run_are_explored_with_their_seeds(phantom, options, tmp_path
         Sphere("mPFC", (1, 55, -3), 8.0),
     }
     assert session.start == session.before[0]
-    assert session.source.recipe.method.uncertainty is None
+    assert session.source.settings.method.uncertainty is None
     live = session.cleaned.live
     for seed in session.before:
         (path,) = (tmp_path / "results").glob(f"*_seed-{seed.name}_stat-r_statmap.nii.gz")
         wanted = nib.load(path).get_fdata()[live.grid.mask]
         np.testing.assert_allclose(live.r(live.listen(seed).unit), wanted, rtol=0, atol=1e-5)
-    line = shlex.split(session.command.line(session.source, session.cleaned.recipe, PCC))
+    line = shlex.split(session.command.line(session.source, session.cleaned.settings, PCC))
     assert line[2] == str(phantom.func[0])
     assert line[line.index("--sample-mask") + 1] == str(keep)
     assert line[line.index("--confound-columns") + 1] == "csf"
@@ -202,9 +202,9 @@ def test_the_command_line(phantom, served, tmp_path, capsys):
     assert served.browser is False
     assert served.options.idle_minutes == 5
     assert session.start == Sphere("mPFC", (1, 55, -3), 6.0)
-    assert session.source.recipe.method.cleaning.high_pass is None
-    assert session.source.recipe.method.uncertainty is None
-    line = session.command.line(session.source, session.source.recipe, PCC)
+    assert session.source.settings.method.cleaning.high_pass is None
+    assert session.source.settings.method.uncertainty is None
+    line = session.command.line(session.source, session.source.settings, PCC)
     assert "--confound-columns csf" in line
     assert "--high-pass none" in line
     assert "brain_mask" in line  # the sibling's, found and spelled out
@@ -216,13 +216,13 @@ def test_the_command_is_spelled_out(phantom):
         Inputs(phantom.func[0], confounds=phantom.confounds[0]), Method(smoothing_fwhm=None)
     )
     command = Command.of_call(phantom.func[0], phantom.confounds[0], None, None, 2.0)
-    words = shlex.split(command.line(source, source.recipe, Sphere("a b", (0, -52.25, 18), None)))
+    words = shlex.split(command.line(source, source.settings, Sphere("a b", (0, -52.25, 18), None)))
     assert words[:5] == ["seedmap", "run", str(phantom.func[0]), "--seed", "a b=0,-52.25,18:0"]
     assert words[-2:] == ["--smoothing-fwhm", "none"]
     assert words[words.index("--mask-img") + 1] == "background"
     assert "--confound-columns" not in words
     unspoken = Command.of_call(phantom.func[0], np.zeros((100, 1)), None, None, None)
-    assert unspoken.line(source, source.recipe, PCC).startswith("#")
+    assert unspoken.line(source, source.settings, PCC).startswith("#")
 
 
 def test_an_idle_server_stops(phantom, tmp_path):
@@ -261,19 +261,19 @@ def test_a_log_that_cannot_be_written_is_said(explorer, tmp_path):
         session.look(PCC)
 
 
-def test_a_newer_recipe_takes_over(phantom, options, tmp_path):
+def test_newer_settings_take_over(phantom, options, tmp_path):
     source = open_source(Inputs(phantom.func[0], **options))
     session = begin_session(source, out=tmp_path, anatomy=phantom.masks[0])
     for width in (3.0, 4.0, 5.0, 7.0):
-        wish = source.recipe.switched(
-            smoothing_fwhm=width, high_pass=0.01, low_pass=0.1, groups=source.recipe.groups
+        wish = source.settings.switched(
+            smoothing_fwhm=width, high_pass=0.01, low_pass=0.1, groups=source.settings.groups
         )
         session.switch(wish)
     late = time.monotonic() + 20
     while session.job.running:
         assert time.monotonic() < late
         time.sleep(0.01)
-    assert session.cleaned.recipe.method.smoothing_fwhm == 7.0
+    assert session.cleaned.settings.method.smoothing_fwhm == 7.0
     assert session.job.error == ""
     session.close()
 
@@ -282,10 +282,10 @@ def test_a_large_run_lets_its_rows_go_first(phantom, options, tmp_path, monkeypa
     monkeypatch.setattr("seedmap.explorer.session.ROOM_FOR_TWO", 0)
     source = open_source(Inputs(phantom.func[0], **options))
     session = begin_session(source, out=tmp_path, anatomy=phantom.masks[0])
-    session.switch(source.recipe)
+    session.switch(source.settings)
     session._thread.join(timeout=20)
     assert session.version == 2
-    assert session.cleaned.recipe == source.recipe
+    assert session.cleaned.settings == source.settings
     session.close()
 
 
@@ -381,6 +381,6 @@ def test_a_stored_run_is_looked_at_but_not_cleaned_anew(chromium, store, maps, t
 def test_the_verb_knows_a_stored_run(store, served):
     session = served(["explore", str(store), "--uncertainty", "none"])
     assert session.source.fixed
-    assert session.source.recipe.method.uncertainty is None
+    assert session.source.settings.method.uncertainty is None
     with pytest.raises(OptionError, match="--low-pass given"):
         served(["explore", str(store), "--low-pass", "0.08"])

@@ -145,7 +145,7 @@ def test_a_walk_needs_two_and_a_half_times_the_series(dtype, tmp_path):
     cleaning = Cleaning(low_pass=None)
     source = open_source(Inputs(tmp_path / "run.nii", mask_img=mask), Method(cleaning=cleaning))
     tracemalloc.start()
-    live = source.clean(source.recipe).live
+    live = source.clean(source.settings).live
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     live.close()
@@ -162,7 +162,7 @@ def test_rounding_changes_little(monkeypatch):
     # so that all the voxels around stay, rounded
     monkeypatch.setattr("seedmap.explorer.engine.imaged.MOST_MEMORY", 5.0)
     source = open_source(Inputs(image, mask_img=mask), Method(smoothing_fwhm=None))
-    live = source.clean(source.recipe).live
+    live = source.clean(source.settings).live
     assert {block.dtype.name for block in live.heard.stored} == {"int16"}
     assert np.array_equal(grown(live.grid.mask, live.grid.voxel_sizes, 8.0, 1e9), live.heard.mask)
     for row, seed in enumerate(seeds):
@@ -178,7 +178,7 @@ def test_a_seed_that_is_regressed_out_is_refused():
     values[5, 5, 5] = 900 + 40 * bend
     image = nib.Nifti1Image(values, image.affine, image.header)
     source = open_source(Inputs(image, mask_img=mask, confounds=bend[:, None].astype(float)))
-    live = source.clean(source.recipe).live
+    live = source.clean(source.settings).live
     with pytest.raises(SeedError, match="leaves nothing"):
         live.listen(Sphere("s", (20, 20, 20), 0))
     assert live.listen(Sphere("s", (20, 20, 20), 4.0)).voxels == 7
@@ -192,7 +192,7 @@ def test_the_real_run_sounds_the_same(data_folder):
     seeds = [Sphere("PCC", (0, -52, 18)), Sphere("voxel", (-40, -20, 48), 0)]
     for cleaning in (Cleaning(), Cleaning(filter="cosine", low_pass=None)):
         source = open_source(Inputs(run, mask_img=mask), Method(cleaning=cleaning))
-        live = source.clean(source.recipe).live
+        live = source.clean(source.settings).live
         maps = seed_maps(run, seeds, mask_img=mask, cleaning=cleaning, uncertainty=None)
         for row, seed in enumerate(seeds):
             r = live.r(live.listen(seed).unit)

@@ -15,8 +15,8 @@ from seedmap.cli.screen import Screen
 from seedmap.errors import OptionError
 from seedmap.explorer import (
     Command,
+    Explorable,
     ServerOptions,
-    Source,
     begin_session,
     is_stored,
     open_source,
@@ -109,7 +109,7 @@ def explore(
 
 def _opened(
     bold: Path, options: RunOptions, cleaning: Cleaning
-) -> tuple[Source, Command, tuple[Sphere, ...]]:
+) -> tuple[Explorable, Command, tuple[Sphere, ...]]:
     """Open a run, a stored run, or the run behind a folder of results with its seeds."""
     if bold.is_dir():
         return _reopened(bold, options, cleaning)
@@ -129,7 +129,7 @@ def _opened(
 
 def _reopened(
     folder: Path, options: RunOptions, cleaning: Cleaning
-) -> tuple[Source, Command, tuple[Sphere, ...]]:
+) -> tuple[Explorable, Command, tuple[Sphere, ...]]:
     if given := list(changed_flags(options, cleaning)):
         msg = (
             f"{folder}: {', '.join(given)} given, but this run was cleaned before and is explored "

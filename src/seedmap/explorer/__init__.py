@@ -5,7 +5,7 @@ Needs the extra ``seedmap[explore]``.
 """
 
 from seedmap.explorer.command import Command
-from seedmap.explorer.engine import Source, open_source
+from seedmap.explorer.engine import Explorable, open_source
 from seedmap.explorer.engine.stored import is_stored
 from seedmap.explorer.results import recall
 from seedmap.explorer.server import Explorer, ServerOptions, begin_session, explore, serve
@@ -13,10 +13,10 @@ from seedmap.explorer.session import Session
 
 __all__ = [
     "Command",
+    "Explorable",
     "Explorer",
     "ServerOptions",
     "Session",
-    "Source",
     "begin_session",
     "explore",
     "is_stored",

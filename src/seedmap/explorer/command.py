@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from seedmap.explorer.engine import Recipe, Source
+from seedmap.explorer.engine import Explorable, Settings
 from seedmap.seeds import Sphere
 from seedmap.temporal import Cleaning
 
@@ -52,23 +52,23 @@ class Command:
         options += ["--t-r", f"{t_r:g}"] if t_r is not None else []
         return cls(str(bold), tuple(map(str, tables)), tuple(options))
 
-    def line(self, source: Source, recipe: Recipe, seed: Sphere) -> str:
-        """Write out the command for a recipe and a seed; a remark where there is none."""
+    def line(self, source: Explorable, settings: Settings, seed: Sphere) -> str:
+        """Write out the command for settings and a seed; a remark where there is none."""
         if not self.bold:
             return UNSPOKEN
         if self.stored:
             place = _seed_text(seed)
             return shlex.join(["seedmap", "run", "--from-store", self.bold, "--seed", place])
         words = ["seedmap", "run", self.bold, "--seed", _seed_text(seed)]
-        columns = source.columns(recipe)
+        columns = source.columns(settings)
         if columns:
             words += ["--confounds", *self.confounds]
             given = source.confounds.names if source.confounds else ()
             if columns != given or not self.all_columns:
                 words += ["--confound-columns", *columns]
         words += self.options
-        words += ["--smoothing-fwhm", _value(recipe.method.smoothing_fwhm)]
-        return shlex.join([*words, *_cleaning_words(recipe.method.cleaning)])
+        words += ["--smoothing-fwhm", _value(settings.method.smoothing_fwhm)]
+        return shlex.join([*words, *_cleaning_words(settings.method.cleaning)])
 
 
 def _seed_text(seed: Sphere) -> str:

@@ -74,7 +74,7 @@ class Recalled:
 def recall(results: SeedMaps | str | Path) -> Recalled:
     """Find out how results were made.
 
-    Of a folder that holds the maps of one run by several recipes, the recipe written last counts,
+    Of a folder that holds the maps of one run by several settings, the settings written last count,
     and the seeds that were mapped by it.
 
     Parameters

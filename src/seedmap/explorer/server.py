@@ -24,7 +24,7 @@ from seedmap.explorer.anatomy import (
     template_underlay,
 )
 from seedmap.explorer.command import Command
-from seedmap.explorer.engine import Source, open_source
+from seedmap.explorer.engine import Explorable, open_source
 from seedmap.explorer.engine.stored import is_stored
 from seedmap.explorer.results import recall
 from seedmap.explorer.session import Session
@@ -170,7 +170,7 @@ FRAME_SCRIPT = """
 
 
 def begin_session(  # noqa: PLR0913  one argument a decision
-    source: Source,
+    source: Explorable,
     *,
     out: Path | str = "seedmap-results",
     command: Command | None = None,

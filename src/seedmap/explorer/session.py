@@ -18,13 +18,13 @@ from seedmap.bids import label_of, source_stem
 from seedmap.errors import OptionError, OutputError, SeedmapError
 from seedmap.explorer.anatomy import Landmarks, Underlay, mean_underlay
 from seedmap.explorer.command import Command
-from seedmap.explorer.engine import Cleaned, Recipe, Source, Superseded
+from seedmap.explorer.engine import Cleaned, Explorable, Settings, Superseded
 from seedmap.seeds import Sphere
 from seedmap.spatial import Atlas
 
 __all__ = ["Busy", "Job", "Latest", "Session"]
 
-# While a new recipe is cleaned the old rows stay, if both together are no larger than this;
+# While new settings are cleaned the old rows stay, if both together are no larger than this;
 # otherwise the old are let go first, and clicks wait.
 ROOM_FOR_TWO = 1 << 30
 REMEMBERED = 64  # windows whose newest request is known
@@ -81,7 +81,7 @@ class Session:
 
     Attributes
     ----------
-    source : Source
+    source : Explorable
         The run.
     out : Path
         The only folder that is ever written to.
@@ -97,7 +97,7 @@ class Session:
         Brings these two while the page already works.
     """
 
-    source: Source
+    source: Explorable
     out: Path
     command: Command
     start: Sphere | None = None
@@ -120,7 +120,7 @@ class Session:
 
     def begin(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Clean the run for the first time."""
-        self._accept(self.source.clean(self.source.recipe, progress))
+        self._accept(self.source.clean(self.source.settings, progress))
 
     @property
     def cleaned(self) -> Cleaned:
@@ -153,42 +153,42 @@ class Session:
             self.underlay = mean_underlay(cleaned.mean, cleaned.live.grid)
         return self.underlay
 
-    def switch(self, recipe: Recipe) -> None:
+    def switch(self, settings: Settings) -> None:
         """Clean the run anew, in the background; an unfinished cleaning is given up.
 
         Raises
         ------
         SeedmapError
-            If the recipe cannot be used: nothing changes.
+            If the settings cannot be used: nothing changes.
         """
-        self.source.operator(recipe)
+        self.source.operator(settings)
         job = Job(what="cleaning", total=int(self.source.keep.sum()))
         with self._lock:
             self.job, before = job, self._thread
             self._thread = threading.Thread(
-                target=self._clean, args=(recipe, job, before), name="seedmap-clean", daemon=True
+                target=self._clean, args=(settings, job, before), name="seedmap-clean", daemon=True
             )
             self._thread.start()
 
-    def _clean(self, recipe: Recipe, job: Job, before: threading.Thread | None) -> None:
+    def _clean(self, settings: Settings, job: Job, before: threading.Thread | None) -> None:
         if before is not None:
             before.join()
         old = self._cleaned
         if old is not None and 2 * old.live.nbytes > ROOM_FOR_TWO:
             self._cleaned = None
-        recipe_before = old.recipe if old else self.source.recipe
+        settings_before = old.settings if old else self.source.settings
         del old
         try:
-            self._accept(self.source.clean(recipe, self._counter(job)))
+            self._accept(self.source.clean(settings, self._counter(job)))
         except Superseded:
             pass
         except SeedmapError as error:
             job.error = str(error)
             if self._cleaned is None:
-                self._accept(self.source.clean(recipe_before))
+                self._accept(self.source.clean(settings_before))
         except MemoryError:
             job.error = (
-                "there is not enough memory for this recipe; free some, or smooth less often"
+                "there is not enough memory for these settings; free some, or smooth less often"
             )
         finally:
             job.running = False
@@ -218,9 +218,9 @@ class Session:
         OutputError
             If the log cannot be written.
         """
-        recipe = self.cleaned.recipe
+        settings = self.cleaned.settings
         with self._lock:
-            look = (seed.center, seed.radius, recipe)
+            look = (seed.center, seed.radius, settings)
             if look == self._last_look:  # drawn again, but not anew
                 return self.looked_at
             self._last_look = look
@@ -231,9 +231,9 @@ class Session:
                 "run": self.source.run.source,
                 "seed": list(seed.center),
                 "radius": seed.radius,
-                "smoothing_fwhm": recipe.method.smoothing_fwhm,
-                "cleaning": asdict(recipe.method.cleaning),
-                "confounds": list(self.source.columns(recipe)),
+                "smoothing_fwhm": settings.method.smoothing_fwhm,
+                "cleaning": asdict(settings.method.cleaning),
+                "confounds": list(self.source.columns(settings)),
             }
             try:
                 self.out.mkdir(parents=True, exist_ok=True)
@@ -255,8 +255,8 @@ class Session:
 
         The run is read again for it; the last few are kept.
         """
-        recipe = self.cleaned.recipe
-        key = (seed.name, seed.center, seed.radius, recipe)
+        settings = self.cleaned.settings
+        key = (seed.name, seed.center, seed.radius, settings)
         with self._slow:
             if key not in self._certain:
 
@@ -266,7 +266,7 @@ class Session:
 
                 with warnings.catch_warnings(record=True) as caught:
                     warnings.simplefilter("always")
-                    maps = self.source.certain_maps(recipe, seed, progress)
+                    maps = self.source.certain_maps(settings, seed, progress)
                 self._certain[key] = (maps, [str(warning.message) for warning in caught])
                 while len(self._certain) > CERTAIN:
                     self._certain.popitem(last=False)
@@ -289,7 +289,7 @@ class Session:
             raise OptionError(msg)
         maps, _ = self.certain(seed)
         told = {"SeedsLookedAt": self.looked_at, "Note": CAUTION.format(n=self.looked_at)}
-        command = self.command.line(self.source, self.cleaned.recipe, seed)
+        command = self.command.line(self.source, self.cleaned.settings, seed)
         facts = {"Command": command, "Exploration": told}
         return [path.name for path in save_maps(maps, self.out, facts=facts)]
 

@@ -19,7 +19,7 @@ from sklearn.base import TransformerMixin
 from typing_extensions import override
 
 from seedmap.maskers import steps
-from seedmap.maskers.source import middle_frame
+from seedmap.maskers.image import middle_frame
 from seedmap.maskers.steps import OnePass
 from seedmap.signal import nilearn_private
 from seedmap.signal.nilearn_private import compute_middle_image, img_data_dtype
@@ -32,14 +32,14 @@ OURS = {
     nilearn.image.high_variance_confounds: steps.high_variance_confounds,
 }
 # Ours that may share what they read.
-WALKING = (steps.filter_and_mask, steps.filter_and_extract, steps.find_mask, steps.mean_of)
-READING = (*WALKING, steps.high_variance_confounds, middle_frame)
+SHARING = (steps.filter_and_mask, steps.filter_and_extract, steps.find_mask, steps.mean_of)
+READING = (*SHARING, steps.high_variance_confounds, middle_frame)
 
 
 class Streamed(TransformerMixin):  # type: ignore[misc]
     """Stands before one of nilearn's maskers and replaces what it reads and computes."""
 
-    _walk: OnePass | None = None
+    _one_pass: OnePass | None = None
 
     def fit_transform(
         self,
@@ -70,23 +70,23 @@ class Streamed(TransformerMixin):  # type: ignore[misc]
             A vector for a three-dimensional image.
         """
         regresses = confounds is not None or self.high_variance_confounds
-        with self._one_walk(imgs, OnePass(sample_mask is not None, regresses)):
+        with self._in_one_pass(imgs, OnePass(sample_mask is not None, regresses)):
             return super().fit_transform(
                 imgs, y, confounds=confounds, sample_mask=sample_mask, **fit_params
             )
 
     @contextlib.contextmanager
-    def _one_walk(self, imgs: Any, walk: OnePass) -> Iterator[None]:
+    def _in_one_pass(self, imgs: Any, one_pass: OnePass) -> Iterator[None]:
         """Let fit and transform share what they read; leave no trace on the masker."""
-        self._walk = walk
+        self._one_pass = one_pass
         try:
             yield
-            if walk.middle is not None and walk.shown is None:  # all came from the cache
-                walk.shown = self._cache(middle_frame)(imgs)
+            if one_pass.middle is not None and one_pass.shown is None:  # all came from the cache
+                one_pass.shown = self._cache(middle_frame)(imgs)
         finally:
-            if walk.middle is not None and hasattr(self, "_reporting_data"):
-                self._reporting_data["images"] = walk.shown
-            del self._walk
+            if one_pass.middle is not None and hasattr(self, "_reporting_data"):
+                self._reporting_data["images"] = one_pass.shown
+            del self._one_pass
 
     def _fit(self, imgs: Any) -> Any:
         """Fit with one frame in place of all: nilearn needs it for the grid and the report."""
@@ -107,8 +107,8 @@ class Streamed(TransformerMixin):  # type: ignore[misc]
             return image, len(image.shape)
         if not self.reports:
             return stand_in(image), 4
-        if self._walk is not None and self._can_wait():
-            self._walk.middle = image.shape[3] // 2
+        if self._one_pass is not None and self._can_wait():
+            self._one_pass.middle = image.shape[3] // 2
             return stand_in(image), 4
         return self._cache(middle_frame)(imgs), 4
 
@@ -129,15 +129,15 @@ class Streamed(TransformerMixin):  # type: ignore[misc]
         **kwargs: Any,
     ) -> Any:
         ours = OURS.get(func, func)
-        walk = self._walk if ours in WALKING else None
-        if ours in WALKING:
-            kwargs["ignore"] = [*kwargs.get("ignore", []), "walk"]
+        one_pass = self._one_pass if ours in SHARING else None
+        if ours in SHARING:
+            kwargs["ignore"] = [*kwargs.get("ignore", []), "one_pass"]
         cached = super()._cache(ours, func_memory_level, shelve=shelve, **kwargs)
         if ours not in READING:
             return cached
         if self.memory_.location is not None:
             cached = partial(_call_with_stamps, cached)
-        return cached if walk is None else partial(cached, walk=walk)
+        return cached if one_pass is None else partial(cached, one_pass=one_pass)
 
 
 def stand_in(image: Any) -> Any:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from seedmap._arrays import Array, Keep
 from seedmap.errors import SeedError, SeedmapWarning
-from seedmap.maskers.source import Source
+from seedmap.maskers.image import MaskerImage
 from seedmap.signal.nilearn_private import (
     _check_shape_and_affine_compatibility,
     _get_labels_data,
@@ -77,7 +77,7 @@ class Wishes:
     early: Extracted | None = None
 
 
-def voxels(functor: Any, source: Source, wishes: Wishes) -> Found:
+def voxels(functor: Any, source: MaskerImage, wishes: Wishes) -> Found:
     """Gather the voxels of ``functor.mask_img_``, unless that was done ``early``."""
     dtype = voxel_type(source, wide=wishes.wide)
     found = wishes.early
@@ -87,7 +87,7 @@ def voxels(functor: Any, source: Source, wishes: Wishes) -> Found:
     return Found(found.series, found.reference, dtype, source.grid.affine)
 
 
-def voxel_type(source: Source, *, wide: bool) -> np.dtype[Any]:
+def voxel_type(source: MaskerImage, *, wide: bool) -> np.dtype[Any]:
     """Return the type of series of voxels: float64 stays, other types give float32."""
     values = source.value_type
     smooth_wide = source.smoothing_fwhm > 0 and values.kind in "iu" and values.itemsize == 8
@@ -95,7 +95,7 @@ def voxel_type(source: Source, *, wide: bool) -> np.dtype[Any]:
     return FLOAT64 if wide or smooth_wide or stays else FLOAT32
 
 
-def spheres(functor: Any, source: Source, wishes: Wishes) -> Found:
+def spheres(functor: Any, source: MaskerImage, wishes: Wishes) -> Found:
     """Average the voxels of each sphere."""
     grid = source.grid
     if functor.mask_img is not None:
@@ -144,7 +144,7 @@ def _check_spheres(members: Sequence[NDArray[np.int64]], *, allow_overlap: bool)
         raise SeedError(msg)
 
 
-def labels(functor: Any, source: Source, wishes: Wishes) -> Found:
+def labels(functor: Any, source: MaskerImage, wishes: Wishes) -> Found:
     """Reduce the voxels of each label to one value a frame."""
     names, numbers = _get_labels_data(
         source.everywhere(),
@@ -179,7 +179,7 @@ def labels(functor: Any, source: Source, wishes: Wishes) -> Found:
     return Found(reduced.series, reduced.reference, dtype, (names, atlas))
 
 
-def maps(functor: Any, source: Source, wishes: Wishes) -> Found:
+def maps(functor: Any, source: MaskerImage, wishes: Wishes) -> Found:
     """Fit the maps to each frame by least squares."""
     image = check_niimg_4d(functor.maps_img_)
     everywhere = source.everywhere()
@@ -238,19 +238,19 @@ def _least_squares(design: Array, dtype: np.dtype[Any]) -> Array:
     return (right[used].T / size[used]) @ left[:, used].T
 
 
-def _gathered_type(source: Source, *, wide: bool) -> np.dtype[Any]:
+def _gathered_type(source: MaskerImage, *, wide: bool) -> np.dtype[Any]:
     """Return the type in which voxels are gathered before they are averaged."""
     values = source.value_type
     return FLOAT64 if wide or values.itemsize > (4 if values.kind == "f" else 2) else FLOAT32
 
 
-def _region_type(source: Source, *, wide: bool) -> np.dtype[Any]:
+def _region_type(source: MaskerImage, *, wide: bool) -> np.dtype[Any]:
     """Return the type of reduced labels: float32 for float32, else float64, as nilearn's."""
     narrow = source.value_type == np.float32 or _smoothing_narrows(source)
     return FLOAT32 if narrow and not wide else FLOAT64
 
 
-def _fit_type(source: Source, weights: Array, *, wide: bool) -> np.dtype[Any]:
+def _fit_type(source: MaskerImage, weights: Array, *, wide: bool) -> np.dtype[Any]:
     """Return the type in which LAPACK would fit maps to the values, as in nilearn."""
     from scipy.linalg import get_lapack_funcs
 
@@ -259,13 +259,13 @@ def _fit_type(source: Source, weights: Array, *, wide: bool) -> np.dtype[Any]:
     return FLOAT64 if wide else np.dtype(get_lapack_funcs("gelsd", kinds).dtype)
 
 
-def _smoothing_narrows(source: Source) -> bool:
+def _smoothing_narrows(source: MaskerImage) -> bool:
     """Whether smoothing makes float32 of the values' integers."""
     values = source.value_type
     return source.smoothing_fwhm > 0 and values.kind in "iu" and values.itemsize < 8
 
 
-def _warn_of_gaps(source: Source) -> None:
+def _warn_of_gaps(source: MaskerImage) -> None:
     if (source.witness.nan or source.witness.infinite) and not source.smoothing_fwhm:
         msg = (
             "Non-finite values detected. These values will be replaced with zeros. Mend the "

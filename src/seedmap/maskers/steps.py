@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from seedmap import signal
 from seedmap._arrays import Array
-from seedmap.maskers.regions import EXTRACTORS, Wishes, voxel_type
-from seedmap.maskers.source import (
-    Source,
+from seedmap.maskers.image import (
+    MaskerImage,
     asks_for_float64,
     check_imgs,
     frame_image,
-    open_source,
+    open_masker_image,
 )
+from seedmap.maskers.regions import EXTRACTORS, Wishes, voxel_type
 from seedmap.signal.nilearn_private import check_same_fov, find_stack_level, mask_logger
 from seedmap.spatial import Extracted, mean_volume
 
@@ -59,13 +59,13 @@ class OnePass:
     shown: Any = None
     extracted: Extracted | None = None
 
-    def prepare(self, source: Source) -> Extracted | None:
+    def prepare(self, source: MaskerImage) -> Extracted | None:
         """Ask for the frame that is to be shown; hand over what has been gathered."""
         source.witness.wanted = self.middle
         early, self.extracted = self.extracted, None
         return early
 
-    def remember(self, source: Source) -> None:
+    def remember(self, source: MaskerImage) -> None:
         """Keep the frame that is to be shown, if it has passed by."""
         if source.witness.frame is not None:
             self.shown = frame_image(source.image, source.opened, source.witness.frame)
@@ -80,33 +80,33 @@ class VoxelExtraction:
 
 
 def find_mask(
-    imgs: Any, parameters: dict[str, Any], walk: OnePass | None = None, *, centred: bool = True
+    imgs: Any, parameters: dict[str, Any], one_pass: OnePass | None = None, *, centred: bool = True
 ) -> NDArray[np.bool_]:
-    """Find the background mask, and gather its samples for ``walk`` in the same walk.
+    """Find the background mask, and gather its samples for ``one_pass`` in the same pass.
 
     Raises
     ------
     ImageError
         If the mask is empty.
     """
-    walk = OnePass() if walk is None else walk
+    one_pass = OnePass() if one_pass is None else one_pass
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the transform says them
-        source = open_source(imgs, parameters)
-    walk.prepare(source)
+        source = open_masker_image(imgs, parameters)
+    one_pass.prepare(source)
     dtype = voxel_type(source, wide=asks_for_float64(parameters))
-    walk.extracted = source.gather(None, dtype, centred=centred)
-    walk.remember(source)
-    return walk.extracted.grid.mask
+    one_pass.extracted = source.gather(None, dtype, centred=centred)
+    one_pass.remember(source)
+    return one_pass.extracted.grid.mask
 
 
-def mean_of(imgs: Any, walk: OnePass | None = None) -> Array:
-    """Average all frames, in the type that nilearn gives the mean, and show ``walk`` its frame."""
-    walk = OnePass() if walk is None else walk
-    source = open_source(imgs, {})
-    walk.prepare(source)
+def mean_of(imgs: Any, one_pass: OnePass | None = None) -> Array:
+    """Average all frames, in the type that nilearn gives the mean, and show ``one_pass`` its frame."""
+    one_pass = OnePass() if one_pass is None else one_pass
+    source = open_masker_image(imgs, {})
+    one_pass.prepare(source)
     mean = mean_volume(source.run, np.ones(source.run.frames, dtype=bool))
-    walk.remember(source)
+    one_pass.remember(source)
     return mean.astype(np.float32) if source.value_type == np.float32 else mean
 
 
@@ -121,7 +121,7 @@ def filter_and_mask(  # noqa: PLR0913  nilearn's signature
     sample_mask: Any = None,
     copy: bool = True,  # noqa: FBT001, FBT002
     sklearn_output_config: Any = None,
-    walk: OnePass | None = None,
+    one_pass: OnePass | None = None,
 ) -> Any:
     """Bring home the cleaned series of a mask's voxels; see ``filter_and_extract``."""
     image, single = check_imgs(imgs)
@@ -144,7 +144,7 @@ def filter_and_mask(  # noqa: PLR0913  nilearn's signature
         confounds=confounds,
         sample_mask=sample_mask,
         copy=copy,
-        walk=walk,
+        one_pass=one_pass,
     )
     return signals.squeeze() if single and sklearn_output_config is None else signals
 
@@ -161,7 +161,7 @@ def filter_and_extract(  # noqa: PLR0913  nilearn's signature
     copy: bool = True,  # noqa: ARG001, FBT001, FBT002  nothing given is ever changed
     dtype: Any = None,  # noqa: ARG001  the masker's, which is in its parameters
     sklearn_output_config: Any = None,
-    walk: OnePass | None = None,
+    one_pass: OnePass | None = None,
 ) -> tuple[Any, Any]:
     """Bring home cleaned series.
 
@@ -181,7 +181,7 @@ def filter_and_extract(  # noqa: PLR0913  nilearn's signature
         As `seedmap.signal.clean`.
     sklearn_output_config
         Where this is set, a three-dimensional image gives one row, else a vector.
-    walk
+    one_pass
         What a ``fit_transform`` has already read.
 
     Returns
@@ -190,9 +190,9 @@ def filter_and_extract(  # noqa: PLR0913  nilearn's signature
         Series of shape (kept, elements), and what else the extraction gives.
     """
     mask_logger("load_data", imgs, verbose)
-    source = open_source(imgs, parameters, verbose)
-    walk = OnePass() if walk is None else walk
-    early = walk.prepare(source)
+    source = open_masker_image(imgs, parameters, verbose)
+    one_pass = OnePass() if one_pass is None else one_pass
+    early = one_pass.prepare(source)
     mask_logger("extracting", verbose=verbose)
     frames = source.run.frames
     plan = _plan(frames, parameters, confounds, sample_mask)
@@ -206,7 +206,7 @@ def filter_and_extract(  # noqa: PLR0913  nilearn's signature
             early=early,
         ),
     )
-    walk.remember(source)
+    one_pass.remember(source)
     mask_logger("cleaning", verbose=verbose)
     cleaned = signal.apply_plan(plan.for_read(frames), found.series, found.reference, source.n_jobs)
     cleaned = cleaned.astype(found.dtype, copy=False)
@@ -241,7 +241,7 @@ def high_variance_confounds(
     mask_img: Any = None,  # noqa: ARG001  maskers take all voxels
 ) -> Array:
     """Return the leading time courses of an image's most variable voxels, shape (frames, n)."""
-    source = open_source(imgs, {})
+    source = open_masker_image(imgs, {})
     everything = np.ones(source.grid.shape, dtype=bool)
     found = source.gather(everything, np.dtype(np.float32), centred=detrend)
     series = found.series

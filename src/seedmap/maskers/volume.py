@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from seedmap.errors import ImageError
 from seedmap.maskers.base import Streamed, stand_in
-from seedmap.maskers.source import middle_frame
+from seedmap.maskers.image import middle_frame
 from seedmap.maskers.steps import OnePass, find_mask, mean_of
 from seedmap.signal.nilearn_private import compute_middle_image, mask_logger
 
@@ -100,12 +100,12 @@ class NiftiMasker(Streamed, nilearn.maskers.NiftiMasker):  # type: ignore[misc]
         if self._can_gather_at_once(imgs):
             with contextlib.suppress(ImageError):  # an empty mask: nilearn says it below
                 return self._fit_while_gathering(imgs, image)
-        walk = OnePass(middle=image.shape[3] // 2)
-        mean = self._cache(mean_of)(image if isinstance(imgs, list) else imgs, walk=walk)
+        one_pass = OnePass(middle=image.shape[3] // 2)
+        mean = self._cache(mean_of)(image if isinstance(imgs, list) else imgs, one_pass=one_pass)
         nilearn.maskers.NiftiMasker._fit(self, new_img_like(image, mean))
         if isinstance(imgs, list):
             return self._show(*compute_middle_image(imgs))
-        shown = self._cache(middle_frame)(imgs) if walk.shown is None else walk.shown
+        shown = self._cache(middle_frame)(imgs) if one_pass.shown is None else one_pass.shown
         return self._show(shown, 4)
 
     @override
@@ -115,14 +115,14 @@ class NiftiMasker(Streamed, nilearn.maskers.NiftiMasker):  # type: ignore[misc]
     def _can_gather_at_once(self, imgs: Any) -> bool:
         """Whether the mask can be found while ``fit_transform`` gathers the samples."""
         plain = self.mask_strategy == "background" and not self.mask_args
-        if self._walk is None or self._walk.censors:  # the mask is that of all frames
+        if self._one_pass is None or self._one_pass.censors:  # the mask is that of all frames
             return False
         return plain and not isinstance(imgs, list) and self._can_wait()
 
     def _fit_while_gathering(self, imgs: Any, image: Any) -> Any:
-        """Look for the mask and gather its samples in one walk through the image."""
-        assert self._walk is not None
-        self._walk.middle = image.shape[3] // 2 if self.reports else None
+        """Look for the mask and gather its samples in one pass over the image."""
+        assert self._one_pass is not None
+        self._one_pass.middle = image.shape[3] // 2 if self.reports else None
         ask = ("parameters", "centred")  # the mask does not depend on them
         mask = self._cache(find_mask, ignore=ask)(
             imgs, self.get_params(), centred=self._will_change_values()
@@ -140,7 +140,7 @@ class NiftiMasker(Streamed, nilearn.maskers.NiftiMasker):  # type: ignore[misc]
             or self.low_pass is not None
             or self.high_pass is not None
             or self.clean_args
-            or (self._walk is not None and self._walk.regresses)
+            or (self._one_pass is not None and self._one_pass.regresses)
         )
 
     def _show(self, image: Any, dimensions: int) -> Any:

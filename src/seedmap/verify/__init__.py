@@ -6,7 +6,7 @@
 from seedmap.verify.page import write_verification
 from seedmap.verify.parity import Parity
 from seedmap.verify.simulation import Planted, Rates
-from seedmap.verify.story import Smallest, Verification, verify_run
+from seedmap.verify.verification import Smallest, Verification, verify_run
 
 __all__ = [
     "Parity",

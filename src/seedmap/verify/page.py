@@ -13,7 +13,7 @@ from seedmap.bids import source_stem
 from seedmap.images import staged_folder, write_text
 from seedmap.report.rendering import render
 from seedmap.verify.simulation import LEVELS, METHODS, Rates
-from seedmap.verify.story import Verification
+from seedmap.verify.verification import Verification
 
 __all__ = ["render_verification", "verification_facts", "write_verification"]
 

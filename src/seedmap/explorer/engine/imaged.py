@@ -1,4 +1,4 @@
-"""A run of images that is explored: it is read, and cleaned, by whatever recipe is wished."""
+"""A run of images that is explored: it is read, and cleaned, by whatever settings are wished."""
 
 import itertools
 from dataclasses import dataclass, replace
@@ -12,17 +12,17 @@ from seedmap.analysis import Inputs, Limits, Method, SeedMaps, map_run
 from seedmap.analysis.door import Opened, check_method, open_inputs
 from seedmap.confounds import ConfoundTable
 from seedmap.errors import ImageError
+from seedmap.explorer.engine.explorable import Cleaned, Progress
 from seedmap.explorer.engine.gathering import block_rows, block_starts, gather
 from seedmap.explorer.engine.live import LiveRun
-from seedmap.explorer.engine.recipe import Recipe, confound_groups
-from seedmap.explorer.engine.source import Cleaned, Progress
+from seedmap.explorer.engine.settings import Settings, confound_groups
 from seedmap.explorer.engine.unsmoothed import bytes_per_voxel
 from seedmap.images import Grid, Run, open_run
 from seedmap.seeds import DEFAULT_RADIUS, Sphere
 from seedmap.spatial import Reading
 from seedmap.temporal import CleaningOperator, cleaning_operator
 
-__all__ = ["ImagedSource", "open_images"]
+__all__ = ["ExplorableImages", "open_images"]
 
 # Voxels outside the mask are kept up to here [mm]: a sphere of the default radius is whole wherever
 # its centre lies in the mask.
@@ -37,8 +37,8 @@ SMALL = 4 << 20
 
 
 @dataclass(frozen=True, eq=False)
-class ImagedSource:
-    """A run of images and what was given with it; a `Source`.
+class ExplorableImages:
+    """A run of images and what was given with it; a `Explorable`.
 
     Attributes
     ----------
@@ -48,8 +48,8 @@ class ImagedSource:
         Its grid.
     mask_img : object
         The mask as it was given.
-    recipe : Recipe
-        The recipe to begin with.
+    settings : Settings
+        The settings to begin with.
     limits : Limits
         Threads and memory. The memory is that of maps with error bars, which read the run again;
         the rows themselves stay in memory.
@@ -58,7 +58,7 @@ class ImagedSource:
     opened: Opened
     grid: Grid
     mask_img: Any
-    recipe: Recipe
+    settings: Settings
     limits: Limits
 
     @property
@@ -78,7 +78,7 @@ class ImagedSource:
 
     @property
     def fixed(self) -> bool:
-        """Images can be cleaned by any recipe."""
+        """Images can be cleaned by any settings."""
         return False
 
     @property
@@ -86,49 +86,49 @@ class ImagedSource:
         """Groups of confounds that can be switched."""
         return confound_groups(self.confounds.names) if self.confounds else {}
 
-    def columns(self, recipe: Recipe) -> tuple[str, ...]:
-        """Return the confounds that a recipe regresses out, in the order of the table."""
-        wanted = {name for group in recipe.groups for name in self.groups[group]}
+    def columns(self, settings: Settings) -> tuple[str, ...]:
+        """Return the confounds that these settings regress out, in the order of the table."""
+        wanted = {name for group in settings.groups for name in self.groups[group]}
         return (
             tuple(name for name in self.confounds.names if name in wanted) if self.confounds else ()
         )
 
-    def chosen(self, recipe: Recipe) -> ConfoundTable | None:
-        """Return the table of the confounds that a recipe regresses out; None for none."""
-        names = self.columns(recipe)
+    def chosen(self, settings: Settings) -> ConfoundTable | None:
+        """Return the table of the confounds that these settings regress out; None for none."""
+        names = self.columns(settings)
         if self.confounds is None or not names:
             return None
         at = [self.confounds.names.index(name) for name in names]
         return ConfoundTable(self.confounds.values[:, at], names, self.confounds.source)
 
-    def operator(self, recipe: Recipe) -> CleaningOperator:
-        """Write a recipe's cleaning out.
+    def operator(self, settings: Settings) -> CleaningOperator:
+        """Write the settings' cleaning out.
 
         Raises
         ------
         OptionError, TooFewFrames
-            If the recipe cannot be used on this run.
+            If the settings cannot be used on this run.
         """
-        table = self.chosen(recipe)
+        table = self.chosen(settings)
         values = table.values if table else None
-        return cleaning_operator(recipe.method.cleaning, self.keep, self.run.timing.t_r, values)
+        return cleaning_operator(settings.method.cleaning, self.keep, self.run.timing.t_r, values)
 
-    def clean(self, recipe: Recipe, progress: Progress | None = None) -> Cleaned:
+    def clean(self, settings: Settings, progress: Progress | None = None) -> Cleaned:
         """Read the run once and clean it.
 
         Parameters
         ----------
-        recipe
+        settings
             How.
         progress
             Called as ``progress(done, total)`` from any thread; what it raises ends the reading.
         """
-        operator = self.operator(recipe)
+        operator = self.operator(settings)
         kept, numbers = int(operator.keep.sum()), itertools.count(1)
         reading = Reading(
             run=self.run,
             keep=operator.keep,
-            smoothing_fwhm=recipe.method.smoothing_fwhm,
+            smoothing_fwhm=settings.method.smoothing_fwhm,
             n_jobs=self.limits.threads,
             on_frame=lambda: progress(next(numbers), kept) if progress else None,
         )
@@ -141,7 +141,7 @@ class ImagedSource:
         basis = _basis(operator.on_kept, operator.coordinates)
         grid = self.grid.within(brain.mask)
         live = LiveRun.from_rows(grid, brain, unsmoothed, basis, operator.keep, self.limits.threads)
-        return Cleaned(live, recipe, operator, self.chosen(recipe), operator.rank, mean)
+        return Cleaned(live, settings, operator, self.chosen(settings), operator.rank, mean)
 
     def _around(
         self, mask: NDArray[np.bool_], kept: int, coordinates: int
@@ -162,19 +162,19 @@ class ImagedSource:
         return grown(mask, self.grid.voxel_sizes, AROUND, room), True
 
     def certain_maps(
-        self, recipe: Recipe, seed: Sphere, progress: Progress | None = None
+        self, settings: Settings, seed: Sphere, progress: Progress | None = None
     ) -> SeedMaps:
         """Return what `seedmap run` makes of a seed, error bars included; reads the run again."""
         inputs = Inputs(
             self.run,
-            confounds=self.chosen(recipe),
+            confounds=self.chosen(settings),
             sample_mask=self.keep,
             mask_img=self.mask_img,
         )
-        return map_run(inputs, seed, recipe.method, self.limits, progress=progress)
+        return map_run(inputs, seed, settings.method, self.limits, progress=progress)
 
 
-def open_images(inputs: Inputs, method: Method, limits: Limits) -> ImagedSource:
+def open_images(inputs: Inputs, method: Method, limits: Limits) -> ExplorableImages:
     """Open a run of images; see `seedmap.explorer.engine.open_source`."""
     run = open_run(inputs.bold, inputs.t_r)
     if not isinstance(run.space, Grid):
@@ -184,8 +184,8 @@ def open_images(inputs: Inputs, method: Method, limits: Limits) -> ImagedSource:
     opened = open_inputs(replace(inputs, bold=run))
     method = replace(method, smoothing_fwhm=method.smoothing_fwhm or None)
     groups = tuple(confound_groups(opened.table.names)) if opened.table else ()
-    return ImagedSource(
-        opened, run.space, inputs.mask_img, Recipe(method=method, groups=groups), limits
+    return ExplorableImages(
+        opened, run.space, inputs.mask_img, Settings(method=method, groups=groups), limits
     )
 
 

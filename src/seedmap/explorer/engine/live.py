@@ -25,7 +25,7 @@ from seedmap.explorer.engine.unsmoothed import SeedVoxels
 from seedmap.images import Grid
 from seedmap.seeds import Sphere
 
-__all__ = ["FULL_SCALE", "NOT_A_NUMBER", "Heard", "LiveRun", "Peak"]
+__all__ = ["FULL_SCALE", "NOT_A_NUMBER", "Extremum", "Heard", "LiveRun"]
 
 # int16 on the wire: r is a whole number of steps of 1/32767, an error of 1.5e-5 at most.
 FULL_SCALE = 32767
@@ -63,7 +63,7 @@ class Heard:
 
 
 @dataclass(frozen=True)
-class Peak:
+class Extremum:
     """A local extremum of a map: where [mm], and the value."""
 
     x: float
@@ -265,7 +265,7 @@ class LiveRun:
 
     def peaks(
         self, r: NDArray[np.float32], *, threshold: float, apart: float, most: int
-    ) -> list[Peak]:
+    ) -> list[Extremum]:
         """List local extrema of a map beyond a threshold, strongest first.
 
         Parameters
@@ -292,7 +292,7 @@ class LiveRun:
                 chosen.append(index)
             if len(chosen) == most:
                 break
-        return [_peak(places[c], values[c]) for c in chosen]
+        return [_extremum(places[c], values[c]) for c in chosen]
 
     def close(self) -> None:
         """Let go of the threads."""
@@ -347,9 +347,9 @@ def _representatives(live: LiveRun) -> dict[str, NDArray[Any]]:
     return {"rows": live.targets[first], "usable": live.usable[first], "of": of}
 
 
-def _peak(place: Array, r: float) -> Peak:
+def _extremum(place: Array, r: float) -> Extremum:
     x, y, z = (round(float(value), 2) for value in place)
-    return Peak(x, y, z, round(float(r), 4))
+    return Extremum(x, y, z, round(float(r), 4))
 
 
 def _local_maxima(volume: NDArray[Any], threshold: float) -> NDArray[np.int64]:

@@ -2,14 +2,14 @@
 
 from seedmap.analysis import Inputs, Limits, Method
 from seedmap.errors import OptionError
+from seedmap.explorer.engine.explorable import Explorable
 from seedmap.explorer.engine.imaged import open_images
-from seedmap.explorer.engine.source import Source
 from seedmap.explorer.engine.stored import is_stored, open_stored_source
 
 __all__ = ["open_source"]
 
 
-def open_source(inputs: Inputs, method: Method = Method(), limits: Limits = Limits()) -> Source:
+def open_source(inputs: Inputs, method: Method = Method(), limits: Limits = Limits()) -> Explorable:
     """Open a run for exploring; the options are those of `seedmap.seed_maps`, put together.
 
     The run may also be a stored one, the folder that ``seedmap bids --store`` wrote. It is

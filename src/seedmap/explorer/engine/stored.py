@@ -18,17 +18,17 @@ from seedmap.analysis import Limits, Method, SeedMaps
 from seedmap.analysis.stored import stored_maps
 from seedmap.confounds import ConfoundTable
 from seedmap.errors import ImageError, OptionError
+from seedmap.explorer.engine.explorable import Cleaned, Progress
 from seedmap.explorer.engine.gathering import Gathered
 from seedmap.explorer.engine.live import LiveRun
-from seedmap.explorer.engine.recipe import Recipe
-from seedmap.explorer.engine.source import Cleaned, Progress
+from seedmap.explorer.engine.settings import Settings
 from seedmap.images import FrameStream, Grid, Run, Timing
 from seedmap.seeds import Sphere
 from seedmap.spatial import SeedWeights
 from seedmap.store import StoredRun, open_stored
 from seedmap.temporal import Cleaning
 
-__all__ = ["StoredSource", "is_stored", "open_stored_source"]
+__all__ = ["ExplorableStore", "is_stored", "open_stored_source"]
 
 FIXED = "was stored cleaned, and no longer knows its images; explore the images to clean otherwise"
 
@@ -67,8 +67,8 @@ class OnDisk:
 
 
 @dataclass(frozen=True, eq=False)
-class StoredSource:
-    """A stored run; a `seedmap.explorer.engine.source.Source`.
+class ExplorableStore:
+    """A stored run; a `seedmap.explorer.engine.explorable.Explorable`.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class StoredSource:
         The run that was stored; its frames are not there.
     grid : Grid
         Its grid and mask.
-    recipe : Recipe
+    settings : Settings
         How it was cleaned.
     limits : Limits
         Threads that may be busy at once.
@@ -87,7 +87,7 @@ class StoredSource:
     stored: StoredRun
     run: Run
     grid: Grid
-    recipe: Recipe
+    settings: Settings
     limits: Limits
 
     @property
@@ -102,7 +102,7 @@ class StoredSource:
 
     @property
     def fixed(self) -> bool:
-        """The recipe is that of the store."""
+        """The settings are those of the store."""
         return True
 
     @property
@@ -110,43 +110,43 @@ class StoredSource:
         """No confounds can be switched."""
         return {}
 
-    def columns(self, recipe: Recipe) -> tuple[str, ...]:
+    def columns(self, settings: Settings) -> tuple[str, ...]:
         """Return the confounds that were regressed out."""
-        self.operator(recipe)
+        self.operator(settings)
         return tuple(self.stored.facts["confounds"])
 
-    def operator(self, recipe: Recipe) -> StoredRun:
-        """Find out whether a recipe is that of the store.
+    def operator(self, settings: Settings) -> StoredRun:
+        """Find out whether settings are those of the store.
 
         Raises
         ------
         OptionError
             If it is another.
         """
-        if recipe != self.recipe:
+        if settings != self.settings:
             msg = f"{self.stored.path}: this run {FIXED}"
             raise OptionError(msg)
         return self.stored
 
-    def clean(self, recipe: Recipe, progress: Progress | None = None) -> Cleaned:
-        """Bring the run into memory; see `seedmap.explorer.engine.source.Source`."""
-        stored = self.operator(recipe)
+    def clean(self, settings: Settings, progress: Progress | None = None) -> Cleaned:
+        """Bring the run into memory; see `seedmap.explorer.engine.explorable.Explorable`."""
+        stored = self.operator(settings)
         mask = np.array(self.grid.mask)
         rows, unusable, basis = stored.unpacked(progress)
         finite = ~unusable
         brain = Gathered(mask, rows, np.ones(len(rows), dtype=np.float32), finite)
         heard = OnDisk(stored, mask, finite, np.flatnonzero(mask))
         live = LiveRun.from_rows(self.grid, brain, heard, basis, stored.keep, self.limits.threads)
-        return Cleaned(live, recipe, stored, None, stored.rank, mask.astype(np.float64))
+        return Cleaned(live, settings, stored, None, stored.rank, mask.astype(np.float64))
 
     def certain_maps(
-        self, recipe: Recipe, seed: Sphere, progress: Progress | None = None
+        self, settings: Settings, seed: Sphere, progress: Progress | None = None
     ) -> SeedMaps:
         """Return maps with the error bars that the store tells; no image is read."""
-        stored = self.operator(recipe)
+        stored = self.operator(settings)
         if progress is not None:
             progress(0, 1)
-        return stored_maps(stored, seed, uncertainty=recipe.method.uncertainty)
+        return stored_maps(stored, seed, uncertainty=settings.method.uncertainty)
 
 
 def is_stored(bold: Any) -> bool:
@@ -154,7 +154,7 @@ def is_stored(bold: Any) -> bool:
     return isinstance(bold, str | Path) and Path(bold).expanduser().joinpath("zarr.json").is_file()
 
 
-def open_stored_source(path: str | Path, method: Method, limits: Limits) -> StoredSource:
+def open_stored_source(path: str | Path, method: Method, limits: Limits) -> ExplorableStore:
     """Open a stored run; see `seedmap.explorer.engine.open_source`.
 
     Raises
@@ -181,7 +181,7 @@ def open_stored_source(path: str | Path, method: Method, limits: Limits) -> Stor
         )
         raise ImageError(msg) from error
     _check_asked(path, done, method)
-    return StoredSource(stored, run, grid, Recipe(method=done), limits)
+    return ExplorableStore(stored, run, grid, Settings(method=done), limits)
 
 
 def _check_asked(path: str | Path, done: Method, asked: Method) -> None:

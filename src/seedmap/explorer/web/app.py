@@ -29,8 +29,8 @@ from seedmap.explorer.web.requests import (
     Wrong,
     number_in,
     place_in,
-    recipe_in,
     seed_in,
+    settings_in,
     wants,
     whole_in,
 )
@@ -61,7 +61,7 @@ def make_app(session: Session, policy: Policy) -> Guard:
         Route("/api/certain", _answering(pages.certain)),
         Route("/api/about", _answering(pages.about)),
         Route("/api/job", _answering(pages.job)),
-        Route("/api/recipe", _answering(pages.switch), methods=["POST"]),
+        Route("/api/settings", _answering(pages.switch), methods=["POST"]),
         Route("/api/look", _answering(pages.look), methods=["POST"]),
         Route("/api/save", _answering(pages.save), methods=["POST"]),
     ]
@@ -94,7 +94,7 @@ class _Pages:
         self._session = session
 
     async def run(self, _request: Request) -> Response:
-        """Say what the page needs to know to begin, and after every change of recipe."""
+        """Say what the page needs to know to begin, and after every change of settings."""
         return JSONResponse(await run_in_threadpool(_about_run, self._session))
 
     async def mask(self, _request: Request) -> Response:
@@ -148,7 +148,7 @@ class _Pages:
         session, query = self._session, request.query_params
         number, window = whole_in(query, "n"), "z:" + query.get("w", "")[:64]
         seed = seed_in(query)
-        if session.source.recipe.method.uncertainty is None:
+        if session.source.settings.method.uncertainty is None:
             msg = "there is no z: the explorer was started without uncertainty"
             raise Wrong(msg)
         superseded = session.latest.arrive(window, number)
@@ -183,8 +183,8 @@ class _Pages:
         return JSONResponse({"version": self._session.version, "job": told})
 
     async def switch(self, request: Request) -> Response:
-        """Clean by another recipe, in the background."""
-        wish = recipe_in(await _body(request), self._session.source)
+        """Clean by other settings, in the background."""
+        wish = settings_in(await _body(request), self._session.source)
         await run_in_threadpool(self._session.switch, wish)
         return JSONResponse({"version": self._session.version}, 202)
 
@@ -233,7 +233,7 @@ def _map_answer(body: bytes, facts: dict[str, Any], started: float) -> Response:
 def _about_run(session: Session) -> dict[str, Any]:
     source, cleaned = session.source, session.cleaned
     live, start = cleaned.live, session.start
-    recipe = cleaned.recipe
+    settings = cleaned.settings
     middle = live.grid.coordinates().mean(axis=0).round(0)
     return {
         "version": session.version,
@@ -246,7 +246,7 @@ def _about_run(session: Session) -> dict[str, Any]:
         "frames": int(source.keep.size),
         "keep": cleaned.operator.keep.astype(int).tolist(),
         "t_r": source.run.timing.t_r,
-        "stats": ["r"] if source.recipe.method.uncertainty is None else ["r", "z"],
+        "stats": ["r"] if source.settings.method.uncertainty is None else ["r", "z"],
         "preview": live.wants_preview,
         "mostRadius": MOST_RADIUS,
         "start": {
@@ -259,14 +259,14 @@ def _about_run(session: Session) -> dict[str, Any]:
             for seed in session.before
         ],
         "fixed": source.fixed,
-        "recipe": {
-            "smoothing": recipe.method.smoothing_fwhm,
-            "high": recipe.method.cleaning.high_pass if recipe.method.cleaning.filter else None,
-            "low": recipe.method.cleaning.low_pass
-            if recipe.method.cleaning.filter == "butterworth"
+        "settings": {
+            "smoothing": settings.method.smoothing_fwhm,
+            "high": settings.method.cleaning.high_pass if settings.method.cleaning.filter else None,
+            "low": settings.method.cleaning.low_pass
+            if settings.method.cleaning.filter == "butterworth"
             else None,
-            "filter": recipe.method.cleaning.filter,
-            "groups": list(recipe.groups),
+            "filter": settings.method.cleaning.filter,
+            "groups": list(settings.groups),
         },
         "groups": {name: len(columns) for name, columns in source.groups.items()},
         "out": str(session.out),
@@ -302,7 +302,7 @@ def _about(
         "peaks": told,
         "seedName": names.name_at(seed.center) if names else "",
         "placeName": names.name_at(place) if names else "",
-        "command": session.command.line(session.source, cleaned.recipe, seed),
+        "command": session.command.line(session.source, cleaned.settings, seed),
     }
 
 

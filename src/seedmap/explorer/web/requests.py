@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from seedmap.explorer.engine.recipe import Recipe
-from seedmap.explorer.engine.source import Source
+from seedmap.explorer.engine.explorable import Explorable
+from seedmap.explorer.engine.settings import Settings
 from seedmap.seeds import DEFAULT_RADIUS, Sphere
 
 __all__ = [
@@ -12,8 +12,8 @@ __all__ = [
     "Wrong",
     "number_in",
     "place_in",
-    "recipe_in",
     "seed_in",
+    "settings_in",
     "wants",
     "whole_in",
 ]
@@ -80,8 +80,8 @@ def seed_in(question: Question) -> Sphere:
     return Sphere(name, place_in(question, ("x", "y", "z")), radius)
 
 
-def recipe_in(question: Question, source: Source) -> Recipe:
-    """Return the recipe that is wished for.
+def settings_in(question: Question, source: Explorable) -> Settings:
+    """Return the settings that are wished for.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def recipe_in(question: Question, source: Source) -> Recipe:
     if not isinstance(groups, list) or not all(isinstance(g, str) and g in known for g in groups):
         msg = f"groups is {repr(groups)[:80]}; a list of some of {', '.join(known) or 'none'} is wanted"
         raise Wrong(msg)
-    return source.recipe.switched(
+    return source.settings.switched(
         smoothing_fwhm=_or_none(question, "smoothing", 0.0, MOST_SMOOTHING),
         high_pass=_or_none(question, "high", 1e-5, MOST_FREQUENCY),
         low_pass=_or_none(question, "low", 1e-5, MOST_FREQUENCY),

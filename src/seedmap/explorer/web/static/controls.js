@@ -28,7 +28,7 @@ export class Controls {
 
   facts() {
     const { run } = this.app, kept = run.keep.reduce((a, b) => a + b, 0);
-    const { high, low, smoothing } = run.recipe;
+    const { high, low, smoothing } = run.settings;
     const band = high || low ? `${high ?? 0}–${low ?? "∞"} Hz` : "no filter";
     const parts = [`${kept} of ${run.frames} frames`, run.t_r ? `TR ${run.t_r} s` : "", band, smoothing ? `${smoothing} mm` : "unsmoothed", `${run.samples.toLocaleString("en")} voxels`];
     $("facts").textContent = parts.filter(Boolean).join("  ·  ");
@@ -144,8 +144,8 @@ export class Controls {
     const switched = () => {
       const of = (id) => ($(id).value === "" ? null : $(id).valueAsNumber || null);
       const groups = [...$("groups").querySelectorAll("input:checked")].map((box) => box.value);
-      app.state.recipe = { ...app.state.recipe, smoothing: of("smoothing"), high: of("high"), low: of("low"), groups };
-      app.switchRecipe(app.state.recipe);
+      app.state.settings = { ...app.state.settings, smoothing: of("smoothing"), high: of("high"), low: of("low"), groups };
+      app.switchSettings(app.state.settings);
     };
     on("cleaning", "change", switched);
     on("cleaning", "submit", (event) => event.preventDefault());
@@ -187,12 +187,12 @@ export class Controls {
     $("history").replaceChildren(...options);
     $("history").value = history.now;
     this.look(state);
-    put("smoothing", state.recipe.smoothing ?? "");
-    put("high", state.recipe.high ?? "");
-    put("low", state.recipe.low ?? "");
-    for (const box of $("groups").querySelectorAll("input")) box.checked = state.recipe.groups.includes(box.value);
+    put("smoothing", state.settings.smoothing ?? "");
+    put("high", state.settings.high ?? "");
+    put("low", state.settings.low ?? "");
+    for (const box of $("groups").querySelectorAll("input")) box.checked = state.settings.groups.includes(box.value);
     for (const field of $("cleaning").elements) field.disabled = run.fixed;
-    $("low").disabled ||= run.recipe.filter === "cosine";
+    $("low").disabled ||= run.settings.filter === "cosine";
     if (run.fixed) write($("cleaned"), "as this run was stored");
     $("side").textContent = state.radiological ? "Radiological" : "Neurological";
     this.facts();

@@ -6,7 +6,7 @@ import { Painter, write } from "./painter.js";
 import { Panel } from "./panel.js";
 import { pictureOf } from "./picture.js";
 import { Pane, View } from "./slices.js";
-import { History, begin, fromLink, nameOf, sameRecipe, toLink } from "./state.js";
+import { History, begin, fromLink, nameOf, sameSettings, toLink } from "./state.js";
 import { NOTHING, Volume, apply } from "./volume.js";
 
 const REST = 220; // ms without a further step until a seed counts as looked at
@@ -81,7 +81,7 @@ class App {
     if (text === this.link) return;
     fromLink(this.state, text, this.run);
     this.controls.show();
-    if (!sameRecipe(this.state.recipe, this.run.recipe)) await this.switchRecipe(this.state.recipe);
+    if (!sameSettings(this.state.settings, this.run.settings)) await this.switchSettings(this.state.settings);
     this.painter.refresh();
     this.rest();
     this.remember();
@@ -328,7 +328,7 @@ class App {
     if (!run) return;
     this.take(run, places);
     this.maps.key = "";
-    if (!this.turn) this.state.recipe = { ...run.recipe }; // else what is wished for by now
+    if (!this.turn) this.state.settings = { ...run.settings }; // else what is wished for by now
     this.controls.show();
     this.rest();
     this.panel.updateSoon();
@@ -336,17 +336,17 @@ class App {
     await this.panel.showPins();
   }
 
-  async switchRecipe(recipe) {
+  async switchSettings(settings) {
     const turn = (this.turn = {});
     try {
-      const { smoothing, high, low, groups } = recipe;
-      await post("recipe", { smoothing, high, low, groups });
+      const { smoothing, high, low, groups } = settings;
+      await post("settings", { smoothing, high, low, groups });
       this.trouble("");
     } catch (error) {
       this.trouble(error.message);
       if (this.turn !== turn) return;
       this.turn = null;
-      this.state.recipe = { ...this.run.recipe };
+      this.state.settings = { ...this.run.settings };
       this.controls.show();
       return;
     }

@@ -16,7 +16,7 @@ export function begin(run) {
     radiological: false,
     theme: "",
     pins: [],
-    recipe: { ...run.recipe },
+    settings: { ...run.settings },
   };
 }
 
@@ -48,10 +48,10 @@ export function toLink(state) {
     opacity,
     fade: +fade,
     side: state.radiological ? "radiological" : "neurological",
-    smoothing: state.recipe.smoothing ?? 0,
-    high: state.recipe.high ?? 0,
-    low: state.recipe.low ?? 0,
-    groups: state.recipe.groups.join("|"),
+    smoothing: state.settings.smoothing ?? 0,
+    high: state.settings.high ?? 0,
+    low: state.settings.low ?? 0,
+    groups: state.settings.groups.join("|"),
   });
   if (state.theme) link.set("theme", state.theme);
   for (const pin of state.pins) link.append("pin", `${three(pin.seed)},${pin.radius},${pin.name}`);
@@ -81,7 +81,7 @@ export function fromLink(state, text, run) {
   state.radiological = link.get("side") === "radiological";
   state.theme = ["light", "dark"].includes(link.get("theme")) ? link.get("theme") : "";
   state.pins = link.getAll("pin").map(pinOf).filter(Boolean).slice(0, 8);
-  if (link.has("high")) state.recipe = recipeOf(link, state.recipe, run);
+  if (link.has("high")) state.settings = settingsOf(link, state.settings, run);
   return true;
 }
 
@@ -91,13 +91,13 @@ function pinOf(text) {
   return seed && { seed, radius: number(radius, 0, 30, 8), name: name.join(",").slice(0, 40) || nameOf(seed) };
 }
 
-function recipeOf(link, recipe, run) {
-  const some = (name) => number(link.get(name), 0, 100, recipe[name] ?? 0) || null;
+function settingsOf(link, settings, run) {
+  const some = (name) => number(link.get(name), 0, 100, settings[name] ?? 0) || null;
   const groups = (link.get("groups") ?? "").split("|").filter((group) => group in run.groups);
-  return { ...recipe, smoothing: some("smoothing"), high: some("high"), low: some("low"), groups };
+  return { ...settings, smoothing: some("smoothing"), high: some("high"), low: some("low"), groups };
 }
 
-export const sameRecipe = (a, b) =>
+export const sameSettings = (a, b) =>
   ["smoothing", "high", "low"].every((key) => (a[key] ?? null) === (b[key] ?? null)) &&
   a.groups.join("|") === b.groups.join("|");
 

@@ -1,6 +1,6 @@
 """Where the maskers' frames come from: anything that nilearn calls an image, as a stream.
 
-`open_source` turns a path, an image or a list of images into a `Source`: a run whose frames are
+`open_masker_image` turns a path, an image or a list of images into a `MaskerImage`: a run whose frames are
 read one after the other, resampled or crossed with neighbours on the way where that is asked for.
 What nilearn checks is checked by nilearn.
 """
@@ -25,13 +25,13 @@ from seedmap.signal.nilearn_private import log, smooth_array
 from seedmap.spatial import Extracted, extract
 
 __all__ = [
-    "Source",
+    "MaskerImage",
     "Witness",
     "asks_for_float64",
     "check_imgs",
     "frame_image",
     "middle_frame",
-    "open_source",
+    "open_masker_image",
     "run_of",
 ]
 
@@ -65,7 +65,7 @@ class Witness:
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class MaskerImage:
     """An image as the maskers read it.
 
     Attributes
@@ -138,7 +138,7 @@ def check_imgs(imgs: Any) -> tuple[Any, bool]:
     return check_niimg(imgs, atleast_4d=True, ensure_ndim=4), single
 
 
-def open_source(imgs: Any, parameters: dict[str, Any], verbose: int = 0) -> Source:
+def open_masker_image(imgs: Any, parameters: dict[str, Any], verbose: int = 0) -> MaskerImage:
     """Open an image with the resampling and the smoothing that a masker asks for.
 
     Parameters
@@ -166,7 +166,7 @@ def open_source(imgs: Any, parameters: dict[str, Any], verbose: int = 0) -> Sour
         log("Smoothing images", verbose=verbose)
         smooth_array(np.zeros((1, 1, 1)), grid_of(run).affine, fwhm=fwhm)  # warns of a width of 0
     width = max(float(fwhm or 0.0), 0.0)
-    return Source(image, opened, run, width, single, scaled, witness, n_jobs)
+    return MaskerImage(image, opened, run, width, single, scaled, witness, n_jobs)
 
 
 def run_of(image: Any) -> Run:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from seedmap.analysis import Method
 from seedmap.errors import OptionError
 
-__all__ = ["Recipe", "confound_groups"]
+__all__ = ["Settings", "confound_groups"]
 
 # fMRIPrep's column names, by what they stand for; the first that matches counts.
 GROUPS = (
@@ -24,7 +24,7 @@ REST = "other confounds"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class Settings:
     """How the run is cleaned and smoothed at the moment."""
 
     method: Method
@@ -40,8 +40,8 @@ class Recipe:
         high_pass: float | None,
         low_pass: float | None,
         groups: tuple[str, ...],
-    ) -> "Recipe":
-        """Return the recipe with other switches; a band without edges has no filter.
+    ) -> "Settings":
+        """Return the settings with other switches; a band without edges has no filter.
 
         Raises
         ------
@@ -57,7 +57,7 @@ class Recipe:
             raise OptionError(msg)
         cleaning = replace(before, high_pass=high_pass, low_pass=low_pass, filter=kind)
         method = replace(self.method, cleaning=cleaning, smoothing_fwhm=smoothing_fwhm or None)
-        return Recipe(method=method, groups=groups)
+        return Settings(method=method, groups=groups)
 
 
 def confound_groups(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""The story of a verification: the user's run, nulls like it, planted signals, nilearn's r."""
+"""The steps of a verification: the user's run, nulls like it, planted signals, nilearn's r."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -12,26 +12,26 @@ from seedmap._arrays import Array, Keep
 from seedmap.analysis import SeedMaps
 from seedmap.confounds import ConfoundTable
 from seedmap.explorer.engine.live import LiveRun
-from seedmap.explorer.engine.recipe import Recipe
+from seedmap.explorer.engine.settings import Settings
 from seedmap.images import Grid, Run
 from seedmap.seeds import Sphere
 from seedmap.store import StoredRun
 from seedmap.temporal import CleaningOperator
 
-__all__ = ["Cleaned", "Progress", "Source"]
+__all__ = ["Cleaned", "Explorable", "Progress"]
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
 class Cleaned:
-    """A run cleaned by one recipe.
+    """A run cleaned by one choice of settings.
 
     Attributes
     ----------
     live : LiveRun
         Answers questions.
-    recipe : Recipe
+    settings : Settings
         How it was cleaned.
     operator : CleaningOperator or StoredRun
         The same, written out, or the store that knows it; both tell which frames they ``keep``.
@@ -44,14 +44,14 @@ class Cleaned:
     """
 
     live: LiveRun
-    recipe: Recipe
+    settings: Settings
     operator: CleaningOperator | StoredRun
     table: ConfoundTable | None
     rank: int
     mean: Array
 
 
-class Source(Protocol):
+class Explorable(Protocol):
     """A run that can be explored, and what was given with it."""
 
     @property
@@ -71,41 +71,41 @@ class Source(Protocol):
         """All confounds that can be regressed out."""
 
     @property
-    def recipe(self) -> Recipe:
-        """The recipe to begin with."""
+    def settings(self) -> Settings:
+        """The settings to begin with."""
 
     @property
     def fixed(self) -> bool:
-        """Whether the recipe is the only one there is: nothing can be switched."""
+        """Whether the settings are the only ones there are: nothing can be switched."""
 
     @property
     def groups(self) -> Mapping[str, tuple[str, ...]]:
         """Groups of confounds that can be switched, and their columns."""
 
-    def columns(self, recipe: Recipe) -> tuple[str, ...]:
-        """Return the confounds that a recipe regresses out, in the order of the table."""
+    def columns(self, settings: Settings) -> tuple[str, ...]:
+        """Return the confounds that these settings regress out, in the order of the table."""
 
-    def operator(self, recipe: Recipe) -> CleaningOperator | StoredRun:
-        """Find out whether a recipe can be used, and what it is, written out.
+    def operator(self, settings: Settings) -> CleaningOperator | StoredRun:
+        """Find out whether settings can be used, and what they are, written out.
 
         Raises
         ------
         OptionError, TooFewFrames
-            If the recipe cannot be used on this run.
+            If the settings cannot be used on this run.
         """
 
-    def clean(self, recipe: Recipe, progress: Progress | None = None) -> Cleaned:
+    def clean(self, settings: Settings, progress: Progress | None = None) -> Cleaned:
         """Bring the run into memory, cleaned.
 
         Parameters
         ----------
-        recipe
+        settings
             How.
         progress
             Called as ``progress(done, total)`` from any thread; what it raises ends it.
         """
 
     def certain_maps(
-        self, recipe: Recipe, seed: Sphere, progress: Progress | None = None
+        self, settings: Settings, seed: Sphere, progress: Progress | None = None
     ) -> SeedMaps:
         """Return what `seedmap run` makes of a seed, error bars included."""
