@@ -18,6 +18,7 @@ from seedmap.images import (
     Grid,
     MapKind,
     atomic_file,
+    check_writable,
     open_run,
     staged_folder,
     volume_image,
@@ -159,6 +160,16 @@ class TestFolder:
         with pytest.raises(OutputError, match=rf"out: cannot be written \({clash} is a"):
             work()
         assert everything_in(folder) == [clash]
+
+    def test_a_folder_is_tried_beforehand_and_nothing_stays(self, tmp_path):
+        check_writable(tmp_path / "out" / "deep")
+        assert everything_in(tmp_path) == []
+        (tmp_path / "mine.txt").write_text("mine")
+        check_writable(str(tmp_path))
+        assert everything_in(tmp_path) == ["mine.txt"]
+        with pytest.raises(OutputError, match=r"mine.txt: cannot be written \(File exists\)"):
+            check_writable(tmp_path / "mine.txt")
+        assert everything_in(tmp_path) == ["mine.txt"]
 
     def test_a_folder_that_is_a_file_is_told(self, tmp_path):
         (tmp_path / "taken").write_text("")

@@ -4,6 +4,7 @@ Exit codes: 0 done; 2 the input is wrong, in one line on standard error; 3 some
 participants of a study failed; 130 interrupted; 1 a fault of seedmap itself, with its traceback.
 """
 
+import errno
 import sys
 import warnings
 from collections.abc import Sequence
@@ -71,7 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             text = _one_line(error).rstrip(".")
             _say(f"seedmap: {text}{'' if text.endswith('?') else '.'} See `{verb} --help`")
             return 2
-        except MemoryError as error:
+        except (MemoryError, OSError) as error:
+            if isinstance(error, OSError) and error.errno != errno.ENOMEM:
+                raise
             _say(
                 f"seedmap: there is not enough memory ({_one_line(error)}); close other programs, or "
                 "give --max-memory 2GB, say, where there is that option; nothing was left half-written"

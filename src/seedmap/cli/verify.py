@@ -10,7 +10,7 @@ from seedmap.analysis import Limits, Method
 from seedmap.cli.calling import command_line
 from seedmap.cli.options import RunOptions, SeedOptions
 from seedmap.cli.screen import Screen
-from seedmap.images import open_run, staged_folder
+from seedmap.images import check_writable, open_run
 from seedmap.temporal import Cleaning
 from seedmap.verify import Verification, verify_run, write_verification
 
@@ -49,19 +49,18 @@ def verify(  # noqa: PLR0913  each is a flag or a group of flags
     """
     screen = Screen(quiet)
     run = open_run(bold, options.t_r)
-    with staged_folder(out) as stage:
-        with screen.progress("Verifying"):
-            found = verify_run(
-                options.inputs(run),
-                seeds.parsed(),
-                Method(cleaning=cleaning, smoothing_fwhm=options.smoothing_fwhm),
-                Limits(n_jobs=options.n_jobs),
-                pairs=pairs,
-            )
-        found = _with_command(found)
-        screen.facts(rows(found))
-        paths = [out / path.relative_to(stage) for path in write_verification(found, stage)]
-    screen.end(out, paths)
+    check_writable(out)
+    with screen.progress("Verifying"):
+        found = verify_run(
+            options.inputs(run),
+            seeds.parsed(),
+            Method(cleaning=cleaning, smoothing_fwhm=options.smoothing_fwhm),
+            Limits(n_jobs=options.n_jobs),
+            pairs=pairs,
+        )
+    found = _with_command(found)
+    screen.facts(rows(found))
+    screen.end(out, write_verification(found, out))
 
 
 def _with_command(found: Verification) -> Verification:

@@ -94,11 +94,9 @@ def staged_folder(folder: Path | str) -> Iterator[Path]:
         If the folder cannot be made or written to, or the disk is full.
     """
     folder = Path(folder).expanduser()
-    made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-    stage = None
+    made, stage = _missing(folder), None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=".seedmap-", dir=folder))
+        stage = _make_stage(folder)
         yield stage
         _move_into_place(stage, folder)
     except BaseException as error:
@@ -119,15 +117,24 @@ def check_writable(folder: Path | str) -> None:
         If it cannot.
     """
     folder = Path(folder).expanduser()
-    made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-    stage = None
+    made, stage = _missing(folder), None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=".seedmap-", dir=folder))
+        stage = _make_stage(folder)
     except OSError as error:
         raise _cannot_write(folder, error) from error
     finally:
         _forget(stage, made)
+
+
+def _missing(folder: Path) -> list[Path]:
+    """Return the folders that have to be made, the innermost first."""
+    return [one for one in (folder, *folder.parents) if not one.exists()]
+
+
+def _make_stage(folder: Path) -> Path:
+    """Make a folder, and within it a hidden one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=".seedmap-", dir=folder))
 
 
 def _move_into_place(stage: Path, folder: Path) -> None:
