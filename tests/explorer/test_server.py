@@ -308,6 +308,18 @@ def test_underlays_and_names(phantom, tmp_path):
         read_atlas(tmp_path / "alone.nii.gz")
 
 
+def test_an_atlas_of_grayordinates_is_refused_for_a_volume(phantom, options, tmp_path):
+    row, places = (
+        nib.cifti2.LabelAxis(["x"], [{1: ("one", (1, 0, 0, 1))}]),
+        nib.cifti2.BrainModelAxis.from_mask(np.ones(4)),
+    )
+    path = tmp_path / "x.dlabel.nii"
+    nib.save(nib.Cifti2Image(np.ones((1, 4), np.float32), (row, places)), path)
+    source = open_source(Inputs(phantom.func[0], **options))
+    with pytest.raises(ImageError, match="a volume image"):
+        begin_session(source, out=tmp_path, atlas=path)
+
+
 def test_a_run_elsewhere_has_its_own_mean_beneath(tiny_run, tmp_path):
     run = tiny_run(frames=40)
     session = begin_session(open_source(Inputs(run), Method(smoothing_fwhm=None)), out=tmp_path)

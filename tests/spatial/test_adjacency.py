@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from seedmap.errors import OptionError
 from seedmap.images import Grid
-from seedmap.images.parts import Mesh, Part, Surface
+from seedmap.images.parts import Grayordinates, Mesh, Part, Surface
 from seedmap.spatial import adjacency, can_cluster
 
 OCTAHEDRON = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]]) * 3.0
@@ -79,3 +79,24 @@ def test_a_surface_without_its_mesh_has_no_known_neighbours():
     assert not can_cluster(octahedron(surface=False))
     with pytest.raises(OptionError, match="give the surfaces"):
         adjacency(octahedron(surface=False))
+
+
+def test_parts_are_not_adjacent_to_each_other_and_the_medial_wall_to_nothing():
+    surface = octahedron(places=range(5)).parts[0]  # the sixth vertex is no place of the run
+    voxels = np.array([[3, 0, 0], [4, 0, 0], [4, 1, 0], [9, 9, 9]])
+    box = Part("thalamus", "voxels", voxels, affine=np.diag([2.0, 2, 2, 1]))
+    space = Grayordinates((surface, box), np.array([True, True, True, True, False, *[True] * 4]))
+    faces, edges = adjacency(space), adjacency(space, 18)
+    around = {(0, 2), (1, 2), (1, 3), (0, 3)}
+    assert set(map(tuple, faces.pairs.tolist())) == around | {(4, 5), (5, 6)}
+    assert set(map(tuple, edges.pairs.tolist())) == around | {(4, 5), (5, 6), (4, 6)}
+    assert faces.sizes[:4] == pytest.approx(np.full(4, 8 * np.sqrt(3) / 4 * 18 / 6))
+    assert faces.sizes[4:].tolist() == [1, 1, 1, 1]
+    members = [one.tolist() for one in faces.components(np.ones(8, dtype=bool))]
+    assert members == [[0, 1, 2, 3], [4, 5, 6], [7]]
+
+
+def test_an_empty_mask_has_no_neighbours():
+    graph = adjacency(Grid(np.eye(4), np.zeros((3, 3, 3), dtype=bool)))
+    assert (graph.pairs.shape, graph.sizes.shape) == ((0, 2), (0,))
+    assert graph.components(np.zeros(0, dtype=bool)) == []

@@ -210,7 +210,7 @@ def begin_session(  # noqa: PLR0913  one argument a decision
         start=start or (before[0] if before else PCC if mni else None),
         before=before,
     )
-    session.names = read_atlas(atlas) if atlas else None
+    session.names = read_atlas(atlas, source.run.space) if atlas else None
     session.underlay = image_underlay(anatomy) if anatomy is not None else None
     if mni:  # importing nilearn takes longer than reading a small run: nobody waits for it
         session.furnishing = threading.Thread(target=_furnish, args=(session,), daemon=True)

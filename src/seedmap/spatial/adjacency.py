@@ -108,6 +108,8 @@ def adjacency(space: Space | PartedSpace, neighbours: Neighbours = 6) -> Adjacen
 
 def _voxel_pairs(places: NDArray[np.int64], neighbours: Neighbours) -> NDArray[np.int64]:
     """Return the pairs of adjacent voxels of a list (voxels, 3), as numbers in the list."""
+    if not len(places):
+        return np.empty((0, 2), dtype=np.int64)
     low = places.min(axis=0)
     box = np.full(places.max(axis=0) - low + 3, -1, dtype=np.int64)
     at = tuple((places - low + 1).T)
