@@ -35,6 +35,7 @@ from seedmap.explorer.command import Command
 from seedmap.explorer.engine.explorable import Cleaned
 from seedmap.explorer.engine.gathering import Gathered
 from seedmap.explorer.engine.live import LiveRun
+from seedmap.explorer.engine.unsmoothed import Unsmoothed
 from seedmap.explorer.session import Session
 from seedmap.temporal import cleaning_operator
 
@@ -86,6 +87,8 @@ def noise_run(frames, samples, voxel_size):
     rows = rng.standard_normal((samples, frames), dtype=np.float32)
     one = np.ones(samples, dtype=np.float32)
     gathered = Gathered(brain, rows, one * np.sqrt(frames), one.astype(bool))
+    finite, zeros = gathered.finite, np.zeros(samples)
+    voxels = Unsmoothed(brain, finite, (rows,), None, None, zeros, (1.0, 0.0), np.eye(frames))
     stub = np.random.default_rng(1).standard_normal((*brain.shape, 8)).astype(np.float32)
     image = nib.Nifti1Image(stub, affine_of(voxel_size))
     image.set_sform(affine_of(voxel_size), code=4)
@@ -95,7 +98,7 @@ def noise_run(frames, samples, voxel_size):
     live = LiveRun.from_rows(
         source.run.space.within(brain),
         gathered,
-        gathered,
+        voxels,
         np.eye(frames),
         keep,
         source.limits.threads,

@@ -20,6 +20,7 @@ from seedmap.explorer.engine import (
     confound_groups,
     open_source,
 )
+from seedmap.explorer.engine.unsmoothed import Unsmoothed
 from seedmap.images import Grid
 
 CLOSE = 2e-4
@@ -55,14 +56,14 @@ def check(image, seeds, **options):
     maps = seed_maps(image, seeds, **options, uncertainty=None)
     assert np.array_equal(cleaned.live.grid.mask, maps.space.mask)
     for row, seed in enumerate(seeds):
-        heard = cleaned.live.listen(seed)
-        r = cleaned.live.r(heard.unit)
+        signal = cleaned.live.seed_signal(seed)
+        r = cleaned.live.r(signal.unit)
         np.testing.assert_allclose(r, maps.r[row], rtol=0, atol=1e-5)
-        steps = cleaned.live.payload(heard.unit)
+        steps = cleaned.live.payload(signal.unit)
         assert np.array_equal(steps == NOT_A_NUMBER, np.isnan(maps.r[row]))
         good = steps != NOT_A_NUMBER
         np.testing.assert_allclose(steps[good] / 32767, r[good], rtol=0, atol=0.52 / 32767)
-        series = cleaned.live.series(heard.unit)
+        series = cleaned.live.series(signal.unit)
         np.testing.assert_allclose(series, maps.seed_series[:, row], rtol=0, atol=1e-4)
     return cleaned
 
@@ -133,9 +134,9 @@ def test_a_seed_that_hears_nothing_is_refused():
     source = open_source(Inputs(image, mask_img=mask))
     live = source.clean(source.settings).live
     with pytest.raises(SeedError, match="lies in the mask"):
-        live.listen(Sphere("s", (20, 20, 16), 2.0))
+        live.seed_signal(Sphere("s", (20, 20, 16), 2.0))
     with pytest.raises(SeedError, match="outside the image"):
-        live.listen(Sphere("s", (400, 0, 0), 8.0))
+        live.seed_signal(Sphere("s", (400, 0, 0), 8.0))
 
 
 def test_rows_need_little_memory(monkeypatch):
@@ -153,19 +154,25 @@ def test_far_voxels_are_left_out_and_said_so(monkeypatch):
     image, mask, _ = make_run()
     source = open_source(Inputs(image, mask_img=mask), Method(cleaning=Cleaning(filter=None)))
     live = source.clean(source.settings).live
-    heard = live.listen(Sphere("wide", (0, 0, 0), 30.0))
-    assert heard.left_out > 0
-    assert heard.left_out + (live._row_of >= 0).sum() >= heard.voxels
-    assert 0 < heard.coverage < 1
+    signal = live.seed_signal(Sphere("wide", (0, 0, 0), 30.0))
+    assert signal.left_out > 0
+    assert signal.left_out + (live._row_of >= 0).sum() >= signal.voxels
+    assert 0 < signal.coverage < 1
+
+
+def as_stored(mask, rows):
+    """Give seeds the same rows, which no cleaning changes."""
+    zeros, finite = np.zeros(len(rows)), np.ones(len(rows), dtype=bool)
+    return Unsmoothed(mask, finite, (rows,), None, None, zeros, (1.0, 0.0), np.eye(rows.shape[1]))
 
 
 def live_of(rows, mask):
     one = np.ones(len(rows), dtype=np.float32)
     grid = Grid(AFFINE, mask)
     brain = Gathered(mask, rows.copy(), one, one.astype(bool))
-    heard = Gathered(mask, rows.copy(), one, one.astype(bool))
+    voxels = as_stored(mask, rows.copy())
     keep = np.ones(rows.shape[1], dtype=bool)
-    return LiveRun.from_rows(grid, brain, heard, np.eye(rows.shape[1]), keep, 2)
+    return LiveRun.from_rows(grid, brain, voxels, np.eye(rows.shape[1]), keep, 2)
 
 
 @given(st.integers(0, 10_000), st.integers(2, 9))
@@ -177,7 +184,7 @@ def test_a_map_is_the_correlation_of_rows(seed, coordinates):
     rows = random.standard_normal((int(mask.sum()), coordinates)).astype(np.float32)
     live = live_of(rows, mask)
     place = tuple(live.grid.to_mm([[2, 2, 2]])[0])
-    r = live.r(live.listen(Sphere("s", place, 0)).unit)
+    r = live.r(live.seed_signal(Sphere("s", place, 0)).unit)
     row = rows[live.sample_at(place)].astype(float)
     wanted = rows @ row / np.linalg.norm(rows, axis=1) / np.linalg.norm(row)
     np.testing.assert_allclose(r, wanted, atol=1e-5)
@@ -189,7 +196,7 @@ def test_a_preview_is_the_map_of_every_second_voxel():
     mask = np.ones((6, 6, 6), dtype=bool)
     rows = np.random.default_rng(0).standard_normal((216, 7)).astype(np.float32)
     live = live_of(rows, mask)
-    unit = live.listen(Sphere("s", tuple(live.grid.to_mm([[3, 3, 3]])[0]), 0)).unit
+    unit = live.seed_signal(Sphere("s", tuple(live.grid.to_mm([[3, 3, 3]])[0]), 0)).unit
     whole, coarse = (steps.reshape(6, 6, 6) for steps in (live.payload(unit), live.preview(unit)))
     assert np.array_equal(coarse, np.kron(whole[::2, ::2, ::2], np.ones((2, 2, 2), dtype=int)))
 

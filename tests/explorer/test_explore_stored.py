@@ -57,19 +57,19 @@ def live(store):
 @pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.name)
 def test_maps_are_those_of_the_store(store, live, seed):
     wanted = open_stored(store).maps([seed.weights(live.grid)])
-    heard = live.listen(seed)
-    r = live.r(heard.unit)
+    signal = live.seed_signal(seed)
+    r = live.r(signal.unit)
     np.testing.assert_allclose(r, wanted.r[0], rtol=0, atol=1e-6)
-    assert np.array_equal(live.payload(heard.unit) == NOT_A_NUMBER, np.isnan(wanted.r[0]))
+    assert np.array_equal(live.payload(signal.unit) == NOT_A_NUMBER, np.isnan(wanted.r[0]))
     series = wanted.seed_series[:, 0] - wanted.seed_series[:, 0].mean()
-    np.testing.assert_allclose(live.series(heard.unit), series / series.std(ddof=1), atol=1e-4)
+    np.testing.assert_allclose(live.series(signal.unit), series / series.std(ddof=1), atol=1e-4)
 
 
 def test_maps_are_those_of_the_images(store, live, phantom, options):
     source = open_source(Inputs(phantom.func[0], **options))
     other = source.clean(source.settings).live
     inside = Sphere("inside", (20, 0, 40), 0)  # the store hears nothing outside the mask
-    r, wanted = (one.r(one.listen(inside).unit) for one in (live, other))
+    r, wanted = (one.r(one.seed_signal(inside).unit) for one in (live, other))
     np.testing.assert_allclose(r, wanted, rtol=0, atol=2e-5)
     assert [round(p.x) for p in live.peaks(r, threshold=0.4, apart=16, most=3)] == [
         round(p.x) for p in other.peaks(wanted, threshold=0.4, apart=16, most=3)
@@ -147,7 +147,7 @@ def test_a_session_shows_it_and_saves_its_maps(store, phantom, tmp_path):
 
 def test_a_seed_outside_the_mask_is_refused(live):
     with pytest.raises(SeedError, match="lies in the mask"):
-        live.listen(Sphere("s", (80, 80, 80), 4.0))
+        live.seed_signal(Sphere("s", (80, 80, 80), 4.0))
 
 
 def test_a_store_that_does_not_say_how_it_was_cleaned_is_refused(phantom, options, tmp_path):

@@ -65,7 +65,7 @@ def test_explore_a_run_in_a_notebook(phantom, tmp_path):
 def test_explore_maps_as_they_were_cleaned(phantom, options, maps, tmp_path):
     with explore(maps, out=tmp_path, start=PCC) as explorer:
         cleaned = explorer.session.cleaned
-        r = cleaned.live.r(cleaned.live.listen(PCC).unit)
+        r = cleaned.live.r(cleaned.live.seed_signal(PCC).unit)
         np.testing.assert_allclose(r, maps.r[0], rtol=0, atol=1e-5)
 
 
@@ -76,7 +76,7 @@ def test_explore_a_folder_of_results(maps, tmp_path):
     assert told.method.cleaning == maps.provenance.cleaning
     source = open_source(told.inputs, told.method)
     cleaned = source.clean(source.settings)
-    r = cleaned.live.r(cleaned.live.listen(PCC).unit)
+    r = cleaned.live.r(cleaned.live.seed_signal(PCC).unit)
     np.testing.assert_allclose(r, maps.r[0], rtol=0, atol=1e-5)
 
 
@@ -158,7 +158,7 @@ def test_results_of_run_are_explored_with_their_seeds(phantom, options, tmp_path
     for seed in session.before:
         (path,) = (tmp_path / "results").glob(f"*_seed-{seed.name}_stat-r_statmap.nii.gz")
         wanted = nib.load(path).get_fdata()[live.grid.mask]
-        np.testing.assert_allclose(live.r(live.listen(seed).unit), wanted, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(live.r(live.seed_signal(seed).unit), wanted, rtol=0, atol=1e-5)
     line = shlex.split(session.command.line(session.source, session.cleaned.settings, PCC))
     assert line[2] == str(phantom.func[0])
     assert line[line.index("--sample-mask") + 1] == str(keep)

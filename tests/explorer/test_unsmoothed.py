@@ -47,23 +47,23 @@ def runs(dtype, rng=0):
 @pytest.mark.parametrize("dtype", ["i1", "u1", "<i2", ">i2", "<u2"])
 def test_whole_numbers_are_kept_as_they_are(dtype):
     values, mask = runs(dtype)
-    heard = record(values, mask, scale=(0.5, 7.0))
+    voxels = record(values, mask, scale=(0.5, 7.0))
     rows = np.arange(0, int(mask.sum()), 3)
-    mean, _ = heard.mean(rows)
+    mean, _ = voxels.mean(rows)
     np.testing.assert_allclose(mean, values[mask][rows].mean(axis=0) * 0.5 + 7, rtol=1e-13)
-    assert {block.dtype.itemsize for block in heard.stored} == {values.dtype.itemsize}
-    assert heard.nbytes == mask.sum() * bytes_per_voxel(values.dtype, STARTS[-1], 3, rounded=True)
+    assert {block.dtype.itemsize for block in voxels.stored} == {values.dtype.itemsize}
+    assert voxels.nbytes == mask.sum() * bytes_per_voxel(values.dtype, STARTS[-1], 3, rounded=True)
 
 
 @pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", "<i4"])
 def test_other_numbers_are_kept_in_float32_where_there_is_room(dtype):
     values, mask = runs(dtype)
-    heard = record(values, mask, scale=(0.5, 7.0), rounded=False)
+    voxels = record(values, mask, scale=(0.5, 7.0), rounded=False)
     rows = np.arange(0, int(mask.sum()), 3)
-    mean, _ = heard.mean(rows)
+    mean, _ = voxels.mean(rows)
     wanted = values[mask][rows].astype(float).mean(axis=0) * 0.5 + 7
     np.testing.assert_allclose(mean, wanted, rtol=1e-8)
-    assert heard.nbytes == mask.sum() * bytes_per_voxel(values.dtype, STARTS[-1], 3, rounded=False)
+    assert voxels.nbytes == mask.sum() * bytes_per_voxel(values.dtype, STARTS[-1], 3, rounded=False)
 
 
 @given(
@@ -75,14 +75,14 @@ def test_other_numbers_are_kept_in_float32_where_there_is_room(dtype):
 def test_other_numbers_are_kept_to_a_hundred_thousandth(dtype, rng, size):
     values, mask = runs("f8", rng)
     values = (values * (1e5 if dtype == "<i4" else size)).astype(dtype)
-    heard = record(values, mask, scale=(2.0, 1.0))
+    voxels = record(values, mask, scale=(2.0, 1.0))
     rows = np.array([3])
     series = values[mask][3].astype(float) * 2 + 1
-    mean, rounding = heard.mean(rows)
+    mean, rounding = voxels.mean(rows)
     assert np.abs(mean - series).max() <= 1e-5 * np.ptp(series)
     assert np.linalg.norm(mean - series) < rounding
     assert rounding < 1e-4 * np.linalg.norm(series - series[0])
-    assert heard.nbytes == mask.sum() * bytes_per_voxel(values.dtype, STARTS[-1], 3, rounded=True)
+    assert voxels.nbytes == mask.sum() * bytes_per_voxel(values.dtype, STARTS[-1], 3, rounded=True)
 
 
 @pytest.mark.parametrize("dtype", ["<f4", "<i2"])
@@ -100,9 +100,9 @@ def test_what_does_not_move_is_nothing_but_rounding(dtype):
 def test_gaps_are_told():
     values, mask = runs("<f4")
     values[1, 1, 1, 20], values[1, 1, 2, 0] = np.nan, np.inf
-    heard = record(values, mask)
-    assert np.array_equal(heard.finite, np.isfinite(values[mask]).all(axis=1))
-    assert (~heard.finite).sum() == 2
+    voxels = record(values, mask)
+    assert np.array_equal(voxels.finite, np.isfinite(values[mask]).all(axis=1))
+    assert (~voxels.finite).sum() == 2
 
 
 @given(st.integers(0, 1000), st.sampled_from([1.0, 0.6, 0.3]))
@@ -149,7 +149,7 @@ def test_a_walk_needs_two_and_a_half_times_the_series(dtype, tmp_path):
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     live.close()
-    assert live.heard.mask.sum() > 1.3 * live.grid.n_samples
+    assert live.seed_voxels.mask.sum() > 1.3 * live.grid.n_samples
     assert most <= 2.5 * 4 * 168 * live.grid.n_samples
 
 
@@ -163,10 +163,12 @@ def test_rounding_changes_little(monkeypatch):
     monkeypatch.setattr("seedmap.explorer.engine.imaged.MOST_MEMORY", 5.0)
     source = open_source(Inputs(image, mask_img=mask), Method(smoothing_fwhm=None))
     live = source.clean(source.settings).live
-    assert {block.dtype.name for block in live.heard.stored} == {"int16"}
-    assert np.array_equal(grown(live.grid.mask, live.grid.voxel_sizes, 8.0, 1e9), live.heard.mask)
+    assert {block.dtype.name for block in live.seed_voxels.stored} == {"int16"}
+    assert np.array_equal(
+        grown(live.grid.mask, live.grid.voxel_sizes, 8.0, 1e9), live.seed_voxels.mask
+    )
     for row, seed in enumerate(seeds):
-        r = live.r(live.listen(seed).unit)
+        r = live.r(live.seed_signal(seed).unit)
         np.testing.assert_allclose(r, maps.r[row], rtol=0, atol=5e-5)
 
 
@@ -180,8 +182,8 @@ def test_a_seed_that_is_regressed_out_is_refused():
     source = open_source(Inputs(image, mask_img=mask, confounds=bend[:, None].astype(float)))
     live = source.clean(source.settings).live
     with pytest.raises(SeedError, match="leaves nothing"):
-        live.listen(Sphere("s", (20, 20, 20), 0))
-    assert live.listen(Sphere("s", (20, 20, 20), 4.0)).voxels == 7
+        live.seed_signal(Sphere("s", (20, 20, 20), 0))
+    assert live.seed_signal(Sphere("s", (20, 20, 20), 4.0)).voxels == 7
 
 
 def test_the_real_run_sounds_the_same(data_folder):
@@ -195,6 +197,6 @@ def test_the_real_run_sounds_the_same(data_folder):
         live = source.clean(source.settings).live
         maps = seed_maps(run, seeds, mask_img=mask, cleaning=cleaning, uncertainty=None)
         for row, seed in enumerate(seeds):
-            r = live.r(live.listen(seed).unit)
+            r = live.r(live.seed_signal(seed).unit)
             np.testing.assert_allclose(r, maps.r[row], rtol=0, atol=1e-5)
         live.close()

@@ -99,7 +99,7 @@ def test_room_for_more_rows_ends_with_the_series(tiny_run, max_memory):
 
 @pytest.mark.parametrize("scaling", [None, (0.37, 5.0)])
 @pytest.mark.parametrize("fwhm", [NONE, SOME], ids=["plain", "smooth"])
-def test_uncentred_values_come_home_as_they_are(tiny_run, scaling, fwhm):
+def test_uncentred_values_are_as_they_are_stored(tiny_run, scaling, fwhm):
     slope, inter = scaling or (None, 0.0)
     path = tiny_run(dtype=np.int16, slope=slope, inter=inter)
     mask = np.ones(SHAPE, dtype=bool)

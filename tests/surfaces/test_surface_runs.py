@@ -16,9 +16,10 @@ from scipy.signal import detrend
 import seedmap as sm
 from seedmap.cli import main
 from seedmap.errors import ImageError, MissingFile, OptionError, SeedError, SpaceMismatch
+from seedmap.explorer.engine.gathering import gather
 from seedmap.images import Mesh, open_run
 from seedmap.images.gifti import load_surface_series
-from seedmap.spatial import open_atlas
+from seedmap.spatial import Reading, extract, open_atlas
 
 ONE_SIDE = "ignore:.*only the (left|right) hemisphere is analysed"
 
@@ -340,3 +341,20 @@ def test_the_real_run_shows_the_default_mode_network(real):
     assert pcc[2] == pytest.approx(0.6, abs=0.1)
     assert pcc[3] == pytest.approx(0.6, abs=0.1)
     assert abs(pcc[4]) < 0.2
+
+
+def test_rows_in_coordinates_are_gathered_from_surfaces_too(cortex):
+    """What the explorer does with volumes knows no volumes."""
+    run = open_run(cortex.func[0])
+    keep = np.arange(run.frames) % 5 != 2
+    into = np.linalg.qr(np.random.default_rng(0).standard_normal((int(keep.sum()), 6)))[0].T
+    whole = extract(run, keep, mask=None, smoothing_fwhm=None)
+    reading = Reading(run, keep, None, n_jobs=2)
+    brain, voxels, mean = gather(reading, None, into, lambda mask: (mask, False))
+    wanted = into @ (whole.series + whole.reference)
+    scale = np.abs(wanted).max()
+    assert np.array_equal(brain.mask, whole.grid.mask)
+    np.testing.assert_allclose(brain.rows, wanted.T, atol=1e-5 * scale)
+    one, _ = voxels.mean(np.array([70]))
+    np.testing.assert_allclose(one, wanted[:, 70], atol=1e-5 * scale)
+    assert mean.shape == run.space.shape

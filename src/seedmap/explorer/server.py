@@ -231,7 +231,7 @@ def _fit_start(session: Session) -> None:
     if session.start is None:
         return
     try:
-        session.cleaned.live.listen(session.start)
+        session.cleaned.live.seed_signal(session.start)
     except SeedmapError:
         session.start = None
 

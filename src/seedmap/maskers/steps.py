@@ -123,7 +123,7 @@ def filter_and_mask(  # noqa: PLR0913  nilearn's signature
     sklearn_output_config: Any = None,
     one_pass: OnePass | None = None,
 ) -> Any:
-    """Bring home the cleaned series of a mask's voxels; see ``filter_and_extract``."""
+    """Extract the cleaned series of a mask's voxels; see ``filter_and_extract``."""
     image, single = check_imgs(imgs)
     if not check_same_fov(image, mask_img_):
         msg = (
@@ -163,7 +163,7 @@ def filter_and_extract(  # noqa: PLR0913  nilearn's signature
     sklearn_output_config: Any = None,
     one_pass: OnePass | None = None,
 ) -> tuple[Any, Any]:
-    """Bring home cleaned series.
+    """Extract cleaned series.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ class _CleansOurWay:
 
 
 class SurfaceMasker(_CleansOurWay, nilearn.maskers.SurfaceMasker):  # type: ignore[misc]
-    """Bring home the series of the vertices in a mask.
+    """Extract the series of the vertices in a mask.
 
     Options, attributes and methods are those of :class:`nilearn.maskers.SurfaceMasker`, smoothing
     included. Redundant confounds count once, and censored frames leave no trace. (`seed_maps`

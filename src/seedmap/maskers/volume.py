@@ -17,7 +17,7 @@ __all__ = ["NiftiMasker"]
 
 
 class NiftiMasker(Streamed, nilearn.maskers.NiftiMasker):  # type: ignore[misc]
-    """Bring home the series of the voxels in a mask.
+    """Extract the series of the voxels in a mask.
 
     Options, attributes and methods are those of :class:`nilearn.maskers.NiftiMasker`. With the
     background mask (the default), ``fit_transform`` reads the images once.

@@ -2,7 +2,7 @@
 
 from seedmap.explorer.engine.explorable import Cleaned, Explorable
 from seedmap.explorer.engine.gathering import Gathered, Superseded
-from seedmap.explorer.engine.live import FULL_SCALE, NOT_A_NUMBER, Extremum, Heard, LiveRun
+from seedmap.explorer.engine.live import FULL_SCALE, NOT_A_NUMBER, Extremum, LiveRun, SeedSignal
 from seedmap.explorer.engine.opening import open_source
 from seedmap.explorer.engine.settings import Settings, confound_groups
 from seedmap.explorer.engine.stored import is_stored
@@ -15,8 +15,8 @@ __all__ = [
     "Explorable",
     "Extremum",
     "Gathered",
-    "Heard",
     "LiveRun",
+    "SeedSignal",
     "SeedVoxels",
     "Settings",
     "Superseded",

@@ -10,12 +10,11 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._arrays import NOTHING_LEFT, Array
+from seedmap._arrays import Array
 from seedmap.explorer.engine.unsmoothed import Recorder, Unsmoothed
 from seedmap.images import FlatFrame
 from seedmap.spatial import Reading, Start, walk
@@ -57,16 +56,6 @@ class Gathered:
     rows: NDArray[np.float32]
     size: NDArray[np.float32]
     finite: NDArray[np.bool_]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes in memory."""
-        return self.rows.nbytes + self.size.nbytes
-
-    def mean(self, rows: NDArray[np.integer[Any]]) -> tuple[Array, float]:
-        """Average voxels, which are clean already; see `seedmap.explorer.engine.unsmoothed.SeedVoxels`."""
-        before = np.sqrt(np.square(self.size[rows], dtype=np.float64).mean())
-        return self.rows[rows].mean(axis=0, dtype=np.float64), NOTHING_LEFT * float(before)
 
 
 def gather(

@@ -1,9 +1,9 @@
 """A cleaned run that answers at once: the map of any seed, its series, its peaks.
 
 The brain is kept as rows of unit norm, smoothed, in the run's own coordinates, so that an inner
-product of two rows is the correlation of the cleaned series. What seeds listen to is not smoothed,
-and is cleaned into the same coordinates when a seed hears it. One map is one pass over the brain's
-rows, at the speed of memory.
+product of two rows is the correlation of the cleaned series. The voxels that seeds are the mean of
+are not smoothed; their mean is cleaned into the same coordinates when a seed is placed. One map is
+one pass over the brain's rows, at the speed of memory.
 """
 
 import itertools
@@ -25,7 +25,7 @@ from seedmap.explorer.engine.unsmoothed import SeedVoxels
 from seedmap.images import Grid
 from seedmap.seeds import Sphere
 
-__all__ = ["FULL_SCALE", "NOT_A_NUMBER", "Extremum", "Heard", "LiveRun"]
+__all__ = ["FULL_SCALE", "NOT_A_NUMBER", "Extremum", "LiveRun", "SeedSignal"]
 
 # int16 on the wire: r is a whole number of steps of 1/32767, an error of 1.5e-5 at most.
 FULL_SCALE = 32767
@@ -40,8 +40,8 @@ SINGLE_BYTES = 24 << 20
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
-    """What a seed hears.
+class SeedSignal:
+    """The signal of a seed, and what it is the mean of.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Heard:
     voxels : int
         Voxels of the sphere.
     left_out : int
-        How many of these it does not listen to here: they are too far outside the mask, or not
+        How many of these are not in the mean: they are too far outside the mask, or not
         finite.
     coverage : float
         Share of the sphere that lies in the mask.
@@ -84,8 +84,8 @@ class LiveRun:
         Smoothed rows of unit norm; zeros where ``usable`` is False.
     usable : ndarray of bool, shape (samples,)
         False where a sample is constant or not finite: NaN in maps.
-    heard : SeedVoxels
-        The voxels that seeds may listen to, unsmoothed.
+    seed_voxels : SeedVoxels
+        The voxels that seeds may be the mean of, unsmoothed.
     basis : ndarray, shape (kept, coordinates)
         Orthonormal columns that turn coordinates back into frames.
     keep : ndarray of bool, shape (frames,)
@@ -99,7 +99,7 @@ class LiveRun:
     grid: Grid
     targets: NDArray[np.float32]
     usable: NDArray[np.bool_]
-    heard: SeedVoxels
+    seed_voxels: SeedVoxels
     basis: Array
     keep: Keep
     constant: int
@@ -113,7 +113,13 @@ class LiveRun:
 
     @classmethod
     def from_rows(
-        cls, grid: Grid, brain: Gathered, heard: SeedVoxels, basis: Array, keep: Keep, n_jobs: int
+        cls,
+        grid: Grid,
+        brain: Gathered,
+        seed_voxels: SeedVoxels,
+        basis: Array,
+        keep: Keep,
+        n_jobs: int,
     ) -> "LiveRun":
         """Give the brain's rows unit norm (in place) and note where everything is."""
         size = np.sqrt(np.einsum("ij,ij->i", brain.rows, brain.rows))
@@ -123,13 +129,13 @@ class LiveRun:
             brain.rows, np.where(usable, 1 / np.where(usable, size, 1), 0)[:, None], out=brain.rows
         )
         row_of = np.full(grid.mask.size, -1, dtype=np.int32)
-        places = np.flatnonzero(heard.mask)
-        row_of[places[heard.finite]] = np.flatnonzero(heard.finite)
+        places = np.flatnonzero(seed_voxels.mask)
+        row_of[places[seed_voxels.finite]] = np.flatnonzero(seed_voxels.finite)
         return cls(
             grid=grid,
             targets=brain.rows,
             usable=usable,
-            heard=heard,
+            seed_voxels=seed_voxels,
             basis=basis,
             keep=keep,
             constant=int((constant & brain.finite).sum()),
@@ -141,21 +147,21 @@ class LiveRun:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the brain's rows, and of what seeds hear."""
-        return self.targets.nbytes + self.heard.nbytes
+        """Bytes of the brain's rows, and of the voxels of seeds."""
+        return self.targets.nbytes + self.seed_voxels.nbytes
 
     @property
     def wants_preview(self) -> bool:
         """Whether a whole map takes so long that a coarse one should go before it."""
         return self.targets.nbytes > PREVIEW_BYTES
 
-    def listen(self, seed: Sphere) -> Heard:
+    def seed_signal(self, seed: Sphere) -> SeedSignal:
         """Average the rows of a sphere's voxels.
 
         Raises
         ------
         SeedError
-            If the sphere lies outside the image or the mask, or hears nothing that varies.
+            If the sphere lies outside the image or the mask, or no voxel of it varies.
         """
         voxels = seed.weights(self.grid).voxels
         inside = self.grid.mask.ravel()[voxels]
@@ -164,7 +170,7 @@ class LiveRun:
             raise SeedError(msg)
         rows = self._row_of[voxels]
         rows = rows[rows >= 0]
-        mean, rounding = self.heard.mean(rows) if rows.size else (np.zeros(1), 0.0)
+        mean, rounding = self.seed_voxels.mean(rows) if rows.size else (np.zeros(1), 0.0)
         size = float(np.linalg.norm(mean))
         if size <= rounding:
             msg = (
@@ -172,7 +178,9 @@ class LiveRun:
             )
             raise SeedError(msg)
         unit = (mean / size).astype(np.float32)
-        return Heard(unit, int(voxels.size), int(voxels.size - rows.size), float(inside.mean()))
+        return SeedSignal(
+            unit, int(voxels.size), int(voxels.size - rows.size), float(inside.mean())
+        )
 
     def r(
         self, unit: NDArray[np.float32], superseded: Callable[[], bool] = bool

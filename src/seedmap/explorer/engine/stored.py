@@ -1,7 +1,7 @@
 """A stored run that is explored: it was cleaned before, so it is there at once, and as it is.
 
-`seedmap.store` tells what such a run holds. Its smoothed samples are brought into memory; seeds
-listen to what lies on the disk. Its error bars come from its own tables of noise, and no image is
+`seedmap.store` tells what such a run holds. Its smoothed samples are brought into memory; those
+that seeds are the mean of stay on the disk. Its error bars come from its own tables of noise, and no image is
 read.
 """
 
@@ -135,8 +135,8 @@ class ExplorableStore:
         rows, unusable, basis = stored.unpacked(progress)
         finite = ~unusable
         brain = Gathered(mask, rows, np.ones(len(rows), dtype=np.float32), finite)
-        heard = OnDisk(stored, mask, finite, np.flatnonzero(mask))
-        live = LiveRun.from_rows(self.grid, brain, heard, basis, stored.keep, self.limits.threads)
+        on_disk = OnDisk(stored, mask, finite, np.flatnonzero(mask))
+        live = LiveRun.from_rows(self.grid, brain, on_disk, basis, stored.keep, self.limits.threads)
         return Cleaned(live, settings, stored, None, stored.rank, mask.astype(np.float64))
 
     def certain_maps(

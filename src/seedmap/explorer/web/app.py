@@ -21,7 +21,7 @@ from starlette.routing import Route
 from seedmap._version import __version__
 from seedmap.errors import SeedmapError
 from seedmap.explorer.engine.gathering import Superseded
-from seedmap.explorer.engine.live import FULL_SCALE, NOT_A_NUMBER, Heard
+from seedmap.explorer.engine.live import FULL_SCALE, NOT_A_NUMBER, SeedSignal
 from seedmap.explorer.session import Busy, Session
 from seedmap.explorer.web.guard import Guard, Policy
 from seedmap.explorer.web.requests import (
@@ -122,24 +122,24 @@ class _Pages:
         cleaned, version = session.cleaned, session.version
         started = time.perf_counter()
 
-        def work() -> tuple[Heard, bytes]:
+        def work() -> tuple[SeedSignal, bytes]:
             if superseded():
                 raise Superseded
             live = cleaned.live
-            heard = live.listen(seed)
-            steps = live.preview(heard.unit) if coarse else live.payload(heard.unit, superseded)
-            return heard, steps.astype("<i2", copy=False).tobytes()
+            signal = live.seed_signal(seed)
+            steps = live.preview(signal.unit) if coarse else live.payload(signal.unit, superseded)
+            return signal, steps.astype("<i2", copy=False).tobytes()
 
-        heard, body = await run_in_threadpool(work)
+        signal, body = await run_in_threadpool(work)
         facts = {
             "n": number,
             "version": version,
             "stat": "r",
             "full": 1.0,
             "preview": coarse,
-            "voxels": heard.voxels,
-            "leftOut": heard.left_out,
-            "coverage": round(heard.coverage, 3),
+            "voxels": signal.voxels,
+            "leftOut": signal.left_out,
+            "coverage": round(signal.coverage, 3),
         }
         return _map_answer(body, facts, started)
 
@@ -191,7 +191,7 @@ class _Pages:
     async def look(self, request: Request) -> Response:
         """Note that a seed was looked at."""
         seed = seed_in(await _body(request))
-        self._session.cleaned.live.listen(seed)  # what is no seed was not looked at
+        self._session.cleaned.live.seed_signal(seed)  # what is no seed was not looked at
         return JSONResponse({"looked": await run_in_threadpool(self._session.look, seed)})
 
     async def save(self, request: Request) -> Response:
@@ -287,9 +287,9 @@ def _about(
 ) -> dict[str, Any]:
     cleaned, names = session.cleaned, session.names
     live = cleaned.live
-    heard = live.listen(seed)
+    signal = live.seed_signal(seed)
     sample = live.sample_at(place)
-    r = live.r(heard.unit, superseded)
+    r = live.r(signal.unit, superseded)
     peaks = live.peaks(r, threshold=threshold, apart=16.0, most=12)
     told = [
         {"at": [p.x, p.y, p.z], "r": p.r, "name": names.name_at((p.x, p.y, p.z)) if names else ""}
@@ -297,7 +297,7 @@ def _about(
     ]
     usable = sample is not None and bool(live.usable[sample])
     return {
-        "seedSeries": live.series(heard.unit).round(3).tolist(),
+        "seedSeries": live.series(signal.unit).round(3).tolist(),
         "placeSeries": live.series(live.targets[sample]).round(3).tolist() if usable else None,
         "peaks": told,
         "seedName": names.name_at(seed.center) if names else "",
