@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from seedmap.analysis.measures import Measure
+from seedmap.analysis import Measure
 from seedmap.images import MEASURE_KINDS, STATISTICS, statistic
 
 

@@ -15,6 +15,7 @@ from seedmap._arrays import Array
 from seedmap.analysis.options import Uncertainty
 from seedmap.connectivity import (
     Inference,
+    NoiseTables,
     effective_dof,
     infer,
     infer_by_xdf,
@@ -25,22 +26,19 @@ from seedmap.connectivity import (
     seed_kernels,
     warn_where_xdf_misleads,
 )
-from seedmap.connectivity.correlation import OnBlock
 from seedmap.errors import SeedmapWarning
 from seedmap.temporal import BlockCleaner, CleaningOperator
 
 __all__ = [
     "FEW_DOF",
     "Certainty",
-    "Estimator",
-    "estimators",
-    "noise_told",
+    "ErrorBars",
     "warn_of_few_dof",
 ]
 
 # Below this, a z rests on a variance that is itself poorly known.
 FEW_DOF = 10.0
-# Lags of the noise that are told, and samples that they are averaged over.
+# Lags of the noise that are reported.
 TOLD_LAGS = 10
 
 
@@ -81,62 +79,127 @@ class Certainty:
             return infer_from_se(r, 1 / np.sqrt(self.dof[seed].astype(np.float64) - 2))
 
 
-class Estimator:
-    """Estimates the degrees of freedom of every seed with the samples of each block.
+class ErrorBars:
+    """Degrees of freedom of every seed with every sample: how sure the maps of a run are.
 
-    ``taken`` counts series that the cleaning takes away beside trend and confounds.
+    Works as a measure does: see `seedmap.analysis.measures`. Seeds that are taken together are
+    estimated each with the others regressed out. A new kind of error bar is one more class beside
+    `ByOperator`, an entry of `KINDS` and a name in `seedmap.analysis.options.Uncertainty`.
     """
 
     def __init__(
-        self, method: Uncertainty, operator: CleaningOperator, t_r: float | None, taken: int = 0
+        self, kind: Uncertainty, operator: CleaningOperator, t_r: float | None, *, joint: bool
     ) -> None:
-        self._method, self.operator, self._taken = method, operator, taken
-        self.tables = noise_tables(operator, t_r)
+        self._kind, self._operator, self._t_r, self._joint = kind, operator, t_r, joint
 
-    def listen(self, raw_seeds: Array, dof: NDArray[np.float32], reference: Array) -> OnBlock:
-        """Return what fills ``dof`` (seeds, samples) block by block."""
-        match self._method:
-            case "operator":
-                return self._by_operator(raw_seeds, dof)
-            case "xdf":
-                return self._xdf(raw_seeds, dof, reference)
-            case "naive":
-                dof[:] = infer_naively(0.0, len(self.operator.L) - self._taken).dof
-                return lambda _part, _raw: None
+    def begin(self, raw_seeds: Array, reference: Array) -> None:
+        """Take the uncleaned seeds (kept, seeds), and what was subtracted from each sample."""
+        seeds = raw_seeds.shape[1]
+        self._dof = np.empty((seeds, reference.size), dtype=np.float32)
+        alone = [slice(seed, seed + 1) for seed in range(seeds)]
+        self._each: list[Naive] = []
+        for group in alone if self._joint else [slice(0, seeds)]:
+            others = np.delete(raw_seeds, group, axis=1)
+            operator = self._operator.without(others)
+            tables = noise_tables(operator, self._t_r)
+            one = KINDS[self._kind](operator, tables, self._dof[group], others.shape[1])
+            one.begin(raw_seeds[:, group], reference)
+            self._each.append(one)
+        if self._kind == "xdf":
+            warn_where_xdf_misleads(len(self._operator.L), self._each[0].tables.rank)
 
-    def _by_operator(self, raw_seeds: Array, dof: NDArray[np.float32]) -> OnBlock:
-        kernels = seed_kernels(self.tables, self.operator.residuals(raw_seeds - raw_seeds[:1]))
+    def block(self, part: slice, raw: NDArray[np.float32]) -> None:
+        """Take the uncleaned series (kept, block) of some samples."""
+        for one in self._each:
+            one.block(part, raw)
 
-        def on_block(part: slice, raw: NDArray[np.float32]) -> None:
-            dof[:, part] = effective_dof(kernels, self.operator.residuals(raw))
+    def end(self, tested: NDArray[np.float32] | None, few: NDArray[np.float32]) -> Certainty:
+        """Give what is known.
 
-        return on_block
-
-    def _xdf(self, raw_seeds: Array, dof: NDArray[np.float32], reference: Array) -> OnBlock:
-        cleaner = BlockCleaner(self.operator.on_kept, reference)
-        cleaned_seeds = cleaner.clean_seeds(raw_seeds)
-
-        def on_block(part: slice, raw: NDArray[np.float32]) -> None:
-            cleaned = cleaner.clean(part, raw)
-            for row, seed in zip(dof, cleaned_seeds.T, strict=True):
-                row[part] = infer_by_xdf(seed, cleaned).dof
-
-        return on_block
-
-
-def estimators(
-    method: Uncertainty, operators: Sequence[CleaningOperator], t_r: float | None
-) -> tuple[Estimator, ...]:
-    """Prepare the cleaning of all seeds together, or of each seed with the others taken out."""
-    found = tuple(Estimator(method, one, t_r, taken=len(operators) - 1) for one in operators)
-    if method == "xdf":
-        warn_where_xdf_misleads(len(operators[0].L), found[0].tables.rank)
-    return found
+        Parameters
+        ----------
+        tested
+            See `Certainty`.
+        few
+            Uncleaned series of a few samples, (kept, few), from which the autocorrelation of the
+            noise is reported.
+        """
+        return Certainty(
+            method=self._kind,
+            dof=self._dof,
+            rank=min(one.tables.rank for one in self._each),
+            white_dof=min(one.tables.white_dof for one in self._each),
+            noise_autocorrelation=_autocorrelation(self._each[0], few),
+            tested=tested,
+        )
 
 
-def noise_told(estimator: Estimator, series: NDArray[np.float32]) -> tuple[float, ...]:
+class Naive:
+    """As if frames were independent.
+
+    Parameters
+    ----------
+    operator
+        The cleaning.
+    tables
+        What follows from it for noise.
+    dof
+        Where the degrees of freedom are put, shape (seeds, samples).
+    removed
+        Series that the cleaning removes beside trend and confounds.
+    """
+
+    def __init__(
+        self,
+        operator: CleaningOperator,
+        tables: NoiseTables,
+        dof: NDArray[np.float32],
+        removed: int,
+    ) -> None:
+        self.operator, self.tables, self.dof, self.removed = operator, tables, dof, removed
+
+    def begin(self, raw_seeds: Array, reference: Array) -> None:  # noqa: ARG002  for the others
+        """Count the frames."""
+        self.dof[:] = infer_naively(0.0, len(self.operator.L) - self.removed).dof
+
+    def block(self, part: slice, raw: NDArray[np.float32]) -> None:
+        """Nothing is needed of the samples."""
+
+
+class ByOperator(Naive):
+    """Follows the noise of every sample through the cleaning: see `seedmap.connectivity.noise`."""
+
+    def begin(self, raw_seeds: Array, reference: Array) -> None:  # noqa: ARG002  for the others
+        """Estimate the noise of the seeds."""
+        residuals = self.operator.residuals(raw_seeds - raw_seeds[:1])
+        self._kernels = seed_kernels(self.tables, residuals)
+
+    def block(self, part: slice, raw: NDArray[np.float32]) -> None:
+        """Estimate the degrees of freedom of a block."""
+        self.dof[:, part] = effective_dof(self._kernels, self.operator.residuals(raw))
+
+
+class ByXdf(Naive):
+    """Variance from the auto- and cross-correlations: see `seedmap.connectivity.xdf`."""
+
+    def begin(self, raw_seeds: Array, reference: Array) -> None:
+        """Clean the seeds."""
+        self._cleaner = BlockCleaner(self.operator.on_kept, reference)
+        self._seeds = self._cleaner.clean_seeds(raw_seeds)
+
+    def block(self, part: slice, raw: NDArray[np.float32]) -> None:
+        """Estimate the degrees of freedom of a block."""
+        cleaned = self._cleaner.clean(part, raw)
+        for row, seed in zip(self.dof, self._seeds.T, strict=True):
+            row[part] = infer_by_xdf(seed, cleaned).dof
+
+
+KINDS: dict[Uncertainty, type[Naive]] = {"operator": ByOperator, "xdf": ByXdf, "naive": Naive}
+
+
+def _autocorrelation(one: Naive, series: NDArray[np.float32]) -> tuple[float, ...]:
     """Return the median noise autocorrelation of a few uncleaned series, from lag 1 on."""
-    noise = noise_autocovariance(estimator.tables, estimator.operator.residuals(series))
+    noise = noise_autocovariance(one.tables, one.operator.residuals(series))
     with np.errstate(invalid="ignore", divide="ignore"):
         lags = np.nanmedian(noise[1 : TOLD_LAGS + 1] / noise[:1], axis=1)
     return tuple(round(float(lag), 4) for lag in lags)

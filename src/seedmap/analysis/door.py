@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import Keep, parse_sample_mask
-from seedmap.analysis.measures import frames_of_lag
 from seedmap.analysis.options import Inputs, Method
 from seedmap.bids import space_of
 from seedmap.confounds import ConfoundTable, read_confounds
@@ -132,7 +131,7 @@ def check_method(run: Run, method: Method) -> None:
         )
         warnings.warn(msg, SeedmapWarning, stacklevel=3)
     if method.measure == "lagged":
-        frames_of_lag(method.max_lag, t_r)
+        method.frames_of_lag(t_r)
     smoother_of(run.space, method.smoothing_fwhm)
 
 

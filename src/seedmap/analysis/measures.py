@@ -1,18 +1,24 @@
-"""The measures that a map can hold, and how each is gathered while the run is cleaned.
+"""The measures that a map can hold, and how each is worked out while the run is cleaned.
 
 The correlation of each seed with each sample is always there. Partial and semipartial correlation
-and multiple regression follow from it and from the seeds' resemblance to each other; the
+and multiple regression follow from it and from the seeds' correlations with each other; the
 correlation of ranks and the correlation at a delay need the cleaned series, of which only one
 block of samples exists at a time.
+
+A measure has three verbs: ``begin`` takes the seeds, ``block`` takes each block of samples, in any
+order and from several threads, and ``end`` gives the maps. A new measure is one more class here,
+a row of `seedmap.images.MEASURE_KINDS` and a name in `seedmap.analysis.options.Measure`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array
-from seedmap.analysis.options import Measure
+from seedmap.analysis.options import Method
 from seedmap.connectivity import (
     Correlations,
     SeedGram,
@@ -25,25 +31,10 @@ from seedmap.connectivity import (
     semipartial,
     spearman,
 )
-from seedmap.connectivity.correlation import OnBlock
-from seedmap.errors import OptionError
 from seedmap.images import PageKeeper
 from seedmap.temporal import BlockCleaner, CleaningOperator
 
-__all__ = [
-    "JOINT",
-    "Gathered",
-    "Glance",
-    "Measured",
-    "frames_of_lag",
-    "gram_of",
-    "in_turn",
-    "listen",
-    "measured",
-]
-
-# Measures of what a seed adds to the other seeds.
-JOINT = ("partial", "semipartial", "regression")
+__all__ = ["Glance", "Measured", "Measuring", "measure_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +50,7 @@ class Measured:
     tested : ndarray of float32, shape (seeds, samples), or None
         The correlation that z and p belong to, where it is not ``r``.
     gram : SeedGram or None
-        How the seeds resemble each other, where they are taken together.
+        How the seeds correlate with each other, where they are taken together.
     """
 
     r: NDArray[np.float32]
@@ -68,59 +59,124 @@ class Measured:
     gram: SeedGram | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Gathered:
-    """Maps that are filled block by block, shape (seeds, samples); ``lag`` [s] if there is one."""
+class Measuring(Protocol):
+    """A measure at work on one run."""
 
-    r: NDArray[np.float32]
-    lag: NDArray[np.float32] | None = None
+    def begin(self, raw_seeds: Array, reference: Array) -> None:
+        """Take the uncleaned seeds (kept, seeds), and what was subtracted from each sample."""
 
+    def block(self, part: slice, raw: NDArray[np.float32]) -> None:
+        """Take the uncleaned series (kept, block) of some samples."""
 
-def frames_of_lag(max_lag: float, t_r: float | None) -> int:
-    """Turn the longest lag [s] into frames.
-
-    Raises
-    ------
-    OptionError
-        If there is no repetition time, or the lag is shorter than a frame.
-    """
-    if t_r is None:
-        msg = "measure='lagged' needs the repetition time; give t_r (--t-r) in seconds"
-        raise OptionError(msg)
-    if not (np.isfinite(max_lag) and max_lag >= t_r):
-        msg = (
-            f"max_lag={max_lag:g} s is shorter than one frame ({t_r:g} s); give a longer --max-lag"
-        )
-        raise OptionError(msg)
-    return int(max_lag / t_r + 1e-9)
+    def end(self, found: Correlations) -> Measured:
+        """Turn Pearson's correlations, NaN where samples are unusable, into the maps."""
 
 
-def listen(
-    measure: Measure, operator: CleaningOperator, raw_seeds: Array, reference: Array, max_lag: float
-) -> tuple[Gathered, OnBlock] | None:
-    """Return empty maps and what fills them block by block, if the measure needs cleaned series.
+def measure_of(
+    method: Method, operator: CleaningOperator, seeds: Sequence[str], t_r: float | None
+) -> Measuring:
+    """Return the measure that a method names, for seeds of these names."""
+    match method.measure:
+        case "spearman":
+            return Ranks(operator)
+        case "lagged":
+            return AtDelays(operator, method.frames_of_lag(t_r), t_r or 1.0)
+        case "correlation":
+            return Pearson()
+        case _:
+            return Joint(method.measure, operator, tuple(seeds))
 
-    ``max_lag`` is in frames here, and lags come out in frames.
-    """
-    if measure not in ("spearman", "lagged"):
-        return None
-    shape = (raw_seeds.shape[1], reference.size)
-    cleaner = BlockCleaner(operator.on_kept, reference)
-    seeds = cleaner.clean_seeds(raw_seeds)
-    r = np.empty(shape, dtype=np.float32)
-    if measure == "spearman":
 
-        def rank(part: slice, raw: NDArray[np.float32]) -> None:
-            r[:, part] = spearman(cleaner.clean(part, raw), seeds)
+class Pearson:
+    """Pearson's correlation, which is there already."""
 
-        return Gathered(r), rank
-    lag = np.empty(shape, dtype=np.float32)
+    def begin(self, raw_seeds: Array, reference: Array) -> None:
+        """Nothing is needed of the seeds."""
 
-    def shift(part: slice, raw: NDArray[np.float32]) -> None:
-        found = peak(lagged(cleaner.clean(part, raw), seeds, operator.keep, int(max_lag)), 1.0)
-        r[:, part], lag[:, part] = found.r, found.lag
+    def block(self, part: slice, raw: NDArray[np.float32]) -> None:
+        """Nothing is needed of the samples."""
 
-    return Gathered(r, lag), shift
+    def end(self, found: Correlations) -> Measured:
+        """Give the correlations as they are."""
+        return Measured(found.r)
+
+
+class Joint(Pearson):
+    """Partial and semipartial correlation and regression: what a seed adds to the other seeds."""
+
+    def __init__(self, measure: str, operator: CleaningOperator, seeds: tuple[str, ...]) -> None:
+        self._measure, self._operator, self._seeds = measure, operator, seeds
+
+    def begin(self, raw_seeds: Array, reference: Array) -> None:  # noqa: ARG002  as `Measuring`
+        """Correlate the cleaned seeds with each other.
+
+        Raises
+        ------
+        SeedError
+            If seeds are sums of each other, by name.
+        """
+        self._gram = seed_gram(self._operator.on_kept @ raw_seeds, self._seeds)
+
+    def end(self, found: Correlations) -> Measured:
+        """Work the maps out from the correlations with each seed and between the seeds."""
+        gram = self._gram
+        whole = partial(gram, found.r).astype(np.float32)
+        if self._measure == "partial":
+            return Measured(whole, gram=gram)
+        if self._measure == "semipartial":
+            return Measured(semipartial(gram, found.r).astype(np.float32), tested=whole, gram=gram)
+        beta = regression(gram, found.r)
+        spread = found.spread.astype(np.float64) / np.sqrt(len(self._operator.L) - 1)
+        b = in_data_units(gram, beta, spread)
+        extra = {"beta": beta.astype(np.float32), "b": b.astype(np.float32)}
+        return Measured(whole, extra, gram=gram)
+
+
+class Ranks:
+    """Spearman's correlation, of the cleaned series' ranks."""
+
+    def __init__(self, operator: CleaningOperator) -> None:
+        self._operator = operator
+
+    def begin(self, raw_seeds: Array, reference: Array) -> None:
+        """Clean the seeds."""
+        self._cleaner = BlockCleaner(self._operator.on_kept, reference)
+        self._seeds = self._cleaner.clean_seeds(raw_seeds)
+        self._r = np.empty((raw_seeds.shape[1], reference.size), dtype=np.float32)
+
+    def block(self, part: slice, raw: NDArray[np.float32]) -> None:
+        """Correlate the ranks of a block."""
+        self._r[:, part] = spearman(self._cleaner.clean(part, raw), self._seeds)
+
+    def end(self, found: Correlations) -> Measured:
+        """Give the maps."""
+        self._r[np.isnan(found.r)] = np.nan
+        return Measured(self._r)
+
+
+class AtDelays(Ranks):
+    """The strongest correlation at delays of up to so many frames either way, and its delay."""
+
+    def __init__(self, operator: CleaningOperator, frames: int, t_r: float) -> None:
+        super().__init__(operator)
+        self._frames, self._t_r = frames, t_r
+
+    def begin(self, raw_seeds: Array, reference: Array) -> None:
+        """Clean the seeds."""
+        super().begin(raw_seeds, reference)
+        self._lag = np.empty_like(self._r)
+
+    def block(self, part: slice, raw: NDArray[np.float32]) -> None:
+        """Correlate a block at every delay."""
+        cleaned = self._cleaner.clean(part, raw)
+        found = peak(lagged(cleaned, self._seeds, self._operator.keep, self._frames), 1.0)
+        self._r[:, part], self._lag[:, part] = found.r, found.lag
+
+    def end(self, found: Correlations) -> Measured:
+        """Give the maps, delays in seconds."""
+        self._lag[np.isnan(found.r)] = np.nan
+        self._lag *= self._t_r
+        return Measured(super().end(found).r, {"lag": self._lag})
 
 
 class Glance:
@@ -136,58 +192,8 @@ class Glance:
         self.series = np.empty((series.shape[0], self.columns.size), dtype=series.dtype)
         self._keeper = PageKeeper(series)
 
-    def __call__(self, part: slice, raw: NDArray[np.float32]) -> None:
+    def block(self, part: slice, raw: NDArray[np.float32]) -> None:
         """Take what a block holds of the few; ``raw`` is the block's series (kept, block)."""
         inside = (self.columns >= part.start) & (self.columns < part.stop)
         self.series[:, inside] = raw[:, self.columns[inside] - part.start]
         self._keeper.used(raw.nbytes)
-
-
-def in_turn(*listeners: OnBlock | None) -> OnBlock | None:
-    """Call each listener with every block."""
-    present = [one for one in listeners if one is not None]
-    if not present:
-        return None
-
-    def on_block(part: slice, raw: NDArray[np.float32]) -> None:
-        for one in present:
-            one(part, raw)
-
-    return on_block
-
-
-def measured(
-    measure: Measure,
-    found: Correlations,
-    gram: SeedGram | None,
-    gathered: Gathered | None,
-    frames: int,
-) -> Measured:
-    """Turn correlations, whose unusable samples are NaN, into the maps of a measure."""
-    if gathered is not None:
-        gathered.r[np.isnan(found.r)] = np.nan
-        if gathered.lag is None:
-            return Measured(gathered.r)
-        gathered.lag[np.isnan(found.r)] = np.nan
-        return Measured(gathered.r, {"lag": gathered.lag})
-    if gram is None:
-        return Measured(found.r)
-    whole = partial(gram, found.r).astype(np.float32)
-    if measure == "partial":
-        return Measured(whole, gram=gram)
-    if measure == "semipartial":
-        return Measured(semipartial(gram, found.r).astype(np.float32), tested=whole, gram=gram)
-    beta = regression(gram, found.r)
-    b = in_data_units(gram, beta, found.spread.astype(np.float64) / np.sqrt(frames - 1))
-    return Measured(whole, {"beta": beta.astype(np.float32), "b": b.astype(np.float32)}, gram=gram)
-
-
-def gram_of(measure: Measure, cleaned_seeds: Array, names: tuple[str, ...]) -> SeedGram | None:
-    """Compare the cleaned seeds (kept, seeds) with each other where the measure needs it.
-
-    Raises
-    ------
-    SeedError
-        If seeds are sums of each other, by name.
-    """
-    return seed_gram(cleaned_seeds, names) if measure in JOINT else None

@@ -70,6 +70,30 @@ class Method:
         """How error bars are estimated; None for a peak over lags, to which no p belongs."""
         return None if self.measure == "lagged" else self.uncertainty
 
+    @property
+    def joint(self) -> bool:
+        """Whether the measure is of what a seed adds to the other seeds."""
+        return self.measure in ("partial", "semipartial", "regression")
+
+    def frames_of_lag(self, t_r: float | None) -> int:
+        """Turn the longest lag into frames.
+
+        Raises
+        ------
+        OptionError
+            If there is no repetition time, or the lag is shorter than a frame.
+        """
+        if t_r is None:
+            msg = "measure='lagged' needs the repetition time; give t_r (--t-r) in seconds"
+            raise OptionError(msg)
+        if not (np.isfinite(self.max_lag) and self.max_lag >= t_r):
+            msg = (
+                f"max_lag={self.max_lag:g} s is shorter than one frame ({t_r:g} s); give a longer "
+                "--max-lag"
+            )
+            raise OptionError(msg)
+        return int(self.max_lag / t_r + 1e-9)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:

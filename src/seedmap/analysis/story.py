@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,30 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from seedmap._arrays import Array, Keep, zscored
-from seedmap.analysis.certainty import (
-    Certainty,
-    Estimator,
-    estimators,
-    noise_told,
-    warn_of_few_dof,
-)
+from seedmap.analysis.certainty import Certainty, ErrorBars, warn_of_few_dof
 from seedmap.analysis.maps import SeedMaps
-from seedmap.analysis.measures import (
-    JOINT,
-    Glance,
-    Measured,
-    frames_of_lag,
-    gram_of,
-    in_turn,
-    listen,
-    measured,
-)
+from seedmap.analysis.measures import Glance, Measured, measure_of
 from seedmap.analysis.near import near_each
 from seedmap.analysis.options import FWHM, Inputs, Limits, Measure, Method, Uncertainty
 from seedmap.analysis.prepare import Preflight, Prepared, prepare, read
 from seedmap.analysis.provenance import Provenance
 from seedmap.connectivity import correlate
-from seedmap.connectivity.correlation import OnBlock
 from seedmap.errors import SeedError, SeedmapWarning, TooFewFrames
 from seedmap.seeds import AnySeed, PlacedSeed, SeedFacts, SeriesSeed, warn_of_low_coverage
 from seedmap.spatial import Extracted
@@ -183,7 +166,7 @@ def maps_of(prepared: Prepared, extracted: Extracted) -> SeedMaps:
     raw = _raw_seed_series(seeds, extracted, prepared.operator.keep)
     cleaned_seeds = prepared.operator.on_kept @ raw
     glance = Glance(extracted.series, SEEN)
-    found, certainty, constant = _found(prepared, extracted, raw, cleaned_seeds, glance)
+    found, certainty, constant = _found(prepared, extracted, raw, glance)
     shown = np.linspace(0, glance.columns.size - 1, LOOK_AT + 2).astype(np.int64)[1:-1]
     samples = glance.columns[shown]
     few = glance.series[:, shown] + extracted.reference[samples]
@@ -205,34 +188,34 @@ def maps_of(prepared: Prepared, extracted: Extracted) -> SeedMaps:
 
 
 def _found(
-    prepared: Prepared, extracted: Extracted, raw: Array, cleaned_seeds: Array, glance: Glance
+    prepared: Prepared, extracted: Extracted, raw: Array, glance: Glance
 ) -> tuple[Measured, Certainty | None, NDArray[np.bool_]]:
-    """Walk through the samples once: the measure, how sure it is, and which are constant."""
+    """Go through the samples once: the measure, how sure it is, and which are constant."""
     method, operator, t_r = prepared.method, prepared.operator, prepared.run.timing.t_r
-    cleaner = operator.cleaner(extracted.reference)
-    gram = gram_of(method.measure, cleaned_seeds, tuple(seed.name for seed in prepared.seeds))
-    most = frames_of_lag(method.max_lag, t_r) if method.measure == "lagged" else 0
-    gathering = listen(method.measure, operator, raw, extracted.reference, most)
-    gathered, on_measure = gathering or (None, None)
-    tested = len(prepared.seeds) if method.estimates else 0
-    dof = np.empty((tested, extracted.grid.n_samples), dtype=np.float32)
-    estimating = _estimating(prepared, extracted, raw, dof)
+    measure = measure_of(method, operator, [seed.name for seed in prepared.seeds], t_r)
+    kind = method.estimates
+    bars = None if kind is None else ErrorBars(kind, operator, t_r, joint=method.joint)
+    measure.begin(raw, extracted.reference)
+    if bars is not None:
+        bars.begin(raw, extracted.reference)
+    present = [one for one in (measure, bars, glance) if one is not None]
+
+    def on_block(part: slice, series: NDArray[np.float32]) -> None:
+        for one in present:
+            one.block(part, series)
+
     found = correlate(
-        cleaner,
+        operator.cleaner(extracted.reference),
         extracted.series,
         raw,
         prepared.limits.threads,
-        in_turn(on_measure, *(on_dof for _, on_dof in estimating), glance),
+        on_block,
         extracted.room,
     )
     found.r[:, extracted.unusable] = np.nan
     _check_left(prepared, found.r, found.constant | extracted.unusable)
-    result = measured(method.measure, found, gram, gathered, len(operator.L))
-    if "lag" in result.extra and t_r is not None:
-        result.extra["lag"] *= t_r  # from frames to seconds
-    certainty = _certainty(prepared, [one for one, _ in estimating], dof, glance)
-    if certainty is not None:
-        certainty = replace(certainty, tested=result.tested)
+    result = measure.end(found)
+    certainty = None if bars is None else bars.end(result.tested, glance.series)
     return result, certainty, found.constant
 
 
@@ -248,43 +231,6 @@ def _check_left(prepared: Prepared, r: Array, constant: NDArray[np.bool_]) -> No
                 "band or a longer run, and no confound that is the seed itself"
             )
             raise TooFewFrames(msg)
-
-
-def _estimating(
-    prepared: Prepared, extracted: Extracted, raw: Array, dof: NDArray[np.float32]
-) -> list[tuple[Estimator, OnBlock]]:
-    """Prepare the estimation of ``dof``: of all seeds together, or each beside the others."""
-    method, t_r, operator = prepared.method.estimates, prepared.run.timing.t_r, prepared.operator
-    if method is None:
-        return []
-    if prepared.method.measure not in JOINT:
-        (one,) = estimators(method, [operator], t_r)
-        return [(one, one.listen(raw, dof, extracted.reference))]
-    columns = range(raw.shape[1])
-    beside = [operator.without(np.delete(raw, column, axis=1)) for column in columns]
-    each = estimators(method, beside, t_r)
-    return [
-        (one, one.listen(raw[:, [seed]], dof[seed : seed + 1], extracted.reference))
-        for seed, one in enumerate(each)
-    ]
-
-
-def _certainty(
-    prepared: Prepared,
-    used: Sequence[Estimator],
-    dof: NDArray[np.float32],
-    glance: Glance,
-) -> Certainty | None:
-    method = prepared.method.estimates
-    if method is None:
-        return None
-    return Certainty(
-        method=method,
-        dof=dof,
-        rank=min(one.tables.rank for one in used),
-        white_dof=min(one.tables.white_dof for one in used),
-        noise_autocorrelation=noise_told(used[0], glance.series),
-    )
 
 
 def _raw_seed_series(seeds: Sequence[PlacedSeed], extracted: Extracted, keep: Keep) -> Array:
