@@ -12,6 +12,7 @@ from seedmap._arrays import zscored
 from seedmap.analysis.certainty import Certainty, warn_of_few_dof
 from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.near import near_each
+from seedmap.analysis.options import Method
 from seedmap.analysis.provenance import Provenance
 from seedmap.errors import OptionError, SeedmapWarning
 from seedmap.seeds import AnySeed, PlacedSeed, SeedFacts, parse_seeds, place_seeds
@@ -42,7 +43,7 @@ def stored_maps(
     store: StoredRun | Path | str,
     seeds: AnySeed | Sequence[AnySeed],
     *,
-    uncertainty: str | None = "operator",
+    uncertainty: str | None = Method.uncertainty,
 ) -> SeedMaps:
     """Correlate seeds with every sample of a stored run.
 
