@@ -18,7 +18,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from seedmap.bids import Filters, find_participants
-from seedmap.cli.screen import peak_memory
+from seedmap.cli.console import peak_memory
 from seedmap.datasets import make_study
 from seedmap.denoising import named
 from seedmap.parallel import Pool, Share, run_each

@@ -60,8 +60,8 @@ def ratios(case: dict, small: dict, repeats: int) -> dict[str, Callable[[], floa
     from harness import jobs
 
     from seedmap.analysis.options import Inputs, Limits, Method
+    from seedmap.analysis.pipeline import maps_of
     from seedmap.analysis.prepare import prepare, read
-    from seedmap.analysis.story import maps_of
     from seedmap.temporal import Cleaning, cleaning_operator
 
     def work(seeds: int, uncertainty: str | None):

@@ -31,7 +31,7 @@ def test_every_name_resolves(name):
 
 
 def test_nothing_resolves_that_is_not_listed():
-    hidden = set(sm._HOMES) | set(sm._ROOMS)
+    hidden = set(sm._MODULES) | set(sm._PACKAGES)
     assert hidden | {"__version__"} == set(sm.__all__)
 
 

@@ -104,8 +104,8 @@ def seedmap(clock: Clock, options: dict) -> dict:
     import numpy as np
 
     from seedmap.analysis.options import Inputs, Limits, Method
+    from seedmap.analysis.pipeline import maps_of
     from seedmap.analysis.prepare import prepare, read
-    from seedmap.analysis.story import maps_of
 
     seeds = seed_objects(options)
     with clock.stage("prepare"):
@@ -145,8 +145,8 @@ def apart(clock: Clock, options: dict) -> dict:
     from dataclasses import replace
 
     from seedmap.analysis.options import Inputs, Limits, Method
+    from seedmap.analysis.pipeline import maps_of
     from seedmap.analysis.prepare import prepare, read
-    from seedmap.analysis.story import maps_of
     from seedmap.connectivity.correlation import in_blocks
     from seedmap.report import write_report
 

@@ -1,6 +1,7 @@
 """Seed-to-voxel correlation maps of fMRI runs: fast, right, with an honest error bar.
 
-The house, from the door down:
+What it offers; the packages behind it stand in CONTRIBUTING, and the way of one run, file by
+file, in the documentation:
 
 ==================  ======================================================================
 `seed_maps`         one run in, one map a seed out
@@ -11,7 +12,7 @@ The house, from the door down:
                     `parse_seed`
 `Cleaning`          how a run is cleaned
 `open_run`          a run without its data: header, space, a stream of frames
-`maskers`           nilearn's maskers, spelled with our parts; `signal`, its ``clean``
+`maskers`           nilearn's maskers on this package's arithmetic; `signal`, its ``clean``
 `datasets`          a phantom with a known answer, and the reference data set
 `report`            pages that a reviewer can read
 `errors`            what can go wrong, and what it means
@@ -33,8 +34,7 @@ from seedmap._version import __version__
 
 if TYPE_CHECKING:
     from seedmap import datasets, errors, maskers, report, signal
-    from seedmap.analysis import SeedMaps, seed_maps
-    from seedmap.analysis.stored import stored_maps
+    from seedmap.analysis import SeedMaps, seed_maps, stored_maps
     from seedmap.explorer import explore
     from seedmap.images import Grayordinates, Grid, Mesh, Run, open_run
     from seedmap.seeds import MaskSeed, Region, SeriesSeed, Sphere, VertexPatch, parse_seed
@@ -65,7 +65,7 @@ __all__ = [
     "stored_maps",
 ]
 
-_HOMES = {
+_MODULES = {
     "Cleaning": "temporal",
     "Grayordinates": "images",
     "Grid": "images",
@@ -81,16 +81,16 @@ _HOMES = {
     "open_run": "images",
     "parse_seed": "seeds",
     "seed_maps": "analysis",
-    "stored_maps": "analysis.stored",
+    "stored_maps": "analysis",
 }
-_ROOMS = ("datasets", "errors", "maskers", "report", "signal")
+_PACKAGES = ("datasets", "errors", "maskers", "report", "signal")
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
+    if name in _PACKAGES:
         return importlib.import_module(f"seedmap.{name}")
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"seedmap.{_HOMES[name]}"), name)
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"seedmap.{_MODULES[name]}"), name)
     msg = f"module 'seedmap' has no attribute {name!r}"
     raise AttributeError(msg)
 

@@ -5,9 +5,9 @@ import pytest
 
 from seedmap import Cleaning, Sphere
 from seedmap.analysis.options import Inputs, Method
+from seedmap.analysis.pipeline import maps_of
 from seedmap.analysis.prepare import prepare, read
 from seedmap.analysis.stored import origin_facts, stored_maps
-from seedmap.analysis.story import maps_of
 from seedmap.errors import ImageError, OptionError, SeedError
 from seedmap.explorer import begin_session
 from seedmap.explorer.anatomy import in_mni_space

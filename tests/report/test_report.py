@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from seedmap.analysis import Provenance, SeedFacts, SeedMaps
-from seedmap.analysis.certainty import Certainty
+from seedmap.analysis.uncertainty import Certainty
 from seedmap.errors import OutputError
 from seedmap.images import Grid
 from seedmap.report import (

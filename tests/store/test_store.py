@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from seedmap import Cleaning, Sphere
 from seedmap.analysis.options import Inputs, Method
+from seedmap.analysis.pipeline import maps_of
 from seedmap.analysis.prepare import prepare, read
-from seedmap.analysis.story import maps_of
 from seedmap.confounds import read_confounds
 from seedmap.connectivity import infer
 from seedmap.datasets import make_phantom

@@ -5,9 +5,9 @@ import pytest
 
 import seedmap as sm
 from seedmap.analysis.options import Inputs, Method
+from seedmap.analysis.pipeline import maps_of
 from seedmap.analysis.prepare import prepare, read
 from seedmap.analysis.stored import origin_facts, stored_maps
-from seedmap.analysis.story import maps_of
 from seedmap.datasets.surface import make_grayordinate_phantom, make_surface_phantom
 from seedmap.errors import OptionError, SeedError
 from seedmap.spatial import extract

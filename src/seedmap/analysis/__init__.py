@@ -1,32 +1,49 @@
-"""The story of one run: open, smooth, clean, correlate; and its result, `SeedMaps`."""
+"""One run, from files to maps: open, smooth, clean, correlate; and its result, `SeedMaps`."""
 
 from seedmap.analysis.base import Maps, save_maps, write_clusters
-from seedmap.analysis.files import versions
+from seedmap.analysis.cost import DRAWING, Kind, kind_of, peak_memory
+from seedmap.analysis.inputs import TEMPLATES, Opened, check_method, open_inputs
 from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.options import Inputs, Limits, Measure, Method, Uncertainty
-from seedmap.analysis.prepare import Preflight, Prepared, prepare, read
+from seedmap.analysis.pipeline import map_run, maps_of, seed_maps
+from seedmap.analysis.prepare import Preflight, Prepared, prepare, prepare_opened, read
 from seedmap.analysis.provenance import Provenance
-from seedmap.analysis.story import map_run, maps_of, seed_maps
+from seedmap.analysis.sidecar import versions
+from seedmap.analysis.stored import maps_of_stored, origin_facts, stored_maps
+from seedmap.analysis.uncertainty import Certainty
 from seedmap.seeds import SeedFacts
 
 __all__ = [
+    "DRAWING",
+    "TEMPLATES",
+    "Certainty",
     "Inputs",
+    "Kind",
     "Limits",
     "Maps",
     "Measure",
     "Method",
+    "Opened",
     "Preflight",
     "Prepared",
     "Provenance",
     "SeedFacts",
     "SeedMaps",
     "Uncertainty",
+    "check_method",
+    "kind_of",
     "map_run",
     "maps_of",
+    "maps_of_stored",
+    "open_inputs",
+    "origin_facts",
+    "peak_memory",
     "prepare",
+    "prepare_opened",
     "read",
     "save_maps",
     "seed_maps",
+    "stored_maps",
     "versions",
     "write_clusters",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap.analysis.files import dataset_description, json_text
+from seedmap.analysis.sidecar import dataset_description, json_text
 from seedmap.clusters import (
     Cluster,
     FoundClusters,

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from seedmap._arrays import Array
 from seedmap.analysis.base import Maps
-from seedmap.analysis.certainty import Certainty
-from seedmap.analysis.files import column_text
 from seedmap.analysis.provenance import Provenance
-from seedmap.analysis.sidecar import certainty_entries, sidecar_of
+from seedmap.analysis.sidecar import certainty_entries, column_text, sidecar_of
+from seedmap.analysis.uncertainty import Certainty
 from seedmap.bids import label_of, source_stem
 from seedmap.connectivity import Inference, fisherz, q_values
 from seedmap.errors import OptionError

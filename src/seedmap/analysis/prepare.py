@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seedmap.analysis.certainty import FEW_DOF
 from seedmap.analysis.cost import kind_of, peak_memory, run_seconds
-from seedmap.analysis.door import Opened, check_method, check_spaces, open_inputs
+from seedmap.analysis.inputs import Opened, check_method, check_spaces, open_inputs
 from seedmap.analysis.options import Inputs, Limits, Method
+from seedmap.analysis.uncertainty import FEW_DOF
 from seedmap.connectivity import FEWEST_DOF
 from seedmap.errors import ImageError, TooFewFrames
 from seedmap.images import Run

@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 
 from seedmap._arrays import zscored
-from seedmap.analysis.certainty import Certainty, warn_of_few_dof
 from seedmap.analysis.maps import SeedMaps
-from seedmap.analysis.near import near_each
-from seedmap.analysis.options import Method
 from seedmap.analysis.provenance import Provenance
+from seedmap.analysis.uncertainty import Certainty, warn_of_few_dof
 from seedmap.errors import OptionError, SeedmapWarning
-from seedmap.seeds import AnySeed, PlacedSeed, SeedFacts, parse_seeds, place_seeds
+from seedmap.seeds import AnySeed, PlacedSeed, SeedFacts, near_each, parse_seeds, place_seeds
 from seedmap.store import StoredMaps, StoredRun, open_stored
 from seedmap.temporal import Cleaning
 
@@ -43,7 +41,7 @@ def stored_maps(
     store: StoredRun | Path | str,
     seeds: AnySeed | Sequence[AnySeed],
     *,
-    uncertainty: str | None = Method.uncertainty,
+    uncertainty: str | None = "operator",
 ) -> SeedMaps:
     """Correlate seeds with every sample of a stored run.
 

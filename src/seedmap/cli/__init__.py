@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from seedmap._version import __version__
-from seedmap.cli.calling import called_with
+from seedmap.cli.invocation import called_with
 from seedmap.errors import SeedmapError, SeedmapWarning
 
 __all__ = ["main"]

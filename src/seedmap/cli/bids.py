@@ -9,8 +9,8 @@ from cyclopts import Parameter
 
 from seedmap.analysis import Method
 from seedmap.bids import Participant, find_participants
-from seedmap.cli.calling import command_line
-from seedmap.cli.screen import Screen
+from seedmap.cli.console import Screen
+from seedmap.cli.invocation import command_line
 from seedmap.cli.study_options import (
     AnalysisOptions,
     CallOptions,

@@ -9,9 +9,9 @@ import numpy as np
 from cyclopts import Parameter
 
 from seedmap.analysis import SeedMaps
+from seedmap.cli.console import Screen
 from seedmap.cli.options import OutputOptions, RunOptions, SeedOptions
 from seedmap.cli.run import analyse, clusters_of, write
-from seedmap.cli.screen import Screen
 from seedmap.datasets import Phantom, make_phantom
 from seedmap.images import staged_folder, write_text
 from seedmap.temporal import Cleaning

@@ -10,8 +10,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from seedmap.analysis import Inputs, Method
+from seedmap.cli.console import Screen
 from seedmap.cli.options import Repeated, RunOptions, changed_flags
-from seedmap.cli.screen import Screen
 from seedmap.errors import OptionError
 from seedmap.explorer import (
     Command,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from seedmap.cli.screen import Screen
+from seedmap.cli.console import Screen
 from seedmap.datasets import Output, Study, fetch_development, make_study
 
 __all__ = ["fetch"]

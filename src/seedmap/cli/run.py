@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from seedmap.analysis import Method, Preflight, SeedMaps, map_run, write_clusters
-from seedmap.analysis.stored import stored_maps
-from seedmap.cli.calling import command_line
+from seedmap.analysis import Method, Preflight, SeedMaps, map_run, stored_maps, write_clusters
+from seedmap.cli.console import Screen
+from seedmap.cli.invocation import command_line
 from seedmap.cli.options import (
     MeasureOptions,
     OutputOptions,
@@ -17,7 +17,6 @@ from seedmap.cli.options import (
     SurfaceOptions,
     changed_flags,
 )
-from seedmap.cli.screen import Screen
 from seedmap.clusters import FoundClusters, Threshold
 from seedmap.errors import OptionError, TooFewFrames
 from seedmap.images import check_writable, open_run, staged_folder

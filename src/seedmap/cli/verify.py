@@ -7,9 +7,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from seedmap.analysis import Limits, Method
-from seedmap.cli.calling import command_line
+from seedmap.cli.console import Screen
+from seedmap.cli.invocation import command_line
 from seedmap.cli.options import RunOptions, SeedOptions
-from seedmap.cli.screen import Screen
 from seedmap.images import check_writable, open_run
 from seedmap.temporal import Cleaning
 from seedmap.verify import Verification, verify_run, write_verification

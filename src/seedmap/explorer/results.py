@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from seedmap._arrays import Keep
-from seedmap.analysis import Inputs, Method, SeedMaps
-from seedmap.analysis.door import TEMPLATES
+from seedmap.analysis import TEMPLATES, Inputs, Method, SeedMaps
 from seedmap.confounds import read_confounds
 from seedmap.errors import MissingFile, OptionError
 from seedmap.explorer.command import Command

@@ -24,8 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array
-from seedmap.analysis import SeedMaps
-from seedmap.analysis.certainty import Certainty
+from seedmap.analysis import Certainty, SeedMaps
 from seedmap.connectivity import fisherz
 from seedmap.errors import OptionError, SpaceMismatch
 from seedmap.images import Grid, Space

@@ -12,11 +12,21 @@ from typing import Any
 import numpy as np
 
 from seedmap._arrays import Keep, parse_sample_mask
-from seedmap.analysis import Inputs, Limits, SeedMaps
-from seedmap.analysis.cost import DRAWING, Kind, kind_of, peak_memory
-from seedmap.analysis.door import Opened, open_inputs
-from seedmap.analysis.prepare import Prepared, prepare_opened, read
-from seedmap.analysis.story import maps_of
+from seedmap.analysis import (
+    DRAWING,
+    Inputs,
+    Kind,
+    Limits,
+    Opened,
+    Prepared,
+    SeedMaps,
+    kind_of,
+    maps_of,
+    open_inputs,
+    peak_memory,
+    prepare_opened,
+    read,
+)
 from seedmap.bids import RunInputs
 from seedmap.confounds import ConfoundTable, read_confounds
 from seedmap.denoising import Chosen

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from seedmap.analysis import SeedMaps
-from seedmap.analysis.stored import maps_of_stored, origin_facts
+from seedmap.analysis import SeedMaps, maps_of_stored, origin_facts
 from seedmap.bids import (
     Filters,
     Participant,

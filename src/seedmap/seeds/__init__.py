@@ -1,8 +1,8 @@
 """Seeds: what the rest of the brain is compared with.
 
-Every seed that lies in space has a name and gives its weights on the samples of a space; a
-`SeriesSeed` is a time course itself. `parse_seed` reads seeds as a user types them. Seeds are
-extracted from unsmoothed data, also outside the mask, as nilearn's spheres are.
+Every seed that lies in space has a name and says with which weights it listens to a space; a
+`SeriesSeed` brings its own time course. `parse_seed` reads seeds as a user types them. Seeds
+listen to unsmoothed data, also outside the mask, as nilearn's spheres do.
 """
 
 from seedmap.seeds.common import DEFAULT_RADIUS, Seed, SeriesSeed
@@ -11,6 +11,7 @@ from seedmap.seeds.placed import (
     AnySeed,
     PlacedSeed,
     SeedFacts,
+    near_each,
     parse_seeds,
     place_seeds,
     warn_of_low_coverage,
@@ -29,6 +30,7 @@ __all__ = [
     "SeriesSeed",
     "Sphere",
     "VertexPatch",
+    "near_each",
     "parse_seed",
     "parse_seeds",
     "place_seeds",

@@ -14,12 +14,13 @@ from seedmap.images import Space
 from seedmap.seeds.common import Seed, SeriesSeed
 from seedmap.seeds.parse import parse_seed
 from seedmap.seeds.volume import Sphere
-from seedmap.spatial import SeedWeights
+from seedmap.spatial import Neighbourhoods, SeedWeights
 
 __all__ = [
     "AnySeed",
     "PlacedSeed",
     "SeedFacts",
+    "near_each",
     "parse_seeds",
     "place_seeds",
     "warn_of_low_coverage",
@@ -225,3 +226,12 @@ def _center(weights: SeedWeights, space: Space) -> tuple[float, float, float] | 
     if not np.isfinite(center).all():
         return None
     return tuple(float(value) for value in np.round(center, 2))  # type: ignore[return-value]
+
+
+def near_each(
+    seeds: Sequence[PlacedSeed], space: Space, smoothing_fwhm: float | Sequence[float | None] | None
+) -> Neighbourhoods:
+    """List each seed's own neighbourhood: its voxels and one smoothing width around them."""
+    widths = smoothing_fwhm if isinstance(smoothing_fwhm, Sequence) else [smoothing_fwhm]
+    reach = max((width or 0.0 for width in widths), default=0.0)
+    return Neighbourhoods(space, [seed.voxels for seed in seeds], float(reach))

@@ -7,7 +7,7 @@ from seedmap.spatial.extraction import Extracted, extract
 from seedmap.spatial.geodesic import distances_from, vertex_areas
 from seedmap.spatial.masks import Template, background_mask, epi_mask, template_mask
 from seedmap.spatial.memory import parse_memory
-from seedmap.spatial.neighbourhood import neighbourhood
+from seedmap.spatial.neighbourhood import Neighbourhoods, neighbourhood
 from seedmap.spatial.resampling import resample_onto
 from seedmap.spatial.smoothers import smoother_of
 from seedmap.spatial.smoothing import DEFAULT_FWHM, fwhm_to_sigma, gaussian_matrix
@@ -21,6 +21,7 @@ __all__ = [
     "Adjacency",
     "Atlas",
     "Extracted",
+    "Neighbourhoods",
     "Reading",
     "SeedWeights",
     "Sink",

@@ -1,5 +1,8 @@
 """The samples around a seed, whose correlation with it is high by construction."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,7 +10,7 @@ from seedmap._arrays import Array
 from seedmap.images import Grid, PartedSpace, Space
 from seedmap.spatial.geodesic import distances_from
 
-__all__ = ["neighbourhood"]
+__all__ = ["Neighbourhoods", "neighbourhood"]
 
 # Nothing is nearer than this without being the voxel itself; keeps rounding from mattering.
 TOUCH = 1e-6
@@ -93,3 +96,37 @@ def _steps_within(grid: Grid, distance: float) -> NDArray[np.int64]:
     furthest = np.minimum(furthest, np.array(grid.shape) - 1)
     steps = np.indices(2 * furthest + 1).reshape(3, -1).T - furthest
     return steps[np.linalg.norm(steps @ turn.T, axis=1) <= distance]
+
+
+class Neighbourhoods(Sequence[NDArray[np.int64]]):
+    """The samples around each of several seeds, ascending; found at the first look and kept.
+
+    Parameters
+    ----------
+    space
+        Where the samples lie.
+    voxels
+        Each seed's places, as flat positions in the space, C order. Near none is nothing.
+    reach
+        Distance [mm], as for `seedmap.spatial.neighbourhood`.
+    """
+
+    def __init__(self, space: Space, voxels: Sequence[NDArray[np.int64]], reach: float) -> None:
+        self._space, self._voxels, self._reach = space, tuple(voxels), reach
+        self._found: dict[int, NDArray[np.int64]] = {}
+
+    def __len__(self) -> int:
+        return len(self._voxels)
+
+    def __getitem__(self, at: Any) -> Any:
+        if isinstance(at, slice):
+            return tuple(self[one] for one in range(len(self))[at])
+        which = range(len(self))[at]
+        if which not in self._found:
+            self._found[which] = self._find(self._voxels[which])
+        return self._found[which]
+
+    def _find(self, voxels: NDArray[np.int64]) -> NDArray[np.int64]:
+        if not voxels.size:
+            return np.empty(0, dtype=np.int64)
+        return neighbourhood(self._space, voxels, self._reach)

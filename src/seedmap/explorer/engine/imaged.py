@@ -8,8 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array, Keep
-from seedmap.analysis import Inputs, Limits, Method, SeedMaps, map_run
-from seedmap.analysis.door import Opened, check_method, open_inputs
+from seedmap.analysis import (
+    Inputs,
+    Limits,
+    Method,
+    Opened,
+    SeedMaps,
+    check_method,
+    map_run,
+    open_inputs,
+)
 from seedmap.confounds import ConfoundTable
 from seedmap.errors import ImageError
 from seedmap.explorer.engine.explorable import Cleaned, Progress

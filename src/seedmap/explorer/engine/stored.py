@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import NOTHING_LEFT, Array, Keep
-from seedmap.analysis import Limits, Method, SeedMaps
-from seedmap.analysis.stored import stored_maps
+from seedmap.analysis import Limits, Method, SeedMaps, stored_maps
 from seedmap.confounds import ConfoundTable
 from seedmap.errors import ImageError, OptionError
 from seedmap.explorer.engine.explorable import Cleaned, Progress

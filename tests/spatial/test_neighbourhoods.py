@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from seedmap.analysis.near import Neighbourhoods
 from seedmap.images import Grid
-from seedmap.spatial import neighbourhood
+from seedmap.spatial import Neighbourhoods, neighbourhood
 
 GRID = Grid.whole(np.diag([3.0, 3, 3, 1]), (7, 7, 7))
 SEEDS = [np.array([171]), np.empty(0, dtype=np.int64), np.array([0, 1])]

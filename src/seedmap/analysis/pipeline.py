@@ -9,16 +9,22 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from seedmap._arrays import Array, Keep, zscored
-from seedmap.analysis.certainty import Certainty, ErrorBars, warn_of_few_dof
 from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.measures import Glance, Measured, measure_of
-from seedmap.analysis.near import near_each
 from seedmap.analysis.options import FWHM, Inputs, Limits, Measure, Method, Uncertainty
 from seedmap.analysis.prepare import Preflight, Prepared, prepare, read
 from seedmap.analysis.provenance import Provenance
+from seedmap.analysis.uncertainty import Certainty, ErrorBars, warn_of_few_dof
 from seedmap.connectivity import correlate
 from seedmap.errors import SeedError, SeedmapWarning, TooFewFrames
-from seedmap.seeds import AnySeed, PlacedSeed, SeedFacts, SeriesSeed, warn_of_low_coverage
+from seedmap.seeds import (
+    AnySeed,
+    PlacedSeed,
+    SeedFacts,
+    SeriesSeed,
+    near_each,
+    warn_of_low_coverage,
+)
 from seedmap.spatial import Extracted
 from seedmap.temporal import Cleaning
 
