@@ -190,6 +190,20 @@ def test_table_has_a_line_a_cluster(grid, volume):
     assert (row["r"], row["z"], row["voxels"], row["size_mm3"]) == ("-0.95", "n/a", "3", "108")
 
 
+@pytest.mark.parametrize("name", ["=1+1", "+cmd", "-2", "@SUM(A1)", "a\tb\nc"])
+def test_no_name_of_a_region_is_a_formula(grid, volume, name):
+    r = volume[grid.mask]
+    labels = np.full(SHAPE, 3)
+    found = find_clusters(grid, np.abs(r) > 0.5, r, atlas=Atlas(labels, {3: name}, grid=grid))
+    head, *lines = (line.split("\t") for line in clusters_table(found).splitlines())
+    assert len(lines) == len(found)
+    for line in lines:
+        row = dict(zip(head, line, strict=True))
+        assert row["region"] == ("a b c" if name.startswith("a") else f"'{name}")
+        assert not row["regions"].startswith(tuple("=+-@"))
+        assert float(row["x_mm"]) < 0 or row["x_mm"][0].isdigit()  # numbers stay numbers
+
+
 @pytest.fixture(scope="module")
 def phantom(tmp_path_factory):
     return make_phantom(tmp_path_factory.mktemp("phantom"), voxel_size=12, n_frames=150)

@@ -34,6 +34,7 @@ __all__ = [
 
 # Regions named for one cluster, each with at least a tenth of it.
 MOST_REGIONS, SMALLEST_SHARE = 3, 0.1
+FORMULA = ("=", "+", "-", "@")
 # How maps are cut off, by their statistic.
 THRESHOLDS = {name: row.threshold for name, row in STATISTICS.items() if row.threshold}
 
@@ -282,4 +283,6 @@ def clusters_table(clusters: Sequence[Cluster]) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}" if np.isfinite(value) else "n/a"
-    return str(value) or "n/a"
+    text = " ".join(str(value).split())
+    # Names come from other people's atlases; a spreadsheet runs what begins like this.
+    return f"'{text}" if text.startswith(FORMULA) else text or "n/a"

@@ -6,7 +6,7 @@
       ImageError (ValueError)         a file that can be opened but not used
         TruncatedImage                  ... because its end is missing or damaged
       SpaceMismatch (ValueError)      two things that lie in different spaces
-      SeedError (ValueError)          a seed that hears nothing, or cannot be understood
+      SeedError (ValueError)          a seed without usable samples, or not understood
       ConfoundsError (ValueError)     a table of confounds that does not fit the run
       OptionError (ValueError)        an option, or two together, that make no sense
       TooFewFrames (ValueError)       nothing left to estimate
@@ -53,7 +53,7 @@ class SpaceMismatch(SeedmapError, ValueError):
 
 
 class SeedError(SeedmapError, ValueError):
-    """A seed that hears nothing, or cannot be understood."""
+    """A seed without usable samples, or one that is not understood."""
 
 
 class ConfoundsError(SeedmapError, ValueError):

@@ -7,7 +7,7 @@ is a full set of tests of what the rest of seedmap relies on::
         def make(self):
             return MyOperator(frames=40)
 
-Knows pytest's habits, but imports only NumPy. Stands above all floors: nothing imports it.
+Knows pytest's habits, but imports only NumPy. The topmost layer: nothing imports it.
 """
 
 from abc import ABC, abstractmethod
@@ -126,7 +126,7 @@ class SeedTests(ABC):
 
     @abstractmethod
     def space(self) -> Grid:
-        """Return the space that it listens to."""
+        """Return the space that it samples."""
 
     def test_it_is_a_seed(self) -> None:
         """It has what the protocol asks for."""
@@ -142,11 +142,11 @@ class SeedTests(ABC):
         assert isinstance(seed.source, str)
 
     def test_weights_sum_to_one(self) -> None:
-        """A constant image is heard as that constant."""
-        heard = self.make().weights(self.space())
-        assert heard.weights.shape == heard.voxels.shape
-        assert abs(heard.weights.sum() - 1.0) < TOLERANCE
-        assert np.all(heard.weights > 0)
+        """The seed's mean of a constant image is that constant."""
+        found = self.make().weights(self.space())
+        assert found.weights.shape == found.voxels.shape
+        assert abs(found.weights.sum() - 1.0) < TOLERANCE
+        assert np.all(found.weights > 0)
 
     def test_each_voxel_is_listed_once_and_lies_in_the_box(self) -> None:
         """Voxels are positions in C order of the whole box, ascending."""
@@ -158,7 +158,7 @@ class SeedTests(ABC):
         assert voxels[-1] < np.prod(space.shape)
 
     def test_the_mask_of_the_space_does_not_matter(self) -> None:
-        """Seeds listen outside the mask, too."""
+        """Seeds sample outside the mask, too."""
         space, seed = self.space(), self.make()
         whole = seed.weights(Grid.whole(space.affine, space.shape))
         empty = seed.weights(space.within(np.zeros(space.shape, dtype=bool)))

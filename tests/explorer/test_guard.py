@@ -1,15 +1,21 @@
 """Who is let in, and what is refused: by plain HTTP, as an attacker would."""
 
 import concurrent.futures
+import contextlib
 import http.client
 import json
+import os
 import socket
 import threading
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+
+from seedmap.explorer import ServerOptions, serve
+from seedmap.explorer.engine import Superseded
 
 PLACE = "x=0&y=-52&z=18"
 
@@ -19,8 +25,12 @@ class Client:
 
     def __init__(self, explorer):
         self.explorer = explorer
-        self.token = explorer.url.split("token=")[1]
-        self.cookie = {"Cookie": f"seedmap-{explorer.port}={self.token}"}
+        self.cookie = {}
+        answer, _ = self.ask(f"/?token={self.token()}")
+        self.cookie = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+
+    def token(self):
+        return self.explorer.url.split("token=")[1]
 
     def ask(self, path, method="GET", body=None, cookie=True, **headers):
         given = (self.cookie if cookie else {}) | {
@@ -43,13 +53,51 @@ def client(explorer):
     return Client(explorer)
 
 
-def test_the_token_becomes_a_cookie_and_leaves_the_address(client):
-    answer, _ = client.ask(f"/?token={client.token}", cookie=False)
-    assert answer.status == 303
-    assert answer.headers["Location"] == "./"
+def test_a_token_is_good_once_and_the_cookie_is_another_secret(client):
+    token = client.token()
+    assert client.status(f"/?token={token}", method="HEAD", cookie=False) == 403  # nor used up
+    answer, body = client.ask(f"/?token={token}", cookie=False)
+    assert answer.status == 200
+    assert b"<html" in body
     cookie = answer.headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
+    assert token not in cookie
+    assert client.status(f"/?token={token}", cookie=False) == 403
+    assert client.status(f"/?token={token}") == 200  # who is in may come again
+    port = client.explorer.port
+    assert client.status("/", cookie=False, Cookie=f"seedmap-{port}={token}") == 403
+    assert client.token() != token
+
+
+def test_forgotten_tokens_do_not_pile_up(client):
+    tokens = [client.explorer._app.invite() for _ in range(40)]
+    assert client.status(f"/?token={tokens[0]}", cookie=False) == 403
+    assert client.status(f"/?token={tokens[-1]}", cookie=False) == 200
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps a user's temporary folder private")
+def test_the_browser_is_given_a_file_that_nobody_else_can_read(client, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr("seedmap.explorer.server.Explorer.close", lambda self: self._socket.close())
+
+    def look(self):
+        while not opened:
+            time.sleep(0.01)
+        path = Path(urlsplit(opened[0]).path)
+        assert path.parent.stat().st_mode & 0o077 == 0
+        opened.append(path.read_text())
+
+    monkeypatch.setattr("seedmap.explorer.server.Explorer.run", look)
+    said = []
+    serve(client.explorer.session, ServerOptions(), browser=True, say=said.append)
+    address, text = opened
+    assert address.startswith("file://")
+    assert "token" not in address
+    assert "token=" in text
+    assert said[0] not in text  # each opens a browser of its own
+    assert not Path(urlsplit(address).path).exists()
 
 
 @pytest.mark.parametrize(
@@ -85,7 +133,20 @@ def test_another_origin_is_refused(client):
     assert client.status("/api/run", Origin="null") == 403
     assert client.status("/api/run", Origin=f"http://127.0.0.1:{port + 1}") == 403
     assert client.status("/api/run", Origin=f"http://127.0.0.1:{port}") == 200
-    assert client.status("/api/run", Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="no-cors") == 403
+    assert client.status("/api/run", Origin="http://[") == 403
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_requests_of_other_pages_are_refused(client, site):
+    """Pages on other ports of this machine are of the same site: their requests bring the cookie."""
+    for path in ("/", "/api/run", "/static/main.js", f"/api/map?{PLACE}"):
+        assert client.status(path, Sec_Fetch_Site=site, Sec_Fetch_Mode="no-cors") == 403
+        assert client.status(path, Sec_Fetch_Site=site, Sec_Fetch_Mode="cors") == 403
+    goes = {"Sec_Fetch_Site": site, "Sec_Fetch_Mode": "navigate"}
+    assert client.status("/api/run", **goes, Sec_Fetch_Dest="document") == 403
+    assert client.status("/", **goes, Sec_Fetch_Dest="iframe") == 403
+    assert client.status("/", **goes, Sec_Fetch_Dest="document") == 200
+    assert client.status("/api/run", Sec_Fetch_Site="same-origin", Sec_Fetch_Mode="cors") == 200
 
 
 @pytest.mark.parametrize(
@@ -153,6 +214,12 @@ def test_about_checks_its_place(client, place):
         b'{"groups": "head motion"}',
         b'{"x": [1], "y": {}, "z": 0}',
         b'"' + b"a" * 70000 + b'"',
+        b"[" * 60000,
+        b'{"x": ' + b"[" * 30000 + b"]" * 30000 + b"}",
+        b'{"x": ' + b"9" * 60000 + b"}",
+        b'{"x": 0, "y": -52, "z": 18, "name": "\\ud800"}',
+        b'{"\\udfff": 1}',
+        b"\xff\xfe",
     ],
 )
 def test_bodies_are_checked(client, body):
@@ -243,6 +310,77 @@ def hang_up(client, path):
         )
         line.sendall(request.encode())
     return 0
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost:"])
+def test_a_silent_connection_is_closed(explorer, said, monkeypatch):
+    monkeypatch.setattr("seedmap.explorer.web.connection.SILENT", 0.2)
+    with socket.create_connection(("127.0.0.1", explorer.port), timeout=10) as line:
+        line.sendall(said)
+        with contextlib.suppress(ConnectionResetError):
+            assert line.recv(1) == b""
+
+
+def test_a_connection_is_closed_after_its_last_answer(client, monkeypatch):
+    monkeypatch.setattr("seedmap.explorer.web.connection.SILENT", 1.0)
+    with socket.create_connection(("127.0.0.1", client.explorer.port), timeout=10) as line:
+        request = (
+            f"GET /api/job HTTP/1.1\r\nHost: localhost\r\nCookie: {client.cookie['Cookie']}\r\n\r\n"
+        )
+        for _ in range(2):
+            line.sendall(request.encode())
+            answer = b""
+            while not answer.endswith(b"}"):
+                answer += line.recv(1 << 16)
+            assert b"200 OK" in answer
+        line.sendall(b"GET /api/job HTTP/1.1\r\nHost: loc")  # which ends uvicorn's own waiting
+        with contextlib.suppress(ConnectionResetError):
+            assert line.recv(1) == b""
+
+
+def test_a_body_that_does_not_arrive_is_given_up(client, monkeypatch):
+    monkeypatch.setattr("seedmap.explorer.web.app.BODY_WAIT", 0.2)
+    line = http.client.HTTPConnection("127.0.0.1", client.explorer.port, timeout=10)
+    line.putrequest("POST", "/api/look")
+    line.putheader("Cookie", client.cookie["Cookie"])
+    line.putheader("Content-Type", "application/json")
+    line.putheader("Content-Length", "40")
+    line.endheaders(b'{"x": 0')
+    assert line.getresponse().status == 422
+    line.close()
+
+
+def test_there_are_not_too_many_connections(client, monkeypatch):
+    monkeypatch.setattr("seedmap.explorer.web.connection.MOST", 20)
+    port = client.explorer.port
+    lines = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(25)]
+    lines[-1].sendall(b"GET / HTTP/1.1\r\n")
+    with contextlib.suppress(ConnectionError):
+        assert lines[-1].recv(1) == b""
+    for line in lines:
+        line.close()
+
+
+def test_maps_with_error_bars_wait_without_holding_up_clicks(client, explorer, monkeypatch):
+    """Sixty windows want a z map, and more than that of threads there are not."""
+    go_on, at_work, most = threading.Event(), [], []
+
+    def slow(seed, superseded=bool):
+        at_work.append(seed)
+        most.append(len(at_work))
+        assert go_on.wait(20)
+        at_work.pop()
+        raise Superseded
+
+    monkeypatch.setattr(explorer.session, "certain", slow)
+    with concurrent.futures.ThreadPoolExecutor(60) as pool:
+        asked = [pool.submit(client.status, f"/api/certain?{PLACE}&w={n}") for n in range(60)]
+        while not most:
+            time.sleep(0.01)
+        assert client.status(f"/api/map?{PLACE}&w=click") == 200
+        go_on.set()
+        assert {one.result() for one in asked} == {204}
+    assert most == [1] * 60
 
 
 def test_the_address_is_this_machine_only(explorer):

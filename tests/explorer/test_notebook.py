@@ -92,6 +92,18 @@ def test_the_page_works_in_a_frame(chromium, notebook, name, remote):
     page.close()
 
 
+def test_a_page_may_be_opened_by_a_file(chromium, explorer):
+    """As the browser is opened: the cookie must come along although the file is of another site."""
+    with explorer.address_file() as file:
+        page = chromium.new_page()
+        page.goto(file.as_uri())
+        page.locator("#peaks tbody tr").first.wait_for(timeout=20_000)
+        assert "token" not in page.url
+        page.reload()
+        page.locator("#peaks tbody tr").first.wait_for(timeout=20_000)
+        page.close()
+
+
 def test_another_site_cannot_frame_the_page(chromium, explorer, notebook):
     policy = dict(explorer._app._headers)[b"content-security-policy"].decode()
     assert "frame-ancestors 'none'" in policy

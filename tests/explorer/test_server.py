@@ -56,8 +56,10 @@ def test_explore_a_run_in_a_notebook(phantom, tmp_path):
         html = explorer._repr_html_()
         assert "<iframe" in html
         assert f"proxy/{explorer.port}/" in html  # behind jupyter-server-proxy
-        with pytest.raises(urllib.error.HTTPError, match="403"):  # urllib keeps no cookies
-            urllib.request.urlopen(explorer.url, timeout=5)
+        address = explorer.url
+        assert b"<html" in urllib.request.urlopen(address, timeout=5).read()
+        with pytest.raises(urllib.error.HTTPError, match="403"):  # the token was used
+            urllib.request.urlopen(address, timeout=5)
     with pytest.raises(OSError, match=r"refused|reset"):
         urllib.request.urlopen(explorer.url, timeout=2)
 

@@ -84,7 +84,7 @@ class _Maps:
             *("run", None, "header", keep, cleaning, None, (), "", 0, frames - 1, "all"),
             *((facts,), 0, 0, (1, 1)),
         )
-        certainty = sm.analysis.certainty.Certainty("operator", dof, frames - 1, frames - 1.0, ())
+        certainty = sm.analysis.uncertainty.Certainty("operator", dof, frames - 1, frames - 1.0, ())
         nothing = np.empty(0, dtype=np.int64)
         series = np.zeros((frames, 1))
         return sm.SeedMaps(

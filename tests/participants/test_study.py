@@ -7,8 +7,14 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from seedmap.bids import Filters, find_participants
 from seedmap.cli import main
 from seedmap.datasets import make_phantom, make_study
+from seedmap.denoising import named
+from seedmap.participants.recipe import Recipe
+from seedmap.participants.run import open_work
+from seedmap.participants.seeds import study_seed
+from seedmap.seeds import Sphere
 
 SEEDS = ("--seed", "PCC=0,-52,18")
 
@@ -100,6 +106,18 @@ def test_a_seed_of_another_space_is_refused_or_said(study, tmp_path, capsys):
     assert bids(study, tmp_path / "out", *other, *one, "--allow_space_mismatch", "-q") == 0
     (path,) = (tmp_path / "out").glob("sub-01/func/*stat-r_*.json")
     assert "it was taken as it is" in json.loads(path.read_text())["Notes"][0]
+
+
+def test_a_seed_outside_the_mask_is_left_out_whatever_the_mask(study):
+    runs = find_participants(study.folder, Filters())[0].runs
+    corner = Sphere("corner", (60, 60, -60), 6)  # in the image, outside the head
+    seeds = (study_seed(Sphere("PCC", (0, -52, 18))), study_seed(corner))
+    for mask in (None, "whole-brain-template"):
+        recipe = Recipe(seeds=seeds, strategies=(named("6P"),), root=study.folder, mask_img=mask)
+        work = open_work(recipe, runs[0])
+        assert [seed.name for seed in work.seeds] == ["PCC"]
+        assert len(work.missing) == 1
+        assert "'corner'" in work.missing[0]
 
 
 def test_an_atlas_gives_a_map_a_region(study, tmp_path):

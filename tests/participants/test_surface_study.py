@@ -179,7 +179,7 @@ def test_a_file_that_does_not_tell_its_size_is_named(study, tmp_path):
     path.write_text("<GIFTI>")
     recipe = Recipe(seeds=(), strategies=(named("6P"),), root=study.folder)
     (run,) = find_participants(study.folder, Filters())[0].runs
-    with pytest.raises(ImageError, match="do not tell how large"):
+    with pytest.raises(ImageError, match="do not state how large"):
         estimate_memory(recipe, replace(run, bold=path))
 
 

@@ -263,7 +263,7 @@ def test_swapped_hemispheres_are_told_by_what_the_file_says(cortex, tmp_path):
         shutil.copy(path, paths[side])
     with pytest.raises(ImageError, match=r"the file says CortexRight; are the two swapped\?"):
         open_run({"left": paths["right"], "right": paths["left"]})
-    with pytest.raises(ImageError, match="its name does not tell the hemisphere"):
+    with pytest.raises(ImageError, match="its name does not state the hemisphere"):
         open_run(paths["left"])
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from seedmap._arrays import zscored
 from seedmap.analysis.maps import SeedMaps
+from seedmap.analysis.options import Method
 from seedmap.analysis.provenance import Provenance
 from seedmap.analysis.uncertainty import Certainty, warn_of_few_dof
 from seedmap.errors import OptionError, SeedmapWarning
@@ -41,7 +42,7 @@ def stored_maps(
     store: StoredRun | Path | str,
     seeds: AnySeed | Sequence[AnySeed],
     *,
-    uncertainty: str | None = "operator",
+    uncertainty: str | None = Method.uncertainty,
 ) -> SeedMaps:
     """Correlate seeds with every sample of a stored run.
 

@@ -2,8 +2,8 @@
 
 Finds volumes, surfaces and grayordinates as fMRIPrep 1.0 to 25 names them: volumes with their
 brain masks, hemispheres in pairs, each with its confounds and their metadata. What is missing and
-what fits twice is told as a problem; nothing is guessed. Only names are read here, and the small
-JSON files that tell repetition times; see decision 6.
+what fits twice is reported as a problem; nothing is guessed. Only names are read here, and the small
+JSON files that hold repetition times; see decision 6.
 """
 
 import difflib
@@ -52,9 +52,10 @@ class Filters:
         plain = None if name.extension in VOLUMES else PREPROC
         if name.entities.get("desc", plain) != self.desc:
             return False
-        told = {**name.entities, "extension": name.extension}
+        given = {**name.entities, "extension": name.extension}
         return all(
-            told.get(key) in values if values else key not in told for key, values in self.entities
+            given.get(key) in values if values else key not in given
+            for key, values in self.entities
         )
 
     @property
@@ -77,13 +78,13 @@ class RunInputs:
     mask, confounds, confounds_json : Path or None
         What belongs to it.
     space : str
-        The space that its name tells; empty if it tells of none.
+        The space that its name states; empty if it states none.
     t_r : float or None
         Repetition time [s] of a JSON further up, where there is none beside the run.
     session : str
         Its session; empty if there is none.
     jsons : tuple of Path
-        The JSON files that tell its repetition time.
+        The JSON files that hold its repetition time.
     other : Path or None
         The right hemisphere, where ``bold`` is the left.
     surfaces : tuple of (str, Path)

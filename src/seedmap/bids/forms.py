@@ -13,7 +13,7 @@ __all__ = ["GRAYORDINATES", "SPATIAL", "SURFACE", "VOLUMES", "Form", "forms_by_r
 
 VOLUMES = (".nii.gz", ".nii")
 SURFACE, GRAYORDINATES = ".func.gii", ".dtseries.nii"
-# Entities of a form that the confounds of its run do not have; and all that tell forms apart:
+# Entities of a form that the confounds of its run do not have; and all that distinguish forms:
 # confounds may be those of one echo.
 SPATIAL = ("space", "res", "den", "hemi", "desc", "cohort")
 FORMS = (*SPATIAL, "echo")

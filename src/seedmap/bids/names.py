@@ -1,4 +1,4 @@
-"""BIDS names, read and compared: what a file is, told by what it is called.
+"""BIDS names, read and compared: what a file is, as its name states.
 
 fMRIPrep 1.0 put the suffix in the midst of its names
 (``sub-01_task-rest_bold_space-T1w_preproc.nii.gz``) and the hemisphere into the extension
@@ -109,9 +109,9 @@ def space_of(path: str) -> str:
 
 
 def _suffix(words: list[str], extension: str, entities: dict[str, str]) -> str:
-    """Tell a file's kind by the words of its name that are no entities; empty if they tell none.
+    """Return the kind that the words of a name which are no entities state; empty if none.
 
-    The names of fMRIPrep 1.0 also tell the ``desc``, which is put to the entities.
+    The names of fMRIPrep 1.0 also state the ``desc``, which is put to the entities.
     """
     if not words and extension == ".func.gii":
         return "bold"
@@ -125,7 +125,7 @@ def _suffix(words: list[str], extension: str, entities: dict[str, str]) -> str:
 
 
 def _split(name: str) -> tuple[str, str, str]:
-    """Split a name into stem, extension, which may hold dots, and hemisphere, if that tells it."""
+    """Split a name into stem, extension, which may hold dots, and hemisphere, if that states it."""
     known = [extension for extension in EXTENSIONS if name.endswith(extension)]
     extension = max(known, key=len, default="")
     stem = name[: len(name) - len(extension)]

@@ -1,4 +1,4 @@
-"""Repetition times of runs, as the JSON files of a data set tell them."""
+"""Repetition times of runs, read from the JSON files of a data set."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -14,10 +14,10 @@ __all__ = ["repetition_time"]
 def repetition_time(
     form: Form, names: Sequence[BidsName], root: Path
 ) -> tuple[float | None, tuple[Path, ...]]:
-    """Look for a repetition time in the JSON files that speak of a run.
+    """Look for a repetition time in the JSON files that describe a run.
 
-    A surface series has no header that tells it; there the JSON files of the run's other forms
-    are asked last.
+    A surface series has no header that states it; there the JSON files of the run's other
+    forms are read last.
 
     Parameters
     ----------
@@ -32,22 +32,22 @@ def repetition_time(
     -------
     t_r : float or None
         [s]; None where `open_run` will find it, in the JSON of the same name or in the header,
-        or where nobody tells.
+        or where no file states it.
     jsons : tuple of Path
-        The file that tells.
+        The file that states it.
     """
     bold = form.first
     beside, *others = dict.fromkeys(path for name in form.names for path in _of_file(name))
-    read = (beside,) if beside.is_file() else ()  # by `open_run`, whatever it tells
+    read = (beside,) if beside.is_file() else ()  # by `open_run`, whatever it states
     if "RepetitionTime" in _json(beside):
         return None, read
     for path in (*others, *_inherited(bold, root)):
         if value := _t_r(path):
             return value, (*read, path)
-    told = _of_other_forms(bold, names) if bold.extension == SURFACE else {}
-    if len(told) != 1:
+    stated = _of_other_forms(bold, names) if bold.extension == SURFACE else {}
+    if len(stated) != 1:
         return None, read
-    ((value, path),) = told.items()
+    ((value, path),) = stated.items()
     return value, (*read, path)
 
 
@@ -59,7 +59,7 @@ def _of_file(name: BidsName) -> tuple[Path, Path]:
 
 
 def _of_other_forms(bold: BidsName, names: Sequence[BidsName]) -> dict[float, Path]:
-    """Read the repetition times that the JSON files of a run's forms tell, each with a file."""
+    """Read the repetition times in the JSON files of a run's forms, each with its file."""
     run = bold.without(*SPATIAL)
     jsons = [
         name.path
@@ -81,7 +81,7 @@ def _inherited(bold: BidsName, root: Path) -> Iterator[Path]:
 
 
 def _t_r(path: Path) -> float | None:
-    """Read the repetition time [s] that a JSON file tells."""
+    """Read the repetition time [s] that a JSON file states."""
     value = _json(path).get("RepetitionTime")
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None

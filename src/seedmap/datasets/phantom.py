@@ -48,7 +48,7 @@ from seedmap.errors import OptionError
 
 __all__ = ["Phantom", "PhantomOptions", "make_phantom"]
 
-# Twelve frames are room for one jump between the quiet ends.
+# Twelve frames allow one jump between the quiet ends.
 LEAST = {"n_subjects": 1, "n_sessions": 1, "n_runs": 1, "n_frames": 12, "n_bad_frames": 0}
 INT16_LIMIT = 32_767
 PERCENT = 100.0  # scanner units: the mean image is near 10 000
@@ -116,7 +116,7 @@ class Phantom(Dataset):
     """One brain mask a run."""
 
     atlas: Path
-    """The planted regions as a label image; a table of the same name tells the names."""
+    """The planted regions as a label image; a table of the same name holds the names."""
 
     truth: Truth
     """What was planted, and what a right map shows."""

@@ -61,7 +61,7 @@ def scan(
     anatomy
         The brain.
     weights
-        How much each sample listens to each region, shape (regions, samples).
+        The weight of each region in each sample, shape (regions, samples).
     """
     series = _coloured_noise(rng, anatomy.brain, run.noise_covariance)
     sources, shapes = _parts(rng, run, anatomy, weights)

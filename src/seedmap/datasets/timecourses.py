@@ -255,7 +255,7 @@ def _band_filter(keep: NDArray[np.bool_], t_r: float) -> FloatArray:
     trend = np.linalg.qr(np.vander(np.linspace(-1, 1, n_frames), 2))[0]
     filled = _fill(keep)
     detrended = project_out(trend, filled)
-    whole_band = 0.5 / t_r > BAND[1]  # slow scanners hear nothing above the band
+    whole_band = 0.5 / t_r > BAND[1]  # slow scanners sample nothing above the band
     edges, kind = (BAND, "bandpass") if whole_band else (BAND[0], "highpass")
     sections = signal.butter(ORDER, edges, kind, fs=1 / t_r, output="sos")
     padding = min(PADDING, n_frames - 1)

@@ -89,7 +89,7 @@ def planted_correlation() -> NDArray[np.float64]:
 
 
 def region_weights(anatomy: Anatomy, voxel_size: float) -> NDArray[np.float32]:
-    """Return how much each sample listens to each region, 0 to 1, shape (regions, samples)."""
+    """Return the weight of each region in each sample, 0 to 1, shape (regions, samples)."""
     weights = np.empty((len(REGIONS), len(anatomy.coordinates)), dtype=np.float32)
     for row, region in zip(weights, REGIONS, strict=True):
         distance = np.linalg.norm(anatomy.coordinates - region.coordinates, axis=1)
@@ -132,7 +132,7 @@ class Truth:
     """The other frames: True stays, shape (frames,)."""
 
     weights: NDArray[np.float32]
-    """How much each sample listens to each region, 0 to 1, shape (regions, samples)."""
+    """The weight of each region in each sample, 0 to 1, shape (regions, samples)."""
 
     labels: NDArray[np.int16]
     """On the grid: 1 + the index of the region that has full weight there, else 0."""
@@ -166,7 +166,7 @@ class Truth:
         seed, target
             Names of regions.
         smoothing_fwhm
-            Smoothing of the map's voxels in mm; the seed listens to unsmoothed data.
+            Smoothing of the map's voxels in mm; the seed is extracted from unsmoothed data.
         radius
             Radius of the seed's sphere in mm.
         run
@@ -207,16 +207,16 @@ class Truth:
             variance of the noise is overestimated close to the brain's edge.
         """
         sphere = self._sphere(seed, radius)
-        heard = self.weights @ sphere[self.brain]
+        sampled = self.weights @ sphere[self.brain]
         regions = [self._smooth(self._volume(row), smoothing_fwhm) for row in self.weights]
         smoothed = np.stack([region[self.brain] for region in regions])
         mixed = self.realised[run] @ smoothed
         seed_noise = _correlated(np.where(self.brain, sphere, 0.0))
         shared = self._smooth(_correlated(seed_noise), smoothing_fwhm)[self.brain]
         level = self.noise[run]
-        covariance = heard @ mixed + level * shared
+        covariance = sampled @ mixed + level * shared
         variance = np.einsum("rs,rs->s", smoothed, mixed) + level * self._noise_left(smoothing_fwhm)
-        seed_variance = heard @ self.realised[run] @ heard + level * (seed_noise**2).sum()
+        seed_variance = sampled @ self.realised[run] @ sampled + level * (seed_noise**2).sum()
         scale = np.sqrt(variance * seed_variance)
         empty = np.full_like(scale, np.nan)
         return self._volume(np.divide(covariance, scale, out=empty, where=scale > 0))

@@ -7,10 +7,12 @@ notebook shows as the page itself.
 import html
 import json
 import socket
+import tempfile
 import threading
 import time
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -69,7 +71,7 @@ class Explorer:
     Attributes
     ----------
     url : str
-        The address to open; it carries the token that lets one in.
+        The address to open; it carries a token that lets one browser in, once.
     session : Session
         What it serves.
     """
@@ -81,16 +83,37 @@ class Explorer:
         policy = Policy(
             cookie=f"seedmap-{self.port}", hosts=_lower(options.allow_host), framed=framed
         )
-        self._token = policy.token
         self._app = make_app(session, policy)
+        self._token = self._app.invite()
         self._server = _server(self._app)
         self._idle = options.idle_minutes
         self._thread: threading.Thread | None = None
 
     @property
     def url(self) -> str:
-        """The address to open; it carries the token that lets one in."""
-        return f"http://{ADDRESS}:{self.port}/?token={self._token}"
+        """The address to open; it carries a token that lets one browser in, once.
+
+        After that this is another address, for another browser.
+        """
+        if not self._app.is_pending(self._token):
+            self._token = self._app.invite()
+        return self._address(self._token)
+
+    def _address(self, token: str) -> str:
+        return f"http://{ADDRESS}:{self.port}/?token={token}"
+
+    @contextmanager
+    def address_file(self) -> Iterator[Path]:
+        """Give a page that leads to the explorer, which nobody but the user can read.
+
+        The command that starts a browser can be read by every user of the machine; it names this
+        file, and not the token.
+        """
+        address = html.escape(self._address(self._app.invite()))
+        with tempfile.TemporaryDirectory(prefix="seedmap-explorer-") as folder:
+            path = Path(folder) / "explorer.html"
+            path.write_text(REDIRECT.format(address=address), encoding="utf-8")
+            yield path
 
     def start(self) -> "Explorer":
         """Serve in a thread, and return once the page can be opened.
@@ -148,7 +171,7 @@ class Explorer:
         """
         frame = f"seedmap-{self.port}"
         script = FRAME_SCRIPT.format(
-            frame=json.dumps(frame), port=self.port, token=json.dumps(self._token)
+            frame=json.dumps(frame), port=self.port, token=json.dumps(self._app.invite())
         )
         plain = html.escape(f"http://{ADDRESS}:{self.port}/")
         return (
@@ -158,6 +181,11 @@ class Explorer:
         )
 
 
+REDIRECT = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>seedmap explorer</title>
+<meta name="referrer" content="no-referrer"><meta http-equiv="refresh" content="0;url={address}">
+</head><body><p>The explorer opens at <a href="{address}">this address</a>.</p></body></html>
+"""
 FRAME_SCRIPT = """
 (() => {{
   const local = ["localhost", "127.0.0.1"].includes(location.hostname);
@@ -310,16 +338,17 @@ def serve(
     """Serve in the foreground until interrupted; say where the page is and open it."""
     explorer = Explorer(session, options)
     say(explorer.url)
-    if browser:
-        opening = threading.Timer(0.3, webbrowser.open, args=(explorer.url,))
-        opening.daemon = True
-        opening.start()
-    try:
-        explorer.run()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        explorer.close()
+    with explorer.address_file() as file:
+        if browser:
+            opening = threading.Timer(0.3, webbrowser.open, args=(file.as_uri(),))
+            opening.daemon = True
+            opening.start()
+        try:
+            explorer.run()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            explorer.close()
 
 
 def _listen(port: int) -> socket.socket:
@@ -340,12 +369,14 @@ def _listen(port: int) -> socket.socket:
 def _server(app: Guard) -> Any:
     import uvicorn
 
+    from seedmap.explorer.web.connection import Connection
+
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=Connection,
         ws="none",
         lifespan="off",
-        log_level="warning",
+        log_level="error",  # of requests that are none, anybody could fill the screen
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=1,

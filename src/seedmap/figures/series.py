@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_sample_series", "plot_series"]
 
-# Okabe & Ito's colours, told apart by colour-blind readers too (jfly.uni-koeln.de/color).
+# Okabe & Ito's colours, which colour-blind readers distinguish too (jfly.uni-koeln.de/color).
 LINES = ("#0072B2", "#D55E00", "#009E73")
-SHARED_AXES = len(LINES)  # more lines than these in one panel cannot be told apart
+SHARED_AXES = len(LINES)  # more lines than these in one panel cannot be distinguished
 SHARED_LETTERS = 80  # longer names do not fit beside each other
 LEGEND = {"ncols": SHARED_AXES, "frameon": False, "borderpad": 0.1, "borderaxespad": 0.0}
 BAND = "#e6e6e6"

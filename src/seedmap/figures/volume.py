@@ -35,8 +35,8 @@ __all__ = ["plot_map"]
 # The skull-stripped MNI152 template (ICBM 2009a, 1 mm) inside nilearn's package.
 TEMPLATE = "datasets/data/mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"
 # The figure, and the part of it that the cuts share: left, bottom, width, height [inches].
-SIZE, ROOM, GAP = (7.6, 2.85), (0.05, 0.04, 6.63, 2.54), 0.07
-# The ends of black and white in units of the anatomy's brightest: greys leave room for colours.
+SIZE, CUTS, GAP = (7.6, 2.85), (0.05, 0.04, 6.63, 2.54), 0.07
+# The ends of black and white in units of the anatomy's brightest: greys must not hide colours.
 DARK, BRIGHT = -0.45, 1.0
 
 
@@ -176,7 +176,7 @@ def _draw_cuts(figure: "Figure", layers: Sequence[_Layer], where: Array) -> list
 
 def _places(spans: Array) -> list[tuple[float, float, float, float]]:
     """Put three cuts of a box of these spans [mm] beside each other, as parts of the figure."""
-    left, bottom, width, height = ROOM
+    left, bottom, width, height = CUTS
     across, up = spans[[1, 0, 0]], spans[[2, 2, 1]]
     scale = min((width - 2 * GAP) / across.sum(), height / up.max())
     start = left + (width - 2 * GAP - scale * across.sum()) / 2

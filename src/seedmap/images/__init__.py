@@ -1,6 +1,6 @@
 """Files and the (frames, samples) arrays and spaces behind them; one file a format.
 
-`open_run` reads headers and hands out frames as a stream; the writers write whole files or none.
+`open_run` reads headers and returns frames as a stream; the writers write whole files or none.
 """
 
 from seedmap.images.cifti import cifti_image

@@ -148,11 +148,11 @@ def _maps_of(xml: bytes) -> list[ET.Element]:
 
 
 def _step(series: ET.Element) -> float | None:
-    """Return the repetition time that a series tells [s], if it does."""
-    told = series.attrib
-    if told.get("SeriesUnit") != "SECOND":
+    """Return the repetition time that a series states [s], if it does."""
+    facts = series.attrib
+    if facts.get("SeriesUnit") != "SECOND":
         return None
-    step = float(told.get("SeriesStep", 0)) * 10.0 ** int(told.get("SeriesExponent", 0))
+    step = float(facts.get("SeriesStep", 0)) * 10.0 ** int(facts.get("SeriesExponent", 0))
     return step if np.isfinite(step) and step > 0 else None
 
 

@@ -52,7 +52,7 @@ def file_order(positions: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[
 
 def finite_only(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
     """Replace NaN and infinity by 0; also say where they were, None if nowhere."""
-    # The sum tells in one pass whether anything is amiss; only then is a closer look taken.
+    # The sum shows in one pass whether anything is amiss; only then is each value looked at.
     with np.errstate(invalid="ignore", over="ignore"):
         if values.dtype.kind != "f" or np.isfinite(values.sum()):
             return values, None

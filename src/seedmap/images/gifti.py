@@ -58,9 +58,9 @@ def load_surface_series(image: Any, hemisphere: str) -> tuple[NDArray[np.float32
     if not path.is_file():
         msg = f"{path}: the {hemisphere} hemisphere is not there; check the path"
         raise MissingFile(msg)
-    told = _told(path)
-    if told not in (None, hemisphere):
-        msg = f"{path}: given as the {hemisphere} hemisphere, but its name says {told}; are the two swapped?"
+    named = _named_hemisphere(path)
+    if named not in (None, hemisphere):
+        msg = f"{path}: given as the {hemisphere} hemisphere, but its name says {named}; are the two swapped?"
         raise ImageError(msg)
     series = (
         _from_mgh(path) if path.name.endswith((".mgz", ".mgh")) else _from_gifti(path, hemisphere)
@@ -74,25 +74,25 @@ def load_surface_series(image: Any, hemisphere: str) -> tuple[NDArray[np.float32
 
 
 def hemisphere_of(path: Path) -> str:
-    """Tell the hemisphere of a file from its name, such as ``hemi-L``, ``lh.`` or ``.L.``.
+    """Return the hemisphere that a file's name states, such as ``hemi-L``, ``lh.`` or ``.L.``.
 
     Raises
     ------
     ImageError
         If the name does not say.
     """
-    told = _told(path)
-    if told is None:
+    named = _named_hemisphere(path)
+    if named is None:
         msg = (
-            f"{path}: its name does not tell the hemisphere (hemi-L, lh., .L.); give it by name, "
+            f"{path}: its name does not state the hemisphere (hemi-L, lh., .L.); give it by name, "
             "{'left': path} or --left"
         )
         raise ImageError(msg)
-    return told
+    return named
 
 
-def _told(path: Path) -> str | None:
-    """Return the hemisphere that a file's name tells of, if it does."""
+def _named_hemisphere(path: Path) -> str | None:
+    """Return the hemisphere that a file's name states, if it does."""
     found = re.search(r"(?:^|[._-])hemi-([lr])(?:[._]|$)|^([lr])h\.|\.([lr])\.", path.name.lower())
     letter = next((one for one in found.groups() if one), "") if found else ""
     return {"l": "left", "r": "right"}.get(letter)
@@ -145,7 +145,7 @@ def gifti_shape(path: Path) -> tuple[int, int]:
     frames = re.search(rb'NumberOfDataArrays="(\d+)"', head)
     vertices = re.search(rb'Dim0="(\d+)"', head)
     if frames is None or vertices is None:
-        msg = f"{path}: its first words do not tell how large it is; a GIFTI series is wanted"
+        msg = f"{path}: its first words do not state how large it is; a GIFTI series is wanted"
         raise ImageError(msg)
     return int(frames[1]), int(vertices[1])
 
@@ -199,16 +199,18 @@ def _from_gifti(path: Path, hemisphere: str) -> NDArray[np.float32]:
 
 
 def _frames_of(path: Path) -> tuple[str, list[NDArray[Any]]]:
-    """Return the hemisphere that a GIFTI file tells of, and its arrays, which are no mesh."""
+    """Return the hemisphere that a GIFTI file states, and its arrays, which are no mesh."""
     from isal import isal_zlib
 
     zlib: Any = isal_zlib
     try:
         root = ET.parse(path).getroot()
-        told = {one.findtext("Name"): one.findtext("Value") for one in root.iterfind("MetaData/MD")}
+        facts = {
+            one.findtext("Name"): one.findtext("Value") for one in root.iterfind("MetaData/MD")
+        }
         found = root.findall("DataArray") if root.tag == "GIFTI" else [root]
         _refuse_mesh(path, {INTENTS.get(one.attrib["Intent"], 0) for one in found})
-        return str(told.get(STRUCTURE) or ""), [_decoded(one, zlib.decompress) for one in found]
+        return str(facts.get(STRUCTURE) or ""), [_decoded(one, zlib.decompress) for one in found]
     except (ET.ParseError, KeyError, ValueError, OSError, zlib.error):
         # Another encoding, a compressed file, or none at all: nibabel knows more, and says more.
         image = _open_gifti(path)
@@ -224,15 +226,15 @@ def _refuse_mesh(path: Path, intents: set[int]) -> None:
 
 def _decoded(element: ET.Element, inflate: Callable[[bytes], bytes]) -> NDArray[Any]:
     """Return one array of a GIFTI file that is stored as base64, compressed or not."""
-    told = element.attrib
-    shape = [int(told[f"Dim{axis}"]) for axis in range(int(told["Dimensionality"]))]
+    facts = element.attrib
+    shape = [int(facts[f"Dim{axis}"]) for axis in range(int(facts["Dimensionality"]))]
     raw = binascii.a2b_base64(element.findtext("Data") or "")
-    if {"GZipBase64Binary": True, "Base64Binary": False}[told["Encoding"]]:
+    if {"GZipBase64Binary": True, "Base64Binary": False}[facts["Encoding"]]:
         raw = inflate(raw)
     dtype = np.dtype(
-        {"LittleEndian": "<", "BigEndian": ">"}[told["Endian"]] + TYPES[told["DataType"]]
+        {"LittleEndian": "<", "BigEndian": ">"}[facts["Endian"]] + TYPES[facts["DataType"]]
     )
-    order: Literal["C", "F"] = "F" if told["ArrayIndexingOrder"] == "ColumnMajorOrder" else "C"
+    order: Literal["C", "F"] = "F" if facts["ArrayIndexingOrder"] == "ColumnMajorOrder" else "C"
     return np.frombuffer(raw, dtype).reshape(shape, order=order)
 
 

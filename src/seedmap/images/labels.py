@@ -24,7 +24,7 @@ def load_on_parts(image: Any, space: PartedSpace, role: str) -> tuple[NDArray[An
     image
         Array of shape (positions,); path of a CIFTI ``dlabel`` or ``dscalar``, of a GIFTI
         ``.label.gii``, ``.shape.gii`` or ``.func.gii``, or of a FreeSurfer ``.annot`` (of the
-        hemisphere that its name tells; the other is 0); or two of these by hemisphere,
+        hemisphere that its name states; the other is 0); or two of these by hemisphere,
         ``{"left": ..., "right": ...}``.
     space
         The space of the run.
@@ -69,13 +69,13 @@ def _by_hemisphere(
     names: Names = {}
     for hemisphere, image in images.items():
         part = space.part(hemisphere)
-        values, told = (
+        values, own = (
             _from_surface(image) if isinstance(image, str | Path) else (np.asarray(image), {})
         )
-        _check_size(values, part.vertices, str(image) if told else f"the {role}", role)
-        told, values = _beside(names, told, values)
+        _check_size(values, part.vertices, str(image) if own else f"the {role}", role)
+        own, values = _beside(names, own, values)
         row[space.slices[hemisphere]] = values[part.places]
-        names |= told
+        names |= own
     return row, names
 
 
@@ -151,5 +151,5 @@ def load_cifti_map(path: Path) -> tuple[NDArray[Any], Names]:
         reason = " ".join(str(error).split()) or type(error).__name__
         msg = f"{path}: not a CIFTI map that can be read ({reason}); dlabel or dscalar is wanted"
         raise ImageError(msg) from error
-    told = axis.label[0] if isinstance(axis, nib.cifti2.LabelAxis) else {}
-    return values, {int(key): name for key, (name, _) in told.items()}
+    table = axis.label[0] if isinstance(axis, nib.cifti2.LabelAxis) else {}
+    return values, {int(key): name for key, (name, _) in table.items()}

@@ -1,6 +1,6 @@
 """Frames of a run, one after the other, read ahead on a thread of their own.
 
-A stream hands out raw frames as they lie in the file, in a few buffers that go round: take a
+A stream yields raw frames as they lie in the file, in a few buffers that go round: take a
 frame, use it, give it back. The whole file is never held. Several threads may take from one
 stream. A compressed file is inflated with isal, once.
 """
@@ -74,7 +74,7 @@ class FrameStream(ABC):
 
 
 class LoadedFrames(FrameStream):
-    """Frames that are at hand (an array, a memory map) or cheap to load one by one."""
+    """Frames in memory (an array, a memory map) or cheap to load one by one."""
 
     def __init__(
         self,

@@ -37,7 +37,7 @@ READING = (*SHARING, steps.high_variance_confounds, middle_frame)
 
 
 class Streamed(TransformerMixin):  # type: ignore[misc]
-    """Stands before one of nilearn's maskers and replaces what it reads and computes."""
+    """Precedes one of nilearn's maskers and replaces what it reads and computes."""
 
     _one_pass: OnePass | None = None
 
@@ -92,13 +92,13 @@ class Streamed(TransformerMixin):  # type: ignore[misc]
         """Fit with one frame in place of all: nilearn needs it for the grid and the report."""
         if imgs is None:
             return super()._fit(imgs)
-        image, dimensions = self._glance(imgs)
+        image, dimensions = self._first_image(imgs)
         fitted = super()._fit(image)
         if "dim" in getattr(self, "_reporting_data", {}):
             self._reporting_data["dim"] = dimensions
         return fitted
 
-    def _glance(self, imgs: Any) -> tuple[Any, int]:
+    def _first_image(self, imgs: Any) -> tuple[Any, int]:
         """Return the frame that a report shows, and how many dimensions there are (5: runs)."""
         if isinstance(imgs, list):
             return compute_middle_image(imgs)

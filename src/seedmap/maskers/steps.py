@@ -60,7 +60,7 @@ class OnePass:
     extracted: Extracted | None = None
 
     def prepare(self, source: MaskerImage) -> Extracted | None:
-        """Ask for the frame that is to be shown; hand over what has been gathered."""
+        """Ask for the frame that is to be shown; return what has been gathered."""
         source.witness.wanted = self.middle
         early, self.extracted = self.extracted, None
         return early

@@ -15,7 +15,7 @@ __all__ = ["SurfaceLabelsMasker", "SurfaceMasker"]
 
 
 class _CleansOurWay:
-    """Stands before one of nilearn's maskers and cleans by one matrix a run."""
+    """Precedes one of nilearn's maskers and cleans by one matrix a run."""
 
     def _cache(self, func: Any, *args: Any, **kwargs: Any) -> Any:
         ours = signal.clean if func is nilearn.signal.clean else func

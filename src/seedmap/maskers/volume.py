@@ -133,7 +133,7 @@ class NiftiMasker(Streamed, nilearn.maskers.NiftiMasker):  # type: ignore[misc]
         return self._show(None, 4)
 
     def _will_change_values(self) -> bool:
-        """Whether series will be more than gathered, as far as the options tell."""
+        """Whether series will be more than gathered, as far as the options show."""
         return bool(
             self.detrend
             or self.standardize

@@ -12,10 +12,10 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -152,23 +152,44 @@ def _path(out: Path, label: str) -> Path:
 
 
 def read_entry(out: Path, label: str) -> Entry | None:
-    """Read a participant's entry; None where there is none that can be read."""
+    """Read a participant's entry; None where there is none, or it is not as it was written.
+
+    Its results lie in the output folder: an entry that names others is not ours.
+    """
     try:
         content = json.loads(_path(out, label).read_text(encoding="utf-8"))
+        check = content.pop("check", None)  # older ledgers have none
+        if check not in (None, _check_of(content)):
+            return None
         for key in ("inputs", "files"):
             content[key] = tuple(FileState(**state) for state in content[key])
         content["earlier"] = tuple(
             Done(done["fingerprint"], tuple(FileState(**state) for state in done["files"]))
             for done in content["earlier"]
         )
-        return Entry(**content)
-    except (OSError, ValueError, TypeError, KeyError):
+        entry = Entry(**content)
+        files = [*entry.files, *(file for done in entry.earlier for file in done.files)]
+        is_ours = entry.participant == label and all(_is_inside(file.path) for file in files)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
+    return entry if is_ours else None
+
+
+def _is_inside(name: str) -> bool:
+    """Whether the name of a result, relative to a folder, leads to a place in it on any system."""
+    path = PureWindowsPath(name)
+    return not path.anchor and ".." not in path.parts
+
+
+def _check_of(content: Mapping[str, Any]) -> str:
+    """Sum up an entry, so that one that was damaged is known."""
+    return hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
 
 
 def write_entry(out: Path, entry: Entry, stage: Path) -> None:
     """Write a participant's entry."""
-    text = json.dumps(asdict(entry), indent=1) + "\n"
+    content = asdict(entry)
+    text = json.dumps({"check": _check_of(content), **content}, indent=1) + "\n"
     put_text(_path(out, entry.participant), text, stage)
 
 

@@ -1,8 +1,8 @@
 """Seeds: what the rest of the brain is compared with.
 
-Every seed that lies in space has a name and says with which weights it listens to a space; a
-`SeriesSeed` brings its own time course. `parse_seed` reads seeds as a user types them. Seeds
-listen to unsmoothed data, also outside the mask, as nilearn's spheres do.
+Every seed that lies in space has a name and gives its weights on the samples of a space; a
+`SeriesSeed` is a time course itself. `parse_seed` reads seeds as a user types them. Seeds are
+extracted from unsmoothed data, also outside the mask, as nilearn's spheres are.
 """
 
 from seedmap.seeds.common import DEFAULT_RADIUS, Seed, SeriesSeed

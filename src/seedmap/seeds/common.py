@@ -33,7 +33,7 @@ class Seed(Protocol):
         """The file it comes from; empty where it comes from none."""
 
     def weights(self, space: Space) -> SeedWeights:
-        """Return how it listens to a space; the weights sum to 1."""
+        """Return its weights on the samples of a space; they sum to 1."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -86,7 +86,7 @@ class VertexPatch:
 def _patch(
     seed: Any, space: PartedSpace, part: Part, place: int, radius: float | None
 ) -> SeedWeights:
-    """Listen to the places of a surface within a distance of one of them."""
+    """Weigh the places of a surface within a distance of one of them equally."""
     start = space.slices[part.name].start
     if not radius:
         return SeedWeights(np.array([start + place]), np.ones(1))
@@ -132,14 +132,14 @@ def sphere_on_parts(seed: Any, space: PartedSpace) -> SeedWeights:
     name = next(name for name, span in space.slices.items() if span.start <= nearest < span.stop)
     part, span = space.part(name), space.slices[name]
     if part.kind == "surface":
-        listens = _patch(seed, space, part, nearest - span.start, seed.radius)
+        found = _patch(seed, space, part, nearest - span.start, seed.radius)
         where = f"vertex {part.places[nearest - span.start]} of the {name} surface"
     else:
         ball = np.flatnonzero(_voxels_of(space) & (distance <= (seed.radius or 0.0)))
         ball = np.union1d(ball, [nearest])
-        listens, where = SeedWeights(ball, np.full(ball.size, 1 / ball.size)), f"a voxel of {name}"
+        found, where = SeedWeights(ball, np.full(ball.size, 1 / ball.size)), f"a voxel of {name}"
     note = f"snapped to {where}, {distance[nearest]:.1f} mm away"
-    return SeedWeights(listens.voxels, listens.weights, note)
+    return SeedWeights(found.voxels, found.weights, note)
 
 
 def _voxels_of(space: PartedSpace) -> NDArray[np.bool_]:
@@ -147,7 +147,7 @@ def _voxels_of(space: PartedSpace) -> NDArray[np.bool_]:
 
 
 def mask_on_parts(seed: Any, image: Any, space: PartedSpace) -> SeedWeights:
-    """Listen to a map in proportion to its values.
+    """Weigh the places of a map in proportion to its values.
 
     Raises
     ------

@@ -99,7 +99,7 @@ class Sphere:
 
 @dataclass(frozen=True, eq=False)
 class MaskSeed:
-    """The voxels of an image: a lesion, a region drawn by hand, or a map of weights.
+    """The voxels of an image: a lesion, a manually drawn region, or a map of weights.
 
     Parameters
     ----------

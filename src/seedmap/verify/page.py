@@ -17,7 +17,7 @@ from seedmap.verify.verification import Verification
 
 __all__ = ["render_verification", "verification_facts", "write_verification"]
 
-# Of the QQ plot, in pixels: its side, and the room for labels at the left and the bottom.
+# Of the QQ plot, in pixels: its side, and the margins for labels at the left and the bottom.
 SIDE, LEFT, BOTTOM = 340, 46, 40
 COLOURS = {"naive": "#D55E00", "xdf": "#E69F00", "operator": "#0072B2"}
 DECADES = 4  # of p that the plot shows
@@ -166,6 +166,6 @@ def _plot(rates: tuple[Rates, ...]) -> dict[str, Any]:
         "width": LEFT + SIDE + 12,
         "height": 10 + SIDE + BOTTOM,
         "left": LEFT,
-        "floor": 10 + SIDE,
+        "bottom": 10 + SIDE,
         "side": SIDE,
     }

@@ -5,6 +5,7 @@ Maps travel as int16, the samples of the mask in C order, in steps of 1/32767 of
 answered with 422 and a sentence. Nothing that a request brings is ever used as a path.
 """
 
+import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -45,6 +46,7 @@ TYPES = {
 }
 BYTES = "application/octet-stream"
 MOST_BODY = 1 << 16
+BODY_WAIT = 10.0  # s until a body that does not arrive is given up
 Z_FULL = 40.0  # z beyond this is cut off on the wire; files hold all of it
 
 
@@ -92,6 +94,8 @@ class _Pages:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        # Maps with error bars take long: those that wait must not hold the threads that clicks need.
+        self._one_at_a_time = asyncio.Lock()
 
     async def run(self, _request: Request) -> Response:
         """Say what the page needs to know to begin, and after every change of settings."""
@@ -161,7 +165,10 @@ class _Pages:
             steps = np.where(np.isfinite(z), steps, NOT_A_NUMBER).astype("<i2")
             return steps.tobytes(), notes, float(np.nanmedian(maps.values(seed.name, "dof")))
 
-        body, notes, dof = await run_in_threadpool(work)
+        async with self._one_at_a_time:
+            if superseded() or await request.is_disconnected():
+                raise Superseded
+            body, notes, dof = await run_in_threadpool(work)
         facts = {"n": number, "version": version, "stat": "z", "full": Z_FULL, "dof": round(dof, 1)}
         return _map_answer(body, facts | {"notes": notes}, started)
 
@@ -197,7 +204,8 @@ class _Pages:
     async def save(self, request: Request) -> Response:
         """Write the maps of a seed into the output folder."""
         seed = seed_in(await _body(request))
-        names = await run_in_threadpool(self._session.save, seed)
+        async with self._one_at_a_time:
+            names = await run_in_threadpool(self._session.save, seed)
         return JSONResponse({"folder": str(self._session.out), "files": names})
 
 
@@ -206,21 +214,33 @@ async def _body(request: Request) -> dict[str, Any]:
     if request.headers.get("content-type", "").split(";")[0] != "application/json":
         msg = "the body is not application/json"
         raise Wrong(msg)
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BODY:
-            msg = f"the body is longer than {MOST_BODY} bytes"
-            raise Wrong(msg)
     try:
+        async with asyncio.timeout(BODY_WAIT):
+            body = await _content(request)
         content = json.loads(body)
-    except ValueError as error:
+        json.dumps(
+            content, ensure_ascii=False
+        ).encode()  # no lone surrogate, which no answer can hold
+    except TimeoutError as error:
+        msg = f"the body did not arrive within {BODY_WAIT:g} s"
+        raise Wrong(msg) from error
+    except (ValueError, RecursionError) as error:
         msg = "the body is not JSON"
         raise Wrong(msg) from error
     if not isinstance(content, dict):
         msg = "the body is not a JSON object"
         raise Wrong(msg)
     return content
+
+
+async def _content(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BODY:
+            msg = f"the body is longer than {MOST_BODY} bytes"
+            raise Wrong(msg)
+    return body
 
 
 def _map_answer(body: bytes, facts: dict[str, Any], started: float) -> Response:

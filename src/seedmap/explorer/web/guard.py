@@ -1,19 +1,20 @@
-"""Who may come in: a token once, then a cookie; this host only; this page only.
+"""Which requests are answered: a token once, then a cookie; this host only; this page only.
 
 The explorer listens on this machine alone, but every page that is open in the same browser can
 send it requests, and every user of the machine can connect to it. So the first link carries a
-token, which becomes a cookie that scripts cannot read and other sites cannot send; the Host header
-is checked against DNS rebinding; requests from other origins are refused; and the page may load
-and run nothing but its own files.
+token, which is good once and is exchanged for a cookie that scripts cannot read and other sites
+cannot send; the Host header is checked against DNS rebinding; requests of other pages are refused,
+those of other ports of this machine included; and the page may load and run nothing but its own
+files.
 """
 
 import secrets
 import time
-from dataclasses import dataclass, field
-from urllib.parse import parse_qs, urlsplit
+from dataclasses import dataclass
+from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["Guard", "Policy"]
@@ -33,18 +34,17 @@ POLICY = "; ".join(
 )
 KNOCK = (
     "This explorer opens with the address that was printed when it was started (it ends in "
-    "?token=...). Copy the whole of it.\n"
+    "?token=...). Copy the whole of it. An address opens one browser, once.\n"
 )
+MOST_PENDING = 16  # tokens that were given and not used yet; older ones are forgotten
 
 
 @dataclass(frozen=True)
 class Policy:
-    """Who may come in.
+    """Which requests are answered.
 
     Attributes
     ----------
-    token : str
-        What the first link carries.
     cookie : str
         Name of the cookie; several explorers on one host need several.
     hosts : tuple of str
@@ -53,7 +53,6 @@ class Policy:
         Whether a notebook may show the page in a frame.
     """
 
-    token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     cookie: str = "seedmap"
     hosts: tuple[str, ...] = ()
     framed: bool = False
@@ -84,67 +83,96 @@ class Guard:
         if not policy.framed:
             headers["X-Frame-Options"] = "DENY"
         self._headers = [(k.lower().encode(), v.encode()) for k, v in headers.items()]
+        self._secret = secrets.token_urlsafe(24)
+        self._pending: list[str] = []
         self.last_request = time.monotonic()
+
+    def invite(self) -> str:
+        """Return a new token, with which one browser is let in, once."""
+        token = secrets.token_urlsafe(24)
+        self._pending = [*self._pending[1 - MOST_PENDING :], token]
+        return token
+
+    def is_pending(self, token: str) -> bool:
+        """Whether a token was not used yet."""
+        return token in self._pending
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer it at the door; stamp every answer."""
         if scope["type"] != "http":
             return  # no WebSockets here, and nothing to start or stop
-        self.last_request = time.monotonic()
         started = time.perf_counter()
+        refusal, headers = self._refusal(scope), self._headers
+        if refusal is None and not self._has_cookie(Headers(scope=scope).get("cookie", "")):
+            if self._redeems(scope):
+                cookie = f"{self._policy.cookie}={self._secret}; HttpOnly; SameSite=Strict"
+                headers = [*headers, (b"set-cookie", cookie.encode())]
+            else:
+                refusal = PlainTextResponse(KNOCK, 403)
+
+        if refusal is None:
+            self.last_request = time.monotonic()
 
         async def stamped(message: Message) -> None:
             if message["type"] == "http.response.start":
                 took = f"total;dur={1e3 * (time.perf_counter() - started):.2f}"
                 timing = (b"server-timing", took.encode())
-                message["headers"] = [*message["headers"], *self._headers, timing]
+                message["headers"] = [*message["headers"], *headers, timing]
             await send(message)
 
-        answer = self._at_the_door(scope)
-        await (self._app if answer is None else answer)(scope, receive, stamped)
+        await (self._app if refusal is None else refusal)(scope, receive, stamped)
 
-    def _at_the_door(self, scope: Scope) -> Response | None:
-        """Return the answer to a request that is not let in; None for those that are."""
+    def _refusal(self, scope: Scope) -> Response | None:
+        """Return the answer to a request under another name or of another page, else None."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if not self._is_ours(host):
             return PlainTextResponse(f"not served under the name {host[:80]!r}\n", 400)
-        if not _same_origin(headers, host):
+        opens_page = scope["path"] == "/" and self._may_open(headers)
+        if not _same_origin(headers, host) and not opens_page:
             return PlainTextResponse("requests from other sites are refused\n", 403)
-        tokens = parse_qs(scope["query_string"].decode("latin-1")).get("token")
-        if tokens and scope["path"] == "/":
-            return self._with_token(tokens[0])
-        if not self._has_cookie(headers.get("cookie", "")):
-            return PlainTextResponse(KNOCK, 403)
         return None
 
     def _is_ours(self, host: str) -> bool:
         name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
         return name.lower() in (*LOCAL, *self._policy.hosts)
 
-    def _with_token(self, token: str) -> Response:
-        """Exchange the token for a cookie, and the address for one without it."""
-        if not secrets.compare_digest(token.encode(), self._policy.token.encode()):
-            return PlainTextResponse(KNOCK, 403)
-        answer = RedirectResponse("./", status_code=303)
-        cookie = f"{self._policy.cookie}={self._policy.token}; HttpOnly; SameSite=Strict"
-        answer.headers.append("Set-Cookie", cookie)
-        return answer
+    def _may_open(self, headers: Headers) -> bool:
+        """Whether a browser goes to the page, which it may do from anywhere."""
+        places = ("document", "iframe") if self._policy.framed else ("document",)
+        return (
+            "origin" not in headers
+            and headers.get("sec-fetch-mode") == "navigate"
+            and headers.get("sec-fetch-dest") in places
+        )
+
+    def _redeems(self, scope: Scope) -> bool:
+        """Whether a request for the page brings a token that is good; then it is no longer."""
+        if scope["path"] != "/" or scope["method"] != "GET":
+            return False
+        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0].encode()
+        for token in self._pending:
+            if secrets.compare_digest(given, token.encode()):
+                self._pending.remove(token)
+                return True
+        return False
 
     def _has_cookie(self, cookies: str) -> bool:
         found = False
         for cookie in cookies.split(";"):
             name, _, value = cookie.strip().partition("=")
             if name == self._policy.cookie:
-                found |= secrets.compare_digest(value.encode(), self._policy.token.encode())
+                found |= secrets.compare_digest(value.encode(), self._secret.encode())
         return found
 
 
 def _same_origin(headers: Headers, host: str) -> bool:
-    """Whether a request comes from our page, or from no page at all."""
+    """Whether a request comes from our page, or from no page at all.
+
+    Pages on other ports of this machine are of the same site, so that their requests bring the
+    cookie; they are of another origin.
+    """
     origin = headers.get("origin")
-    if origin is not None:
-        return urlsplit(origin).netloc.lower() == host.lower()
-    if headers.get("sec-fetch-site") == "cross-site":
-        return headers.get("sec-fetch-mode") == "navigate"
-    return True
+    if origin is not None and origin.partition("://")[2].lower() != host.lower():
+        return False
+    return headers.get("sec-fetch-site", "none") in ("none", "same-origin")

@@ -19,6 +19,7 @@ class App {
   panel = new Panel(this);
 
   async load() {
+    history.replaceState(null, "", location.pathname + location.hash); // without the token, which is used up
     const [run, places] = await Promise.all([getJson("run"), getBytes("mask")]);
     this.take(run, places);
     this.underlay = new Volume(run.grid.affine, [2, 2, 2], new Uint8Array(8));
