@@ -150,14 +150,14 @@ def seedmap_command(given: dict, out: str, way: str) -> list[str]:
 
 
 def digest(samples: Samples) -> dict:
-    """Keep of the repetitions what is told."""
+    """Keep of the repetitions what is reported."""
     first = samples.records[0]
-    told = {
+    kept = {
         what: samples.median(what) for what in ("wall", "cpu", "peak", "imports") if what in first
     }
     extra = {"least": samples.least("wall"), "repeats": len(samples.records)}
     facts = {"voxels": first["facts"]["voxels"]} if "voxels" in first.get("facts", {}) else {}
-    return {**told, **extra, **facts, "stages": samples.stages()}
+    return {**kept, **extra, **facts, "stages": samples.stages()}
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Rows of noise stand for a cleaned run: for a map only their number and length ma
 is headless Chromium without a graphics card, on the same processors as the server.
 
 A click begins with the time stamp of its pointerdown event and ends when the frame that shows its
-map has been handed to the compositor. The floor is the product of the same rows with a seed, in as
+map has been passed to the compositor. The floor is the product of the same rows with a seed, in as
 many threads, with no browser beside it: the memory's speed, which no server can beat. *Alone* is the
 server's own time for a map when nothing draws on the same processors, as with a browser elsewhere.
 
@@ -204,8 +204,8 @@ def main():
 def row_of(name, before, times, promised):
     """Write one case as a row of the table: medians, and what 95 of 100 clicks stay below."""
     half, most = np.median(times, axis=0), np.percentile(times, 95, axis=0)
-    told = np.median(np.diff(times[:, 1:], axis=1, prepend=0), axis=0)
-    parts = ", ".join(f"{part} {ms:.1f}" for part, ms in zip(PARTS, told, strict=True))
+    medians = np.median(np.diff(times[:, 1:], axis=1, prepend=0), axis=0)
+    parts = ", ".join(f"{part} {ms:.1f}" for part, ms in zip(PARTS, medians, strict=True))
     cells = [
         name,
         *(f"{one:.1f}" for one in before),

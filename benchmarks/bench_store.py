@@ -1,4 +1,4 @@
-"""What stored runs cost: time for maps of new seeds beside that from images, and room.
+"""What stored runs cost: time for maps of new seeds beside that from images, and disk space.
 
 ``python benchmarks/bench_store.py speed [FOLDER]`` computes r and z of 100 new seeds over 12
 participants, from the images and from the store, in processes of their own whose whole time counts,

@@ -46,7 +46,7 @@ take; `max_memory` moves that array to a file. nilearn is bound by its filter, v
 volumes. The smallest runs are bound by what does not depend on them: tables are read, the cleaning
 is written out, threads are started.""",
     "seeds": """**Seeds.** The run is read once for all of them. What grows is the search for their voxels
-(a tenth of a millisecond or two a seed), listening to them in every volume, and the maps: the
+(a tenth of a millisecond or two a seed), extracting them from every volume, and the maps: the
 product of seeds and samples, and the first touch of the maps' memory, four bytes a seed and voxel.
 With hundreds of seeds at 2 mm the maps bound both time and memory.""",
 }
@@ -76,8 +76,8 @@ def main() -> int:
     points, curves, start = {}, {}, time.monotonic()
     for name in options.curves:
         for point in plan[name]:
-            told = f"{time.monotonic() - start:4.0f} s  {name}: {point[0]}, seeds: {point[1]}"
-            print(told, "..." if point not in points else "(known)", file=sys.stderr)
+            status = f"{time.monotonic() - start:4.0f} s  {name}: {point[0]}, seeds: {point[1]}"
+            print(status, "..." if point not in points else "(known)", file=sys.stderr)
             if point not in points:
                 points[point] = measure_point(*point, warm_up, options)
             curves.setdefault(name, []).append(points[point])

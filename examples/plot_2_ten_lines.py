@@ -2,8 +2,8 @@
 The same in ten lines, and how sure the map is
 ==============================================
 
-`seed_maps` reads the run once, lets the seed listen, smooths, cleans and correlates. What
-comes back knows where each number belongs and how sure it is.
+`seed_maps` reads the run once, extracts the seed, smooths, cleans and correlates. The
+result knows where each number belongs and how sure it is.
 """
 
 import seedmap as sm
@@ -35,7 +35,7 @@ print(f"r from {maps.r.min():.3f} to {maps.r.max():.3f}")
 # ---------------
 #
 # The run has 168 frames, but they are not 168 observations: the filter leaves only slow
-# fluctuations, and each frame says nearly what the one before it said. ``maps.dof`` tells, for
+# fluctuations, and each frame says nearly what the one before it said. ``maps.dof`` says, for
 # each voxel, how many independent observations its correlation is worth.
 
 import numpy as np

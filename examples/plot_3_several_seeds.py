@@ -61,7 +61,7 @@ for target in ("LIPL", "RIPL"):
         print(f"{seed:4s} with {target}: alone {values[0]:5.2f}, beyond the other {values[1]:5.2f}")
 
 # %%
-# This is as it should be. From the planted correlations one can work out the partial ones by hand:
+# This is as it should be. From the planted correlations one can work out the partial ones on paper:
 # the posterior cingulate keeps 0.56 with the left and 0.46 with the right parietal region, the
 # prefrontal cortex 0.00 and 0.09. What it shares with them, it shares by way of the other seed.
 

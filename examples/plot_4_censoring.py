@@ -36,7 +36,7 @@ print(f"{np.count_nonzero(~keep)} frames censored, {np.count_nonzero(keep)} kept
 # Where could a leak come from?
 # -----------------------------
 #
-# Cleaning is :doc:`one matrix </explanation/one-matrix>`. Its column *j* tells what becomes of
+# Cleaning is :doc:`one matrix </explanation/one-matrix>`. Its column *j* shows what becomes of
 # frame *j*: how much a value of 1 in that frame adds to the cleaned frames. So the question
 # "does a censored frame leak?" is "are there numbers in its column?".
 #

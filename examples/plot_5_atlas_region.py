@@ -8,7 +8,7 @@ of its regions instead, by number or by name.
 
 # %%
 # The phantom comes with an atlas of what was planted in it, and beside it a table of the same
-# name, which tells what the numbers mean. That is the layout BIDS uses for such images. Any other
+# name, which states what the numbers mean. That is the layout BIDS uses for such images. Any other
 # atlas will do, on any grid: it is brought onto the run's by the nearest voxel.
 
 import seedmap as sm

@@ -4,7 +4,7 @@ Cleaning as one matrix
 
 Detrend, filter, censor, regress out the confounds: four steps, and each of them is linear. So all
 of them together are one matrix *L*, and cleaning a run is one product. This page makes that matrix
-and looks at it. What it is good for is told under :doc:`/explanation/one-matrix`.
+and looks at it. What it is good for is explained under :doc:`/explanation/one-matrix`.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ L = operator.L
 print(f"{L.shape[0]} kept frames x {L.shape[1]} frames")
 
 # %%
-# Here it is. A row tells from which frames a cleaned frame is made: mostly from itself and its
+# Here it is. A row shows from which frames a cleaned frame is made: mostly from itself and its
 # neighbours, as a filter does. The white columns are the censored frames: from them, nothing is
 # taken. On the right, each curve is one row for a closer look.
 

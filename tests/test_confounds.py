@@ -1,4 +1,4 @@
-"""Confounds come from files, arrays and data frames, and what is amiss is told."""
+"""Confounds come from files, arrays and data frames, and what is amiss is reported."""
 
 import warnings
 
@@ -99,7 +99,7 @@ class TestFiles:
         with pytest.raises(ConfoundsError, match=r"c.tsv: not a table that can be read"):
             read_confounds(path)
 
-    def test_a_file_that_is_not_there_is_told(self, tmp_path):
+    def test_a_file_that_is_not_there_is_reported(self, tmp_path):
         with pytest.raises(MissingFile, match=r"no.tsv: this table of confounds is not there"):
             read_confounds(tmp_path / "no.tsv")
         with pytest.raises(MissingFile, match="is a folder; check the path"):
@@ -193,7 +193,7 @@ class TestChoosing:
     def test_no_column_is_taken_twice(self):
         assert table().choose(["trans_x", "trans_*", "*"]).names == NAMES
 
-    def test_a_pattern_that_matches_nothing_is_told(self):
+    def test_a_pattern_that_matches_nothing_is_reported(self):
         with pytest.raises(
             ConfoundsError, match=r"no column is called 'rot_\*'; there are 3: trans_x, "
         ):

@@ -51,7 +51,7 @@ def test_every_name_says_what_it_is(name):
 
 
 @pytest.mark.parametrize(
-    "room",
+    "module",
     [
         "bids",
         "connectivity",
@@ -64,12 +64,12 @@ def test_every_name_says_what_it_is(name):
         "testing",
     ],
 )
-def test_rooms_export_what_they_list(room):
-    module = importlib.import_module(f"seedmap.{room}")
-    constants_first = sorted(module.__all__, key=lambda name: (not name.isupper(), name))
-    assert module.__all__ == constants_first
-    for name in module.__all__:
-        thing = getattr(module, name)
+def test_modules_export_what_they_list(module):
+    face = importlib.import_module(f"seedmap.{module}")
+    constants_first = sorted(face.__all__, key=lambda name: (not name.isupper(), name))
+    assert face.__all__ == constants_first
+    for name in face.__all__:
+        thing = getattr(face, name)
         if inspect.isclass(thing) or inspect.isfunction(thing):
             assert inspect.getdoc(thing), name
 

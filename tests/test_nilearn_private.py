@@ -16,11 +16,11 @@ def is_public(module, name):
     """Whether nilearn promises a name: its path has no underscore and its module lists it."""
     if any(part.startswith("_") for part in (*module.split("."), name)):
         return False
-    home = importlib.import_module(module)
+    public = importlib.import_module(module)
     submodule = module == "nilearn" and hasattr(
         importlib.import_module(f"{module}.{name}"), "__all__"
     )
-    return submodule or name in getattr(home, "__all__", ())
+    return submodule or name in getattr(public, "__all__", ())
 
 
 def imported(tree):

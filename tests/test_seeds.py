@@ -1,4 +1,4 @@
-"""Seeds are read as typed, listen where they say, and complain in one line."""
+"""Seeds are read as typed, sample where they say, and complain in one line."""
 
 import nibabel as nib
 import numpy as np
@@ -118,31 +118,31 @@ class TestSpheres:
             with pytest.raises(SeedError, match=r"a seed is called .*; give it a name"):
                 make()
 
-    def test_outside_the_image_is_told(self):
+    def test_outside_the_image_is_reported(self):
         words = r"seed 'far': sphere .* outside the image, which spans -20 to 16, -24 to 20, -16 to 12 mm"
         with pytest.raises(SeedError, match=words) as caught:
             Sphere("far", (0, 90, 0), 6).weights(GRID)
         assert "\n" not in str(caught.value)
 
     def test_every_voxel_counts_the_same(self):
-        heard = Sphere("a", (0, 0, 0), 4).weights(GRID)
-        assert heard.voxels.size == 7
-        np.testing.assert_allclose(heard.weights, 1 / 7)
+        found = Sphere("a", (0, 0, 0), 4).weights(GRID)
+        assert found.voxels.size == 7
+        np.testing.assert_allclose(found.weights, 1 / 7)
 
 
 class TestMasks:
     def test_the_voxels_of_a_mask_count_the_same(self):
         for dtype in (np.uint8, np.int16, np.float32, np.float64):
             for value in (1, 7):
-                heard = MaskSeed("m", image(blob(value, dtype))).weights(GRID)
-                assert np.array_equal(heard.voxels, np.flatnonzero(blob()))
-                np.testing.assert_allclose(heard.weights, 1 / 8)
+                found = MaskSeed("m", image(blob(value, dtype))).weights(GRID)
+                assert np.array_equal(found.voxels, np.flatnonzero(blob()))
+                np.testing.assert_allclose(found.weights, 1 / 8)
 
     def test_weights_weigh(self):
-        heard = MaskSeed("m", image(weighted())).weights(GRID)
+        found = MaskSeed("m", image(weighted())).weights(GRID)
         values = weighted().ravel()
-        assert np.array_equal(heard.voxels, np.flatnonzero(values))
-        np.testing.assert_allclose(heard.weights, values[heard.voxels] / values.sum())
+        assert np.array_equal(found.voxels, np.flatnonzero(values))
+        np.testing.assert_allclose(found.weights, values[found.voxels] / values.sum())
 
     def test_what_is_not_finite_counts_as_nothing(self):
         values = weighted()
@@ -154,8 +154,8 @@ class TestMasks:
     def test_a_mask_of_another_grid_is_brought_over(self):
         fine = np.zeros((20, 24, 16), np.uint8)
         fine[6:10, 8:12, 4:8] = 1  # the same block, in voxels of half the size
-        heard = MaskSeed("m", image(fine, FINE)).weights(GRID)
-        assert np.array_equal(heard.voxels, np.flatnonzero(blob()))
+        found = MaskSeed("m", image(fine, FINE)).weights(GRID)
+        assert np.array_equal(found.voxels, np.flatnonzero(blob()))
 
     def test_files_are_read_and_named(self, tmp_path):
         path = tmp_path / "lesion.nii.gz"
@@ -196,7 +196,7 @@ class TestMasks:
         ):
             MaskSeed("m", image(blob(), far)).weights(GRID)
 
-    def test_a_file_that_is_not_there_is_told(self, tmp_path):
+    def test_a_file_that_is_not_there_is_reported(self, tmp_path):
         with pytest.raises(MissingFile, match=r"no.nii: this image of seed 'm' is not there"):
             MaskSeed("m", tmp_path / "no.nii").weights(GRID)
         (tmp_path / "text.nii").write_text("text")
@@ -211,9 +211,9 @@ class TestMasks:
         ):
             big = nib.Nifti1Image(values, affine, header)
             nib.save(big, tmp_path / "big.nii.gz")
-            heard = MaskSeed("m", tmp_path / "big.nii.gz").weights(GRID)
+            found = MaskSeed("m", tmp_path / "big.nii.gz").weights(GRID)
             plain = MaskSeed("m", image(values, affine)).weights(GRID)
-            assert np.array_equal(heard.voxels, plain.voxels)
+            assert np.array_equal(found.voxels, plain.voxels)
 
 
 class TestRegions:
@@ -224,7 +224,7 @@ class TestRegions:
         assert seed.definition == "region 31 of an atlas in memory"
         assert Region("r", image(atlas()), np.int64(3)).weights(GRID).voxels[0] == 16
 
-    def test_a_number_that_is_not_there_is_told(self):
+    def test_a_number_that_is_not_there_is_reported(self):
         with pytest.raises(
             SeedError, match=r"the atlas has no region 7; it holds 2 regions: 3, 31"
         ):
@@ -254,16 +254,16 @@ class TestRegions:
         other = tmp_path / "names.tsv"
         other.write_bytes(b"\xef\xbb\xbfname\tindex\nlinks\t3\n")
         for lut in (other, str(other)):
-            heard = Region("r", saved, "links", lut).weights(GRID)
-            assert np.array_equal(heard.voxels, np.flatnonzero(atlas() == 3))
+            found = Region("r", saved, "links", lut).weights(GRID)
+            assert np.array_equal(found.voxels, np.flatnonzero(atlas() == 3))
 
-    def test_a_name_that_is_not_there_is_told_with_its_like(self, saved):
+    def test_a_name_that_is_not_there_is_reported_with_its_like(self, saved):
         with pytest.raises(SeedError, match=r"no region 'rigth half'; near are right half"):
             Region("r", saved, "rigth half").weights(GRID)
         with pytest.raises(SeedError, match=r"no region 'xyzzy'; near are left half, right half"):
             Region("r", saved, "xyzzy").weights(GRID)
 
-    def test_names_without_a_table_are_told(self, saved):
+    def test_names_without_a_table_are_reported(self, saved):
         saved.with_name("atlas.tsv").unlink()
         with pytest.raises(MissingFile, match=r"atlas.tsv is not there; .*columns index and name"):
             Region("r", saved, "left half").weights(GRID)
@@ -276,7 +276,7 @@ class TestRegions:
         with pytest.raises(ImageError, match=r"atlas.tsv: a look-up table has the columns index"):
             Region("r", saved, "left").weights(GRID)
 
-    def test_a_region_lost_on_the_way_is_told(self):
+    def test_a_region_lost_on_the_way_is_reported(self):
         values = np.zeros((20, 24, 16), np.int16)
         values[2, 2, 2] = 5
         with pytest.raises(SeedError, match="has no voxel on the grid of the run"):

@@ -34,7 +34,7 @@ class TestGridConforms(SpaceTests):
 
 
 class Wrong(TimeOperator):
-    """Takes six frames and does to them what it is told."""
+    """Takes six frames and applies a function to them."""
 
     def __init__(self, does, frames_out=6):
         self._does, self._frames_out = does, frames_out
@@ -81,10 +81,10 @@ class OddSeed:
     name, definition, source = "odd", "an odd seed", ""
 
     def __init__(self, voxels, weights):
-        self._heard = SeedWeights(np.array(voxels), np.array(weights))
+        self._found = SeedWeights(np.array(voxels), np.array(weights))
 
     def weights(self, space):
-        return self._heard
+        return self._found
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
     python benchmarks/harness/jobs.py JOB '{"bold": ..., "confounds": ...}'
 
 Before the clock starts, a job does the same work on a run of a few thousand voxels: imports and
-whatever happens only once are over then, on both sides alike, and are told apart.
+whatever happens only once are over then, on both sides alike, and are reported apart.
 """
 
 import json
@@ -124,7 +124,7 @@ def seedmap(clock: Clock, options: dict) -> dict:
 def touch(clock: Clock, options: dict) -> dict:
     """Write once to each page of as much memory as the maps take, in two threads.
 
-    What a machine takes to hand out memory is part of what many maps cost, whoever makes them.
+    What a machine takes to provide memory is part of what many maps cost, whoever makes them.
     """
     from concurrent.futures import ThreadPoolExecutor
 

@@ -178,7 +178,7 @@ def target_table(results: dict) -> str:
     return markdown(("run", "what", "found", "wanted", "holds"), rows)
 
 
-# Where a target is missed: whose stages tell why, and what was tried.
+# Where a target is missed: whose stages show why, and what was tried.
 WHY = {
     "times faster": (("nilearn", "seedmap none", "steps"), ""),
     "times less memory": (("nilearn", "seedmap none"), ""),

@@ -1,7 +1,7 @@
 """Where the work is done: in this process, on this machine's cores, or on a cluster.
 
-The only file that knows Dask. `run_each` gives items to a function, wherever that runs, and hands
-back what came of each as it ends. A worker that dies is replaced and its item tried again; an
+The only file that knows Dask. `run_each` gives items to a function, wherever that runs, and yields
+the outcome of each as it ends. A worker that dies is replaced and its item tried again; an
 item that kills three workers comes back as an exception. A process works on one item at a time:
 warnings and figures are the whole process's, so threads of one would mix them up.
 """
@@ -27,7 +27,7 @@ Outcome = TypeVar("Outcome")
 
 ClusterKind = Literal["slurm", "pbs", "sge", "lsf"]
 CLASSES = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "sge": "SGECluster", "lsf": "LSFCluster"}
-# A worker that comes near its limit is stopped by Dask at 95 percent; leave room below.
+# A worker that comes near its limit is stopped by Dask at 95 percent; plan with less.
 USABLE = 0.9
 TRIES = 3
 ANSWER_WITHIN = 10  # s
@@ -350,7 +350,7 @@ def _read_options(path: Path) -> dict[str, Any]:
 
 
 def _batch_share(pool: Pool, items: int, needed: float) -> Share:
-    """Tell what batch jobs bring: so many processes, each with its part of a job."""
+    """Count what batch jobs provide: so many processes, each with its part of a job."""
     _need_dask()
     from dask.utils import parse_bytes
 

@@ -1,4 +1,4 @@
-"""What the tests of one run's story share: a tiny phantom, as a file and in memory."""
+"""What the tests of one run share: a tiny phantom, as a file and in memory."""
 
 import nibabel as nib
 import numpy as np

@@ -18,7 +18,7 @@ BAND, PLAIN = sm.Cleaning(), sm.Cleaning(filter=None)
 
 @pytest.fixture(scope="module")
 def series():
-    """Three seeds that resemble each other, and voxels that hear them: (frames, 3), (frames, n)."""
+    """Three seeds that resemble each other, and voxels that follow them: (frames, 3), (frames, n)."""
     rng = np.random.default_rng(3)
     smooth = np.cumsum(rng.standard_normal((FRAMES, 3)), axis=0) * 0.2
     seeds = smooth + rng.standard_normal((FRAMES, 3)) + 0.8 * rng.standard_normal((FRAMES, 1))

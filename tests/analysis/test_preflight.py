@@ -51,12 +51,12 @@ def test_nothing_to_say_of_a_long_run_with_few_confounds():
         ({"white_dof": 9.0}, "about 9 effective degrees of freedom are left"),
     ],
 )
-def test_each_rule_is_told(changed, says):
+def test_each_rule_is_reported(changed, says):
     (concern,) = flight(**changed).concerns()
     assert says in concern
 
 
-def test_minutes_are_not_told_without_a_repetition_time():
+def test_minutes_are_not_reported_without_a_repetition_time():
     assert flight(t_r=None, kept=20).minutes is None
     assert not any("minutes" in concern for concern in flight(t_r=None, kept=40).concerns())
 

@@ -12,7 +12,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 pytestmark = pytest.mark.skipif(
     not BENCHMARKS.is_dir() or sys.platform == "win32",
-    reason="the benchmarks are not here, or this system does not tell what a process took",
+    reason="the benchmarks are not here, or this system does not report what a process took",
 )
 
 
@@ -58,16 +58,16 @@ def test_the_curves_are_drawn(work):
     assert files[1].with_suffix(".svg").read_text().startswith("<?xml")
 
 
-def test_a_missed_target_is_told_with_a_profile():
+def test_a_missed_target_is_reported_with_a_profile():
     tables = runpy.run_path(str(BENCHMARKS / "harness" / "tables.py"))
     stages = {"prepare": 0.1, "read, smooth": 1.0}
     one = {"wall": 1.1, "peak": 1e6, "stages": stages}
     case = {"title": "2 mm", "floor": {**one, "wall": 0.5}, "seedmap none": one}
     many = {**one, "wall": 4.4}
-    told = tables["missed"]({"cases": {"2mm": {**case, "seedmap many": many}}})
-    assert "2 mm, 1000 seeds over one seed" in told
-    assert "seedmap, 1000 seeds: 4.4 in all, prepare 0.1; read, smooth 1" in told
-    assert "Tried: " in told
+    text = tables["missed"]({"cases": {"2mm": {**case, "seedmap many": many}}})
+    assert "2 mm, 1000 seeds over one seed" in text
+    assert "seedmap, 1000 seeds: 4.4 in all, prepare 0.1; read, smooth 1" in text
+    assert "Tried: " in text
     assert tables["missed"]({"cases": {"2mm": {**case, "seedmap many": one}}}) == ""
 
 

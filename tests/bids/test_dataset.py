@@ -240,7 +240,7 @@ def test_echoes_beside_their_combination_are_not_taken_for_runs(dataset):
 
 
 @pytest.mark.parametrize(
-    ("told", "value"),
+    ("name", "value"),
     [
         (f"{REST}_hemi-L_space-fsaverage5_bold.json", None),  # which `open_run` reads
         (f"{REST}_hemi-R_space-fsaverage5_bold.func.json", 1.5),
@@ -250,12 +250,12 @@ def test_echoes_beside_their_combination_are_not_taken_for_runs(dataset):
         ("sub-01/func/sub-01_task-film_bold.json", None),
     ],
 )
-def test_the_repetition_time_of_surfaces(dataset, told, value):
+def test_the_repetition_time_of_surfaces(dataset, name, value):
     root = dataset(*SURFACES["25"])
-    (root / told).write_text('{"RepetitionTime": 1.5}')
+    (root / name).write_text('{"RepetitionTime": 1.5}')
     (run,) = only(find_participants(root, Filters())).runs
     assert run.t_r == value
-    assert (root / told in run.files) == ("film" not in told)
+    assert (root / name in run.files) == ("film" not in name)
 
 
 @pytest.mark.parametrize("content", ["{}", "{", '{"RepetitionTime": "two"}'])

@@ -1,4 +1,4 @@
-"""The page of errors tells the truth: what it says a line says stands in the code."""
+"""The page of errors is true: what it says a line says stands in the code."""
 
 import ast
 import re

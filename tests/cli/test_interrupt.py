@@ -29,7 +29,7 @@ def header() -> bytes:
 
 
 def long_run(path: Path) -> None:
-    """Write 1.7 GB of zeros that take no room: as a hole, or as one gzip member said 80 times."""
+    """Write 1.7 GB of zeros that take no space: as a hole, or as one gzip member said 80 times."""
     size = int(np.prod(SHAPE)) * 2
     if path.suffix == ".gz":
         path.write_bytes(gzip.compress(header()) + gzip.compress(bytes(50 * size)) * (FRAMES // 50))

@@ -60,39 +60,39 @@ def test_name_that_is_not_bids_is_kept(call, save, tmp_path):
 
 
 def test_dataset_description(results):
-    told = json.loads((results / "dataset_description.json").read_text())
-    assert told["DatasetType"] == "derivative"
-    assert told["GeneratedBy"][0] == {"Name": "seedmap", "Version": sm.__version__}
-    assert {"Name", "BIDSVersion"} <= told.keys()
+    description = json.loads((results / "dataset_description.json").read_text())
+    assert description["DatasetType"] == "derivative"
+    assert description["GeneratedBy"][0] == {"Name": "seedmap", "Version": sm.__version__}
+    assert {"Name", "BIDSVersion"} <= description.keys()
 
 
 @pytest.mark.parametrize("stat", STATS)
 def test_sidecar(results, phantom, stat):
     path = results / f"{STEM}_seed-PCC_stat-{stat}_statmap.json"
-    told = json.loads(path.read_text(), parse_constant=pytest.fail)
+    sidecar = json.loads(path.read_text(), parse_constant=pytest.fail)
     values = nib.load(path.with_suffix(".nii.gz")).get_fdata()
     inside = values[np.asarray(nib.load(phantom.masks[0]).dataobj) > 0]
     bad = sorted(map(int, phantom.truth.bad_frames[0]))
-    assert str(phantom.func[0]) in told["Sources"]
-    assert str(phantom.confounds[0]) in told["Sources"]
-    assert (told["RepetitionTime"], told["RepetitionTimeSource"]) == (2.0, "json")
-    assert told["Seed"] | {"voxels": 1, "coverage": 1.0} == told["Seed"]
-    assert told["Seed"]["definition"] == "sphere of 8 mm radius at (0, -52, 18) mm"
-    assert told["Mask"].endswith("desc-brain_mask.nii.gz")
-    assert told["Samples"] == inside.size
-    assert told["Cleaning"]["high_pass"] == 0.01
-    assert told["Cleaning"]["fill"] == "linear"
-    assert told["SmoothingFWHM"] == 6.0
-    assert told["ConfoundColumns"] == list(phantom.truth.columns)
-    assert told["ConfoundRank"] == len(phantom.truth.columns)
-    assert (told["Frames"], told["FramesKept"]) == (100, 100 - len(bad))
-    assert told["FramesCensored"] == bad
-    assert told["Uncertainty"] == "operator"
-    assert 3 < told["DofQuantiles"]["0.5"] < 100 - len(bad)
-    assert {"seedmap", "numpy", "scipy", "nibabel", "python"} <= told["SoftwareVersions"].keys()
-    assert told["Command"].startswith("seedmap ")
-    assert told["Minimum"] == pytest.approx(np.nanmin(inside), rel=1e-5)
-    assert told["Maximum"] == pytest.approx(np.nanmax(inside), rel=1e-5)
+    assert str(phantom.func[0]) in sidecar["Sources"]
+    assert str(phantom.confounds[0]) in sidecar["Sources"]
+    assert (sidecar["RepetitionTime"], sidecar["RepetitionTimeSource"]) == (2.0, "json")
+    assert sidecar["Seed"] | {"voxels": 1, "coverage": 1.0} == sidecar["Seed"]
+    assert sidecar["Seed"]["definition"] == "sphere of 8 mm radius at (0, -52, 18) mm"
+    assert sidecar["Mask"].endswith("desc-brain_mask.nii.gz")
+    assert sidecar["Samples"] == inside.size
+    assert sidecar["Cleaning"]["high_pass"] == 0.01
+    assert sidecar["Cleaning"]["fill"] == "linear"
+    assert sidecar["SmoothingFWHM"] == 6.0
+    assert sidecar["ConfoundColumns"] == list(phantom.truth.columns)
+    assert sidecar["ConfoundRank"] == len(phantom.truth.columns)
+    assert (sidecar["Frames"], sidecar["FramesKept"]) == (100, 100 - len(bad))
+    assert sidecar["FramesCensored"] == bad
+    assert sidecar["Uncertainty"] == "operator"
+    assert 3 < sidecar["DofQuantiles"]["0.5"] < 100 - len(bad)
+    assert {"seedmap", "numpy", "scipy", "nibabel", "python"} <= sidecar["SoftwareVersions"].keys()
+    assert sidecar["Command"].startswith("seedmap ")
+    assert sidecar["Minimum"] == pytest.approx(np.nanmin(inside), rel=1e-5)
+    assert sidecar["Maximum"] == pytest.approx(np.nanmax(inside), rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_same_bytes_twice(call, bold, tmp_path, monkeypatch):
         assert call("run", bold, *SEED, *words).code == 0
     for name in names(tmp_path / "a"):
         one, other = ((tmp_path / folder / name).read_bytes() for folder in "ab")
-        # The calls themselves differ, and each is told in its sidecars.
+        # The calls themselves differ, and each stands in its sidecars.
         assert one.replace(b"--n-jobs 1 --no-figures --out a", b"") == other.replace(
             b"--n-jobs 3 --no-figures --out b", b""
         ), name
@@ -223,11 +223,14 @@ def test_verbose(call, bold, phantom, tmp_path):
 def test_none_switches_off(call, bold, tmp_path, words, high_pass, low_pass):
     common = ("--uncertainty", "none", "--smoothing-fwhm", "none", "--no-figures")
     assert call("run", bold, *SEED, *words, *common, "--out", tmp_path).code == 0
-    told = json.loads((tmp_path / f"{STEM}_seed-PCC_stat-r_statmap.json").read_text())
-    assert (told["Cleaning"]["high_pass"], told["Cleaning"]["low_pass"]) == (high_pass, low_pass)
-    assert (told["Cleaning"]["filter"] is None) == ("--filter" in words)
-    assert told["SmoothingFWHM"] is None
-    assert told["Uncertainty"] is None
+    sidecar = json.loads((tmp_path / f"{STEM}_seed-PCC_stat-r_statmap.json").read_text())
+    assert (sidecar["Cleaning"]["high_pass"], sidecar["Cleaning"]["low_pass"]) == (
+        high_pass,
+        low_pass,
+    )
+    assert (sidecar["Cleaning"]["filter"] is None) == ("--filter" in words)
+    assert sidecar["SmoothingFWHM"] is None
+    assert sidecar["Uncertainty"] is None
 
 
 def test_columns_by_pattern(call, bold, phantom, tmp_path):
@@ -236,8 +239,8 @@ def test_columns_by_pattern(call, bold, phantom, tmp_path):
         "run", bold, *SEED, "--confounds", phantom.confounds[0], *words, "--out", tmp_path
     )  # fmt: skip
     assert done.code == 0
-    told = json.loads((tmp_path / f"{STEM}_seed-PCC_stat-r_statmap.json").read_text())
-    assert told["ConfoundColumns"] == ["trans_x", "trans_y", "trans_z", "csf"]
+    sidecar = json.loads((tmp_path / f"{STEM}_seed-PCC_stat-r_statmap.json").read_text())
+    assert sidecar["ConfoundColumns"] == ["trans_x", "trans_y", "trans_z", "csf"]
 
 
 # ---- with figures, as a process --------------------------------------------------------------
@@ -271,11 +274,11 @@ def test_figures_and_page(drawn):
 def test_page_has_the_numbers(drawn):
     _, folder = drawn
     page = (folder / f"{STEM}_report.html").read_text().replace("\N{MINUS SIGN}", "-")
-    told = json.loads((folder / f"{STEM}_seed-PCC_stat-r_statmap.json").read_text())
+    sidecar = json.loads((folder / f"{STEM}_seed-PCC_stat-r_statmap.json").read_text())
     assert "(0, -52, 18)" in page
-    assert f"{told['Maximum']:.2f}" in page
-    assert f"{told['Minimum']:.2f}" in page
-    assert told["SoftwareVersions"]["numpy"] in page
+    assert f"{sidecar['Maximum']:.2f}" in page
+    assert f"{sidecar['Minimum']:.2f}" in page
+    assert sidecar["SoftwareVersions"]["numpy"] in page
     assert "--seed PCC=0,-52,18" in page
     assert "data:image/png;base64," in page
     assert not re.search(r'(?:src|href)="https?://', page), "it must work without a network"

@@ -1,4 +1,4 @@
-"""The README tells the truth: its Python runs, its command lines can be typed."""
+"""The README is true: its Python runs, its command lines can be typed."""
 
 import re
 import shlex
@@ -34,9 +34,9 @@ def test_command_lines_can_be_typed(line):
 
 
 def test_pieces_of_command_lines_are_options(call):
-    told = "".join(call(verb, "--help").out for verb in ("run", "fetch")) + " --version --help"
+    helps = "".join(call(verb, "--help").out for verb in ("run", "fetch")) + " --version --help"
     for flag in set(re.findall(r"`[^`]*?(--[a-z][a-z-]+)", README)):
-        assert re.search(rf"{flag}(?![\w-])", told), flag
+        assert re.search(rf"{flag}(?![\w-])", helps), flag
 
 
 @pytest.mark.full

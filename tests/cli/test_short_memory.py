@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-SIDE, FRAMES = 100, 600  # 2.4 GB are mapped, and 2.4 GB of series want room
+SIDE, FRAMES = 100, 600  # 2.4 GB are mapped, and 2.4 GB of series are wanted
 CALL = """
 import resource, sys
 from seedmap.cli import main
@@ -26,7 +26,7 @@ def test_too_little_memory_is_one_line(limit, tmp_path):
     header.set_zooms((2, 2, 2, 2))
     with bold.open("wb") as file:
         header.write_to(file)
-        file.truncate(352 + 4 * SIDE**3 * FRAMES)  # a hole: takes no room on the disk
+        file.truncate(352 + 4 * SIDE**3 * FRAMES)  # a hole: takes no space on the disk
     nib.save(nib.Nifti1Image(np.ones((SIDE,) * 3, np.uint8), nib.load(bold).affine), mask)
     call = [sys.executable, "-c", CALL, limit, "run", bold, "--mask-img", mask]
     call += ["--seed", "s=0,0,0", "--t-r", "2", "--out", tmp_path / "out", "--no-figures"]

@@ -40,10 +40,10 @@ def test_options_of_run():
     ("verb", "options"), OPTIONS, ids=[f"{verb}-{kind.__name__}" for verb, kind in OPTIONS]
 )
 def test_every_option_is_a_flag_with_help(call, verb, options):
-    told = call(verb, "--help").out
+    shown = call(verb, "--help").out
     for field in fields(options):
         flag = "--" + field.name.replace("_", "-")
-        assert re.search(rf"{flag}(?![\w-])", told), flag
+        assert re.search(rf"{flag}(?![\w-])", shown), flag
 
 
 def test_help_of_all(call):

@@ -1,4 +1,4 @@
-"""Lagged correlation against pairs of frames picked by hand, and known delays."""
+"""Lagged correlation against pairs of frames picked one by one, and known delays."""
 
 import numpy as np
 import pytest

@@ -68,7 +68,7 @@ def test_maps_are_those_of_the_store(store, live, seed):
 def test_maps_are_those_of_the_images(store, live, phantom, options):
     source = open_source(Inputs(phantom.func[0], **options))
     other = source.clean(source.settings).live
-    inside = Sphere("inside", (20, 0, 40), 0)  # the store hears nothing outside the mask
+    inside = Sphere("inside", (20, 0, 40), 0)  # the store has nothing outside the mask
     r, wanted = (one.r(one.seed_signal(inside).unit) for one in (live, other))
     np.testing.assert_allclose(r, wanted, rtol=0, atol=2e-5)
     assert [round(p.x) for p in live.peaks(r, threshold=0.4, apart=16, most=3)] == [
@@ -152,5 +152,5 @@ def test_a_seed_outside_the_mask_is_refused(live):
 
 def test_a_store_that_does_not_say_how_it_was_cleaned_is_refused(phantom, options, tmp_path):
     path = write(tmp_path / "a.zarr", phantom, options, facts={"file": "run.nii.gz"})
-    with pytest.raises(ImageError, match="does not tell"):
+    with pytest.raises(ImageError, match="does not state"):
         open_source(Inputs(path))

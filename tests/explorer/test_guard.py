@@ -296,9 +296,9 @@ def test_many_random_requests_from_two_windows(client, explorer):
 
 
 def resident():
-    """Return the memory of this process, which is the server's, too; 0 where nobody tells."""
-    told = Path("/proc/self/statm")
-    pages = int(told.read_text().split()[1]) if told.exists() else 0
+    """Return the memory of this process, which is the server's, too; 0 where it is not known."""
+    statistics = Path("/proc/self/statm")
+    pages = int(statistics.read_text().split()[1]) if statistics.exists() else 0
     return pages * 4096
 
 

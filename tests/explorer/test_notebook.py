@@ -37,9 +37,9 @@ class Notebook(BaseHTTPRequestHandler):
             line.request(self.command, path, body, dict(self.headers))
             answer = line.getresponse()
             kept = {k: v for k, v in answer.getheaders() if k.lower() != "content-length"}
-            told = answer.read()
+            body = answer.read()
         with contextlib.suppress(ConnectionError):  # the page may be gone by now
-            self.reply(answer.status, kept, told)
+            self.reply(answer.status, kept, body)
 
     def reply(self, status, headers, body):
         self.send_response(status)

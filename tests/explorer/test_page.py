@@ -1,4 +1,4 @@
-"""The page in a real browser: what a hand does, and what the numbers are then."""
+"""The page in a real browser: what a user does, and what the numbers are then."""
 
 import json
 import shlex
@@ -120,7 +120,7 @@ def test_a_drag_ends_on_the_right_map_and_drops_stale_answers(look, truth):
     assert asked == drawn + dropped
 
 
-def test_a_drag_through_a_large_run_is_coarse_until_the_hand_rests(look, truth):
+def test_a_drag_through_a_large_run_is_coarse_until_the_pointer_rests(look, truth):
     window = look()
     window.type_seed(PCC)
     window.read(
@@ -234,7 +234,7 @@ def test_the_command_makes_the_same_map(look, phantom, tmp_path, options):
 
 def test_a_link_brings_back_the_same_state(look):
     window = look()
-    window.page.fill("#name", "hand")
+    window.page.fill("#name", "mine")
     window.type_seed(MOTOR)
     window.page.uncheck("#follow")
     window.page.fill("#threshold", "0.45")
@@ -413,7 +413,7 @@ def test_readings_make_way_for_a_newer_map(look):
     assert window.page.evaluate(ask % "seedmap.maps.number - 1") == 204
 
 
-def test_a_trembling_hand_is_no_drag(look):
+def test_a_trembling_pointer_is_no_drag(look):
     window = look()
     window.type_seed(PCC)
     x, y = window.point((20, 20, 18))

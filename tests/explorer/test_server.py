@@ -73,10 +73,10 @@ def test_explore_maps_as_they_were_cleaned(phantom, options, maps, tmp_path):
 
 def test_explore_a_folder_of_results(maps, tmp_path):
     maps.save(tmp_path / "results")
-    told = recall(tmp_path / "results")
-    assert told.start == PCC
-    assert told.method.cleaning == maps.provenance.cleaning
-    source = open_source(told.inputs, told.method)
+    recalled = recall(tmp_path / "results")
+    assert recalled.start == PCC
+    assert recalled.method.cleaning == maps.provenance.cleaning
+    source = open_source(recalled.inputs, recalled.method)
     cleaned = source.clean(source.settings)
     r = cleaned.live.r(cleaned.live.seed_signal(PCC).unit)
     np.testing.assert_allclose(r, maps.r[0], rtol=0, atol=1e-5)
@@ -86,13 +86,13 @@ def test_results_that_cannot_be_recalled(tmp_path, maps):
     with pytest.raises(MissingFile, match="no map of r"):
         recall(tmp_path)
     (sidecar,) = [p for p in maps.save(tmp_path) if p.name.endswith("stat-r_statmap.json")]
-    told = json.loads(sidecar.read_text())
+    facts = json.loads(sidecar.read_text())
     for change, error in (
         ({"Sources": ["/nowhere/run.nii.gz"]}, MissingFile),
         ({"Mask": "image in memory"}, OptionError),
         ({"Seed": None}, OptionError),
     ):
-        sidecar.write_text(json.dumps(told | change))
+        sidecar.write_text(json.dumps(facts | change))
         with pytest.raises(error):
             recall(tmp_path)
     for text in ("{", "[1]"):
@@ -103,15 +103,15 @@ def test_results_that_cannot_be_recalled(tmp_path, maps):
 
 def test_a_folder_with_maps_of_several_runs_is_refused(tmp_path, maps):
     (sidecar,) = [p for p in maps.save(tmp_path) if p.name.endswith("stat-r_statmap.json")]
-    told = json.loads(sidecar.read_text()) | {"Sources": ["/elsewhere/run.nii.gz"]}
-    (tmp_path / "other_seed-a_stat-r_statmap.json").write_text(json.dumps(told))
+    facts = json.loads(sidecar.read_text()) | {"Sources": ["/elsewhere/run.nii.gz"]}
+    (tmp_path / "other_seed-a_stat-r_statmap.json").write_text(json.dumps(facts))
     with pytest.raises(OptionError, match="maps of 2 runs"):
         recall(tmp_path)
 
 
 def test_of_several_settings_the_last_count(tmp_path, maps):
     (sidecar,) = [p for p in maps.save(tmp_path) if p.name.endswith("stat-r_statmap.json")]
-    told = json.loads(sidecar.read_text())
+    facts = json.loads(sidecar.read_text())
     others = {
         "old": ({"SmoothingFWHM": 3.0}, "voxel nearest to (1, 2, 3) mm", [1, 2, 3]),
         "ball": ({}, "sphere of 4.5 mm radius at (-30, 0, 6) mm", [-30, 0, 6]),
@@ -122,7 +122,7 @@ def test_of_several_settings_the_last_count(tmp_path, maps):
     for number, (name, (change, definition, center)) in enumerate(others.items()):
         seed = {"name": name, "definition": definition, "center": center}
         path = tmp_path / f"run_seed-{name}_stat-r_statmap.json"
-        path.write_text(json.dumps(told | change | {"Seed": seed}))
+        path.write_text(json.dumps(facts | change | {"Seed": seed}))
         os.utime(path, ns=(number, number))
     assert set(recall(tmp_path).seeds) == {
         PCC,
@@ -281,7 +281,7 @@ def test_newer_settings_take_over(phantom, options, tmp_path):
 
 
 def test_a_large_run_lets_its_rows_go_first(phantom, options, tmp_path, monkeypatch):
-    monkeypatch.setattr("seedmap.explorer.session.ROOM_FOR_TWO", 0)
+    monkeypatch.setattr("seedmap.explorer.session.MOST_FOR_TWO", 0)
     source = open_source(Inputs(phantom.func[0], **options))
     session = begin_session(source, out=tmp_path, anatomy=phantom.masks[0])
     session.switch(source.settings)
@@ -331,7 +331,7 @@ def test_a_run_elsewhere_has_its_own_mean_beneath(tiny_run, tmp_path):
     session.close()
 
 
-def test_a_missing_extra_is_told_in_a_sentence():
+def test_a_missing_extra_is_reported_in_a_sentence():
     code = (
         "import sys, importlib.util as u; find = u.find_spec\n"
         "u.find_spec = lambda name, *rest: None if name == 'uvicorn' else find(name, *rest)\n"

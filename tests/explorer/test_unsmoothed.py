@@ -97,7 +97,7 @@ def test_what_does_not_move_is_nothing_but_rounding(dtype):
     assert np.linalg.norm(mean) > 100 * rounding
 
 
-def test_gaps_are_told():
+def test_gaps_are_reported():
     values, mask = runs("<f4")
     values[1, 1, 1, 20], values[1, 1, 2, 0] = np.nan, np.inf
     voxels = record(values, mask)

@@ -22,7 +22,7 @@ from seedmap.images import open_run, stem_of
 
 
 def frames_of(run, wanted=None):
-    """Read a run and bring its frames home as the numbers that they stand for."""
+    """Read a run and return its frames as the numbers that they stand for."""
     frames = []
     with run.stream(wanted) as stream:
         while (frame := stream.take()) is not None:
@@ -356,7 +356,7 @@ def test_a_stem_is_a_name_without_folder_and_suffix(name, stem):
     assert stem_of(name) == stem
 
 
-def test_gzip_is_told_by_its_bytes(tiny_run, tmp_path):
+def test_gzip_is_known_by_its_bytes(tiny_run, tmp_path):
     path = tiny_run("run.nii")
     other = tmp_path / "copy.nii.gz"
     other.write_bytes(gzip.compress(path.read_bytes()))

@@ -1,4 +1,4 @@
-"""Frames come one after the other, whatever the gzip looks like, and damage is told."""
+"""Frames come one after the other, whatever the gzip looks like, and damage is reported."""
 
 import gzip
 import io
@@ -137,7 +137,7 @@ def test_inflated_data_after_the_last_frame_is_no_fault(raw, packed):
     assert np.array_equal(read(packed(gzip.compress(raw + b"more" * 5000))), packed.frames)
 
 
-def test_a_wrong_checksum_is_told(raw, packed):
+def test_a_wrong_checksum_is_reported(raw, packed):
     content = bytearray(gzip.compress(raw))
     content[-6] ^= 1
     with pytest.raises(TruncatedImage, match=r"packed.nii.gz: .*hecksum.*damaged") as caught:
@@ -145,14 +145,14 @@ def test_a_wrong_checksum_is_told(raw, packed):
     assert "copy it again" in str(caught.value)
 
 
-def test_a_wrong_checksum_after_the_last_frame_is_told(raw, packed):
+def test_a_wrong_checksum_after_the_last_frame_is_reported(raw, packed):
     content = bytearray(gzip.compress(raw + bytes(1_000_000), 0))
     content[-6] ^= 1
     with pytest.raises(TruncatedImage, match=r"packed.nii.gz: the compressed file is damaged"):
         read(packed(bytes(content)))
 
 
-def test_a_wrong_length_is_told(raw, packed):
+def test_a_wrong_length_is_reported(raw, packed):
     content = bytearray(gzip.compress(raw))
     content[-1] ^= 1
     with pytest.raises(TruncatedImage, match="damaged"):
@@ -173,7 +173,7 @@ def test_a_flipped_bit_never_passes(raw, packed):
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9, 0.999])
 @pytest.mark.parametrize("level", [0, 1, 9])
-def test_a_truncated_file_is_told(raw, packed, share, level):
+def test_a_truncated_file_is_reported(raw, packed, share, level):
     whole = gzip.compress(raw, level)
     path = packed(whole[: int(share * len(whole))])
     with pytest.raises(TruncatedImage, match=r"packed.nii.gz: .*copy it again") as caught:
@@ -181,7 +181,7 @@ def test_a_truncated_file_is_told(raw, packed, share, level):
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_truncated_anywhere_is_told(raw, packed):
+def test_a_file_truncated_anywhere_is_reported(raw, packed):
     whole = gzip.compress(raw)
     for end in [*range(1, 30), *np.linspace(30, len(whole) - 9, 60).astype(int), *range(-8, 0)]:
         wanted = r"copy it again|not an image that can be read"
@@ -206,14 +206,14 @@ def test_whole_frames_before_the_damage_are_delivered_and_counted(raw, packed):
                 stream.take()
 
 
-def test_damage_is_told_even_if_the_last_frames_are_not_wanted(raw, packed):
+def test_damage_is_reported_even_if_the_last_frames_are_not_wanted(raw, packed):
     wanted = np.arange(FRAMES) < 3
     path = packed(gzip.compress(raw[: OFFSET + 7 * FRAME]))
     with pytest.raises(TruncatedImage):
         read(path, wanted)
 
 
-def test_a_file_that_vanishes_is_told_where_frames_are_taken(raw, packed):
+def test_a_file_that_vanishes_is_reported_where_frames_are_taken(raw, packed):
     path = packed(gzip.compress(raw))
     run = open_run(path)
     path.unlink()

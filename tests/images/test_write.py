@@ -60,7 +60,7 @@ class TestOneFile:
         assert path.read_text() == "before"
         assert everything_in(tmp_path) == ["file.txt"]
 
-    def test_a_folder_that_is_a_file_is_told(self, tmp_path):
+    def test_a_folder_that_is_a_file_is_reported(self, tmp_path):
         (tmp_path / "folder").write_text("")
         with pytest.raises(
             OutputError, match=r"folder.file.txt: cannot be written .*--out"
@@ -68,11 +68,11 @@ class TestOneFile:
             write_text(tmp_path / "folder" / "file.txt", "words")
         assert "\n" not in str(caught.value)
 
-    def test_a_folder_that_is_not_there_is_told(self, tmp_path):
+    def test_a_folder_that_is_not_there_is_reported(self, tmp_path):
         with pytest.raises(OutputError, match="cannot be written"):
             write_text(tmp_path / "nowhere" / "file.txt", "words")
 
-    def test_a_name_that_is_a_folders_is_told(self, tmp_path):
+    def test_a_name_that_is_a_folders_is_reported(self, tmp_path):
         (tmp_path / "taken").mkdir()
         with pytest.raises(OutputError, match="taken: cannot be written"):
             write_text(tmp_path / "taken", "words")
@@ -171,7 +171,7 @@ class TestFolder:
             check_writable(tmp_path / "mine.txt")
         assert everything_in(tmp_path) == ["mine.txt"]
 
-    def test_a_folder_that_is_a_file_is_told(self, tmp_path):
+    def test_a_folder_that_is_a_file_is_reported(self, tmp_path):
         (tmp_path / "taken").write_text("")
         for folder in (tmp_path / "taken", tmp_path / "taken" / "below"):
             words = r"taken.*: cannot be written .* Nothing was left"

@@ -163,7 +163,7 @@ def test_surfaces_place_the_coordinates_of_grayordinates(dense):
     assert set(surfaces.values()) < set(run.files)
 
 
-def test_the_memory_of_surfaces_is_told_without_reading_them(study, dense):
+def test_the_memory_of_surfaces_is_known_without_reading_them(study, dense):
     recipe = Recipe(seeds=(), strategies=(named("6P"),), root=study.folder, figures=False)
     chosen = Filters(entities=(("space", ("fsaverage5",)),))
     pair, _, broken = (one.runs for one in find_participants(study.folder, chosen))

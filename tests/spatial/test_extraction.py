@@ -49,12 +49,12 @@ def directly(data, mask, fwhm, seeds, keep, voxel=4.0):
     kept = np.where(finite, data[..., keep], 0)
     series = np.stack([gaussian_filter(frame, sigma) for frame in kept.transpose(3, 0, 1, 2)])
     flat, good = kept.reshape(-1, kept.shape[3]), finite.reshape(-1, kept.shape[3])
-    heard = []
+    sampled = []
     for seed in seeds:
         weights = seed.weights[:, None] * good[seed.voxels]
         with np.errstate(invalid="ignore"):
-            heard.append((weights * flat[seed.voxels]).sum(axis=0) / weights.sum(axis=0))
-    return series[:, mask], np.transpose(heard), ~finite.all(axis=3)[mask]
+            sampled.append((weights * flat[seed.voxels]).sum(axis=0) / weights.sum(axis=0))
+    return series[:, mask], np.transpose(sampled), ~finite.all(axis=3)[mask]
 
 
 DTYPES = [
@@ -74,13 +74,13 @@ def test_series_and_reference_are_the_data(tiny_run, dtype, scaling, name, endia
     data, seeds = data_of(path), seeds_of()
     mask = np.random.default_rng(1).random(SHAPE) < 0.5
     found = extract(open_run(path), KEEP, mask=mask, smoothing_fwhm=fwhm, seeds=seeds, dtype=wanted)
-    series, heard, _ = directly(data, mask, fwhm, seeds, KEEP)
+    series, sampled, _ = directly(data, mask, fwhm, seeds, KEEP)
     assert found.series.dtype == wanted
     assert found.series.shape == (KEEP.sum(), mask.sum())
     assert np.array_equal(found.grid.mask, mask)
     tolerance = (1e-5 if wanted == np.float32 else 1e-12) * np.abs(data).max()
     np.testing.assert_allclose(found.series + found.reference, series, rtol=0, atol=tolerance)
-    np.testing.assert_allclose(found.seed_series, heard, rtol=1e-12, atol=1e-10)
+    np.testing.assert_allclose(found.seed_series, sampled, rtol=1e-12, atol=1e-10)
     assert not found.unusable.any()
     assert not found.seed_gaps.any()
     assert np.abs(found.series[0]).max() == 0  # the first kept frame is what was subtracted
@@ -181,9 +181,9 @@ def test_what_is_not_finite_is_counted_and_does_not_spread(tiny_run, fwhm, dtype
     found = extract(
         open_run(path), KEEP, mask=mask, smoothing_fwhm=fwhm, seeds=seeds, n_jobs=n_jobs
     )
-    series, heard, unusable = directly(data_of(path), mask, fwhm, seeds, KEEP)
+    series, sampled, unusable = directly(data_of(path), mask, fwhm, seeds, KEEP)
     np.testing.assert_allclose(found.series + found.reference, series, atol=2e-3)
-    np.testing.assert_allclose(found.seed_series, heard, rtol=1e-6)
+    np.testing.assert_allclose(found.seed_series, sampled, rtol=1e-6)
     assert np.array_equal(found.unusable, unusable)
     assert found.unusable.sum() == 3 + 5
     # the sixth frame is the fifth kept one: the only voxel of the third seed is NaN there

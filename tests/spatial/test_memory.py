@@ -53,7 +53,7 @@ def test_what_does_not_fit_is_in_a_file_without_a_name(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_disk_without_room_is_told():
+def test_a_full_disk_is_reported():
     free = shutil.disk_usage(tempfile.gettempdir()).free
     with pytest.raises(OutputError, match=r"MB are free and \d+ MB are needed .*set TMPDIR"):
         allocate((free // 1000, 2000), np.float64, 1e9)

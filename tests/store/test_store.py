@@ -1,4 +1,4 @@
-"""The store: the same numbers as from the images, in little room."""
+"""The store: the same numbers as from the images, in little space."""
 
 import json
 

@@ -106,12 +106,12 @@ def test_a_run_goes_through_from_end_to_end(dense, tmp_path):
 
 def test_workbench_opens_what_was_written(plain, tmp_path, wb_command):
     path = plain.save(tmp_path)[0]
-    told = subprocess.run(
+    printed = subprocess.run(
         [wb_command, "-file-information", str(path)], capture_output=True, text=True, check=True
     ).stdout
-    assert "CIFTI - Dense Scalar" in told
-    assert "Number of Rows:" in told
-    assert "91282" in told
+    assert "CIFTI - Dense Scalar" in printed
+    assert "Number of Rows:" in printed
+    assert "91282" in printed
 
 
 def test_maps_are_those_of_workbench(dense, plain, tmp_path, wb_command):

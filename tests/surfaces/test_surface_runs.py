@@ -100,9 +100,9 @@ def test_the_medial_wall_is_left_out(cortex, maps):
 
 
 def test_a_snapped_seed_tells_its_distance(maps):
-    told = maps.provenance.seeds[1].definition
-    assert told.startswith("sphere of 8 mm radius at (46, -68, 32) mm (snapped to vertex ")
-    assert "of the right surface, 0." in told
+    definition = maps.provenance.seeds[1].definition
+    assert definition.startswith("sphere of 8 mm radius at (46, -68, 32) mm (snapped to vertex ")
+    assert "of the right surface, 0." in definition
 
 
 def test_files_are_written_by_hemisphere(maps, tmp_path):
@@ -226,9 +226,9 @@ def test_the_command_line_takes_two_hemispheres(cortex, tmp_path, capsys):
     code = main(["run", "--left", left, "--right", right, *seeds, *options, "--out", str(out)])
 
     assert code == 0
-    told = capsys.readouterr().out
-    assert "around vertex 2393 of the left surface" in told
-    assert "snapped to vertex" in told
+    printed = capsys.readouterr().out
+    assert "around vertex 2393 of the left surface" in printed
+    assert "snapped to vertex" in printed
     assert len(list(out.glob("*_hemi-R_*stat-r_statmap.func.gii"))) == 2
 
 
@@ -249,14 +249,14 @@ def test_bad_input_ends_with_one_line(cortex, tmp_path, capsys, arguments, messa
     arguments = [one.format(**places) for one in arguments]
     out = tmp_path / "out"
     code = main(["run", *arguments, "--seed", "V=lh:vertex:5", "--out", str(out)])
-    told = capsys.readouterr().err.strip().splitlines()
+    printed = capsys.readouterr().err.strip().splitlines()
     assert code == 2
-    assert len([line for line in told if "note:" not in line]) == 1
-    assert message in told[-1]
+    assert len([line for line in printed if "note:" not in line]) == 1
+    assert message in printed[-1]
     assert not out.exists()
 
 
-def test_swapped_hemispheres_are_told_by_what_the_file_says(cortex, tmp_path):
+def test_swapped_hemispheres_are_found_by_what_the_file_says(cortex, tmp_path):
     """The name says nothing; the metadata do."""
     paths = {side: tmp_path / f"{n}.func.gii" for n, side in enumerate(("left", "right"))}
     for side, path in cortex.func[0].items():

@@ -34,9 +34,9 @@ VERBS = {
 
 
 def build_app(called: str = "") -> App:
-    """Put the verbs together; the one that is ``called`` speaks for itself.
+    """Put the verbs together; the one that is ``called`` gives its own help.
 
-    Only that one is imported, which halves the time to start; of the others a line is told.
+    Only that one is imported, which halves the time to start; of the others one line is known.
     """
     app = App(
         name="seedmap",

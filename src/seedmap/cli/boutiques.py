@@ -77,14 +77,14 @@ def descriptor() -> dict[str, Any]:
 
 def _options(group: type) -> Iterator[dict[str, Any]]:
     """Describe the options of a group: one a field, its help the text beneath it."""
-    told = {one.arg_name: one.description or "" for one in parse_from_object(group).params}
+    helps = {one.arg_name: one.description or "" for one in parse_from_object(group).params}
     hints = typing.get_type_hints(group)
     for field in dataclasses.fields(group):
         flag = f"--{field.name.replace('_', '-')}"
         option: dict[str, Any] = {
             "id": field.name,
             "name": field.name,
-            "description": " ".join(told[field.name].split()),
+            "description": " ".join(helps[field.name].split()),
             "optional": True,
             "command-line-flag": flag,
             "value-key": f"[{field.name.upper()}]",

@@ -61,8 +61,8 @@ def recovery(maps: SeedMaps, phantom: Phantom) -> list[tuple[str, str]]:
         expected = truth.expected_r("PCC", region.name)
         errors.append(abs(r - expected))
         # Adding zero after rounding turns a negative zero into a plain one.
-        told = [round(value, 2) + 0.0 for value in (planted, expected, r)]
-        rows.append((region.name, "{:7.2f}  {:8.2f}  {:5.2f}".format(*told)))
+        rounded = [round(value, 2) + 0.0 for value in (planted, expected, r)]
+        rows.append((region.name, "{:7.2f}  {:8.2f}  {:5.2f}".format(*rounded)))
     rows.append(
         ("Error", f"mean |found - expected| {np.mean(errors):.3f}, largest {max(errors):.3f}")
     )

@@ -140,6 +140,6 @@ def _reopened(
     if is_stored(folder):
         source = open_source(Inputs(folder), Method(uncertainty=uncertainty), limits)
         return source, Command(str(folder), stored=True), ()
-    told = recall(folder)
-    source = open_source(told.inputs, replace(told.method, uncertainty=uncertainty), limits)
-    return source, told.command, told.seeds
+    recalled = recall(folder)
+    source = open_source(recalled.inputs, replace(recalled.method, uncertainty=uncertainty), limits)
+    return source, recalled.command, recalled.seeds

@@ -90,10 +90,10 @@ class StudySeedOptions:
     """Table of seeds: TSV or JSON with name, x, y, z, and perhaps radius and space."""
 
     radius: float = DEFAULT_RADIUS
-    """Radius of spheres that bring none [mm]."""
+    """Radius of spheres that state none [mm]."""
 
     seed_space: str = ""
-    """The space of seeds that tell none."""
+    """The space of seeds that state none."""
 
     atlas: Path | None = None
     """Label image whose regions are seeds, each."""

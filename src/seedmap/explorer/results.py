@@ -1,6 +1,6 @@
 """Results that were made before, to be explored: the run behind them, cleaned as it was.
 
-Maps in memory (`SeedMaps`) tell it by their provenance, folders of results by their sidecars.
+Maps in memory (`SeedMaps`) state it in their provenance, folders of results in their sidecars.
 """
 
 import itertools
@@ -26,7 +26,7 @@ from seedmap.temporal import Cleaning
 __all__ = ["Recalled", "recall"]
 
 MASK_RULES = ("background", "epi", *TEMPLATES)
-# What of a sidecar tells how its run was cleaned; the rest belongs to the seed.
+# What of a sidecar states how its run was cleaned; the rest belongs to the seed.
 WAY = (
     "Sources",
     "RepetitionTime",
@@ -56,7 +56,7 @@ class Recalled:
         The seeds. What was no sphere is one around its middle, by a name that says so; series
         have no place and are left out.
     command : Command
-        How ``seedmap run`` is told of the run, as far as that is known.
+        How the run is given to ``seedmap run``, as far as that is known.
     """
 
     inputs: Inputs
@@ -95,42 +95,42 @@ def recall(results: SeedMaps | str | Path) -> Recalled:
 
 
 def _of_maps(maps: SeedMaps) -> Recalled:
-    told = maps.provenance
-    mask: Any = told.mask_source
+    known = maps.provenance
+    mask: Any = known.mask_source
     in_memory = not _can_be_read(mask)
     if in_memory and isinstance(maps.space, Grid):
         mask = volume_image(maps.space.mask.astype(np.uint8), maps.space)
-    t_r = told.t_r if told.t_r_source == "argument" else None
+    t_r = known.t_r if known.t_r_source == "argument" else None
     inputs = Inputs(
-        _file(told.source),
-        confounds=_confounds(told.confounds_source, told.confounds),
-        sample_mask=None if told.keep.all() else told.keep,
+        _file(known.source),
+        confounds=_confounds(known.confounds_source, known.confounds),
+        sample_mask=None if known.keep.all() else known.keep,
         mask_img=mask,
         t_r=t_r,
     )
-    method = Method(cleaning=told.cleaning, smoothing_fwhm=told.smoothing_fwhm)
-    command = _command(inputs, told.confounds_source, told.keep, _words(told.command))
-    seeds = _spheres(map(asdict, told.seeds))
+    method = Method(cleaning=known.cleaning, smoothing_fwhm=known.smoothing_fwhm)
+    command = _command(inputs, known.confounds_source, known.keep, _words(known.command))
+    seeds = _spheres(map(asdict, known.seeds))
     return Recalled(inputs, method, seeds, Command() if in_memory else command)
 
 
 def _of_folder(folder: Path) -> Recalled:
-    told = [(path, _sidecar(path)) for path in folder.glob("*_stat-r_statmap.json")]
-    if not told:
+    sidecars = [(path, _sidecar(path)) for path in folder.glob("*_stat-r_statmap.json")]
+    if not sidecars:
         msg = (
             f"{folder}: no map of r is in this folder; give a run, a stored run, or a folder that "
             "`seedmap run` wrote"
         )
         raise MissingFile(msg)
-    told.sort(key=lambda one: (one[0].stat().st_mtime_ns, one[0].name))
-    path, last = told[-1]
+    sidecars.sort(key=lambda one: (one[0].stat().st_mtime_ns, one[0].name))
+    path, last = sidecars[-1]
     try:
-        runs = sorted({one["Sources"][0] for _, one in told})
-        alike = [one for _, one in told if all(one[key] == last[key] for key in WAY)]
+        runs = sorted({one["Sources"][0] for _, one in sidecars})
+        alike = [one for _, one in sidecars if all(one[key] == last[key] for key in WAY)]
         if len(runs) == 1:
             return _of_sidecars(last, alike)
     except (KeyError, TypeError, IndexError, AttributeError) as error:
-        msg = f"{path}: this sidecar does not tell how the map was made ({error!r}); give the run"
+        msg = f"{path}: this sidecar does not state how the map was made ({error!r}); give the run"
         raise OptionError(msg) from error
     msg = f"{folder}: it holds maps of {len(runs)} runs, {runs[0]} and others; give one of the runs"
     raise OptionError(msg)
@@ -138,37 +138,37 @@ def _of_folder(folder: Path) -> Recalled:
 
 def _sidecar(path: Path) -> dict[str, Any]:
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        facts = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         msg = f"{path}: this is no JSON ({error}); give the run"
         raise OptionError(msg) from error
-    if not isinstance(told, dict):
+    if not isinstance(facts, dict):
         msg = f"{path}: this is no sidecar of a map; give the run"
         raise OptionError(msg)
-    return told
+    return facts
 
 
-def _of_sidecars(told: dict[str, Any], alike: Sequence[dict[str, Any]]) -> Recalled:
-    mask = told["Mask"]
+def _of_sidecars(facts: dict[str, Any], alike: Sequence[dict[str, Any]]) -> Recalled:
+    mask = facts["Mask"]
     if not _can_be_read(mask):
         msg = f"the mask {mask!r} is no file that can be read again; give the run and --mask-img"
         raise OptionError(msg)
     known = {option.name for option in fields(Cleaning)}
-    columns = told["ConfoundColumns"]
-    tables = told["Sources"][-1] if columns else ""
-    keep = np.ones(told["Frames"], dtype=bool)
-    keep[told["FramesCensored"]] = False
-    t_r = told["RepetitionTime"] if told["RepetitionTimeSource"] == "argument" else None
+    columns = facts["ConfoundColumns"]
+    tables = facts["Sources"][-1] if columns else ""
+    keep = np.ones(facts["Frames"], dtype=bool)
+    keep[facts["FramesCensored"]] = False
+    t_r = facts["RepetitionTime"] if facts["RepetitionTimeSource"] == "argument" else None
     inputs = Inputs(
-        _file(told["Sources"][0]),
+        _file(facts["Sources"][0]),
         confounds=_confounds(tables, columns),
         sample_mask=None if keep.all() else keep,
         mask_img=mask,
         t_r=t_r,
     )
-    cleaning = Cleaning(**{k: v for k, v in told["Cleaning"].items() if k in known})
-    method = Method(cleaning=cleaning, smoothing_fwhm=told["SmoothingFWHM"])
-    command = _command(inputs, tables, keep, _words(told.get("Command")))
+    cleaning = Cleaning(**{k: v for k, v in facts["Cleaning"].items() if k in known})
+    method = Method(cleaning=cleaning, smoothing_fwhm=facts["SmoothingFWHM"])
+    command = _command(inputs, tables, keep, _words(facts.get("Command")))
     return Recalled(inputs, method, _spheres(one["Seed"] for one in alike), command)
 
 
@@ -179,10 +179,10 @@ def _spheres(seeds: Any) -> tuple[Sphere, ...]:
         if seed["center"] is None:
             continue
         x, y, z = (float(value) for value in seed["center"])
-        name, told = str(seed["name"]), str(seed["definition"])
-        if sphere := SPHERE.match(told):
+        name, definition = str(seed["name"]), str(seed["definition"])
+        if sphere := SPHERE.match(definition):
             found.append(Sphere(name, (x, y, z), float(sphere[1])))
-        elif told.startswith(VOXEL):
+        elif definition.startswith(VOXEL):
             found.append(Sphere(name, (x, y, z), None))
         else:
             found.append(Sphere(f"middle of {name}"[:LONGEST_NAME], (x, y, z)))
@@ -190,7 +190,7 @@ def _spheres(seeds: Any) -> tuple[Sphere, ...]:
 
 
 def _command(inputs: Inputs, tables: str, keep: Keep, words: Mapping[str, str]) -> Command:
-    """Write down how the run is given; nothing where frames were left out and no file tells them."""
+    """Write down how the run is given; nothing where frames were left out and no file lists them."""
     options = ["--mask-img", str(inputs.mask_img)]
     if not keep.all():
         kept = words.get("--sample-mask", "")

@@ -134,7 +134,7 @@ class Explorer:
         return self
 
     def run(self) -> None:
-        """Serve until told to stop; Ctrl+C ends it where this is the main thread."""
+        """Serve until stopped; Ctrl+C ends it where this is the main thread."""
         watch = threading.Thread(target=self._watch, daemon=True)
         if self._idle is not None:
             watch.start()
@@ -189,8 +189,8 @@ REDIRECT = """<!doctype html>
 FRAME_SCRIPT = """
 (() => {{
   const local = ["localhost", "127.0.0.1"].includes(location.hostname);
-  const told = document.getElementById("jupyter-config-data");
-  const base = (told && JSON.parse(told.textContent).baseUrl) || document.body.dataset.baseUrl || "/";
+  const config = document.getElementById("jupyter-config-data");
+  const base = (config && JSON.parse(config.textContent).baseUrl) || document.body.dataset.baseUrl || "/";
   const root = local ? `http://${{location.hostname}}:{port}/` : `${{base}}proxy/{port}/`;
   document.getElementById({frame}).src = root + "?token=" + {token};
 }})();
@@ -217,7 +217,7 @@ def begin_session(  # noqa: PLR0913  one argument a decision
     out
         The only folder that is ever written to.
     command
-        How ``seedmap run`` would be told about this run.
+        How this run would be given to ``seedmap run``.
     anatomy
         Image to draw under the maps; None takes the MNI152 template for runs in MNI space, else
         the mean of the run.
@@ -323,8 +323,13 @@ def explore(  # noqa: PLR0913  the options of seed_maps, and where the page is s
     if is_stored(bold):
         command = Command(str(bold), stored=True)
     elif isinstance(bold, SeedMaps) or (isinstance(bold, str | Path) and Path(bold).is_dir()):
-        told = recall(bold)
-        inputs, method, command, before = told.inputs, told.method, told.command, told.seeds
+        recalled = recall(bold)
+        inputs, method, command, before = (
+            recalled.inputs,
+            recalled.method,
+            recalled.command,
+            recalled.seeds,
+        )
     source = open_source(inputs, method, Limits(n_jobs=n_jobs))
     session = begin_session(
         source, out=out, command=command, anatomy=anatomy, atlas=atlas, start=start, before=before

@@ -26,7 +26,7 @@ __all__ = ["Busy", "Job", "Latest", "Session"]
 
 # While new settings are cleaned the old rows stay, if both together are no larger than this;
 # otherwise the old are let go first, and clicks wait.
-ROOM_FOR_TWO = 1 << 30
+MOST_FOR_TWO = 1 << 30
 REMEMBERED = 64  # windows whose newest request is known
 CERTAIN = 4  # maps with error bars that are kept
 CAUTION = (
@@ -49,7 +49,7 @@ class Job:
     error: str = ""
     running: bool = True
 
-    def told(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
         """Return what the page shows."""
         return asdict(self)
 
@@ -62,7 +62,7 @@ class Latest:
         self._lock = threading.Lock()
 
     def arrive(self, window: str, number: int) -> Callable[[], bool]:
-        """Note a request; return what tells whether a newer one of the same window came."""
+        """Note a request; return what checks whether a newer one of the same window came."""
         with self._lock:
             self._newest[window] = max(number, self._newest.get(window, -1))
             self._newest.move_to_end(window)
@@ -71,7 +71,7 @@ class Latest:
         return self.after(window, number)
 
     def after(self, window: str, number: int) -> Callable[[], bool]:
-        """Return what tells whether a newer request of a window came."""
+        """Return what checks whether a newer request of a window came."""
         return lambda: self._newest.get(window, -1) > number
 
 
@@ -129,7 +129,7 @@ class Session:
         Raises
         ------
         Busy
-            While it is being cleaned and there was no room for the old one.
+            While it is being cleaned and memory did not allow to keep the old one.
         """
         cleaned = self._cleaned
         if cleaned is None:
@@ -174,7 +174,7 @@ class Session:
         if before is not None:
             before.join()
         old = self._cleaned
-        if old is not None and 2 * old.live.nbytes > ROOM_FOR_TWO:
+        if old is not None and 2 * old.live.nbytes > MOST_FOR_TWO:
             self._cleaned = None
         settings_before = old.settings if old else self.source.settings
         del old
@@ -288,9 +288,9 @@ class Session:
             msg = f"seed {seed.name!r}: a name needs letters or digits"
             raise OptionError(msg)
         maps, _ = self.certain(seed)
-        told = {"SeedsLookedAt": self.looked_at, "Note": CAUTION.format(n=self.looked_at)}
+        exploration = {"SeedsLookedAt": self.looked_at, "Note": CAUTION.format(n=self.looked_at)}
         command = self.command.line(self.source, self.cleaned.settings, seed)
-        facts = {"Command": command, "Exploration": told}
+        facts = {"Command": command, "Exploration": exploration}
         return [path.name for path in save_maps(maps, self.out, facts=facts)]
 
     def close(self) -> None:

@@ -33,7 +33,7 @@ def methods_text(recipe: Recipe) -> Iterator[str]:
     more = f" and {len(recipe.seeds) - 8} more" if len(recipe.seeds) > 8 else ""
     yield (
         f"Seed-based functional connectivity was computed with seedmap {__version__} from series that "
-        f"fMRIPrep had preprocessed (Esteban et al. 2019). Seeds were {seeds}{more}. Seeds listened to "
+        f"fMRIPrep had preprocessed (Esteban et al. 2019). Seeds were {seeds}{more}. Seeds were extracted from "
         "unsmoothed data; the brain was "
         + (
             f"smoothed with a Gaussian kernel of {recipe.method.smoothing_fwhm:g} mm full width at half maximum."

@@ -160,7 +160,7 @@ def _run_facts(inputs: RunInputs, work: RunWork) -> Iterator[tuple[str, str]]:
     """Say what was found of a run."""
     run, mask = work.opened.run, work.mask
     yield "Series", ", ".join(path.name for path in (inputs.bold, inputs.other) if path)
-    yield "Space", inputs.space or "not told by its name"
+    yield "Space", inputs.space or "not stated by its name"
     if isinstance(run.space, PartedSpace):
         known = [part.surface.source for part in run.space.parts if part.surface is not None]
         named = (Path(source).name for source in dict.fromkeys(known))

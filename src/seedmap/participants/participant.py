@@ -205,7 +205,7 @@ def _one_stored(
 def _facts(
     recipe: Recipe, inputs: RunInputs, run: Run, done: StrategyWork, opened: RunWork
 ) -> dict[str, Any]:
-    """Collect what the study's page tells of a run."""
+    """Collect what the study's page shows of a run."""
     source, maps = done.maps.provenance, done.maps
     dof = {}
     if maps.certainty is not None:

@@ -268,7 +268,7 @@ def clean_run(recipe: Recipe, work: RunWork) -> Iterator[StrategyWork]:
 
 
 def _unsmoothed(prepared: Prepared, keep: Keep, extracted: Extracted) -> Extracted:
-    """Read the same frames and voxels again, unsmoothed: what seeds listen to."""
+    """Read the same frames and voxels again, unsmoothed: what seeds are extracted from."""
     return extract(
         prepared.run,
         keep,
@@ -294,7 +294,7 @@ def estimate_memory(recipe: Recipe, inputs: RunInputs) -> float:
     Raises
     ------
     OptionError
-        If the header tells of nothing.
+        If the header states no samples.
     """
     kind, frames, samples, volume = _extent(recipe, inputs)
     if not samples:

@@ -54,7 +54,7 @@ class StudySeed:
 
 
 def study_seed(seed: Seed, space: str = "") -> StudySeed:
-    """Say where a seed lies: as told, or as the name of its file tells."""
+    """Return a seed with its space: as given, or as the name of its file states."""
     return StudySeed(seed, space or space_of(seed.source))
 
 
@@ -73,12 +73,12 @@ def check_space(seed: StudySeed, space: str, *, anyway: bool) -> str:
     if same or vague or (not seed.space and (on_grid or space not in NATIVE)):
         return ""
     where = f"in space {seed.space}" if seed.space else "given by coordinates of no named space"
-    there = f"in {space}" if space else "in a space that its name does not tell"
-    told = f"seed {seed.seed.name!r} is {where}, the run {there}"
+    there = f"in {space}" if space else "in a space that its name does not state"
+    differ = f"seed {seed.seed.name!r} is {where}, the run {there}"
     if anyway:
-        return f"{told}; it was taken as it is"
+        return f"{differ}; it was taken as it is"
     msg = (
-        f"{told}; templates differ by millimetres: give the seed in the run's space, choose runs with "
+        f"{differ}; templates differ by millimetres: give the seed in the run's space, choose runs with "
         "--space, or take it as it is with --allow-space-mismatch (the sidecars will say so)"
     )
     raise SpaceMismatch(msg)
@@ -153,7 +153,7 @@ def atlas_seeds(path: Path, regions: Sequence[str] = ()) -> list[StudySeed]:
     Parameters
     ----------
     path
-        Image of whole numbers, of which a look-up table of the same name may tell names; a CIFTI
+        Image of whole numbers, of which a look-up table of the same name may hold names; a CIFTI
         ``dlabel``; or labels of one hemisphere (``.label.gii``, ``.annot``), whose regions must be
         named.
     regions

@@ -135,7 +135,7 @@ def maps_from_store(recipe: Recipe, inputs: RunInputs, strategy: Strategy) -> Se
     Raises
     ------
     SeedmapError
-        If the stored run cannot be used, or no seed can be heard in it.
+        If the stored run cannot be used, or no seed has samples in it.
     """
     head = next(
         p for p in inputs.jsons if p.parent.name.endswith(f"_desc-{strategy.label}_bold.zarr")

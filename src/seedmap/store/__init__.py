@@ -3,9 +3,9 @@
 Correlations see a cleaned run only through inner products, so a run is kept as its coordinates
 ``S W' x`` (see `seedmap.temporal.CleaningOperator`), cut off where no correlation changes by 1e-5:
 smoothed and of unit norm for the samples that seeds are compared with, unsmoothed for those that
-seeds listen to. For the error bars the noise autocovariance of each smoothed sample is kept, and of
-the unsmoothed ones the coordinates that the cleaning takes away: only the noise of seeds is told by
-them. All are whole numbers of as few bits as each needs (see `seedmap.store.numbers`).
+seeds are extracted from. For the error bars the noise autocovariance of each smoothed sample is kept, and of
+the unsmoothed ones the coordinates that the cleaning takes away: only the noise of seeds is
+estimated from them. All are whole numbers of as few bits as each needs (see `seedmap.store.numbers`).
 
 A stored run is a Zarr group; of the package, only this folder knows it.
 """

@@ -1,4 +1,4 @@
-"""Reading stored runs: seeds listen to them and are correlated with them."""
+"""Reading stored runs: seeds are extracted from them and correlated with them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class StoredMaps:
     seed_series : ndarray of float64, shape (kept, seeds)
         Cleaned seeds, of mean 0 and not scaled.
     coverage : ndarray, shape (seeds,)
-        Share of each seed's weight that lies in the mask, where the store can hear it.
+        Share of each seed's weight that lies in the mask, where the store has its voxels.
     """
 
     r: NDArray[np.float32]
@@ -111,8 +111,8 @@ class StoredRun:
                 found[key], at = np.asarray(values[at:end]).reshape(shape), end
         return found
 
-    def listen(self, seeds: Sequence[SeedWeights]) -> tuple[Array, Array, Array]:
-        """Let seeds hear the unsmoothed run.
+    def extract_seeds(self, seeds: Sequence[SeedWeights]) -> tuple[Array, Array, Array]:
+        """Extract seeds from the unsmoothed run.
 
         Returns
         -------
@@ -121,7 +121,7 @@ class StoredRun:
         residuals : ndarray, shape (kept, seeds)
             Trend and confounds projected out.
         coverage : ndarray, shape (seeds,)
-            Share of the weight that lies in the mask; the rest is not heard.
+            Share of the weight that lies in the mask; the rest is not sampled.
 
         Raises
         ------
@@ -136,7 +136,7 @@ class StoredRun:
 
     def maps(self, seeds: Sequence[SeedWeights]) -> StoredMaps:
         """Correlate seeds with every sample."""
-        clean, residuals, coverage = self.listen(seeds)
+        clean, residuals, coverage = self.extract_seeds(seeds)
         size = np.linalg.norm(clean, axis=0)
         size[size <= NOTHING_LEFT * np.linalg.norm(residuals, axis=0)] = np.nan
         return StoredMaps(
@@ -221,7 +221,7 @@ class StoredRun:
         unusable : ndarray of bool, shape (samples,)
             Samples that are not finite in some kept frame.
         basis : ndarray, shape (kept, coordinates)
-            From coordinates, as of rows and of `listen`, to cleaned frames of mean 0.
+            From coordinates, as of rows and of `extract_seeds`, to cleaned frames of mean 0.
         """
         stored = self._packed("smooth")
         rows = np.empty(stored.coarse.shape, dtype=np.float32)
@@ -277,16 +277,16 @@ def _joined(
     order = np.full(space.mask.size, -1, dtype=np.int64)
     order[space.mask.ravel()] = np.arange(space.n_samples)
     found = [order[seed.voxels] for seed in seeds]
-    heard = [(at >= 0) & ~unusable[np.maximum(at, 0)] for at in found]
-    for number, part in enumerate(heard):
+    inside = [(at >= 0) & ~unusable[np.maximum(at, 0)] for at in found]
+    for number, part in enumerate(inside):
         if not part.any():
             msg = f"seed {number + 1} has no voxel in the mask of the stored run; the store holds no others"
             raise SeedError(msg)
-    places = np.unique(np.concatenate([at[ok] for at, ok in zip(found, heard, strict=True)]))
+    places = np.unique(np.concatenate([at[ok] for at, ok in zip(found, inside, strict=True)]))
     weights = np.zeros((places.size, len(seeds)))
     coverage = np.empty(len(seeds))
-    for column, (seed, at, ok) in enumerate(zip(seeds, found, heard, strict=True)):
-        inside = seed.weights[ok]
-        coverage[column] = inside.sum()
-        weights[np.searchsorted(places, at[ok]), column] = inside / inside.sum()
+    for column, (seed, at, ok) in enumerate(zip(seeds, found, inside, strict=True)):
+        kept = seed.weights[ok]
+        coverage[column] = kept.sum()
+        weights[np.searchsorted(places, at[ok]), column] = kept / kept.sum()
     return weights, places, coverage

@@ -1,4 +1,4 @@
-"""Where the samples of a stored run lie, told in JSON and arrays."""
+"""Where the samples of a stored run lie, as JSON and arrays."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from seedmap.images import Grayordinates, Grid, Mesh, Part, PartedSpace, Space, Surface
 
-__all__ = ["recover_space", "tell_space"]
+__all__ = ["describe_space", "recover_space"]
 
 
-def tell_space(space: Space) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+def describe_space(space: Space) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Return a space as facts (JSON) and arrays.
 
     Surfaces are kept in float32, as their files hold them.
@@ -39,29 +39,29 @@ def tell_space(space: Space) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
 
 
 def recover_space(facts: Mapping[str, Any], read: Callable[[str], NDArray[Any]]) -> Space:
-    """Return the space that `tell_space` told of; ``read`` is asked for each array."""
+    """Return the space that `describe_space` described; ``read`` returns each array."""
     mask = read("mask")
     if "affine" in facts:
         return Grid(np.array(facts["affine"]), mask)
-    parts = tuple(_part(number, told, read) for number, told in enumerate(facts["parts"]))
+    parts = tuple(_part(number, described, read) for number, described in enumerate(facts["parts"]))
     if facts["places_xml"] is None:
         return Mesh(parts, np.array(mask))
     return Grayordinates(parts, np.array(mask), facts["places_xml"].encode())
 
 
-def _part(number: int, told: Mapping[str, Any], read: Callable[[str], NDArray[Any]]) -> Part:
+def _part(number: int, described: Mapping[str, Any], read: Callable[[str], NDArray[Any]]) -> Part:
     surface = None
-    if told["surface"] is not None:
+    if described["surface"] is not None:
         surface = Surface(
             read(f"coordinates_{number}").astype(np.float64),
             read(f"triangles_{number}").astype(np.int64),
-            told["surface"],
+            described["surface"],
         )
     return Part(
-        name=told["name"],
-        kind=told["kind"],
+        name=described["name"],
+        kind=described["kind"],
         places=read(f"places_{number}").astype(np.int64),
-        vertices=int(told["vertices"]),
-        affine=None if told["affine"] is None else np.array(told["affine"]),
+        vertices=int(described["vertices"]),
+        affine=None if described["affine"] is None else np.array(described["affine"]),
         surface=surface,
     )

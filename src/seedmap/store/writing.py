@@ -15,7 +15,7 @@ from seedmap.spatial import Extracted
 from seedmap.store.arrays import write_group
 from seedmap.store.numbers import Packed, enough, pack
 from seedmap.store.reading import FORMAT
-from seedmap.store.spaces import tell_space
+from seedmap.store.spaces import describe_space
 from seedmap.temporal import BlockCleaner, CleaningOperator
 
 __all__ = ["write_stored"]
@@ -48,17 +48,17 @@ def write_stored(
     facts
         What else should be known; JSON.
     """
-    directions, strength, clean, heard = _cleaned(operator, smooth, plain)
+    directions, strength, clean, unsmoothed = _cleaned(operator, smooth, plain)
     others, beside = _others(directions, operator)
     tables = noise_tables(operator, t_r)
     bits = enough(len(strength))
     packed = {
         "smooth": pack(_of_unit_norm(clean, smooth), bits),
-        "plain": pack(heard, bits),
+        "plain": pack(unsmoothed, bits),
         "rest": _rest(others, plain, beside=beside),
     }
     small = _small_tables(operator, tables, directions, strength, others)
-    told, arrays = tell_space(smooth.grid)
+    described, arrays = describe_space(smooth.grid)
     for name, one in packed.items():
         arrays |= one.arrays(name)
     for name, parts in small.items():
@@ -72,7 +72,7 @@ def write_stored(
             for name, parts in small.items()
         },
         "fine_bits": {name: one.fine_bits for name, one in packed.items()},
-        "space": told,
+        "space": described,
         "t_r": t_r,
         "rank": tables.rank,
         "white_dof": tables.white_dof,
@@ -94,7 +94,7 @@ def _cleaned(
 
 
 def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Sum up what is stored, so that the group's head alone tells whether it is the same."""
+    """Sum up what is stored, so that the group's head alone shows whether it is the same."""
     found = hashlib.blake2b(digest_size=16)
     for values in arrays.values():
         found.update(np.ascontiguousarray(values).data)

@@ -1,4 +1,4 @@
-"""Noise like that of a run, through the run's own cleaning: how often a test cries wolf.
+"""Noise like that of a run, through the run's own cleaning: how often a test errs.
 
 Pairs of series are drawn that have nothing to do with each other, one with the noise spectrum of
 a seed, the other with that of a voxel. They are cleaned by the run's own matrix, correlated and

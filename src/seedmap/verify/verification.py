@@ -100,7 +100,7 @@ def verify_run(
         If the cleaning leaves no direction to test anything in.
     """
     if pairs < FEWEST_PAIRS:
-        msg = f"pairs={pairs}; at least {FEWEST_PAIRS} are needed to tell a rate (--pairs)"
+        msg = f"pairs={pairs}; at least {FEWEST_PAIRS} are needed to estimate a rate (--pairs)"
         raise OptionError(msg)
     method = Method(cleaning=method.cleaning, smoothing_fwhm=method.smoothing_fwhm)
     prepared = prepare(inputs, seeds, method, limits)

@@ -34,7 +34,7 @@ class Cleaned:
     settings : Settings
         How it was cleaned.
     operator : CleaningOperator or StoredRun
-        The same, written out, or the store that knows it; both tell which frames they ``keep``.
+        The same, written out, or the store that knows it; both know which frames they ``keep``.
     table : ConfoundTable or None
         The confounds that were regressed out.
     rank : int

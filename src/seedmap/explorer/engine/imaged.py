@@ -156,7 +156,7 @@ class ExplorableImages:
     ) -> tuple[NDArray[np.bool_], bool]:
         """Grow a mask by what seeds may need around it, as far as memory goes; see `gather`.
 
-        Where there is not room for everything, values are rounded; and where that is not enough,
+        Where not everything fits, values are rounded; and where that is not enough,
         the farthest voxels are left out.
         """
         kind, blocks = self.run.dtype, len(block_starts(kept)) - 1
@@ -166,8 +166,8 @@ class ExplorableImages:
         whole = grown(mask, self.grid.voxel_sizes, AROUND, mask.size)
         if whole.sum() * bytes_per_voxel(kind, kept, blocks, rounded=False) <= most:
             return whole, False
-        room = most / bytes_per_voxel(kind, kept, blocks, rounded=True)
-        return grown(mask, self.grid.voxel_sizes, AROUND, room), True
+        affordable = most / bytes_per_voxel(kind, kept, blocks, rounded=True)
+        return grown(mask, self.grid.voxel_sizes, AROUND, affordable), True
 
     def certain_maps(
         self, settings: Settings, seed: Sphere, progress: Progress | None = None

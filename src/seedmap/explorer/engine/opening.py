@@ -1,4 +1,4 @@
-"""What the user gives, opened for exploring: by the same door as `seedmap.seed_maps`."""
+"""What the user gives, opened for exploring: in the same way as by `seedmap.seed_maps`."""
 
 from seedmap.analysis import Inputs, Limits, Method
 from seedmap.errors import OptionError

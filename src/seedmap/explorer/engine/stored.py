@@ -1,6 +1,6 @@
 """A stored run that is explored: it was cleaned before, so it is there at once, and as it is.
 
-`seedmap.store` tells what such a run holds. Its smoothed samples are brought into memory; those
+`seedmap.store` says what such a run holds. Its smoothed samples are brought into memory; those
 that seeds are the mean of stay on the disk. Its error bars come from its own tables of noise, and no image is
 read.
 """
@@ -61,7 +61,7 @@ class OnDisk:
     def mean(self, rows: NDArray[np.integer[Any]]) -> tuple[Array, float]:
         """Average samples, cleaned."""
         weights = SeedWeights(self.positions[rows], np.full(rows.size, 1 / rows.size))
-        clean, residuals, _ = self.stored.listen([weights])
+        clean, residuals, _ = self.stored.extract_seeds([weights])
         return clean[:, 0], NOTHING_LEFT * float(np.linalg.norm(residuals))
 
 
@@ -141,7 +141,7 @@ class ExplorableStore:
     def certain_maps(
         self, settings: Settings, seed: Sphere, progress: Progress | None = None
     ) -> SeedMaps:
-        """Return maps with the error bars that the store tells; no image is read."""
+        """Return maps with the error bars that the store holds; no image is read."""
         stored = self.operator(settings)
         if progress is not None:
             progress(0, 1)
@@ -175,7 +175,7 @@ def open_stored_source(path: str | Path, method: Method, limits: Limits) -> Expl
         run = _run(stored, grid)
     except (KeyError, TypeError) as error:
         msg = (
-            f"{path}: the store does not tell how it was cleaned ({error!r}); write it again with "
+            f"{path}: the store does not state how it was cleaned ({error!r}); write it again with "
             "seedmap bids --store"
         )
         raise ImageError(msg) from error
@@ -195,7 +195,7 @@ def _check_asked(path: str | Path, done: Method, asked: Method) -> None:
         )
         raise OptionError(msg)
     if asked.uncertainty not in (None, "operator"):
-        msg = f"{path}: uncertainty={asked.uncertainty!r}; a store tells 'operator' only: give that, or none"
+        msg = f"{path}: uncertainty={asked.uncertainty!r}; a store holds 'operator' only: give that, or none"
         raise OptionError(msg)
 
 

@@ -2,7 +2,7 @@
 
 Cleaning is linear, and a seed is the mean of few voxels. So the mean is cleaned, which takes
 microseconds, and not every voxel that might once be asked for. Until then the voxels stay as the
-file has them: whole numbers of two bytes as they are, others in float32 where there is room, else
+file has them: whole numbers of two bytes as they are, others in float32 where memory allows, else
 in two bytes, too: rounded, block by block of frames, to 65535 steps between the least and the
 greatest value of the voxel there. Correlations then change by some 1e-5.
 """

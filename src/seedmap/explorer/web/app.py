@@ -109,7 +109,9 @@ class _Pages:
     async def picture(self, _request: Request) -> Response:
         """Say what the picture of the head is; waits until it is there."""
         picture = await run_in_threadpool(self._session.picture)
-        return JSONResponse(_told(picture.grid.affine, picture.grid.shape) | {"name": picture.name})
+        return JSONResponse(
+            _geometry(picture.grid.affine, picture.grid.shape) | {"name": picture.name}
+        )
 
     async def underlay(self, _request: Request) -> Response:
         """Send the picture of the head: uint8, C order."""
@@ -173,7 +175,7 @@ class _Pages:
         return _map_answer(body, facts | {"notes": notes}, started)
 
     async def about(self, request: Request) -> Response:
-        """Tell all about a seed and a place: series, peaks, names, the command."""
+        """Return all about a seed and a place: series, peaks, names, the command."""
         query = request.query_params
         seed, place = seed_in(query), place_in(query, ("ax", "ay", "az"))
         threshold = number_in(query, "threshold", 0.0, 1.0, 0.3)
@@ -186,8 +188,8 @@ class _Pages:
     async def job(self, _request: Request) -> Response:
         """Say how far the cleaning is."""
         job = self._session.job
-        told = job.told() if job else None
-        return JSONResponse({"version": self._session.version, "job": told})
+        progress = job.facts() if job else None
+        return JSONResponse({"version": self._session.version, "job": progress})
 
     async def switch(self, request: Request) -> Response:
         """Clean by other settings, in the background."""
@@ -260,7 +262,7 @@ def _about_run(session: Session) -> dict[str, Any]:
         "app": __version__,
         "name": session.stem,
         "source": source.run.source,
-        "grid": _told(live.grid.affine, live.grid.shape),
+        "grid": _geometry(live.grid.affine, live.grid.shape),
         "samples": live.grid.n_samples,
         "coordinates": int(live.targets.shape[1]),
         "frames": int(source.keep.size),
@@ -294,7 +296,7 @@ def _about_run(session: Session) -> dict[str, Any]:
     }
 
 
-def _told(affine: Any, shape: tuple[int, ...]) -> dict[str, Any]:
+def _geometry(affine: Any, shape: tuple[int, ...]) -> dict[str, Any]:
     return {"affine": np.asarray(affine).tolist(), "shape": list(shape)}
 
 
@@ -311,7 +313,7 @@ def _about(
     sample = live.sample_at(place)
     r = live.r(signal.unit, superseded)
     peaks = live.peaks(r, threshold=threshold, apart=16.0, most=12)
-    told = [
+    named = [
         {"at": [p.x, p.y, p.z], "r": p.r, "name": names.name_at((p.x, p.y, p.z)) if names else ""}
         for p in peaks
     ]
@@ -319,7 +321,7 @@ def _about(
     return {
         "seedSeries": live.series(signal.unit).round(3).tolist(),
         "placeSeries": live.series(live.targets[sample]).round(3).tolist() if usable else None,
-        "peaks": told,
+        "peaks": named,
         "seedName": names.name_at(seed.center) if names else "",
         "placeName": names.name_at(place) if names else "",
         "command": session.command.line(session.source, cleaned.settings, seed),

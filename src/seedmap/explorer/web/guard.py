@@ -98,7 +98,7 @@ class Guard:
         return token in self._pending
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request in, or answer it at the door; stamp every answer."""
+        """Let a request in, or refuse it before the app sees it; stamp every answer."""
         if scope["type"] != "http":
             return  # no WebSockets here, and nothing to start or stop
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-// Colours of the map: symmetric, of equal lightness on both sides, told apart by colour-blind eyes.
+// Colours of the map: symmetric, of equal lightness on both sides, which colour-blind people distinguish.
 
 // Orange for positive and blue for negative, from dark near zero to bright at the ends.
 const POSITIVE = [[122, 38, 8], [196, 66, 8], [240, 122, 24], [252, 182, 58], [255, 232, 138]];

@@ -168,7 +168,7 @@ export class Controls {
       await navigator.clipboard.writeText(text);
       this.done(done);
     } catch {
-      this.done(text); // no right to the clipboard: show it, to be copied by hand
+      this.done(text); // no right to the clipboard: show it, to be copied from there
     }
   }
 
@@ -249,10 +249,10 @@ export class Controls {
     $("looked").textContent = `${count} seed${count === 1 ? "" : "s"} looked at`;
   }
 
-  heard({ voxels, leftOut, coverage }) {
+  sampled({ voxels, leftOut, coverage }) {
     const part = coverage < 0.995 ? `, ${Math.round(coverage * 100)} % in the mask` : "";
-    const out = leftOut ? `, ${leftOut} too far outside to be heard` : "";
-    write($("heard"), `${voxels} voxel${voxels === 1 ? "" : "s"}${part}${out}`);
+    const out = leftOut ? `, ${leftOut} too far outside to be sampled` : "";
+    write($("sampled"), `${voxels} voxel${voxels === 1 ? "" : "s"}${part}${out}`);
   }
 
   readings({ placeName, peaks, command, placeSeries, seedSeries }) {

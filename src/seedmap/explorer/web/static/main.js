@@ -1,4 +1,4 @@
-// The page: loads the run, holds the state, and tells every part when to draw.
+// The page: loads the run, holds the state, and has every part draw when it must.
 
 import { Controls } from "./controls.js";
 import { Maps, certain, getBytes, getJson, post } from "./net.js";
@@ -127,7 +127,7 @@ class App {
     }, BRIEFLY);
   }
 
-  // --- what a hand can do ----------------------------------------------------------------
+  // --- what a user can do ---------------------------------------------------------------
 
   /** The pointer goes down somewhere, or is drawn along; `seed` sets the seed in any case. */
   move(place, { first = false, seed = false } = {}) {
@@ -138,7 +138,7 @@ class App {
     this.painter.refresh();
   }
 
-  /** Move the seed by hand; outside the brain it stays where it was. */
+  /** Move the seed as the user asks; outside the brain it stays where it was. */
   seedTo(place, { drag = false, preview = false } = {}) {
     if (!this.brain[this.map.at(place)]) {
       if (!drag) this.settle();
@@ -153,7 +153,7 @@ class App {
     else this.settle();
   }
 
-  /** The hand has come to rest: the map counts, and is asked for in full. */
+  /** The pointer rests: the map counts, and is asked for in full. */
   settle() {
     clearTimeout(this.resting);
     this.seeding = false;
@@ -285,7 +285,7 @@ class App {
     this.facts = facts;
     this.fill(values);
     this.painter.now();
-    this.controls.heard(facts);
+    this.controls.sampled(facts);
   }
 
   fill(values) {

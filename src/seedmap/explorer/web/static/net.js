@@ -49,12 +49,12 @@ export class Maps {
     if (this.waiting) this.counts.dropped++;
     this.waiting = { ...seed, ...this.turn };
     if (preview) this.waiting.preview = 1;
-    // The hand has come to rest, or has begun to draw: do not wait for what came before.
+    // The pointer rests, or a drag has begun: do not wait for what came before.
     if (rest || (preview && !this.coarse)) this.flying?.abort();
     if (!this.flying) this.running = this.run();
   }
 
-  /** What tells the server which wish is the newest. */
+  /** By which the server knows the newest request. */
   get turn() {
     return { n: this.number, w: WINDOW };
   }

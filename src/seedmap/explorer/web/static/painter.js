@@ -67,8 +67,8 @@ export class Painter {
     view.radiological = state.radiological;
     const ink = this.ink(), colors = this.table(look, full), narrow = narrowness.matches;
     this.divide(view, narrow);
-    const room = panes.map((pane) => pane.measure(view)), least = Math.min(...room);
-    panes.forEach((pane, n) => pane.draw(view, underlay, map, state, colors, narrow ? room[n] : least, ink));
+    const scales = panes.map((pane) => pane.measure(view)), least = Math.min(...scales);
+    panes.forEach((pane, n) => pane.draw(view, underlay, map, state, colors, narrow ? scales[n] : least, ink));
     if (panel.pins.cards.length) {
       panel.pins.draw(view, underlay, state.at, stat === "z" ? table(state.look.r, 1) : colors, ink);
     }

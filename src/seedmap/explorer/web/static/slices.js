@@ -5,7 +5,7 @@ import { NOTHING, compose, sample } from "./volume.js";
 
 const MOST_PER_MM = 2; // pixels: finer than any run, and quick without a graphics card
 const AIR = -1; // no underlay has such a voxel; kept as 0, which is as dark
-const SLOP = 3; // CSS pixels that a hand may tremble before a click becomes a drag
+const SLOP = 3; // CSS pixels that a pointer may move before a click becomes a drag
 const MARGIN = 6; // mm around the brain
 const MOST_WIDER = 20; // mm
 const VISIBLE = 40; // grey value
@@ -22,7 +22,7 @@ export class View {
     this.radiological = false;
   }
 
-  /** Make room for what the underlay shows beyond the brain's mask, but not for a neck. */
+  /** Widen the cuts to what the underlay shows beyond the brain's mask, but not for a neck. */
   widen(underlay) {
     const { shape, steps, data, affine } = underlay;
     for (let axis = 0; axis < 3; axis++) {
@@ -125,10 +125,10 @@ export class Pane {
     this.context = this.canvas.getContext("2d", { alpha: false });
     this.slice = new Slice(this.axis);
     this.app = app;
-    this.listen();
+    this.bindEvents();
   }
 
-  /** Take the size the page gives; return how many CSS pixels there is room for in a mm. */
+  /** Take the size the page gives; return how many CSS pixels a mm may take. */
   measure(view) {
     const { clientWidth, clientHeight } = this.canvas;
     this.ratio = window.devicePixelRatio || 1;
@@ -182,7 +182,7 @@ export class Pane {
     return place.map((value, k) => Math.min(view.high[k], Math.max(view.low[k], value)));
   }
 
-  listen() {
+  bindEvents() {
     const { canvas, app } = this;
     this.held = false;
     canvas.addEventListener("pointerdown", (event) => {

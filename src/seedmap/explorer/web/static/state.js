@@ -9,7 +9,7 @@ export function begin(run) {
     at: [...place],
     radius: run.start.radius ?? 8,
     name: run.start.name ?? nameOf(place),
-    named: false, // by hand, so that the name stays when the seed moves
+    named: false, // by the user, so that the name stays when the seed moves
     follow: true,
     stat: "r",
     look: { r: { ...LOOK }, z: { ...LOOK, threshold: 3, range: 10 } },
