@@ -95,7 +95,7 @@ class Window:
             time.sleep(0.01)
 
     def at_rest(self):
-        busy = ("moved", "wanted", "noting", "showing")
+        busy = ("moved", "painter.wanted", "noting", "showing")
         self.until("seedmap.maps.idle && seedmap.r" + "".join(f" && !seedmap.{b}" for b in busy))
 
     def read(self, expression):

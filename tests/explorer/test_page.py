@@ -348,6 +348,30 @@ def test_switches_clean_anew_and_back(look, truth, explorer):
     same_map(window, truth(PCC))
 
 
+def test_of_two_quick_switches_the_later_counts_though_the_earlier_is_slow(look):
+    window = look()
+    script = """(async () => {
+        const { seedmap, fetch } = window, before = { ...seedmap.run.settings };
+        let delay = 500;
+        window.fetch = async (path, ...more) => {
+            if (String(path).includes("settings")) {
+                const wait = delay;
+                delay = 0;
+                await new Promise((done) => setTimeout(done, wait));
+            }
+            return fetch(path, ...more);
+        };
+        const switches = [8, 9].map((smoothing) => seedmap.switchSettings({ ...before, smoothing }));
+        await Promise.all(switches);
+        const ask = async (path) => (await fetch(path)).json();
+        while ((await ask("api/job")).job?.running) await new Promise((done) => setTimeout(done, 20));
+        const { smoothing } = (await ask("api/run")).settings;
+        await seedmap.switchSettings(before);
+        return smoothing;
+    })()"""
+    assert window.page.evaluate(script) == 9
+
+
 def test_a_wish_outlives_news_of_an_earlier_cleaning(look):
     window = look()
     script = """(async () => {

@@ -17,6 +17,7 @@ const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 class App {
   painter = new Painter(this);
   panel = new Panel(this);
+  sent = Promise.resolve(); // the last settings that the server was sent
 
   async load() {
     history.replaceState(null, "", location.pathname + location.hash); // without the token, which is used up
@@ -341,7 +342,8 @@ class App {
     const turn = (this.turn = {});
     try {
       const { smoothing, high, low, groups } = settings;
-      await post("settings", { smoothing, high, low, groups });
+      // One after the other: of two that are under way the later might arrive first.
+      await (this.sent = this.sent.catch(() => {}).then(() => post("settings", { smoothing, high, low, groups })));
       this.trouble("");
     } catch (error) {
       this.trouble(error.message);
