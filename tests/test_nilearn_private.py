@@ -71,7 +71,7 @@ def test_every_name_is_in_use(name):
     assert any(name in path.read_text(encoding="utf-8") for path in users)
 
 
-def test_a_name_that_nilearn_has_not_tells_the_releases_that_have_it(monkeypatch):
+def test_a_name_that_nilearn_has_not_names_the_releases_that_have_it(monkeypatch):
     monkeypatch.setitem(nilearn_private.MODULES, "gone", "nilearn.signal")
     with pytest.raises(
         ImportError, match=r"has no nilearn\.signal\.gone; .*'nilearn>=0\.14,<0\.15'"

@@ -49,6 +49,6 @@ def test_the_image_is_pinned_and_not_run_by_root():
 def test_the_urls_are_those_of_the_repository_that_builds():
     pytest.importorskip("hatchling")
     urls_of = runpy.run_path(str(ROOT / "hatch_build.py"))["urls_of"]
-    told = {"GITHUB_SERVER_URL": "https://git.example", "GITHUB_REPOSITORY": "some/where"}
-    assert urls_of(told)["Source"] == "https://git.example/some/where"
+    given = {"GITHUB_SERVER_URL": "https://git.example", "GITHUB_REPOSITORY": "some/where"}
+    assert urls_of(given)["Source"] == "https://git.example/some/where"
     assert urls_of({}) == {}

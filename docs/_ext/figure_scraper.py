@@ -32,5 +32,5 @@ def _ends_with_value(code: str) -> bool:
 
 
 def _get_sg_image_scraper() -> Any:
-    """Tell sphinx-gallery what to call; it looks for this name."""
+    """Name for sphinx-gallery what to call; it looks for this name."""
     return save_last_figure

@@ -269,7 +269,7 @@ def test_a_json_that_does_not_help_is_still_an_input(dataset, content):
     assert path in run.files
 
 
-def test_forms_that_tell_two_repetition_times_tell_none(dataset):
+def test_forms_that_state_two_repetition_times_give_none(dataset):
     root = dataset(*SURFACES["25"])
     for space, t_r in ((SPACE, 1.5), ("space-T1w", 2)):
         path = root / f"{REST}_{space}_desc-preproc_bold.json"

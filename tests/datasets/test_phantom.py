@@ -203,7 +203,7 @@ def test_integers_are_the_rounded_numbers(tmp_path):
     assert np.abs(image.get_fdata() - nib.load(exact).get_fdata()).max() <= 0.57
 
 
-def test_displacement_tells_the_bad_frames(phantom):
+def test_displacement_shows_the_bad_frames(phantom):
     header, values = read_confounds(phantom.confounds[0])
     displacement = values[:, header.index("framewise_displacement")]
     bad = phantom.truth.bad_frames[0]

@@ -129,7 +129,7 @@ def test_constants_and_gaps_are_nan():
     assert cleaned.live.constant == 1
 
 
-def test_a_seed_that_hears_nothing_is_refused():
+def test_a_seed_without_samples_is_refused():
     image, mask, _ = make_run()
     source = open_source(Inputs(image, mask_img=mask))
     live = source.clean(source.settings).live

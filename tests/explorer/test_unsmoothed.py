@@ -56,7 +56,7 @@ def test_whole_numbers_are_kept_as_they_are(dtype):
 
 
 @pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", "<i4"])
-def test_other_numbers_are_kept_in_float32_where_there_is_room(dtype):
+def test_other_numbers_are_kept_in_float32_where_memory_allows(dtype):
     values, mask = runs(dtype)
     voxels = record(values, mask, scale=(0.5, 7.0), rounded=False)
     rows = np.arange(0, int(mask.sum()), 3)

@@ -56,7 +56,7 @@ def test_the_planted_network_is_found_in_everyone(study, results, participant):
     assert low > max(truth.region_mean(found, name) for name in others)
 
 
-def test_sidecars_tell_sources_columns_and_reasons(results):
+def test_sidecars_state_sources_columns_and_reasons(results):
     (path,) = results.glob("sub-01/func/*stat-r_desc-9Pscrub_statmap.json")
     facts = json.loads(path.read_text())
     assert facts["Sources"][0].startswith("bids:preprocessed:sub-01/func/sub-01_task-rest_space")

@@ -174,7 +174,7 @@ def test_the_memory_of_surfaces_is_known_without_reading_them(study, dense):
     assert estimate_memory(recipe, whole) > estimate_memory(recipe, pair[0]) + 4 * 100 * 70_000
 
 
-def test_a_file_that_does_not_tell_its_size_is_named(study, tmp_path):
+def test_a_file_that_does_not_state_its_size_is_named(study, tmp_path):
     path = tmp_path / "sub-01_task-rest_hemi-L_bold.func.gii"
     path.write_text("<GIFTI>")
     recipe = Recipe(seeds=(), strategies=(named("6P"),), root=study.folder)

@@ -87,14 +87,14 @@ def test_series_and_reference_are_the_data(tiny_run, dtype, scaling, name, endia
 
 
 @pytest.mark.parametrize("max_memory", [None, 1.0])
-def test_room_for_more_rows_ends_with_the_series(tiny_run, max_memory):
+def test_a_buffer_of_more_rows_ends_with_the_series(tiny_run, max_memory):
     run, mask = open_run(tiny_run()), np.ones(SHAPE, bool)
     plain = extract(run, KEEP, mask=mask, smoothing_fwhm=SOME)
-    roomy = extract(run, KEEP, mask=mask, smoothing_fwhm=SOME, rows=40, max_memory=max_memory)
-    assert plain.room is None
-    assert roomy.room.shape == (40, mask.sum())
-    assert np.shares_memory(roomy.room[-1], roomy.series[-1])
-    assert np.array_equal(roomy.room[-KEEP.sum() :], plain.series)
+    longer = extract(run, KEEP, mask=mask, smoothing_fwhm=SOME, rows=40, max_memory=max_memory)
+    assert plain.buffer is None
+    assert longer.buffer.shape == (40, mask.sum())
+    assert np.shares_memory(longer.buffer[-1], longer.series[-1])
+    assert np.array_equal(longer.buffer[-KEEP.sum() :], plain.series)
 
 
 @pytest.mark.parametrize("scaling", [None, (0.37, 5.0)])

@@ -93,7 +93,7 @@ def test_a_mapped_run_is_read_while_its_pages_are_let_go(tiny_run):
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (1000, 20_000)])
-def test_room_in_memory_can_be_written(shape):
+def test_allocated_memory_can_be_written(shape):
     held = allocate(shape, np.float32, None)
     assert held.shape == shape
     assert held.dtype == np.float32

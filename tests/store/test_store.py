@@ -87,14 +87,14 @@ def test_seed_series_are_those_from_the_image(both):
 
 
 # What a stored run may take at most, as a share of its series: 6 mm voxels are few, and 168 frames.
-ROOM = {"band": 0.85, "censored": 1.05, "high-pass": 1.3, "cosine": 1.3, "nothing": 1.35}
+SHARE = {"band": 0.85, "censored": 1.05, "high-pass": 1.3, "cosine": 1.3, "nothing": 1.35}
 
 
 def test_a_stored_run_takes_little_more_than_its_series(both, request):
     maps, stored = both
     (kind,) = [kind for kind in CLEANINGS if f"[{kind}]" in request.node.name]
     series = 4 * maps.provenance.kept * maps.space.n_samples
-    assert stored.size < ROOM[kind] * series
+    assert stored.size < SHARE[kind] * series
 
 
 def test_what_the_writer_said_comes_back(both):
@@ -103,7 +103,7 @@ def test_what_the_writer_said_comes_back(both):
     assert stored.t_r == 2.0
 
 
-def test_a_seed_that_the_store_cannot_hear_is_refused(both):
+def test_a_seed_that_the_store_does_not_hold_is_refused(both):
     _, stored = both
     outside = np.flatnonzero(~stored.space.mask.ravel())[:3]
     with pytest.raises(SeedError, match="no voxel in the mask"):
@@ -113,7 +113,7 @@ def test_a_seed_that_the_store_cannot_hear_is_refused(both):
     assert stored.maps([half]).coverage == pytest.approx([0.5])
 
 
-def test_what_is_stored_tells_its_content_by_its_head(both):
+def test_what_is_stored_is_known_by_its_head(both):
     _, stored = both
     first = zarr.open_group(stored.path, mode="r")
     assert len(first.attrs["seedmap"]["content"]) == 32

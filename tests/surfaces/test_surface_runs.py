@@ -99,7 +99,7 @@ def test_the_medial_wall_is_left_out(cortex, maps):
     np.testing.assert_array_equal(maps.space.mask, ~zeros)
 
 
-def test_a_snapped_seed_tells_its_distance(maps):
+def test_a_snapped_seed_states_its_distance(maps):
     definition = maps.provenance.seeds[1].definition
     assert definition.startswith("sphere of 8 mm radius at (46, -68, 32) mm (snapped to vertex ")
     assert "of the right surface, 0." in definition

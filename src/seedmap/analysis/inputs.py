@@ -1,4 +1,4 @@
-"""The door of an analysis: what a user gives is parsed once, or refused with what to do."""
+"""The inputs of an analysis: what a user gives is parsed once, or refused with what to do."""
 
 import warnings
 from collections.abc import Sequence
@@ -96,7 +96,7 @@ def open_inputs(inputs: Inputs) -> Opened:
 
 
 def check_spaces(seeds: Sequence[PlacedSeed], run: Run) -> None:
-    """Warn of seeds whose file names tell of another space than the run's."""
+    """Warn of seeds whose file names state another space than the run's."""
     here = space_of(run.source)
     for seed in seeds:
         there = space_of(seed.seed.source)
@@ -120,7 +120,7 @@ def check_method(run: Run, method: Method) -> None:
     t_r = run.timing.t_r
     if method.cleaning.needs_t_r and t_r is None:
         msg = (
-            f"{run.source}: the header has no repetition time and no JSON beside the run tells it, "
+            f"{run.source}: the header has no repetition time and no JSON beside the run states it, "
             "but the filter needs it; give t_r (--t-r) in seconds"
         )
         raise OptionError(msg)

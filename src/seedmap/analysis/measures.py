@@ -34,7 +34,7 @@ from seedmap.connectivity import (
 from seedmap.images import PageKeeper
 from seedmap.temporal import BlockCleaner, CleaningOperator
 
-__all__ = ["Glance", "Measured", "Measuring", "measure_of"]
+__all__ = ["Measured", "Measuring", "SampledSeries", "measure_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +179,7 @@ class AtDelays(Ranks):
         return Measured(super().end(found).r, {"lag": self._lag})
 
 
-class Glance:
+class SampledSeries:
     """Keeps the uncleaned series of a few samples, spread over all, while blocks go by.
 
     Taking them from the whole series afterwards would touch every page of a file that holds it.

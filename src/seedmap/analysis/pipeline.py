@@ -1,4 +1,4 @@
-"""The story of one run, top to bottom: open, smooth, clean, correlate."""
+"""One run, from files to maps: open, smooth, clean, correlate."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from seedmap._arrays import Array, Keep, zscored
 from seedmap.analysis.maps import SeedMaps
-from seedmap.analysis.measures import Glance, Measured, measure_of
+from seedmap.analysis.measures import Measured, SampledSeries, measure_of
 from seedmap.analysis.options import FWHM, Inputs, Limits, Measure, Method, Uncertainty
 from seedmap.analysis.prepare import Preflight, Prepared, prepare, read
 from seedmap.analysis.provenance import Provenance
@@ -32,7 +32,7 @@ __all__ = ["map_run", "maps_of", "seed_maps"]
 
 # A few samples whose cleaned series are kept for a look at the data.
 LOOK_AT = 5
-# Samples, spread over all, that the noise's autocorrelation is told from.
+# Samples, spread over all, that the noise's autocorrelation is estimated from.
 SEEN = 2000
 
 
@@ -57,8 +57,8 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
 ) -> SeedMaps:
     """Correlate seeds with every voxel of a run.
 
-    The run is read once. Seeds listen to it as it is; the brain is smoothed; both are cleaned by
-    the same operator and correlated over the frames that stay.
+    The run is read once. Seeds are extracted from it as it is; the brain is smoothed; both are
+    cleaned by the same operator and correlated over the frames that stay.
 
     Parameters
     ----------
@@ -171,11 +171,11 @@ def maps_of(prepared: Prepared, extracted: Extracted) -> SeedMaps:
     warn_of_low_coverage(facts)
     raw = _raw_seed_series(seeds, extracted, prepared.operator.keep)
     cleaned_seeds = prepared.operator.on_kept @ raw
-    glance = Glance(extracted.series, SEEN)
-    found, certainty, constant = _found(prepared, extracted, raw, glance)
-    shown = np.linspace(0, glance.columns.size - 1, LOOK_AT + 2).astype(np.int64)[1:-1]
-    samples = glance.columns[shown]
-    few = glance.series[:, shown] + extracted.reference[samples]
+    sampled = SampledSeries(extracted.series, SEEN)
+    found, certainty, constant = _found(prepared, extracted, raw, sampled)
+    shown = np.linspace(0, sampled.columns.size - 1, LOOK_AT + 2).astype(np.int64)[1:-1]
+    samples = sampled.columns[shown]
+    few = sampled.series[:, shown] + extracted.reference[samples]
     maps = SeedMaps(
         seeds=tuple(seed.name for seed in seeds),
         space=grid,
@@ -194,7 +194,7 @@ def maps_of(prepared: Prepared, extracted: Extracted) -> SeedMaps:
 
 
 def _found(
-    prepared: Prepared, extracted: Extracted, raw: Array, glance: Glance
+    prepared: Prepared, extracted: Extracted, raw: Array, sampled: SampledSeries
 ) -> tuple[Measured, Certainty | None, NDArray[np.bool_]]:
     """Go through the samples once: the measure, how sure it is, and which are constant."""
     method, operator, t_r = prepared.method, prepared.operator, prepared.run.timing.t_r
@@ -204,7 +204,7 @@ def _found(
     measure.begin(raw, extracted.reference)
     if bars is not None:
         bars.begin(raw, extracted.reference)
-    present = [one for one in (measure, bars, glance) if one is not None]
+    present = [one for one in (measure, bars, sampled) if one is not None]
 
     def on_block(part: slice, series: NDArray[np.float32]) -> None:
         for one in present:
@@ -216,12 +216,12 @@ def _found(
         raw,
         prepared.limits.threads,
         on_block,
-        extracted.room,
+        extracted.buffer,
     )
     found.r[:, extracted.unusable] = np.nan
     _check_left(prepared, found.r, found.constant | extracted.unusable)
     result = measure.end(found)
-    certainty = None if bars is None else bars.end(result.tested, glance.series)
+    certainty = None if bars is None else bars.end(result.tested, sampled.series)
     return result, certainty, found.constant
 
 

@@ -1,4 +1,4 @@
-"""Before the run is read: what a user gives is parsed, the cleaning written out, the cost told.
+"""Before the run is read: what a user gives is parsed, the cleaning written out, the cost reported.
 
 `prepare` reads headers and tables only. `read` then walks through the run, once.
 """
@@ -92,7 +92,7 @@ class Preflight:
         if self.white_dof < FEW_DOF:
             said.append(
                 f"about {self.white_dof:.0f} effective degrees of freedom are left, so only very "
-                "strong correlations can be told from none: use a wider band or fewer confounds"
+                "strong correlations can be distinguished from none: use a wider band or fewer confounds"
             )
         return tuple(said)
 

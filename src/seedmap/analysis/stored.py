@@ -20,9 +20,9 @@ from seedmap.temporal import Cleaning
 
 __all__ = ["maps_of_stored", "origin_facts", "stored_maps"]
 
-# A seed of which less than this can be heard may give other numbers than the images.
+# A seed of which less than this is sampled may give other numbers than the images.
 WHOLE_SEED = 0.999
-# What a stored run tells of where it comes from, beside its frames, timing and cleaning.
+# What a stored run holds of where it comes from, beside its frames, timing and cleaning.
 ORIGIN = (
     "t_r_source",
     "smoothing_fwhm",
@@ -81,13 +81,13 @@ def maps_of_stored(
         raise OptionError(msg)
     facts = [seed.facts(stored.space) for seed in seeds]
     found = stored.maps([seed.weights for seed in seeds if seed.weights is not None])
-    heard = tuple(
+    sampled = tuple(
         replace(one, coverage=float(share))
         for one, share in zip(facts, found.coverage, strict=True)
     )
-    _warn_of_unheard(heard)
+    _warn_of_lost_coverage(sampled)
     shown = np.array(stored.facts["samples_shown"], dtype=np.int64)
-    provenance = _provenance(stored, heard)
+    provenance = _provenance(stored, sampled)
     certainty = _certainty(stored, found) if uncertainty else None
     maps = SeedMaps(
         seeds=tuple(seed.name for seed in seeds),
@@ -106,35 +106,35 @@ def maps_of_stored(
 
 
 def origin_facts(maps: SeedMaps) -> dict[str, Any]:
-    """Return what a stored run must be told of the run that it comes from, as JSON."""
+    """Return what a stored run must hold of the run that it comes from, as JSON."""
     source, known = maps.provenance, maps.certainty
-    told: dict[str, Any] = {name: getattr(source, name) for name in ORIGIN}
+    origin: dict[str, Any] = {name: getattr(source, name) for name in ORIGIN}
     return {
-        **told,
+        **origin,
         "cleaning": asdict(source.cleaning),
         "noise_autocorrelation": [] if known is None else list(known.noise_autocorrelation),
         "samples_shown": maps.sample_indices.tolist(),
     }
 
 
-def _warn_of_unheard(facts: Sequence[SeedFacts]) -> None:
+def _warn_of_lost_coverage(facts: Sequence[SeedFacts]) -> None:
     for seed in facts:
         if seed.coverage < WHOLE_SEED:
             msg = (
                 f"seed {seed.name!r}: {1 - seed.coverage:.0%} of it lies outside the mask, of which the "
-                "store knows nothing; the rest is heard"
+                "store knows nothing; the rest is used"
             )
             warnings.warn(msg, SeedmapWarning, stacklevel=3)
 
 
 def _certainty(stored: StoredRun, found: StoredMaps) -> Certainty:
-    told = tuple(stored.facts["noise_autocorrelation"])
-    return Certainty("operator", found.dof, found.rank, stored.white_dof, told)
+    autocorrelation = tuple(stored.facts["noise_autocorrelation"])
+    return Certainty("operator", found.dof, found.rank, stored.white_dof, autocorrelation)
 
 
 def _provenance(stored: StoredRun, seeds: tuple[SeedFacts, ...]) -> Provenance:
     facts: Mapping[str, Any] = stored.facts
-    told: dict[str, Any] = {
+    origin: dict[str, Any] = {
         name: tuple(value) if isinstance(value := facts[name], list) else value for name in ORIGIN
     }
     return Provenance(
@@ -144,5 +144,5 @@ def _provenance(stored: StoredRun, seeds: tuple[SeedFacts, ...]) -> Provenance:
         from_store=True,
         cleaning=Cleaning(**facts["cleaning"]),
         seeds=seeds,
-        **told,
+        **origin,
     )

@@ -39,7 +39,7 @@ __all__ = [
 # Below this, a z rests on a variance that is itself poorly known.
 FEW_DOF = 10.0
 # Lags of the noise that are reported.
-TOLD_LAGS = 10
+REPORTED_LAGS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +201,7 @@ def _autocorrelation(one: Naive, series: NDArray[np.float32]) -> tuple[float, ..
     """Return the median noise autocorrelation of a few uncleaned series, from lag 1 on."""
     noise = noise_autocovariance(one.tables, one.operator.residuals(series))
     with np.errstate(invalid="ignore", divide="ignore"):
-        lags = np.nanmedian(noise[1 : TOLD_LAGS + 1] / noise[:1], axis=1)
+        lags = np.nanmedian(noise[1 : REPORTED_LAGS + 1] / noise[:1], axis=1)
     return tuple(round(float(lag), 4) for lag in lags)
 
 

@@ -220,7 +220,7 @@ def _refuse_sums(gram: Array, names: Sequence[str]) -> None:
     involved = part > 1e-3 * part.max()
     msg = (
         f"the series of {_listed(names, involved)} are sums of each other, so what each adds "
-        "cannot be told; leave one of them out"
+        "cannot be estimated; leave one of them out"
     )
     raise SeedError(msg)
 

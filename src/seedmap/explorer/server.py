@@ -78,7 +78,7 @@ class Explorer:
 
     def __init__(self, session: Session, options: ServerOptions, *, framed: bool = False) -> None:
         self.session = session
-        self._socket = _listen(options.port)
+        self._socket = _bound_socket(options.port)
         self.port: int = self._socket.getsockname()[1]
         policy = Policy(
             cookie=f"seedmap-{self.port}", hosts=_lower(options.allow_host), framed=framed
@@ -356,19 +356,19 @@ def serve(
             explorer.close()
 
 
-def _listen(port: int) -> socket.socket:
+def _bound_socket(port: int) -> socket.socket:
     # By its protocol asyncio knows it for TCP, and lets small packets go at once: else the body of
     # an answer waits up to 40 ms until its head was acknowledged.
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((ADDRESS, port))
+        bound.bind((ADDRESS, port))
     except OSError as error:
-        listening.close()
+        bound.close()
         msg = f"port {port}: cannot be listened on ({error.strerror}); choose another with --port"
         raise OptionError(msg) from error
-    listening.listen(64)
-    return listening
+    bound.listen(64)
+    return bound
 
 
 def _server(app: Guard) -> Any:

@@ -119,7 +119,7 @@ def _onto(values: Array, space: Space, grid: Space) -> NDArray[np.float64]:
 def _certainty(
     runs: Sequence[SeedMaps], grid: Space, weight: Array, taken: float
 ) -> Certainty | None:
-    """Tell how sure a weighted mean is of which run k has the variance 1 / (dof_k - taken)."""
+    """Estimate how sure a weighted mean is of which run k has the variance 1 / (dof_k - taken)."""
     known = [run.certainty for run in runs if run.certainty is not None]
     if len(known) < len(runs):
         return None

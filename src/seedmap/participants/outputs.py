@@ -68,7 +68,7 @@ def _named_as_today(maps: SeedMaps) -> SeedMaps:
 
 
 def _origin(source: Provenance, root: Path) -> dict[str, Any]:
-    """Tell the files that maps come from, as BIDS URIs."""
+    """List the files that maps come from, as BIDS URIs."""
     files = (source.source, *source.others, source.confounds_source)
     mask = Path(source.mask_source)
     return {

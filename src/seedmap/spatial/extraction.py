@@ -36,7 +36,7 @@ class Extracted:
         Samples that are NaN or infinite in some kept frame, before smoothing.
     seed_gaps : ndarray of int, shape (seeds,)
         How many values of each seed, over voxels and frames, are not finite.
-    room : ndarray, shape (rows, samples), or None
+    buffer : ndarray, shape (rows, samples), or None
         What ``series`` are the last rows of, where more rows than frames were asked for.
     """
 
@@ -46,7 +46,7 @@ class Extracted:
     seed_series: Array
     unusable: NDArray[np.bool_]
     seed_gaps: NDArray[np.int64]
-    room: Array | None = None
+    buffer: Array | None = None
 
 
 def extract(  # noqa: PLR0913  one argument a decision
@@ -91,7 +91,7 @@ def extract(  # noqa: PLR0913  one argument a decision
         Most memory [bytes] that the process should take; the series go to a temporary file where
         they would pass it.
     rows
-        Make room for at least so many rows, of which the series are the last, so that maps can
+        Allocate at least so many rows, of which the series are the last, so that maps can
         take the place of the series when these are no longer needed.
 
     Raises
@@ -130,5 +130,5 @@ class _OneBlock:
             seed_series=self._means.series,
             unusable=unusable,
             seed_gaps=self._means.gaps,
-            room=self._held if len(self._held) > self._start.frames else None,
+            buffer=self._held if len(self._held) > self._start.frames else None,
         )

@@ -70,7 +70,7 @@ def allocate(shape: tuple[int, int], dtype: Any, max_memory: float | None) -> ND
     Raises
     ------
     OutputError
-        If the disk has no room for the file.
+        If the disk has no space for the file.
     """
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     if max_memory is None or size + OVERHEAD <= max_memory:
@@ -97,7 +97,7 @@ def _in_small_pages(shape: tuple[int, int], dtype: Any) -> NDArray[Any]:
     """Make an empty array in memory, of small pages if it is large.
 
     NumPy asks for huge pages. A system that must first clear a place for each takes four times as
-    long to hand out a gigabyte, which is half of what a thousand maps then cost.
+    long to provide a gigabyte, which is half of what a thousand maps then cost.
     """
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     if size < LARGE or not hasattr(mmap, "MADV_NOHUGEPAGE"):
