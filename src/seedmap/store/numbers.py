@@ -59,14 +59,14 @@ class Packed:
 
     def values(self, which: Any) -> Array:
         """Return the values of some samples, float64, shape (some, n)."""
-        return np.multiply(self.numbers(which), self.scale[which, None], dtype=np.float64)
+        return np.multiply(self.numbers(which), self.scale[which][:, None], dtype=np.float64)
 
     def arrays(self, name: str) -> dict[str, NDArray[Any]]:
         """Return the parts under the names that `of` asks for."""
         return {name: self.coarse, f"{name}_scale": self.scale, f"{name}_fine": self.fine}
 
     @classmethod
-    def of(cls, name: str, read: Callable[[str], NDArray[Any]], fine_bits: int) -> "Packed":
+    def of(cls, name: str, read: Callable[[str], Any], fine_bits: int) -> "Packed":
         """Put together what `arrays` gave, ``read`` being asked for each part."""
         return cls(read(name), read(f"{name}_scale"), read(f"{name}_fine"), fine_bits)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,14 @@ from seedmap.connectivity import BLOCK, NoiseTables, noise_autocovariance
 from seedmap.errors import ImageError, MissingFile, SeedError
 from seedmap.images import Space
 from seedmap.spatial import SeedWeights
-from seedmap.store.arrays import read_array, read_facts
+from seedmap.store.arrays import Group, open_group, read_head
 from seedmap.store.numbers import Packed
 from seedmap.store.scores import quick_z
 from seedmap.store.spaces import recover_space
 
 __all__ = ["FORMAT", "StoredMaps", "StoredRun", "open_stored"]
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +78,8 @@ class StoredRun:
         The small tables that lie together in one array, and their shapes.
     fine_bits : dict
         How exactly the large ones are kept; see `seedmap.store.numbers.Packed`.
+    group : Group
+        The arrays.
     """
 
     path: Path
@@ -89,26 +91,31 @@ class StoredRun:
     white_dof: float
     shapes: Mapping[str, Mapping[str, Sequence[int]]]
     fine_bits: Mapping[str, int]
-
-    def _array(self, name: str) -> NDArray[Any]:
-        try:
-            return read_array(self.path, name)
-        except (KeyError, OSError, ValueError) as error:
-            msg = f"{self.path}: this stored run is damaged ({error}); write it again"
-            raise ImageError(msg) from error
+    group: Group
 
     def _packed(self, name: str) -> Packed:
-        return Packed.of(name, self._array, self.fine_bits[name])
+        return Packed.of(name, self.group.arrays.__getitem__, self.fine_bits[name])
+
+    def check(self) -> None:
+        """Read all of it, and keep nothing.
+
+        Raises
+        ------
+        ImageError
+            If a byte is not what was written.
+        """
+        for array in self.group.arrays.values():
+            array.check()
 
     @cached_property
     def _small(self) -> dict[str, NDArray[Any]]:
         """Read the small tables, which lie together: one look at the disk, not ten."""
         found: dict[str, NDArray[Any]] = {}
         for name, shapes in self.shapes.items():
-            values, at = self._array(name), 0
+            values, at = self.group.whole(name), 0
             for key, shape in shapes.items():
                 end = at + int(np.prod(shape))
-                found[key], at = np.asarray(values[at:end]).reshape(shape), end
+                found[key], at = values[at:end].reshape(shape), end
         return found
 
     def extract_seeds(self, seeds: Sequence[SeedWeights]) -> tuple[Array, Array, Array]:
@@ -128,7 +135,7 @@ class StoredRun:
         SeedError
             If a seed has no voxel in the mask.
         """
-        weights, places, coverage = _joined(seeds, self.space, self._array("unusable"))
+        weights, places, coverage = _joined(seeds, self.space, self.group.whole("unusable"))
         clean, other = (self._packed(name).values(places).T @ weights for name in ("plain", "rest"))
         small = self._small
         whole = small["directions"] @ (clean / small["strength"][:, None]) + small["others"] @ other
@@ -164,7 +171,7 @@ class StoredRun:
         noise = noise_autocovariance(tables, residuals)
         shared = ((tables.shared @ noise) / (tables.passed @ noise)).T.astype(np.float32)
         passed = tables.passed.astype(np.float32)
-        stored = self._array("noise")
+        stored = self.group.arrays["noise"]
         nu = np.empty((len(shared), self.space.n_samples), np.float32)
         for at in range(0, nu.shape[1], BLOCK):
             part = stored[at : at + BLOCK].T.astype(np.float32)  # its scale falls out
@@ -230,7 +237,7 @@ class StoredRun:
             rows[part] = np.nan_to_num(stored.values(part))
             if progress is not None:
                 progress(part.stop, len(rows))
-        return rows, np.array(self._array("unusable")), self._basis
+        return rows, self.group.whole("unusable"), self._basis
 
 
 def open_stored(path: Path | str) -> StoredRun:
@@ -248,22 +255,25 @@ def open_stored(path: Path | str) -> StoredRun:
         msg = f"{path}: this stored run is not there; make one with seedmap bids --store"
         raise MissingFile(msg)
     try:
-        about = read_facts(path)
-        if about["format"] != FORMAT:
-            msg = f"{path}: stored in format {about['format']}, {FORMAT} is wanted; write it again"
+        head = read_head(path)
+        if head["format"] != FORMAT:
+            msg = f"{path}: stored in format {head['format']}, {FORMAT} is wanted; write it again"
             raise ImageError(msg)
+        group = open_group(path, head)
+        about = group.facts
         return StoredRun(
             path=path,
-            space=recover_space(about["space"], partial(read_array, path)),
-            keep=np.array(read_array(path, "keep")),
+            space=recover_space(about["space"], group.whole),
+            keep=group.whole("keep"),
             t_r=about["t_r"],
             facts=about["facts"],
             rank=int(about["rank"]),
             white_dof=float(about["white_dof"]),
             shapes=about["tables"],
             fine_bits=about["fine_bits"],
+            group=group,
         )
-    except (KeyError, OSError, ValueError, TypeError) as error:
+    except (KeyError, OSError, ValueError, TypeError, RecursionError) as error:
         if isinstance(error, ImageError):
             raise
         msg = f"{path}: not a stored run ({type(error).__name__}: {error}); give a folder that seedmap wrote"

@@ -1,6 +1,5 @@
 """Writing a cleaned run: its coordinates, as few and as exact as its correlations need."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -76,7 +75,6 @@ def write_stored(
         "t_r": t_r,
         "rank": tables.rank,
         "white_dof": tables.white_dof,
-        "content": _digest(arrays),
         "facts": json.loads(json.dumps(facts)),
     }
     write_group(path, arrays, about)
@@ -91,14 +89,6 @@ def _cleaned(
     used = max(_needed(cut, strength) for cut in cuts)
     weigh = strength[:used, None].astype(np.float32)
     return directions[:, :used], strength[:used], cuts[0][:used] * weigh, cuts[1][:used] * weigh
-
-
-def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Sum up what is stored, so that the group's head alone shows whether it is the same."""
-    found = hashlib.blake2b(digest_size=16)
-    for values in arrays.values():
-        found.update(np.ascontiguousarray(values).data)
-    return found.hexdigest()
 
 
 def _of_unit_norm(clean: NDArray[np.float32], part: Extracted) -> NDArray[np.float32]:

@@ -159,11 +159,12 @@ def open_stored_source(path: str | Path, method: Method, limits: Limits) -> Expl
     Raises
     ------
     ImageError
-        If it lies on a surface, or was not written by ``seedmap bids --store``.
+        If it lies on a surface, was not written by ``seedmap bids --store``, or is damaged.
     OptionError
         If it was cleaned or smoothed otherwise than is asked for.
     """
     stored = open_stored(path)
+    stored.check()  # once, and not at a click
     grid = stored.space
     if not isinstance(grid, Grid):
         msg = f"{path}: a run on a surface; the explorer shows volumes: give a run in a volume"
