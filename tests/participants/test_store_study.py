@@ -1,6 +1,7 @@
 """The store of a study: combinations from it, and what the next call notices of it."""
 
 import json
+import shutil
 
 import nibabel as nib
 import numpy as np
@@ -81,3 +82,23 @@ def test_other_measures_are_refused(study, stored, tmp_path, capsys):
     line = (*SEED, "--from-store", stored, "--measure", "spearman")
     assert bids(study, tmp_path / "out", *line) == 2
     assert "stored runs give correlations only" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_damaged_stored_run_fails_until_the_good_one_is_back(study, stored, tmp_path, capsys):
+    store, out = tmp_path / "store", tmp_path / "out"
+    shutil.copytree(stored / "store", store)
+    line = (*SEED, "--from-store", store)
+    damaged = [next(store.glob(f"*run-{n}_*.zarr")) / "smooth" / "c" / "0" / "0" for n in (1, 2)]
+    good = [path.read_bytes() for path in damaged]
+    for path, data in zip(damaged, good, strict=True):
+        path.write_bytes(bytes(len(data)))
+    assert bids(study, out, *line) == 3
+    assert not list(out.glob("sub-01/func/*"))
+    for path, data in zip(damaged, good, strict=True):
+        path.write_bytes(data)
+    assert bids(study, out, *line) == 0
+    assert bids(study, tmp_path / "whole", *SEED, "--from-store", stored) == 0
+    maps = sorted(out.glob("sub-01/func/*.nii.gz"))
+    assert maps
+    for path in maps:
+        assert path.read_bytes() == (tmp_path / "whole" / path.relative_to(out)).read_bytes()

@@ -54,11 +54,19 @@ class _Outcome:
 
     def failed(self, where: str, error: Exception, root: Path) -> None:
         """Note an error as a value; paths in it are relative to the data set."""
-        self.lasting = self.lasting and isinstance(error, SeedmapError)
+        self.lasting = self.lasting and isinstance(error, SeedmapError) and not may_pass(error)
         text = _short(str(error), root)
         known = isinstance(error, SeedmapError)
         self.problems.append(text if known else f"{where}: {type(error).__name__}: {text}")
         self.tracebacks.append("".join(traceback.format_exception(error)))
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether an error comes from the disk or the network, which may be well by the next call."""
+    cause = error.__cause__
+    if isinstance(error, OSError) and error.errno is not None:
+        return True
+    return cause is not None and may_pass(cause)
 
 
 def _short(text: str, root: Path) -> str:
