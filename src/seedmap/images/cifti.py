@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from seedmap.errors import ImageError, TruncatedImage
 from seedmap.images.parts import Grayordinates, Kind, Part
 
-__all__ = ["CiftiSeries", "cifti_bytes", "cifti_frames", "cifti_image", "open_cifti"]
+__all__ = ["CiftiSeries", "cifti_bytes", "cifti_frames", "cifti_image", "open_cifti", "places_of"]
 
 # Frames fetched at once, of so many grayordinates at a time: the file holds all frames of a
 # grayordinate side by side, and turning it over goes well where both sides fit the nearest cache.
@@ -95,7 +95,7 @@ def open_cifti(image: Any) -> CiftiSeries:
         found = " x ".join(kind.removeprefix("CIFTI_INDEX_TYPE_").lower() for kind in kinds)
         msg = f"{source}: a CIFTI file of {found}; a time series (dtseries or ptseries) is wanted"
         raise ImageError(msg)
-    parts = _parcels(maps[1]) if kinds[1] == PARCELS else _models(maps[1])
+    parts = places_of(xml)
     space = Grayordinates.of_places(parts, ET.tostring(maps[1]))
     if values.shape != (int(maps[0].attrib["NumberOfSeriesPoints"]), space.mask.size):
         msg = f"{source}: values of shape {values.shape} for another header; write it again"
@@ -188,7 +188,24 @@ def _numbers(model: ET.Element, name: str) -> NDArray[np.int64]:
 
 def _parcels(places: ET.Element) -> tuple[Part, ...]:
     kind: Kind = "parcels"
-    return (Part("parcels", kind, np.arange(len(places.findall("Parcel")))),)
+    names = tuple(one.attrib["Name"] for one in places.findall("Parcel"))
+    return (Part("parcels", kind, np.arange(len(names)), names=names),)
+
+
+def places_of(xml: bytes) -> tuple[Part, ...]:
+    """Return the places along the second dimension of a CIFTI file, from its header.
+
+    Raises
+    ------
+    ValueError
+        If they are neither grayordinates nor parcels.
+    """
+    maps = _maps_of(xml)
+    kind = maps[1].attrib["IndicesMapToDataType"] if len(maps) == 2 else ""
+    if kind not in (MODELS, PARCELS):
+        msg = "its second dimension is neither grayordinates nor parcels"
+        raise ValueError(msg)
+    return _parcels(maps[1]) if kind == PARCELS else _models(maps[1])
 
 
 def cifti_frames(values: Any) -> Callable[[int], NDArray[Any]]:

@@ -1,15 +1,22 @@
-"""Maps and labels that lie on surfaces and grayordinates: GIFTI, FreeSurfer and CIFTI files."""
+"""Maps and labels that lie on surfaces and grayordinates: GIFTI, FreeSurfer and CIFTI files.
 
+CIFTI files are matched to the run by structure and vertex, by structure and place in millimetres, or
+by parcel: two files of as many grayordinates need not have them in one order. What a file lacks is 0.
+"""
+
+import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap.errors import ImageError, MissingFile, SpaceMismatch
+from seedmap.errors import ImageError, MissingFile, SeedmapWarning, SpaceMismatch
+from seedmap.images.cifti import places_of
 from seedmap.images.gifti import hemisphere_of
-from seedmap.images.parts import PartedSpace
+from seedmap.images.parts import Part, PartedSpace
 
 __all__ = ["load_cifti_map", "load_on_parts"]
 
@@ -22,7 +29,8 @@ def load_on_parts(image: Any, space: PartedSpace, role: str) -> tuple[NDArray[An
     Parameters
     ----------
     image
-        Array of shape (positions,); path of a CIFTI ``dlabel`` or ``dscalar``, of a GIFTI
+        Array of shape (positions,); path of a CIFTI ``dlabel`` or ``dscalar`` or such an image of
+        nibabel's, matched by its places, of which those that it lacks are 0; path of a GIFTI
         ``.label.gii``, ``.shape.gii`` or ``.func.gii``, or of a FreeSurfer ``.annot`` (of the
         hemisphere that its name states; the other is 0); or two of these by hemisphere,
         ``{"left": ..., "right": ...}``.
@@ -45,16 +53,15 @@ def load_on_parts(image: Any, space: PartedSpace, role: str) -> tuple[NDArray[An
     ImageError
         If it cannot be read.
     SpaceMismatch
-        If it has another number of places than the run.
+        If it has another mesh, another grid or other structures than the run.
     """
     if isinstance(image, str | Path):
         path = Path(image).expanduser()
         _check_is_file(path, role)
-        if path.name.endswith(".nii"):
-            values, names = load_cifti_map(path)
-            _check_size(values, space.mask.size, str(path), role)
-            return values, names
-        image = {hemisphere_of(path): path}
+        image = path if path.name.endswith(".nii") else {hemisphere_of(path): path}
+    if isinstance(image, Path) or hasattr(image, "dataobj"):
+        found = load_cifti_map(image)
+        return _matched(found, space), found.names
     if not isinstance(image, Mapping):
         values = np.asarray(image)
         _check_size(values, space.mask.size, f"the {role}", role)
@@ -121,6 +128,7 @@ def _from_surface(image: str | Path) -> tuple[NDArray[Any], Names]:
             return labels, {index: name.decode() for index, name in enumerate(named)}
         loaded = nib.load(path)
         names = {int(key): name for key, name in loaded.labeltable.get_labels_as_dict().items()}
+        _warn_of_maps(str(path), len(loaded.darrays))
         return np.asarray(loaded.darrays[0].data).ravel(), names
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -130,8 +138,53 @@ def _from_surface(image: str | Path) -> tuple[NDArray[Any], Names]:
         raise ImageError(msg) from error
 
 
-def load_cifti_map(path: Path) -> tuple[NDArray[Any], Names]:
-    """Read the first map of a CIFTI file, shape (positions,), and the names of its labels.
+@dataclass(frozen=True, eq=False)
+class CiftiMap:
+    """One map of a CIFTI file.
+
+    Attributes
+    ----------
+    values : ndarray, shape (positions,)
+        In the order of the file.
+    names : dict
+        Names of labels by number.
+    parts : tuple of Part
+        Where the values lie.
+    source : str
+        The file.
+    """
+
+    values: NDArray[Any]
+    names: Names
+    parts: tuple[Part, ...]
+    source: str
+
+
+def _matched(found: CiftiMap, space: PartedSpace) -> NDArray[Any]:
+    """Return the values of a map at the positions of a space; 0 where the map has none."""
+    row = np.zeros(space.mask.size, dtype=found.values.dtype)
+    ends = np.cumsum([part.size for part in found.parts])
+    theirs = {
+        (part.name, part.kind): (part, found.values[end - part.size : end])
+        for part, end in zip(found.parts, ends, strict=True)
+    }
+    met = False
+    for part in space.parts:
+        if (part.name, part.kind) in theirs:
+            other, values = theirs[part.name, part.kind]
+            position = part.position_in(other, found.source)
+            row[space.slices[part.name]] = np.where(position < 0, 0, values[position])
+            met |= bool((position >= 0).any())
+    if not met:
+        held = ", ".join(part.name for part in found.parts)
+        wanted = ", ".join(part.name for part in space.parts)
+        msg = f"{found.source}: no place of it ({held}) is one of the run's ({wanted}); give a map that has them"
+        raise SpaceMismatch(msg)
+    return row
+
+
+def load_cifti_map(image: Any) -> CiftiMap:
+    """Read the first map of a CIFTI file, a path or an image of nibabel's.
 
     Raises
     ------
@@ -142,14 +195,23 @@ def load_cifti_map(path: Path) -> tuple[NDArray[Any], Names]:
     """
     import nibabel as nib
 
-    _check_is_file(path, "CIFTI map")
+    source = str(image) if isinstance(image, Path) else str(image.get_filename() or "in memory")
+    if isinstance(image, Path):
+        _check_is_file(image, "CIFTI map")
     try:
-        loaded = nib.load(path)
+        loaded = nib.load(image) if isinstance(image, Path) else image
         values = np.asarray(loaded.dataobj[0]).ravel()
-        axis = loaded.header.get_axis(0)
+        axis, parts = loaded.header.get_axis(0), places_of(loaded.header.to_xml())
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        msg = f"{path}: not a CIFTI map that can be read ({reason}); dlabel or dscalar is wanted"
+        msg = f"{source}: not a CIFTI map that can be read ({reason}); dlabel or dscalar is wanted"
         raise ImageError(msg) from error
     table = axis.label[0] if isinstance(axis, nib.cifti2.LabelAxis) else {}
-    return values, {int(key): name for key, (name, _) in table.items()}
+    _warn_of_maps(source, loaded.shape[0])
+    return CiftiMap(values, {int(key): name for key, (name, _) in table.items()}, parts, source)
+
+
+def _warn_of_maps(source: str, maps: int) -> None:
+    if maps > 1:
+        msg = f"{source}: it holds {maps} maps and the first is used; give a file of one map for another"
+        warnings.warn(msg, SeedmapWarning, stacklevel=4)

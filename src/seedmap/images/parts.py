@@ -17,6 +17,9 @@ from seedmap.errors import OptionError, SpaceMismatch
 
 __all__ = ["Grayordinates", "Mesh", "Part", "PartedSpace", "Surface"]
 
+# Voxels of two files closer than this share of an edge are one: affines are written as decimals.
+SAME_VOXEL = 0.01
+
 Kind = Literal["surface", "voxels", "parcels"]
 
 
@@ -57,6 +60,8 @@ class Part:
         From voxels to millimetres, shape (4, 4).
     surface : Surface or None
         Where the vertices lie, if that is known.
+    names : tuple of str
+        Names of the parcels; empty for surfaces and voxels.
     """
 
     name: str
@@ -65,6 +70,7 @@ class Part:
     vertices: int = 0
     affine: Array | None = None
     surface: Surface | None = None
+    names: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -78,6 +84,75 @@ class Part:
         if self.kind == "voxels" and self.affine is not None:
             return self.places @ self.affine[:3, :3].T + self.affine[:3, 3]
         return np.full((self.size, 3), np.nan)
+
+    def position_in(self, other: "Part", source: str) -> NDArray[np.int64]:
+        """Find the same places in a part of another file.
+
+        Vertices are the same by number, voxels by place in millimetres, parcels by name.
+
+        Parameters
+        ----------
+        other
+            The same structure, as another file has it.
+        source
+            What messages call that file.
+
+        Returns
+        -------
+        ndarray of int, shape (n,)
+            For each place, its position in ``other``; -1 where that lacks it.
+
+        Raises
+        ------
+        SpaceMismatch
+            If the surfaces have different meshes, or the voxels lie on different grids.
+        """
+        if self.kind == "surface":
+            if self.vertices != other.vertices:
+                msg = (
+                    f"{source}: its {self.name} surface has {other.vertices} vertices, the run's "
+                    f"{self.vertices}; give one of the run's mesh"
+                )
+                raise SpaceMismatch(msg)
+            return _find(other.places, self.places, (self.vertices,))
+        if self.kind == "parcels":
+            position = {name: number for number, name in enumerate(other.names)}
+            return np.array([position.get(name, -1) for name in self.names], dtype=np.int64)
+        theirs = _voxels_on(self, other, source)
+        low = np.minimum(self.places.min(axis=0), theirs.min(axis=0))
+        box = np.maximum(self.places.max(axis=0), theirs.max(axis=0)) - low + 1
+        return _find(_flat(theirs - low, box), _flat(self.places - low, box), tuple(box))
+
+
+def _flat(voxels: NDArray[np.int64], box: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.asarray(np.ravel_multi_index(tuple(voxels.T), tuple(box)))
+
+
+def _find(
+    held: NDArray[np.int64], wanted: NDArray[np.int64], box: tuple[int, ...]
+) -> NDArray[np.int64]:
+    """Return where each wanted number stands among those that are held; -1 for none."""
+    where = np.full(int(np.prod(box)), -1, dtype=np.int64)
+    where[held] = np.arange(len(held))
+    return where[wanted]
+
+
+def _voxels_on(part: Part, other: Part, source: str) -> NDArray[np.int64]:
+    """Return the voxels of another part as indices of this part's grid, shape (n, 3)."""
+    if part.affine is None or other.affine is None:
+        msg = f"{source}: where its voxels of {part.name}, or the run's, lie is not said; mend the header"
+        raise SpaceMismatch(msg)
+    inverse = np.linalg.inv(part.affine)
+    exact = other.coordinates() @ inverse[:3, :3].T + inverse[:3, 3]
+    sizes = [abs(np.linalg.det(one[:3, :3])) for one in (part.affine, other.affine)]
+    voxels = np.round(exact).astype(np.int64)
+    if abs(sizes[0] / sizes[1] - 1) > SAME_VOXEL or np.abs(exact - voxels).max() > SAME_VOXEL:
+        msg = (
+            f"{source}: its voxels of {part.name} lie on another grid than the run's "
+            f"({sizes[1]:.3g} and {sizes[0]:.3g} mm3 a voxel); resample it to the run's grayordinates"
+        )
+        raise SpaceMismatch(msg)
+    return voxels
 
 
 @dataclass(frozen=True, eq=False)

@@ -121,7 +121,8 @@ def read_atlas(
     if isinstance(space, PartedSpace):
         values, names = load_on_parts(image, space, "atlas")
     elif space is None and source.endswith(".dlabel.nii"):
-        values, names = load_cifti_map(Path(source))
+        found = load_cifti_map(Path(source))
+        values, names = found.values, found.names
     else:
         values, grid = load_volume(image, "atlas")
     table = None if lut is None else Path(lut).expanduser()

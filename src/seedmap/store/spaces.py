@@ -29,6 +29,7 @@ def describe_space(space: Space) -> tuple[dict[str, Any], dict[str, NDArray[Any]
             {
                 "name": part.name,
                 "kind": part.kind,
+                "names": list(part.names),
                 "vertices": part.vertices,
                 "affine": None if part.affine is None else part.affine.tolist(),
                 "surface": None if part.surface is None else part.surface.source,
@@ -64,4 +65,5 @@ def _part(number: int, described: Mapping[str, Any], read: Callable[[str], NDArr
         vertices=int(described["vertices"]),
         affine=None if described["affine"] is None else np.array(described["affine"]),
         surface=surface,
+        names=tuple(described.get("names", ())),
     )
