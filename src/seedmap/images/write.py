@@ -222,7 +222,7 @@ def write_volume(path: Path | str, image: Any) -> Path:
 
 
 def _give_usual_rights(name: str) -> None:
-    """Let a temporary file, private by birth, have the rights that a new file usually has."""
+    """Let a temporary file, private when made, have the rights that a new file usually has."""
     mask = os.umask(0)
     os.umask(mask)
     Path(name).chmod(0o666 & ~mask)

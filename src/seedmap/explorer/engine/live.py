@@ -217,7 +217,7 @@ class LiveRun:
         return steps
 
     def preview(self, unit: NDArray[np.float32]) -> NDArray[np.int16]:
-        """Return a coarse map: one voxel speaks for every two by two by two."""
+        """Return a coarse map: one voxel represents every two by two by two."""
         with self._lock, self._blas.limit(limits=1, user_api="blas"):
             if not self._coarse:
                 self._coarse.update(_representatives(self))
