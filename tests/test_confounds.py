@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from seedmap.confounds import ConfoundTable, read_confounds
 from seedmap.errors import ConfoundsError, MissingFile, SeedmapWarning
+from seedmap.temporal import Cleaning, cleaning_operator
 
 VALUES = np.random.default_rng(0).standard_normal((6, 3)).round(4)
 NAMES = ("trans_x", "trans_y", "csf")
@@ -267,3 +268,62 @@ def test_a_real_table_is_read(data_folder):
     assert found.values.shape == (260, 9)
     with pytest.warns(SeedmapWarning, match="no value in the first row of dvars"):
         assert np.isfinite(found.for_frames(np.ones(260, dtype=bool)).values).all()
+
+
+class TestNames:
+    """Columns are taken by place: what they are called may stand twice."""
+
+    @given(names=st.lists(st.sampled_from(["0", "1", "csf", "a[1]"]), min_size=1, max_size=6))
+    def test_every_column_of_a_chosen_name_is_taken(self, names):
+        values = np.arange(4.0 * len(names)).reshape(4, -1)
+        for pattern in ("*", *names):
+            found = table(values, tuple(names)).choose([pattern])
+            places = [n for n, name in enumerate(names) if pattern in ("*", name)]
+            np.testing.assert_array_equal(found.values, values[:, places])
+            assert found.names == tuple(names[place] for place in places)
+
+    @given(order=st.permutations(range(5)))
+    def test_the_order_of_columns_does_not_change_what_is_removed(self, order):
+        rng = np.random.default_rng(0)
+        values, series = rng.standard_normal((40, 5)), rng.standard_normal((40, 3))
+        left = []
+        for columns in (list(range(5)), order):
+            chosen = table(values[:, columns], tuple(f"c{n}" for n in columns)).choose(["c[0-3]"])
+            operator = cleaning_operator(Cleaning(filter=None), np.ones(40, bool), 2, chosen.values)
+            left.append(operator.residuals(series))
+        np.testing.assert_allclose(*left, atol=1e-10)
+
+    def test_two_tables_without_header_stay_two(self, tmp_path):
+        paths = [
+            write(tmp_path, f"{n}.txt", values=VALUES[:, n:], header=(), mark=" ") for n in (0, 1)
+        ]
+        found = read_confounds(paths).choose(["*"])
+        np.testing.assert_allclose(found.values, np.hstack([VALUES, VALUES[:, 1:]]))
+
+    def test_a_data_frame_may_have_two_columns_of_one_name(self):
+        found = read_confounds(pd.DataFrame(VALUES, columns=["csf", "csf", "wm"]))
+        np.testing.assert_array_equal(found.values, VALUES)
+
+    def test_one_column_of_a_name_is_not_one_of_two(self):
+        twice = table(VALUES, ("csf", "wm", "csf"))
+        np.testing.assert_array_equal(twice.column("wm"), VALUES[:, 1])
+        with pytest.raises(ConfoundsError, match=r"columns 1 and 3 are all called 'csf'"):
+            twice.column("csf")
+        with pytest.raises(ConfoundsError, match="no column is called 'x'"):
+            twice.column("x")
+
+
+@pytest.mark.parametrize("header", [NAMES, ()])
+def test_lines_that_begin_with_a_hash_are_comments(tmp_path, header):
+    path = write(tmp_path, "c.1D", header=header, mark=" ")
+    path.write_text("# 3dDeconvolve -x\n#  made by afni, on a day\n" + path.read_text() + "# end\n")
+    found = read_confounds(path)
+    np.testing.assert_allclose(found.values, VALUES)
+    assert found.names == (header or ("0", "1", "2"))
+
+
+def test_a_header_of_numbers_is_named(tmp_path):
+    path = tmp_path / "c.tsv"
+    pd.DataFrame(VALUES).to_csv(path, sep="\t", index=False)
+    with pytest.raises(ConfoundsError, match="looks like a header of numbers"):
+        read_confounds(path).for_frames(np.ones(len(VALUES), dtype=bool))

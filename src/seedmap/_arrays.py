@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from seedmap.errors import OptionError, TooFewFrames
 
 __all__ = [
+    "FEWEST_FRAMES",
     "LARGEST_R",
     "NOTHING_LEFT",
     "ROUNDING",
@@ -136,6 +137,12 @@ def _from_indices(given: NDArray[Any], frames: int) -> NDArray[np.bool_]:
         msg = (
             f"sample_mask points to frame {outside[0]}, the run has frames 0 to {frames - 1}; "
             "count frames from 0"
+        )
+        raise OptionError(msg)
+    if index.size > 2 and np.isin(index, (0, 1)).all():
+        msg = (
+            f"sample_mask has {index.size} values of 0 and 1 for {frames} frames; give one boolean a "
+            "frame (True where it stays), or list the frames that stay"
         )
         raise OptionError(msg)
     if np.unique(index).size != index.size:

@@ -21,6 +21,8 @@ from seedmap.errors import ConfoundsError, MissingFile, SeedmapWarning
 __all__ = ["ConfoundTable", "read_confounds"]
 
 MISSING = {"n/a", "na", "nan", ""}
+BOOLEANS = {"true": 1.0, "false": 0.0}
+TABLE = "table of confounds"
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,21 +46,42 @@ class ConfoundTable:
     def choose(self, patterns: Sequence[str]) -> "ConfoundTable":
         """Return the columns whose names match any of ``patterns``, where ``*`` stands for anything.
 
+        Of columns that share a name, such as those of two tables side by side, all are taken.
+
         Raises
         ------
         ConfoundsError
             If a pattern matches no column.
         """
-        chosen: list[str] = []
+        chosen: dict[int, str] = {}
         for pattern in patterns:
-            matching = fnmatch.filter(self.names, pattern)
+            matching = {
+                place: name
+                for place, name in enumerate(self.names)
+                if name == pattern or fnmatch.fnmatchcase(name, pattern)
+            }
             if not matching:
                 few = ", ".join(self.names[:6])
                 msg = f"{self.source}: no column is called {pattern!r}; there are {len(self.names)}: {few} ..."
                 raise ConfoundsError(msg)
-            chosen += [name for name in matching if name not in chosen]
-        columns = [self.names.index(name) for name in chosen]
-        return ConfoundTable(self.values[:, columns], tuple(chosen), self.source)
+            chosen = chosen | matching
+        return ConfoundTable(self.values[:, list(chosen)], tuple(chosen.values()), self.source)
+
+    def column(self, name: str) -> Array:
+        """Return the values of the one column of a name, shape (frames,).
+
+        Raises
+        ------
+        ConfoundsError
+            If none or several have that name.
+        """
+        places = [place for place, one in enumerate(self.names) if one == name]
+        if len(places) != 1:
+            numbers = " and ".join(str(place + 1) for place in places)
+            what = f"columns {numbers} are all" if places else "no column is"
+            msg = f"{self.source}: {what} called {name!r}; one column of that name is wanted"
+            raise ConfoundsError(msg)
+        return self.values[:, places[0]]
 
     def for_frames(self, keep: Keep) -> "ConfoundTable":
         """Check the table against a run and fill a missing first row.
@@ -74,6 +97,12 @@ class ConfoundTable:
             If the number of rows is not that of the frames, or a value is missing.
         """
         rows, frames = self.values.shape[0], keep.size
+        if rows == frames + 1 and np.array_equal(self.values[0], np.arange(len(self.names))):
+            msg = (
+                f"{self.source}: {rows} rows for {frames} frames, the first of them 0, 1, 2, ...: it looks "
+                "like a header of numbers; write the table with names of columns, or without header"
+            )
+            raise ConfoundsError(msg)
         if rows != frames:
             msg = (
                 f"{self.source}: {rows} rows of confounds for {frames} frames; give one row a frame. "
@@ -99,15 +128,18 @@ class ConfoundTable:
         return ConfoundTable(readonly(values), self.names, self.source)
 
 
-def read_confounds(confounds: Any) -> ConfoundTable | None:
+def read_confounds(confounds: Any, role: str = TABLE) -> ConfoundTable | None:
     """Read confounds from whatever they come in.
 
     Parameters
     ----------
     confounds
-        Path of a ``.tsv``, ``.csv`` or ``.txt`` table with or without a header; array of shape
+        Path of a ``.tsv``, ``.csv``, ``.txt`` or ``.1D`` table with or without a header, in which
+        lines that begin with ``#`` are comments; array of shape
         (frames,) or (frames, confounds); data frame; `ConfoundTable`; a list of these, put side
         by side; or None.
+    role
+        What messages call a file.
 
     Returns
     -------
@@ -126,11 +158,11 @@ def read_confounds(confounds: Any) -> ConfoundTable | None:
     if isinstance(confounds, ConfoundTable):
         return confounds
     if isinstance(confounds, str | Path):
-        return _from_file(Path(confounds).expanduser())
+        return _from_file(Path(confounds).expanduser(), role)
     if isinstance(confounds, list | tuple) and not isinstance(
         confounds[0], int | float | np.number
     ):
-        return _side_by_side([read_confounds(part) for part in confounds])
+        return _side_by_side([read_confounds(part, role) for part in confounds])
     if hasattr(confounds, "columns") and hasattr(confounds, "to_numpy"):
         return _from_frame(confounds)
     return _from_array(confounds)
@@ -167,9 +199,10 @@ def _from_array(confounds: Any) -> ConfoundTable:
 
 def _from_frame(frame: Any) -> ConfoundTable:
     columns = []
-    for name in frame.columns:
+    for place, name in enumerate(frame.columns):  # two columns may have one name
         try:
-            columns.append(np.asarray(frame[name], dtype=np.float64))
+            column = frame.iloc[:, place] if hasattr(frame, "iloc") else frame[name]
+            columns.append(np.asarray(column, dtype=np.float64))
         except (TypeError, ValueError) as error:
             msg = f"confounds (data frame): column {str(name)!r} holds text ({error}); numbers are wanted"
             raise ConfoundsError(msg) from error
@@ -179,10 +212,10 @@ def _from_frame(frame: Any) -> ConfoundTable:
     )
 
 
-def _from_file(path: Path) -> ConfoundTable:
+def _from_file(path: Path, role: str) -> ConfoundTable:
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "is not there"
-        msg = f"{path}: this table of confounds {what}; check the path"
+        msg = f"{path}: this {role} {what}; check the path"
         raise MissingFile(msg)
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -191,20 +224,23 @@ def _from_file(path: Path) -> ConfoundTable:
         raise ConfoundsError(msg) from error
     rows = _rows(text)
     if not rows:
-        msg = f"{path}: the table of confounds is empty; one row a frame is wanted"
+        msg = f"{path}: the {role} is empty; one row a frame is wanted"
         raise ConfoundsError(msg)
     has_header = any(_number(cell) is None for cell in rows[0])
     names = rows[0] if has_header else [str(number) for number in range(len(rows[0]))]
     values = np.array([_numbers(row, names, path, n) for n, row in enumerate(rows[has_header:], 1)])
     if not len(values):
-        msg = f"{path}: the table of confounds has a header and no rows; one row a frame is wanted"
+        msg = f"{path}: the {role} has a header and no rows; one row a frame is wanted"
         raise ConfoundsError(msg)
     return ConfoundTable(values, tuple(names), str(path))
 
 
 def _rows(text: str) -> list[list[str]]:
-    """Split a table into cells: by tabs, else commas, else semicolons, else white space."""
-    lines = [line for line in text.splitlines() if line.strip()]
+    """Split a table into cells: by tabs, else commas, else semicolons, else white space.
+
+    Lines that begin with ``#`` are comments, as AFNI writes them.
+    """
+    lines = [line for line in text.splitlines() if line.strip() and line.lstrip()[0] != "#"]
     delimiter = next((mark for mark in "\t,;" if lines and mark in lines[0]), None)
     if delimiter is None:
         return [line.split() for line in lines]
@@ -213,8 +249,11 @@ def _rows(text: str) -> list[list[str]]:
 
 def _number(cell: str) -> float | None:
     """Return the number in a cell, NaN where it says that a value is missing, None for text."""
-    if cell.strip().lower() in MISSING:
+    word = cell.strip().lower()
+    if word in MISSING:
         return float("nan")
+    if word in BOOLEANS:
+        return BOOLEANS[word]
     try:
         return float(cell)
     except ValueError:

@@ -149,7 +149,7 @@ CASES = {
     ),
     "sample mask of wrong length": Case(
         lambda s: [s.bold, *SEED, "--sample-mask", s.text("keep.txt", "1\n" * 99)],
-        ("keep.txt", "twice", "list each once"),
+        ("keep.txt", "99 values of 0 and 1 for 100 frames", "one boolean a frame"),
     ),
     "sample mask beyond the run": Case(
         lambda s: [s.bold, *SEED, "--sample-mask", s.text("keep.txt", "7\n100\n")],

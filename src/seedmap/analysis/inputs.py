@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._arrays import Keep, parse_sample_mask
+from seedmap._arrays import FEWEST_FRAMES, Keep, parse_sample_mask
 from seedmap.analysis.options import Inputs, Method
 from seedmap.bids import space_of
 from seedmap.confounds import ConfoundTable, read_confounds
-from seedmap.errors import ImageError, OptionError, SeedmapWarning, SpaceMismatch
+from seedmap.errors import ImageError, OptionError, SeedmapWarning, SpaceMismatch, TooFewFrames
 from seedmap.images import (
     Grid,
     Mesh,
@@ -84,6 +84,9 @@ def open_inputs(inputs: Inputs) -> Opened:
         If something cannot be read, or does not fit together.
     """
     run = place_surfaces(open_run(inputs.bold, inputs.t_r, inputs.surfaces))
+    if run.frames < FEWEST_FRAMES:
+        msg = f"{run.source}: the run has {run.frames} frame(s); a series of many is wanted. Is it a mean image?"
+        raise TooFewFrames(msg)
     keep = parse_sample_mask(inputs.sample_mask, run.frames)
     given = read_confounds(inputs.confounds)
     return Opened(

@@ -19,7 +19,7 @@ from seedmap.analysis import (
 from seedmap.bids import sibling_mask
 from seedmap.clusters import Threshold, parse_threshold
 from seedmap.confounds import ConfoundTable, read_confounds
-from seedmap.errors import MissingFile, OptionError, SeedmapError
+from seedmap.errors import OptionError, SeedmapError
 from seedmap.images import Run
 from seedmap.seeds import DEFAULT_RADIUS, MaskSeed, Region, Sphere, VertexPatch, parse_seed
 from seedmap.spatial import DEFAULT_FWHM
@@ -115,10 +115,7 @@ class RunOptions:
         """Read the volumes that stay: booleans, or numbers of volumes; None for all."""
         if self.sample_mask is None:
             return None
-        if not self.sample_mask.is_file():
-            msg = f"{self.sample_mask}: this sample mask is not there; check the path"
-            raise MissingFile(msg)
-        table = read_confounds(self.sample_mask)
+        table = read_confounds(self.sample_mask, "sample mask")
         values = np.ravel(table.values if table else [])
         if not np.isfinite(values).all():
             msg = f"{self.sample_mask}: the sample mask has empty cells; give 1 or 0, or numbers of volumes"

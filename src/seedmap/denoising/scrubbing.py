@@ -84,7 +84,7 @@ def _column(table: ConfoundTable, name: str) -> Array:
             "its threshold to none"
         )
         raise ConfoundsError(msg)
-    return table.values[:, table.names.index(name)]
+    return table.column(name)
 
 
 def _neighbours(moved: NDArray[np.bool_], before: int, after: int) -> NDArray[np.bool_]:

@@ -320,7 +320,9 @@ def _unique(columns: Iterator[ChosenColumn]) -> Iterator[ChosenColumn]:
 
 def _column_values(table: ConfoundTable, names: Sequence[str]) -> Array:
     """Copy columns; where the first row is missing, as in derivatives, the second is taken."""
-    values = table.values[:, [table.names.index(name) for name in names]].copy()
+    values = np.empty((len(table.values), len(names)))
+    for place, name in enumerate(names):
+        values[:, place] = table.column(name)
     if len(values) > 1:
         leading = ~np.isfinite(values[0])
         values[0, leading] = values[1, leading]
@@ -330,7 +332,7 @@ def _column_values(table: ConfoundTable, names: Sequence[str]) -> Array:
 def _mean_fd(table: ConfoundTable) -> float:
     if "framewise_displacement" not in table.names:
         return float("nan")
-    displacement = table.values[:, table.names.index("framewise_displacement")]
+    displacement = table.column("framewise_displacement")
     finite = displacement[np.isfinite(displacement)]
     return float(finite.mean()) if finite.size else float("nan")
 

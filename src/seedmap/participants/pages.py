@@ -177,7 +177,7 @@ def _column(work: RunWork, name: str) -> Array:
     table = work.table
     if table is None or name not in table.names:
         return np.empty(0)
-    return table.values[:, table.names.index(name)]
+    return table.column(name)
 
 
 def write_study_page(recipe: Recipe, entries: Iterable[Entry], out: Path, work: Path) -> None:

@@ -106,7 +106,7 @@ class ExplorableImages:
         names = self.columns(settings)
         if self.confounds is None or not names:
             return None
-        at = [self.confounds.names.index(name) for name in names]
+        at = [place for place, name in enumerate(self.confounds.names) if name in names]
         return ConfoundTable(self.confounds.values[:, at], names, self.confounds.source)
 
     def operator(self, settings: Settings) -> CleaningOperator:
