@@ -129,7 +129,7 @@ def test_no_flipped_bit_changes_a_map(both, tmp_path, request):
     good = stored.maps(weights_of(stored))
     copy = tmp_path / "copy.zarr"
     shutil.copytree(stored.path, copy)
-    chance, told = np.random.default_rng(0), []
+    chance, messages = np.random.default_rng(0), []
     files = sorted(path for path in copy.rglob("*") if path.is_file())
     for path in files * 3:
         data = bytearray(path.read_bytes())
@@ -141,14 +141,14 @@ def test_no_flipped_bit_changes_a_map(both, tmp_path, request):
         try:
             found = open_stored(copy).maps(weights_of(stored))
         except ImageError as error:
-            told.append(str(error))
+            messages.append(str(error))
         else:
             np.testing.assert_array_equal(found.r, good.r)
             np.testing.assert_array_equal(found.z, good.z)
             np.testing.assert_array_equal(found.seed_series, good.seed_series)
         path.write_bytes(whole)
-    assert len(told) > len(files)
-    assert all(text.startswith(str(copy)) and "\n" not in text for text in told)
+    assert len(messages) > len(files)
+    assert all(text.startswith(str(copy)) and "\n" not in text for text in messages)
     open_stored(copy).check()
 
 

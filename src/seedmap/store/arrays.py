@@ -152,13 +152,13 @@ def write_group(path: Path, arrays: Mapping[str, NDArray[Any]], facts: Mapping[s
         for name, values in arrays.items()
     }
     sums = np.array([one for values in stored.values() for one in _sums(values)], dtype="<u4")
-    told = {
+    written = {
         **facts,
         "arrays": {name: [one.dtype.name, list(one.shape)] for name, one in stored.items()},
         "content": _digest(sums.tobytes()),
     }
     group = zarr.open_group(path, mode="w-", zarr_format=3)
-    group.attrs.update({OURS: {**told, "check": _digest(_text(told))}})
+    group.attrs.update({OURS: {**written, "check": _digest(_text(written))}})
     for name, values in {**stored, SUMS: sums}.items():
         group.create_array(
             name,
