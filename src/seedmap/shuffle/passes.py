@@ -1,0 +1,245 @@
+"""The shuffles of a test, in blocks that stay in the processor's cache, in threads.
+
+A *piece* is a range of shuffles: one thread goes through all samples with it and gives its
+maxima, and how often each sample was reached. Pieces can be done anywhere, in any order: their
+results are joined by the number of their first shuffle.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Lock
+
+import numpy as np
+import threadpoolctl
+from numpy.typing import NDArray
+
+from seedmap.shuffle.clusters import cluster_maxima
+from seedmap.shuffle.draws import Plan
+from seedmap.shuffle.graph import Graph
+from seedmap.shuffle.nulls import TIES
+from seedmap.shuffle.rows import Statistic
+from seedmap.shuffle.tfce import check_tfce, tfce_maxima
+
+__all__ = ["Null", "Shuffling", "join", "observed_r", "shuffle"]
+
+Array = NDArray[np.float32]
+
+# Rows x samples of one product: 64 x 2048 floats and their data stay in the cache of one core.
+ROWS, SAMPLES = 64, 2048
+# Shuffles of a piece; whole maps of that many are held where clusters are looked for.
+PIECE, WHOLE_MAPS = 512, 16
+# Prepared data are kept when they take no more than this [bytes].
+KEPT = 100e6
+
+
+@dataclass(frozen=True, eq=False)
+class Null:
+    """What some shuffles gave.
+
+    Attributes
+    ----------
+    start : int
+        Number of the first shuffle.
+    maxima : dict of str to ndarray, shape (shuffles, kinds)
+        Of ``"r"`` (see `Shuffling.height`), ``"tfce"``, ``"extent"``, ``"mass"``.
+    reached : ndarray of int32, shape (samples,)
+        Shuffles in which |r| of a sample is at or above the observed.
+    """
+
+    start: int
+    maxima: dict[str, NDArray[np.float64]]
+    reached: NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Shuffling:
+    """A test to be done: a statistic, its shuffles, and what of each map is wanted.
+
+    Attributes
+    ----------
+    statistic : Statistic
+        `Pooled`, `Robust`, `Weighted` or `Skewed`.
+    plan : Plan
+        Which shuffles.
+    graph : Graph or None
+        Needed for clusters and TFCE; without it all samples are of one kind.
+    tfce : bool
+        Whether the maxima of TFCE are wanted.
+    cluster_threshold : float or None
+        Scores (`Scores.of`) beyond which samples form clusters; None for no clusters.
+    """
+
+    statistic: Statistic
+    plan: Plan
+    graph: Graph | None = None
+    tfce: bool = False
+    cluster_threshold: float | None = None
+    kept: dict[int, tuple[Array, ...]] = field(default_factory=dict)
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+        return self.statistic.scores.dof.size
+
+    @property
+    def whole_maps(self) -> bool:
+        """Whether maps are needed as a whole."""
+        return self.tfce or self.cluster_threshold is not None
+
+    @property
+    def kinds(self) -> int:
+        """Number of kinds of samples."""
+        return 1 if self.graph is None else self.graph.n_kinds
+
+    def height(self, r: Array, block: slice) -> Array:
+        """Return what samples are compared by: |r|, or z where their degrees of freedom differ."""
+        scores = self.statistic.scores
+        if scores.common is not None:
+            return np.abs(r, out=r)
+        return np.abs(scores.of(r, scores.dof[block]))
+
+    def data(self, block: slice) -> tuple[Array, ...]:
+        """Return the prepared data of a block of samples, kept where there is space."""
+        if block.start in self.kept:
+            return self.kept[block.start]
+        made = self.statistic.data(block)
+        if self.samples * self.statistic.bytes_a_sample <= KEPT:
+            self.kept[block.start] = made
+        return made
+
+
+def shuffle(
+    test: Shuffling,
+    span: tuple[int, int] | None = None,
+    n_jobs: int = 1,
+    on_done: Callable[[int], object] | None = None,
+) -> Null:
+    """Do the shuffles of a test, all or a range of them.
+
+    Parameters
+    ----------
+    test
+        What to do.
+    span
+        First shuffle, and the one after the last; None for all. Ranges that were done apart are
+        joined by `join`.
+    n_jobs
+        Threads.
+    on_done
+        Called with the number of shuffles done so far, from the thread that did the last of them.
+
+    Returns
+    -------
+    Null
+
+    Raises
+    ------
+    OptionError
+        If TFCE is wanted and numba is not installed.
+    """
+    if test.tfce:
+        check_tfce()
+    begin, end = span or (0, test.plan.total)
+    size = WHOLE_MAPS if test.whole_maps else PIECE
+    size = max(1, min(size, -(-(end - begin) // n_jobs)))
+    reached, lock, done = np.zeros(test.samples, dtype=np.int32), Lock(), [0]
+
+    def piece(start: int) -> dict[str, NDArray[np.float64]]:
+        found = _piece(test, start, min(start + size, end), observed)
+        with lock:  # counts are added up at once: there are many pieces
+            np.add(reached, found.reached, out=reached)
+            done[0] += min(size, end - start)
+            if on_done is not None:
+                on_done(done[0])
+        return found.maxima
+
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        observed = np.abs(observed_r(test))
+        with ThreadPoolExecutor(n_jobs) as pool:
+            maxima = list(pool.map(piece, range(begin, end, size)))
+    return Null(
+        begin, {name: np.concatenate([one[name] for one in maxima]) for name in maxima[0]}, reached
+    )
+
+
+def observed_r(test: Shuffling) -> Array:
+    """Return r of the data as they are, shape (samples,), signed (0 or more for an F)."""
+    rows = test.statistic.rows(test.plan.moves(0, 1))
+    r = np.empty(test.samples, dtype=np.float32)
+    for block in _blocks(test.samples):
+        out = np.empty((len(rows), 1, block.stop - block.start), dtype=np.float32)
+        r[block] = test.statistic.r(rows, test.data(block), out)[0]
+    return r
+
+
+def _piece(test: Shuffling, start: int, stop: int, observed: Array) -> Null:
+    """Do the shuffles ``start`` to ``stop - 1``; ``observed`` is |r| of the data as they are."""
+    rows = test.statistic.rows(test.plan.moves(start, stop))
+    maxima = np.zeros((stop - start, test.kinds), dtype=np.float32)
+    reached = np.zeros(test.samples, dtype=np.int32)
+    maps = np.empty((stop - start, test.samples), np.float32) if test.whole_maps else None
+    batch = max(1, ROWS // len(rows))
+    space = np.empty(batch * len(rows) * SAMPLES, dtype=np.float32)
+    for block in _blocks(test.samples):
+        data, wanted = test.data(block), observed[block] * np.float32(TIES)
+        wanted[wanted == 0] = np.inf
+        for first in range(0, stop - start, batch):
+            some = slice(first, min(first + batch, stop - start))
+            shape = (len(rows), some.stop - first, block.stop - block.start)
+            out = space[: np.prod(shape)].reshape(shape)
+            r = test.statistic.r(rows[:, some], data, out)
+            if maps is not None:
+                maps[some, block] = test.statistic.scores.of(r, test.statistic.scores.dof[block])
+            _take(test, r, block, maxima[some], (reached[block], wanted))
+    return Null(start, {"r": maxima.astype(np.float64), **_of_maps(test, maps)}, reached)
+
+
+def _take(
+    test: Shuffling,
+    r: Array,
+    block: slice,
+    maxima: Array,
+    counting: tuple[NDArray[np.int32], Array],
+) -> None:
+    """Take maxima and counts from a block; ``r`` is overwritten."""
+    reached, wanted = counting
+    height = test.height(r, block)
+    if height is not r:
+        np.abs(r, out=r)
+    if test.kinds == 1:
+        np.maximum(maxima[:, 0], height.max(axis=1), out=maxima[:, 0])
+    else:
+        assert test.graph is not None
+        kinds = test.graph.kinds[block]
+        for kind in np.unique(kinds):
+            of_kind = height[:, kinds == kind].max(axis=1)
+            np.maximum(maxima[:, kind], of_kind, out=maxima[:, kind])
+    above = np.greater_equal(r, wanted)
+    reached += np.add.reduce(above.view(np.uint8), axis=0, dtype=np.uint8)  # at most 64 of them
+
+
+def _of_maps(test: Shuffling, maps: Array | None) -> dict[str, NDArray[np.float64]]:
+    """Return the maxima of clusters and of TFCE."""
+    found: dict[str, NDArray[np.float64]] = {}
+    if maps is None or test.graph is None:
+        return found
+    if test.cluster_threshold is not None:
+        found["extent"], found["mass"] = cluster_maxima(maps, test.cluster_threshold, test.graph)
+    if test.tfce:
+        found["tfce"] = tfce_maxima(maps, test.graph)
+    return found
+
+
+def join(pieces: Sequence[Null]) -> Null:
+    """Join what ranges of shuffles gave, in the order of the shuffles."""
+    ordered = sorted(pieces, key=lambda one: one.start)
+    maxima = {
+        name: np.concatenate([one.maxima[name] for one in ordered]) for name in ordered[0].maxima
+    }
+    reached = np.sum([one.reached for one in ordered], axis=0, dtype=np.int32)
+    return Null(ordered[0].start, maxima, reached)
+
+
+def _blocks(samples: int) -> list[slice]:
+    return [slice(at, min(at + SAMPLES, samples)) for at in range(0, samples, SAMPLES)]

@@ -1,0 +1,106 @@
+"""What a test found: corrected p of samples and clusters."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedmap.shuffle.clusters import Clusters, find_clusters
+from seedmap.shuffle.nulls import corrected_p
+from seedmap.shuffle.passes import Null, Shuffling, observed_r
+from seedmap.shuffle.tfce import tfce
+
+__all__ = ["Found", "found"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Results of a test; of shape (samples,), NaN where not tested, unless said otherwise.
+
+    Attributes
+    ----------
+    score : ndarray
+        What clusters and TFCE were formed of: t, the square root of F, or z (`Scores.kind`).
+    p_shuffled : ndarray
+        Uncorrected p by the shuffles.
+    p_fwe : ndarray
+        p corrected for all samples by the maximum of the statistic.
+    tfce, p_tfce : ndarray or None
+        TFCE with its sign, and its corrected p.
+    clusters : Clusters or None
+        Those of the score.
+    p_extent, p_mass : ndarray or None
+        Corrected p of the cluster that a sample lies in; 1 outside clusters.
+    maxima : dict of str to ndarray, shape (shuffles, kinds)
+        The nulls, the identity first, ``"score"`` in units of the score.
+    """
+
+    score: Floats
+    p_shuffled: Floats
+    p_fwe: Floats
+    tfce: Floats | None
+    p_tfce: Floats | None
+    clusters: Clusters | None
+    p_extent: Floats | None
+    p_mass: Floats | None
+    maxima: dict[str, Floats]
+
+
+def found(test: Shuffling, null: Null, *, tail: bool = False) -> Found:
+    """Turn the null of a test into corrected p.
+
+    Parameters
+    ----------
+    test
+        What was done.
+    null
+        All its shuffles.
+    tail
+        Whether p below .1 come from a generalised Pareto (never for extents).
+    """
+    scores = test.statistic.scores
+    r = observed_r(test)
+    untested = ~scores.tested
+    whole = slice(0, test.samples)
+    score = _without(scores.of(r, scores.dof).astype(np.float64), untested)
+    height = _without(test.height(r.copy(), whole).astype(np.float64), untested)
+    kinds = None if test.graph is None else test.graph.kinds
+    enhanced = p_tfce = None
+    if test.tfce and test.graph is not None:
+        enhanced = _without(tfce(score, test.graph), untested)
+        p_tfce = corrected_p(np.abs(enhanced), null.maxima["tfce"], kinds, tail=tail)
+    of_score = null.maxima["r"]
+    clusters, p_extent, p_mass = _of_clusters(test, null, score, tail=tail)
+    return Found(
+        score,
+        _without(null.reached / test.plan.total, untested),
+        corrected_p(height, of_score, kinds, tail=tail),
+        enhanced,
+        p_tfce,
+        clusters,
+        p_extent,
+        p_mass,
+        {**null.maxima, "score": of_score if scores.common is None else scores.of(of_score)},
+    )
+
+
+def _of_clusters(
+    test: Shuffling, null: Null, score: Floats, *, tail: bool
+) -> tuple[Clusters | None, Floats | None, Floats | None]:
+    """Return the observed clusters and, for each sample, the p of its cluster."""
+    if test.graph is None or test.cluster_threshold is None:
+        return None, None, None
+    clusters = find_clusters(score[None].astype(np.float32), test.cluster_threshold, test.graph)
+    maps = []
+    for size, name in ((clusters.extent, "extent"), (clusters.mass, "mass")):
+        p = corrected_p(size, null.maxima[name], clusters.kind, tail=tail and name == "mass")
+        values = np.where(np.isfinite(score), 1.0, np.nan)
+        values[clusters.sample] = p[clusters.cluster]
+        maps.append(values)
+    return clusters, maps[0], maps[1]
+
+
+def _without(values: Floats, untested: NDArray[np.bool_]) -> Floats:
+    return np.where(untested, np.nan, values)
