@@ -7,6 +7,7 @@ last entries of the factorised right hand side are all that a test needs.
 """
 
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +17,7 @@ from seedmap.errors import OptionError
 __all__ = ["Fit", "Tested", "cholesky", "fit", "forward", "present", "split_design"]
 
 Floats = NDArray[np.float64]
+Scalar = TypeVar("Scalar", bound=np.floating[Any])
 
 # Directions of a design below this share of its largest do not count: columns repeat each other.
 DEPENDENT = 1e-9
@@ -203,7 +205,7 @@ def gram(basis: Floats, weights: Floats) -> Floats:
     return (products.T @ weights).reshape(columns, columns, weights.shape[1])
 
 
-def cholesky(gram: NDArray[np.floating]) -> NDArray[np.floating]:
+def cholesky(gram: NDArray[Scalar]) -> NDArray[Scalar]:
     """Factorise many small Gram matrices, shape (columns, columns, ...)."""
     factor = np.zeros_like(gram)
     for j in range(len(gram)):
@@ -216,7 +218,7 @@ def cholesky(gram: NDArray[np.floating]) -> NDArray[np.floating]:
     return factor
 
 
-def forward(factor: NDArray[np.floating], right: NDArray[np.floating]) -> NDArray[np.floating]:
+def forward(factor: NDArray[Scalar], right: NDArray[Scalar]) -> NDArray[Scalar]:
     """Solve L z = right, all of shape (columns, ...) beside their samples."""
     solved = np.zeros_like(right)
     for j in range(len(factor)):

@@ -1,4 +1,4 @@
-# ruff: noqa: ANN001, ANN201, ANN202, PLR0913 - types are numba's, and its arrays come one by one
+# ruff: noqa: ANN001, ANN202, PLR0913 - types are numba's, and its arrays come one by one
 # mypy: disable-error-code="no-untyped-def"
 """TFCE of many maps, compiled by numba: the component tree by union-find.
 

@@ -59,8 +59,10 @@ def find_clusters(maps: NDArray[np.floating], threshold: float, graph: Graph) ->
     cluster = _connected(place, sample, scores > 0, beyond.reshape(-1), graph)
     found = int(cluster.max(initial=-1)) + 1
     size = graph.sizes[sample]
-    extent = np.bincount(cluster, weights=size, minlength=found)
-    mass = np.bincount(cluster, weights=size * (np.abs(scores) - threshold), minlength=found)
+    extent, mass = (
+        np.asarray(np.bincount(cluster, weights=weights, minlength=found), dtype=np.float64)
+        for weights in (size, size * (np.abs(scores) - threshold))
+    )
     kind, of_map = np.zeros(found, dtype=np.intp), np.zeros(found, dtype=np.intp)
     kind[cluster], of_map[cluster] = graph.kinds[sample], row
     return Clusters(row, sample, cluster, extent, mass, kind, of_map)

@@ -237,7 +237,7 @@ def join(pieces: Sequence[Null]) -> Null:
     maxima = {
         name: np.concatenate([one.maxima[name] for one in ordered]) for name in ordered[0].maxima
     }
-    reached = np.sum([one.reached for one in ordered], axis=0, dtype=np.int32)
+    reached = sum((one.reached for one in ordered[1:]), start=ordered[0].reached)
     return Null(ordered[0].start, maxima, reached)
 
 

@@ -72,6 +72,7 @@ def found(test: Shuffling, null: Null, *, tail: bool = False) -> Found:
         enhanced = _without(tfce(score, test.graph), untested)
         p_tfce = corrected_p(np.abs(enhanced), null.maxima["tfce"], kinds, tail=tail)
     of_score = null.maxima["r"]
+    in_units = of_score if scores.common is None else scores.of(of_score)
     clusters, p_extent, p_mass = _of_clusters(test, null, score, tail=tail)
     return Found(
         score,
@@ -82,7 +83,7 @@ def found(test: Shuffling, null: Null, *, tail: bool = False) -> Found:
         clusters,
         p_extent,
         p_mass,
-        {**null.maxima, "score": of_score if scores.common is None else scores.of(of_score)},
+        {**null.maxima, "score": in_units.astype(np.float64)},
     )
 
 
