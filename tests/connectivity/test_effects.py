@@ -127,7 +127,11 @@ def test_samples_without_answer_are_nan():
 
 @pytest.mark.parametrize(
     ("method", "tau2", "estimate", "wald"),
-    [("DL", 0.3088, -0.7141, 0.1787), ("PM", 0.3181, -0.7150, 0.1809), ("REML", 0.3132, -0.7145, 0.1798)],
+    [
+        ("DL", 0.3088, -0.7141, 0.1787),
+        ("PM", 0.3181, -0.7150, 0.1809),
+        ("REML", 0.3132, -0.7145, 0.1798),
+    ],
 )
 def test_published_random_effects_of_the_bcg_trials(bcg, method, tau2, estimate, wald):
     y, v, _ = bcg
@@ -151,7 +155,9 @@ def test_published_meta_regression_on_latitude(bcg):
     weighted = x / np.sqrt(v + slope.tau2)
     wald = np.sqrt(np.linalg.inv(weighted.T @ weighted)[1, 1])
     assert wald == pytest.approx(0.0072, abs=5e-5)
-    assert random_effects(y, v, split_design(x, [1, 0])).effect[0] == pytest.approx(0.2515, abs=5e-5)
+    assert random_effects(y, v, split_design(x, [1, 0])).effect[0] == pytest.approx(
+        0.2515, abs=5e-5
+    )
 
 
 @pytest.mark.parametrize("method", ["REML", "PM", "DL"])
@@ -223,7 +229,9 @@ def test_the_predicted_gain_is_that_of_the_standard_errors():
         ols_variance = c @ plain @ np.diag(1 / weights) @ plain.T @ c
         best = c @ np.linalg.inv((x * weights[:, None]).T @ x) @ c
         assert ours == pytest.approx(np.sqrt(ols_variance / best), rel=1e-10)
-    assert predicted_gain(np.full((30, 1), 0.3), np.array([0.1]), mean_of(30))[0] == pytest.approx(1)
+    assert predicted_gain(np.full((30, 1), 0.3), np.array([0.1]), mean_of(30))[0] == pytest.approx(
+        1
+    )
 
 
 def test_sizes_of_effects():

@@ -139,7 +139,7 @@ def test_few_people_are_enumerated_groups():
     np.testing.assert_array_equal(moves.source[0], np.arange(9))
     arranged = np.round(moves.rows(group[None].astype(float))[0]).astype(int)
     assert len(np.unique(arranged, axis=0)) == comb(9, 4)
-    wanted = np.unique([p for p in permutations(group)], axis=0)
+    wanted = np.unique(list(permutations(group)), axis=0)
     np.testing.assert_array_equal(np.unique(arranged, axis=0), wanted)
 
 

@@ -65,14 +65,18 @@ def test_a_cone_has_the_value_of_the_formula(make_graph):
     line = make_graph(np.array([[0, 1], [1, 2]]), 3)
     thirds = [1 / 3, (8 - 1) / 3, (27 - 8) / 3]
     parts = np.array([np.sqrt(3) * thirds[0], np.sqrt(2) * thirds[1], thirds[2]])
-    np.testing.assert_allclose(tfce(np.array([3.0, 2.0, 1.0]), line), np.cumsum(parts)[::-1], rtol=1e-12)
+    np.testing.assert_allclose(
+        tfce(np.array([3.0, 2.0, 1.0]), line), np.cumsum(parts)[::-1], rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("power", [2.0, 1.5])
 def test_twice_the_map_has_two_to_the_h_plus_one_times_the_value(grid, smooth_noise, power):
     values = smooth_noise(np.random.default_rng(2), 1, (9, 8, 7))[0]
     other = Graph(grid.indptr, grid.indices, grid.sizes, grid.kinds, (0.7,), power)
-    np.testing.assert_allclose(tfce(2 * values, other), 2 ** (power + 1) * tfce(values, other), rtol=1e-5)
+    np.testing.assert_allclose(
+        tfce(2 * values, other), 2 ** (power + 1) * tfce(values, other), rtol=1e-5
+    )
 
 
 def test_sign_and_order_of_samples_change_nothing(grid, make_graph, pairs_of_grid, smooth_noise):

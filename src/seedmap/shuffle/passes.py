@@ -29,6 +29,8 @@ Array = NDArray[np.float32]
 ROWS, SAMPLES = 64, 2048
 # Shuffles of a piece; whole maps of that many are held where clusters are looked for.
 PIECE, WHOLE_MAPS = 512, 16
+# A sum of float32 that would be 0 is off by this, whatever its terms add up to.
+ROUNDING = np.float32(2e-7)
 # Prepared data are kept when they take no more than this [bytes].
 KEPT = 100e6
 
@@ -182,8 +184,7 @@ def _piece(test: Shuffling, start: int, stop: int, observed: Array) -> Null:
     batch = max(1, ROWS // len(rows))
     space = np.empty(batch * len(rows) * SAMPLES, dtype=np.float32)
     for block in _blocks(test.samples):
-        data, wanted = test.data(block), observed[block] * np.float32(TIES)
-        wanted[wanted == 0] = np.inf
+        data, wanted = test.data(block), observed[block] * np.float32(TIES) - ROUNDING
         for first in range(0, stop - start, batch):
             some = slice(first, min(first + batch, stop - start))
             shape = (len(rows), some.stop - first, block.stop - block.start)

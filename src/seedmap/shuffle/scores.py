@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import scipy  # its sub-packages load on first use
 from numpy.typing import NDArray
 
 __all__ = ["Scores"]
@@ -78,6 +79,15 @@ class Scores:
             factor = (8 * nu + 1) / (8 * nu + 3) * np.sqrt(nu)
             return np.copysign(factor * np.sqrt(-np.log1p(-squared)), r)
         return self._paulson(squared * nu / (self.q * (1 - squared)), nu)
+
+    def threshold(self, p: float) -> float:
+        """Return the score beyond which p of a sample is below ``p`` (two-sided, or of F)."""
+        common, tail = self.common, p / 2 if self.q == 1 else p
+        if common is None:
+            return float(-scipy.special.ndtri(tail))
+        if self.q == 1:
+            return float(-scipy.special.stdtrit(common, tail))
+        return float(np.sqrt(scipy.special.fdtri(self.q, common, 1 - tail)))
 
     def _paulson(self, f: Floats, nu: Floats) -> Floats:
         """Return the normal score of F; the lower half, which no test looks at, is 0."""
