@@ -5,7 +5,7 @@
 #   make check    what every commit must pass: format, lint, types, imports, the quick tests
 #   make docs     build the documentation into docs/_build/html
 #   make bench    measure speed and memory beside nilearn; bench-check, bench-scaling,
-#                 bench-explorer, bench-surfaces and bench-study measure the rest
+#                 bench-explorer, bench-surfaces, bench-study and bench-group measure the rest
 #   make verify-statistics   false-positive rates of the error bars, by simulation
 #   make golden BEFORE=OTHER/src   do two versions write the same, bit for bit?
 #   make clean    remove what the above have made
@@ -20,7 +20,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow check format docs clean
-.PHONY: bench bench-check bench-scaling bench-explorer bench-surfaces bench-study verify-statistics golden
+.PHONY: bench bench-check bench-scaling bench-explorer bench-surfaces bench-study bench-group verify-statistics golden
 
 # Test files run side by side, each with one thread of BLAS, so that two cores do the work of two.
 TEST_WORKERS ?= 2
@@ -83,6 +83,9 @@ bench-study: $(VENV)/installed-dev
 
 golden: $(VENV)/installed-dev
 	$(BIN)/python tests/golden/golden.py compare $(BEFORE) src
+
+bench-group: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/bench_group.py --long --page docs/benchmarks-group.md
 
 verify-statistics: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/verify_statistics.py

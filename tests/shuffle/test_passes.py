@@ -52,7 +52,8 @@ def test_blocks_threads_and_ranges_change_nothing(grid, smooth_noise, monkeypatc
     null = shuffle(test)
     wanted = found(test, null)
     for piece, rows, samples, threads in ((1, 1, 100, 1), (64, 64, 2048, 2), (1000, 7, 33, 2)):
-        monkeypatch.setattr(passes, "WHOLE_MAPS", piece)
+        for size in ("PIECE", "MEMBERS", "WHOLE_MAPS"):
+            monkeypatch.setattr(passes, size, piece)
         monkeypatch.setattr(passes, "ROWS", rows)
         monkeypatch.setattr(passes, "SAMPLES", samples)
         fresh = of(maps, tested, graph=grid)

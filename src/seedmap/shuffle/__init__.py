@@ -14,17 +14,18 @@ True
 """
 
 from seedmap._linear import Tested, split_design
-from seedmap.shuffle.clusters import Clusters, cluster_maxima, find_clusters
+from seedmap.shuffle.clusters import Beyond, Clusters, beyond, cluster_maxima, find_clusters
 from seedmap.shuffle.draws import Moves, Plan, plan_shuffles
 from seedmap.shuffle.graph import Graph
 from seedmap.shuffle.nulls import corrected_p, pareto_p
-from seedmap.shuffle.passes import Null, Shuffling, join, observed_r, shuffle
+from seedmap.shuffle.passes import Null, Shuffling, join, observed_clusters, observed_r, shuffle
 from seedmap.shuffle.results import Found, found
 from seedmap.shuffle.rows import Pooled, Robust, Skewed, Statistic, Weighted, pooled
 from seedmap.shuffle.scores import Scores
 from seedmap.shuffle.tfce import check_tfce, tfce, tfce_maxima
 
 __all__ = [
+    "Beyond",
     "Clusters",
     "Found",
     "Graph",
@@ -39,12 +40,14 @@ __all__ = [
     "Statistic",
     "Tested",
     "Weighted",
+    "beyond",
     "check_tfce",
     "cluster_maxima",
     "corrected_p",
     "find_clusters",
     "found",
     "join",
+    "observed_clusters",
     "observed_r",
     "pareto_p",
     "plan_shuffles",

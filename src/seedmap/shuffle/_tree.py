@@ -17,15 +17,17 @@ from numba import njit
 DIGIT, PASSES = 11, 3  # a float32 without its sign in three passes of 11 bits
 BUCKETS = 1 << DIGIT
 LOW = 0xFFFFFFFF
+SIZE = 0x7FFFFFFF
+INFINITE = 0x7F800000  # bits of inf; those of NaN are larger
 
 
 @njit(nogil=True, cache=True)
 def _pack(bits, negative, packed):
-    """Put samples of one sign, and above 0, into words: the height's bits, then the sample."""
+    """Put finite samples of one sign into words: the height's bits, then the sample."""
     n = 0
     for v in range(bits.size):
-        height = bits[v] & 0x7FFFFFFF
-        if (bits[v] >> 31) == negative and height > 0:
+        height = bits[v] & SIZE
+        if (bits[v] >> 31) == negative and 0 < height < INFINITE:
             packed[n] = np.int64(height) << 32 | v
             n += 1
     return n
@@ -63,8 +65,9 @@ def _grow(words, indptr, indices, sizes, ranks, root, newest, father, size):
         ranks[v], root[r], father[r] = r, r, -1
         found = 0
         for j in range(indptr[v], indptr[v + 1]):
-            near[found] = ranks[indices[j]]
-            found += near[found] >= 0
+            q = ranks[indices[j]]
+            near[found] = q
+            found += q >= 0
         top, grown = r, sizes[v]
         for j in range(found):
             q = near[j]
@@ -96,8 +99,8 @@ def _integrate(words, heights, kinds, powers, H, father, size, out):
     for r in range(words.size - 1, -1, -1):
         low, start = 0.0, 0.0
         if father[r] >= 0:
-            low, start = heights[father[r]], out[father[r]]
-        h = heights[r]
+            low, start = np.float64(heights[father[r]]), out[father[r]]
+        h = np.float64(heights[r])
         volume = h * h * h - low * low * low if H == 2.0 else h ** (H + 1) - low ** (H + 1)
         out[r] = start + _power(size[r], powers[kinds[words[r] & LOW]]) * volume / (H + 1)
 
@@ -108,25 +111,21 @@ def _one_sign(values, negative, graph, whole, whole_numbers, fractions):
     indptr, indices, sizes, kinds, powers, H = graph
     n = _pack(values.view(np.uint32), negative, whole[0])
     words = _sort(whole[0, :n], whole[1, :n])
-    ranks, root, newest, father = whole_numbers
-    heights, size, out = fractions
+    ranks, root, newest, father, heights = whole_numbers
+    size, out = fractions
     _grow(words, indptr, indices, sizes, ranks, root, newest, father, size)
     for r in range(n):
-        heights[r] = abs(values[words[r] & LOW])
+        heights[r] = words[r] >> 32
+    heights = heights.view(np.float32)
     _integrate(words, heights, kinds, powers, H, father, size, out)
     return words
 
 
 @njit(nogil=True, cache=True)
 def _working(n):
-    numbers = (
-        np.empty(n, np.int32),
-        np.empty(n, np.int32),
-        np.empty(n, np.int32),
-        np.empty(n, np.int32),
-    )
-    fractions = (np.empty(n, np.float64), np.empty(n, np.float64), np.empty(n, np.float64))
-    return np.empty((2, n), np.int64), numbers, fractions
+    ranks, root, newest = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.int32)
+    numbers = (ranks, root, newest, np.empty(n, np.int32), np.empty(n, np.uint32))
+    return np.empty((2, n), np.int64), numbers, (np.empty(n, np.float64), np.empty(n, np.float64))
 
 
 @njit(nogil=True, cache=True)
@@ -137,7 +136,7 @@ def tfce_map(values, graph):
     for negative in range(2):
         words = _one_sign(values, negative, graph, whole, numbers, fractions)
         for r in range(words.size):
-            result[words[r] & LOW] = (1 - 2 * negative) * fractions[2][r]
+            result[words[r] & LOW] = (1 - 2 * negative) * fractions[1][r]
     return result
 
 
@@ -152,5 +151,5 @@ def tfce_maxima(maps, graph):
             words = _one_sign(maps[k], negative, graph, whole, numbers, fractions)
             for r in range(words.size):
                 kind = kinds[words[r] & LOW]
-                maxima[k, kind] = max(maxima[k, kind], fractions[2][r])
+                maxima[k, kind] = max(maxima[k, kind], fractions[1][r])
     return maxima

@@ -8,27 +8,29 @@ results are joined by the number of their first shuffle.
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from threading import Lock
 
 import numpy as np
 import threadpoolctl
 from numpy.typing import NDArray
 
-from seedmap.shuffle.clusters import cluster_maxima
+from seedmap.shuffle.clusters import Beyond, Clusters, cluster_maxima, find_clusters
 from seedmap.shuffle.draws import Plan
 from seedmap.shuffle.graph import Graph
 from seedmap.shuffle.nulls import TIES
 from seedmap.shuffle.rows import Statistic
 from seedmap.shuffle.tfce import check_tfce, tfce_maxima
 
-__all__ = ["Null", "Shuffling", "join", "observed_r", "shuffle"]
+__all__ = ["Null", "Shuffling", "join", "observed_clusters", "observed_r", "shuffle"]
 
 Array = NDArray[np.float32]
 
 # Rows x samples of one product: 64 x 2048 floats and their data stay in the cache of one core.
 ROWS, SAMPLES = 64, 2048
-# Shuffles of a piece; whole maps of that many are held where clusters are looked for.
-PIECE, WHOLE_MAPS = 512, 16
+# Shuffles of a piece: at most; where clusters are looked for, whose members are held; where TFCE
+# is wanted, for which whole maps are held.
+PIECE, MEMBERS, WHOLE_MAPS = 512, 128, 16
 # A sum of float32 that would be 0 is off by this, whatever its terms add up to.
 ROUNDING = np.float32(2e-7)
 # Prepared data are kept when they take no more than this [bytes].
@@ -84,22 +86,24 @@ class Shuffling:
         """Number of samples."""
         return self.statistic.scores.dof.size
 
-    @property
-    def whole_maps(self) -> bool:
-        """Whether maps are needed as a whole."""
-        return self.tfce or self.cluster_threshold is not None
+    @cached_property
+    def height_threshold(self) -> float:
+        """The threshold of clusters in the unit of `height`."""
+        assert self.cluster_threshold is not None
+        scores = self.statistic.scores
+        return (
+            self.cluster_threshold if scores.common is None else scores.r_of(self.cluster_threshold)
+        )
 
     @property
     def kinds(self) -> int:
         """Number of kinds of samples."""
         return 1 if self.graph is None else self.graph.n_kinds
 
-    def height(self, r: Array, block: slice) -> Array:
-        """Return what samples are compared by: |r|, or z where their degrees of freedom differ."""
+    def height(self, size: Array, block: slice) -> Array:
+        """Return what samples are compared by, of |r|: itself, or z where their dof differ."""
         scores = self.statistic.scores
-        if scores.common is not None:
-            return np.abs(r, out=r)
-        return np.abs(scores.of(r, scores.dof[block]))
+        return size if scores.common is not None else scores.of(size, scores.dof[block])
 
     def data(self, block: slice) -> tuple[Array, ...]:
         """Return the prepared data of a block of samples, kept where there is space."""
@@ -143,7 +147,7 @@ def shuffle(
     if test.tfce:
         check_tfce()
     begin, end = span or (0, test.plan.total)
-    size = WHOLE_MAPS if test.whole_maps else PIECE
+    size = WHOLE_MAPS if test.tfce else MEMBERS if test.graph is not None else PIECE
     size = max(1, min(size, -(-(end - begin) // n_jobs)))
     reached, lock, done = np.zeros(test.samples, dtype=np.int32), Lock(), [0]
 
@@ -177,59 +181,91 @@ def observed_r(test: Shuffling) -> Array:
 
 def _piece(test: Shuffling, start: int, stop: int, observed: Array) -> Null:
     """Do the shuffles ``start`` to ``stop - 1``; ``observed`` is |r| of the data as they are."""
+    scores, number = test.statistic.scores, stop - start
     rows = test.statistic.rows(test.plan.moves(start, stop))
-    maxima = np.zeros((stop - start, test.kinds), dtype=np.float32)
+    maxima = np.zeros((number, test.kinds), dtype=np.float32)
     reached = np.zeros(test.samples, dtype=np.int32)
-    maps = np.empty((stop - start, test.samples), np.float32) if test.whole_maps else None
+    maps = np.empty((number, test.samples), np.float32) if test.tfce else None
+    members: list[tuple[NDArray[np.intp], NDArray[np.float64]]] = []
     batch = max(1, ROWS // len(rows))
-    space = np.empty(batch * len(rows) * SAMPLES, dtype=np.float32)
+    space = np.empty((len(rows) + 1) * batch * SAMPLES, dtype=np.float32)
     for block in _blocks(test.samples):
         data, wanted = test.data(block), observed[block] * np.float32(TIES) - ROUNDING
-        for first in range(0, stop - start, batch):
-            some = slice(first, min(first + batch, stop - start))
-            shape = (len(rows), some.stop - first, block.stop - block.start)
-            out = space[: np.prod(shape)].reshape(shape)
-            r = test.statistic.r(rows[:, some], data, out)
+        for first in range(0, number, batch):
+            some = slice(first, min(first + batch, number))
+            shape = (len(rows) + 1, some.stop - first, block.stop - block.start)
+            free = space[: np.prod(shape)].reshape(shape)
+            r = test.statistic.r(rows[:, some], data, free[:-1])
             if maps is not None:
-                maps[some, block] = test.statistic.scores.of(r, test.statistic.scores.dof[block])
-            _take(test, r, block, maxima[some], (reached[block], wanted))
-    return Null(start, {"r": maxima.astype(np.float64), **_of_maps(test, maps)}, reached)
+                maps[some, block] = scores.of(r, scores.dof[block])
+            size = np.abs(r, out=free[-1])
+            _count(size, wanted, reached[block])
+            height = test.height(size, block)
+            _take(test, height, block, maxima[some])
+            if test.cluster_threshold is not None:
+                members.append(_beyond(test, r, height, (first, block)))
+    return Null(
+        start, {"r": maxima.astype(np.float64), **_of_maps(test, number, members, maps)}, reached
+    )
 
 
-def _take(
-    test: Shuffling,
-    r: Array,
-    block: slice,
-    maxima: Array,
-    counting: tuple[NDArray[np.int32], Array],
-) -> None:
-    """Take maxima and counts from a block; ``r`` is overwritten."""
-    reached, wanted = counting
-    height = test.height(r, block)
-    if height is not r:
-        np.abs(r, out=r)
+def _count(size: Array, wanted: Array, reached: NDArray[np.int32]) -> None:
+    """Count how often |r| reaches what is wanted, in not more than 255 shuffles."""
+    above = np.greater_equal(size, wanted)
+    reached += np.add.reduce(above.view(np.uint8), axis=0, dtype=np.uint8)
+
+
+def _take(test: Shuffling, height: Array, block: slice, maxima: Array) -> None:
+    """Raise the maxima of some shuffles to those of a block, by kind."""
     if test.kinds == 1:
         np.maximum(maxima[:, 0], height.max(axis=1), out=maxima[:, 0])
-    else:
-        assert test.graph is not None
-        kinds = test.graph.kinds[block]
-        for kind in np.unique(kinds):
-            of_kind = height[:, kinds == kind].max(axis=1)
-            np.maximum(maxima[:, kind], of_kind, out=maxima[:, kind])
-    above = np.greater_equal(r, wanted)
-    reached += np.add.reduce(above.view(np.uint8), axis=0, dtype=np.uint8)  # at most 64 of them
+        return
+    assert test.graph is not None
+    kinds = test.graph.kinds[block]
+    for kind in np.unique(kinds):
+        of_kind = height[:, kinds == kind].max(axis=1)
+        np.maximum(maxima[:, kind], of_kind, out=maxima[:, kind])
 
 
-def _of_maps(test: Shuffling, maps: Array | None) -> dict[str, NDArray[np.float64]]:
+def _beyond(
+    test: Shuffling, r: Array, height: Array, where: tuple[int, slice]
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return places (shuffle times samples, plus sample) and scores of what is beyond."""
+    scores, (first, block) = test.statistic.scores, where
+    found = np.flatnonzero(height > np.float32(test.height_threshold))
+    row, column = np.divmod(found, height.shape[1])
+    column += block.start
+    score = scores.of(r.reshape(-1)[found], scores.dof[column]).astype(np.float64)
+    return np.asarray((first + row) * test.samples + column, dtype=np.intp), score
+
+
+def _of_maps(
+    test: Shuffling,
+    number: int,
+    members: list[tuple[NDArray[np.intp], NDArray[np.float64]]],
+    maps: Array | None,
+) -> dict[str, NDArray[np.float64]]:
     """Return the maxima of clusters and of TFCE."""
     found: dict[str, NDArray[np.float64]] = {}
-    if maps is None or test.graph is None:
+    if test.graph is None:
         return found
     if test.cluster_threshold is not None:
-        found["extent"], found["mass"] = cluster_maxima(maps, test.cluster_threshold, test.graph)
-    if test.tfce:
+        place, score = (np.concatenate(part) for part in zip(*members, strict=True))
+        order = np.argsort(place)
+        sets = Beyond(place[order], score[order], test.cluster_threshold)
+        found["extent"], found["mass"] = cluster_maxima(sets, number, test.graph)
+    if maps is not None:
         found["tfce"] = tfce_maxima(maps, test.graph)
     return found
+
+
+def observed_clusters(test: Shuffling) -> Clusters | None:
+    """Return the clusters of the data as they are; None where none are wanted."""
+    if test.graph is None or test.cluster_threshold is None:
+        return None
+    r, whole = observed_r(test)[None], slice(0, test.samples)
+    place, score = _beyond(test, r, test.height(np.abs(r), whole), (0, whole))
+    return find_clusters(Beyond(place, score, test.cluster_threshold), test.graph)
 
 
 def join(pieces: Sequence[Null]) -> Null:

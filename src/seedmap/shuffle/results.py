@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap.shuffle.clusters import Clusters, find_clusters
+from seedmap.shuffle.clusters import Clusters
 from seedmap.shuffle.nulls import corrected_p
-from seedmap.shuffle.passes import Null, Shuffling, observed_r
+from seedmap.shuffle.passes import Null, Shuffling, observed_clusters, observed_r
 from seedmap.shuffle.tfce import tfce
 
 __all__ = ["Found", "found"]
@@ -65,7 +65,7 @@ def found(test: Shuffling, null: Null, *, tail: bool = False) -> Found:
     untested = ~scores.tested
     whole = slice(0, test.samples)
     score = _without(scores.of(r, scores.dof).astype(np.float64), untested)
-    height = _without(test.height(r.copy(), whole).astype(np.float64), untested)
+    height = _without(test.height(np.abs(r), whole).astype(np.float64), untested)
     kinds = None if test.graph is None else test.graph.kinds
     enhanced = p_tfce = None
     if test.tfce and test.graph is not None:
@@ -91,9 +91,9 @@ def _of_clusters(
     test: Shuffling, null: Null, score: Floats, *, tail: bool
 ) -> tuple[Clusters | None, Floats | None, Floats | None]:
     """Return the observed clusters and, for each sample, the p of its cluster."""
-    if test.graph is None or test.cluster_threshold is None:
+    clusters = observed_clusters(test)
+    if clusters is None:
         return None, None, None
-    clusters = find_clusters(score[None].astype(np.float32), test.cluster_threshold, test.graph)
     maps = []
     for size, name in ((clusters.extent, "extent"), (clusters.mass, "mass")):
         p = corrected_p(size, null.maxima[name], clusters.kind, tail=tail and name == "mass")

@@ -80,6 +80,11 @@ class Scores:
             return np.copysign(factor * np.sqrt(-np.log1p(-squared)), r)
         return self._paulson(squared * nu / (self.q * (1 - squared)), nu)
 
+    def r_of(self, score: float) -> float:
+        """Return the r of a score, where all samples have the same degrees of freedom."""
+        assert self.common is not None
+        return float(np.sqrt(score**2 / (score**2 + self.common / self.q)))
+
     def threshold(self, p: float) -> float:
         """Return the score beyond which p of a sample is below ``p`` (two-sided, or of F)."""
         common, tail = self.common, p / 2 if self.q == 1 else p

@@ -23,7 +23,7 @@ def tfce(values: NDArray[np.floating], graph: Graph) -> NDArray[np.float64]:
     Parameters
     ----------
     values
-        Shape (samples,): t, or another score whose sign is the effect's. NaN counts as 0.
+        Shape (samples,): t, or another score whose sign is the effect's. NaN counts as 0, and so does inf.
     graph
         Neighbours, sizes and powers.
 
@@ -70,7 +70,7 @@ def _compiled() -> ModuleType:
 
 
 def _plain(values: NDArray[np.floating]) -> NDArray[np.float32]:
-    return np.ascontiguousarray(np.nan_to_num(values, posinf=0, neginf=0), dtype=np.float32)
+    return np.ascontiguousarray(values, dtype=np.float32)
 
 
 def _arrays(graph: Graph) -> tuple[Any, ...]:
