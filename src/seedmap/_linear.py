@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from seedmap.errors import OptionError
 
-__all__ = ["Fit", "Tested", "cholesky", "fit", "forward", "present", "split_design"]
+__all__ = ["Fit", "SplitDesign", "cholesky", "fit", "forward", "present", "split_design"]
 
 Floats = NDArray[np.float64]
 Scalar = TypeVar("Scalar", bound=np.floating[Any])
@@ -26,7 +26,7 @@ SMALLEST_PIVOT = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
-class Tested:
+class SplitDesign:
     """A design split by a contrast: what the null model keeps, and what is tested.
 
     Attributes
@@ -71,7 +71,7 @@ class Tested:
         return bool(1 - ((self.null.T @ ones) ** 2).sum() < DEPENDENT)
 
 
-def split_design(design: ArrayLike, contrast: ArrayLike) -> Tested:
+def split_design(design: ArrayLike, contrast: ArrayLike) -> SplitDesign:
     """Split a design into the null model of a contrast and what the contrast tests.
 
     The null model is spanned by ``X b`` with ``C b = 0``; it is not a choice of columns, since
@@ -86,7 +86,7 @@ def split_design(design: ArrayLike, contrast: ArrayLike) -> Tested:
 
     Returns
     -------
-    Tested
+    SplitDesign
 
     Raises
     ------
@@ -115,7 +115,7 @@ def split_design(design: ArrayLike, contrast: ArrayLike) -> Tested:
     raw = u @ ((vt @ weights.T) / s[:, None])
     part, scale = _tested_part(raw)
     rest, _, _ = np.linalg.svd(u - part @ (part.T @ u), full_matrices=False)
-    return Tested(rest[:, : rank - part.shape[1]], part, scale)
+    return SplitDesign(rest[:, : rank - part.shape[1]], part, scale)
 
 
 def _check_estimable(weights: Floats, vt: Floats, dof: int) -> None:

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._linear import Fit, Floats, Tested, backward, fit, forward, gram, present
+from seedmap._linear import Fit, Floats, SplitDesign, backward, fit, forward, gram, present
 from seedmap.connectivity.tails import f_test, t_test
 
 __all__ = [
@@ -78,7 +78,7 @@ class Effect:
     i2: Floats | None = None
 
 
-def ols(maps: Maps, tested: Tested) -> Effect:
+def ols(maps: Maps, tested: SplitDesign) -> Effect:
     """Estimate a contrast by ordinary least squares.
 
     Parameters
@@ -97,7 +97,7 @@ def ols(maps: Maps, tested: Tested) -> Effect:
     return _blockwise(maps.shape[1], lambda block: _ols(maps[:, block], tested))
 
 
-def _ols(maps: Maps, tested: Tested) -> Effect:
+def _ols(maps: Maps, tested: SplitDesign) -> Effect:
     values, there = present(maps)
     found = fit(tested.basis, values, there)
     n = np.full(values.shape[1], float(len(values))) if there is None else there.sum(axis=0)
@@ -107,7 +107,9 @@ def _ols(maps: Maps, tested: Tested) -> Effect:
     return _effect(found, tested, variance, n, np.sqrt(variance))
 
 
-def random_effects(maps: Maps, variances: Maps, tested: Tested, method: Method = "REML") -> Effect:
+def random_effects(
+    maps: Maps, variances: Maps, tested: SplitDesign, method: Method = "REML"
+) -> Effect:
     """Estimate a contrast with weights from the participants' own standard errors.
 
     Parameters
@@ -139,7 +141,7 @@ def random_effects(maps: Maps, variances: Maps, tested: Tested, method: Method =
     )
 
 
-def _weighted(maps: Maps, variances: Maps, tested: Tested, method: Method) -> Effect:
+def _weighted(maps: Maps, variances: Maps, tested: SplitDesign, method: Method) -> Effect:
     values, v, there = _observed(maps, variances)
     tau2 = ESTIMATORS[method](tested.basis, values, v, there)
     weights = there / (v + tau2)
@@ -160,7 +162,7 @@ def _weighted(maps: Maps, variances: Maps, tested: Tested, method: Method) -> Ef
 def between_people(maps: Maps, variances: Maps, basis: Floats, method: Method = "PM") -> Floats:
     """Return tau2, the variance between people around a model, shape (samples,).
 
-    With the null model's basis (`Tested.null`) this gives the weights of the weighted shuffle
+    With the null model's basis (`SplitDesign.null`) this gives the weights of the weighted shuffle
     test: for a mean, ``sum w y^2 = n`` does not change when signs of people are flipped.
 
     Parameters
@@ -178,7 +180,7 @@ def between_people(maps: Maps, variances: Maps, basis: Floats, method: Method = 
     return tau2
 
 
-def predicted_gain(variances: Maps, tau2: Floats, tested: Tested) -> Floats:
+def predicted_gain(variances: Maps, tau2: Floats, tested: SplitDesign) -> Floats:
     """Return how many times smaller the weighted standard error is expected to be than that of OLS.
 
     From the variances alone, whatever the effect: sqrt(Var OLS / Var weighted), 1 or more.
@@ -208,7 +210,7 @@ def predicted_gain(variances: Maps, tau2: Floats, tested: Tested) -> Floats:
     return gain
 
 
-def _ols_variance(plain: Fit, tested: Tested, total: Floats) -> Floats:
+def _ols_variance(plain: Fit, tested: SplitDesign, total: Floats) -> Floats:
     """Variance of the tested OLS coefficient where people have other variances than it believes."""
     row = np.zeros_like(plain.scores)
     row[-1] = 1 / plain.diagonal[-1]
@@ -304,7 +306,7 @@ ESTIMATORS: dict[Method, Estimator] = {
 }
 
 
-def _effect(found: Fit, tested: Tested, variance: Floats, n: Floats, sd: Floats) -> Effect:
+def _effect(found: Fit, tested: SplitDesign, variance: Floats, n: Floats, sd: Floats) -> Effect:
     """Bring a fit into words: the last q scores are all that the test needs."""
     dof = n - found.rank
     last = found.diagonal[-tested.q :]

@@ -13,7 +13,7 @@ Knows arrays only. A test is put together from a design and a contrast (`split_d
 True
 """
 
-from seedmap._linear import Tested, split_design
+from seedmap._linear import SplitDesign, split_design
 from seedmap.shuffle.clusters import Beyond, Clusters, beyond, cluster_maxima, find_clusters
 from seedmap.shuffle.draws import Moves, Plan, plan_shuffles
 from seedmap.shuffle.graph import Graph
@@ -37,8 +37,8 @@ __all__ = [
     "Scores",
     "Shuffling",
     "Skewed",
+    "SplitDesign",
     "Statistic",
-    "Tested",
     "Weighted",
     "beyond",
     "check_tfce",

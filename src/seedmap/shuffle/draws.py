@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seedmap._linear import Tested
+from seedmap._linear import SplitDesign
 from seedmap.errors import OptionError
 from seedmap.shuffle.philox import random_bits
 
@@ -186,7 +186,7 @@ class Plan:
 
 
 def plan_shuffles(
-    tested: Tested,
+    tested: SplitDesign,
     number: int = 5000,
     *,
     kind: Kind = "auto",
@@ -265,7 +265,7 @@ def _check_options(number: int, seed: int, kind: str, mode: str) -> None:
             raise OptionError(msg)
 
 
-def _check_reach(plan: Plan, tested: Tested) -> None:
+def _check_reach(plan: Plan, tested: SplitDesign) -> None:
     """Refuse a test that cannot come out."""
     if plan.possible == 1:
         msg = (

@@ -20,7 +20,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._linear import Tested, cholesky, fit, forward, gram, present
+from seedmap._linear import SplitDesign, cholesky, fit, forward, gram, present
 from seedmap.errors import OptionError
 from seedmap.shuffle.draws import Moves, Plan
 from seedmap.shuffle.scores import LARGEST, Scores
@@ -83,7 +83,7 @@ class Pooled:
     """
 
     maps: NDArray[np.floating]
-    tested: Tested
+    tested: SplitDesign
     scores: Scores
     nuisance: Floats
     """Directions of the null model that shuffles change, shape (columns, people)."""
@@ -128,7 +128,7 @@ class Pooled:
         return r
 
 
-def pooled(maps: NDArray[np.floating], tested: Tested, plan: Plan, scores: Scores) -> Pooled:
+def pooled(maps: NDArray[np.floating], tested: SplitDesign, plan: Plan, scores: Scores) -> Pooled:
     """Make the pooled statistic: what no shuffle of the plan can change needs no row.
 
     A permutation leaves the sum of what changes places, and so the product of a constant with
@@ -159,7 +159,7 @@ class Robust:
     """
 
     maps: NDArray[np.floating]
-    tested: Tested
+    tested: SplitDesign
     scores: Scores
 
     @property
@@ -207,7 +207,7 @@ class Weighted:
     maps: NDArray[np.floating]
     variances: NDArray[np.floating]
     tau2: Floats
-    tested: Tested
+    tested: SplitDesign
     scores: Scores
     flips: bool
 
@@ -288,7 +288,7 @@ class Skewed:
     """
 
     maps: NDArray[np.floating]
-    tested: Tested
+    tested: SplitDesign
     scores: Scores
 
     def __post_init__(self) -> None:
@@ -350,7 +350,7 @@ def _products(part: Floats) -> Floats:
     )
 
 
-def _null_residual(maps: NDArray[np.floating], tested: Tested) -> tuple[Floats, Floats | None]:
+def _null_residual(maps: NDArray[np.floating], tested: SplitDesign) -> tuple[Floats, Floats | None]:
     """Return residuals of the null model, 0 for absent people, and who is present."""
     values, there = present(maps)
     if not tested.null.shape[1]:
@@ -372,7 +372,7 @@ def _divided(values: Floats, size: Floats) -> Floats:
     return values * np.where(there, 1 / np.where(there, size, 1), 0)
 
 
-def _share_present(tested: Tested, there: Floats) -> Floats:
+def _share_present(tested: SplitDesign, there: Floats) -> Floats:
     """How much of the unit tested part those present have, beyond the null model: 1 for all."""
     factor = cholesky(gram(tested.basis, there))
     diagonal = np.einsum("jjs->js", factor)[-tested.q :]
