@@ -3,7 +3,7 @@
 Milliseconds of the processor a shuffle, the median over rounds in which all take turns and the best
 in brackets; 40 people, one thread, smooth noise on a grid. What both do only once (the fit, the
 observed maps) is measured alone and taken off. The floor is the product of 64 rows of signs with the
-maps, block by block as we do it, and nothing else. Two threads are told in seconds of the clock.
+maps, block by block as we do it, and nothing else. Two threads are given in seconds of the clock.
 
     python benchmarks/bench_group.py [--rounds 5] [--quick] [--long] [--page FILE]
 """

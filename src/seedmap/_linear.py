@@ -3,7 +3,7 @@
 A design of few columns meets maps of many samples, and each sample may have weights of its own
 (people who are absent weigh 0). So the small matrices are factorised for all samples together,
 with the samples along the last axis. The basis of a design has the tested part last: then the
-last entries of the factorised right hand side are all that a test needs.
+last entries of the factorised right side are all that a test needs.
 """
 
 from dataclasses import dataclass

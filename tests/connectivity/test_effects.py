@@ -219,8 +219,8 @@ def test_the_predicted_gain_is_that_of_the_standard_errors():
     tau2 = np.array([0.0, 0.1, 3.0])
     gain = predicted_gain(v, tau2, mean_of(30))
     total = v + tau2
-    by_hand = np.sqrt(total.sum(axis=0) / 30**2 * (1 / total).sum(axis=0))
-    np.testing.assert_allclose(gain, by_hand, rtol=1e-12)
+    direct = np.sqrt(total.sum(axis=0) / 30**2 * (1 / total).sum(axis=0))
+    np.testing.assert_allclose(gain, direct, rtol=1e-12)
     x = two_groups(rng, 30)
     c = np.array([1, -1, 0.0, 0])
     plain = np.linalg.pinv(x)
@@ -237,8 +237,8 @@ def test_the_predicted_gain_is_that_of_the_standard_errors():
 def test_sizes_of_effects():
     y = np.random.default_rng(10).normal(0.4, 1, size=(20, 3))
     mean = ols(y, mean_of(20))
-    by_hand = (1 - 3 / (4 * 19 - 1)) * y.mean(axis=0) / y.std(axis=0, ddof=1)
-    np.testing.assert_allclose(hedges_g(mean), by_hand, rtol=1e-12)
+    direct = (1 - 3 / (4 * 19 - 1)) * y.mean(axis=0) / y.std(axis=0, ddof=1)
+    np.testing.assert_allclose(hedges_g(mean), direct, rtol=1e-12)
     x = np.random.default_rng(11).normal(size=20)
     slope = ols(y, split_design(np.column_stack([np.ones(20), x]), [0, 1]))
     r = [np.corrcoef(x, column)[0, 1] for column in y.T]
@@ -278,12 +278,12 @@ def test_far_tails_and_thresholds():
 
 
 @pytest.mark.parametrize(
-    ("contrast", "told"),
+    ("contrast", "said"),
     [([1, 0, 0], "3 weights"), ([0, 0, 0, 0], "no weight"), ([1, 0, 0, 0], "cannot be estimated")],
 )
-def test_contrasts_that_make_no_sense_are_refused(contrast, told):
+def test_contrasts_that_make_no_sense_are_refused(contrast, said):
     x = np.column_stack([np.ones(9), np.arange(9) < 4, np.arange(9) >= 4, np.arange(9) ** 2])
-    with pytest.raises(OptionError, match=told):
+    with pytest.raises(OptionError, match=said):
         split_design(x, contrast)
 
 

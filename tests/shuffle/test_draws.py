@@ -163,7 +163,7 @@ def test_many_of_one_kind_are_counted_without_listing_them():
 
 
 @pytest.mark.parametrize(
-    ("build", "told"),
+    ("build", "said"),
     [
         (lambda: plan_shuffles(mean_of(5)), "5 people can be shuffled in only 16 ways"),
         (lambda: plan_shuffles(difference([1, 1, 1, 0, 0, 0])), "no p can be below 0.1"),
@@ -179,8 +179,8 @@ def test_many_of_one_kind_are_counted_without_listing_them():
         ),
     ],
 )
-def test_shuffles_that_cannot_answer_are_refused_in_one_line(build, told):
-    with pytest.raises(OptionError, match=told) as error:
+def test_shuffles_that_cannot_answer_are_refused_in_one_line(build, said):
+    with pytest.raises(OptionError, match=said) as error:
         build()
     assert "\n" not in str(error.value)
 

@@ -1,4 +1,4 @@
-"""The whole test: blocks and threads change nothing, enumeration by hand, p and their tails."""
+"""The whole test: blocks and threads change nothing, enumeration one by one, p and their tails."""
 
 from itertools import product
 
@@ -70,15 +70,15 @@ def test_blocks_threads_and_ranges_change_nothing(grid, smooth_noise, monkeypatc
 
 def test_ranges_done_apart_are_joined_to_the_same(grid, smooth_noise):
     test = of(smooth_noise(np.random.default_rng(1), 15, SHAPE), mean_of(15), graph=grid)
-    whole, told = shuffle(test), []
+    whole, said = shuffle(test), []
     parts = [shuffle(test, span) for span in ((120, 201), (0, 50), (50, 120))]
     joined = join(parts)
-    shuffle(test, on_done=told.append)
+    shuffle(test, on_done=said.append)
     np.testing.assert_array_equal(joined.reached, whole.reached)
     for name, maxima in whole.maxima.items():
         np.testing.assert_allclose(joined.maxima[name], maxima, rtol=1e-5)
-    assert told == sorted(told)
-    assert told[-1] == 201
+    assert said == sorted(said)
+    assert said[-1] == 201
 
 
 def test_the_scores_are_the_t_of_least_squares(smooth_noise):
@@ -98,7 +98,7 @@ def test_prepared_data_that_are_not_kept_give_the_same(smooth_noise, monkeypatch
     assert not test.kept
 
 
-def test_eight_people_are_enumerated_by_hand():
+def test_eight_people_are_enumerated_one_by_one():
     rng = np.random.default_rng(4)
     maps = np.round(rng.normal(0.5, 1, size=(8, 40)), 1)  # one decimal makes ties
     maps[:, 1] = maps[::-1, 0]  # the same values in another order

@@ -46,14 +46,14 @@ def scores_of(tested, samples):
 # ---- one sample at a time -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("told", ["right", "half", "double", "noisy"])
-def test_weighted_flips_are_exact_whatever_the_standard_errors_say(told):
+@pytest.mark.parametrize("said", ["right", "half", "double", "noisy"])
+def test_weighted_flips_are_exact_whatever_the_standard_errors_say(said):
     rng = np.random.default_rng(0)
     people, samples = 20, 20_000
     true = 1 / rng.choice([8.0, 18, 28, 38], size=(people, samples))
     y = rng.normal(size=true.shape) * np.sqrt(0.15**2 + true)
     noise = np.exp(rng.normal(0, 0.5, size=true.shape))
-    v = true * {"right": 1, "half": 0.25, "double": 4, "noisy": noise}[told]
+    v = true * {"right": 1, "half": 0.25, "double": 4, "noisy": noise}[said]
     tested = mean_of(people)
     tau2 = between_people(y, v, tested.null)
     statistic = Weighted(y, v, tau2, tested, scores_of(tested, samples), flips=True)
