@@ -12,7 +12,7 @@ from seedmap.errors import ImageError, OptionError, SeedError
 from seedmap.explorer import begin_session
 from seedmap.explorer.anatomy import in_mni_space
 from seedmap.explorer.engine import NOT_A_NUMBER, Superseded, open_source
-from seedmap.spatial import extract
+from seedmap.spatial import Reading, extract
 from seedmap.store import open_stored, write_stored
 
 pytest.importorskip("zarr")
@@ -28,7 +28,7 @@ def write(path, phantom, options, facts=None, method=Method()):
     """Store a run as studies do."""
     prepared = prepare(Inputs(phantom.func[0], **options), SEEDS, method)
     smooth = read(prepared)
-    plain = extract(prepared.run, prepared.keep, mask=prepared.mask, smoothing_fwhm=None)
+    plain = extract(Reading(prepared.run, prepared.keep), mask=prepared.mask)
     if facts is None:
         facts = {**origin_facts(maps_of(prepared, smooth)), "file": phantom.func[0].name}
     write_stored(path, prepared.operator, smooth, plain, prepared.run.timing.t_r, facts)

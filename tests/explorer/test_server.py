@@ -40,7 +40,7 @@ from seedmap.explorer.anatomy import (
     template_underlay,
 )
 from seedmap.images import open_run
-from seedmap.spatial import extract, read_atlas
+from seedmap.spatial import Reading, extract, read_atlas
 from seedmap.store import write_stored
 
 PCC = Sphere("PCC", (0, -52, 18), 8.0)
@@ -371,7 +371,7 @@ def store(phantom, options, tmp_path_factory):
     pytest.importorskip("zarr")
     prepared = prepare(Inputs(phantom.func[0], **options), PCC)
     smooth = read(prepared)
-    plain = extract(prepared.run, prepared.keep, mask=prepared.mask, smoothing_fwhm=None)
+    plain = extract(Reading(prepared.run, prepared.keep), mask=prepared.mask)
     facts = {**origin_facts(maps_of(prepared, smooth)), "file": phantom.func[0].name}
     path = tmp_path_factory.mktemp("store") / "run.zarr"
     write_stored(path, prepared.operator, smooth, plain, prepared.run.timing.t_r, facts)

@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 
 from seedmap.errors import ImageError, TruncatedImage
 from seedmap.images import open_run
-from seedmap.spatial import SeedWeights, extract, mean_volume
+from seedmap.spatial import Reading, SeedWeights, Storage, extract, mean_volume
 
 # Full widths of the smoothing [mm]; voxels are 4 mm wide where nothing else is said.
 NONE, SOME = 0.0, (7.5, 5.7, 4.7)
@@ -73,7 +73,9 @@ def test_series_and_reference_are_the_data(tiny_run, dtype, scaling, name, endia
     path = tiny_run(name, dtype=dtype, slope=slope, inter=inter, endian=endian)
     data, seeds = data_of(path), seeds_of()
     mask = np.random.default_rng(1).random(SHAPE) < 0.5
-    found = extract(open_run(path), KEEP, mask=mask, smoothing_fwhm=fwhm, seeds=seeds, dtype=wanted)
+    found = extract(
+        Reading(open_run(path), KEEP, fwhm), mask=mask, seeds=seeds, storage=Storage(dtype=wanted)
+    )
     series, sampled, _ = directly(data, mask, fwhm, seeds, KEEP)
     assert found.series.dtype == wanted
     assert found.series.shape == (KEEP.sum(), mask.sum())
@@ -89,8 +91,10 @@ def test_series_and_reference_are_the_data(tiny_run, dtype, scaling, name, endia
 @pytest.mark.parametrize("max_memory", [None, 1.0])
 def test_a_buffer_of_more_rows_ends_with_the_series(tiny_run, max_memory):
     run, mask = open_run(tiny_run()), np.ones(SHAPE, bool)
-    plain = extract(run, KEEP, mask=mask, smoothing_fwhm=SOME)
-    longer = extract(run, KEEP, mask=mask, smoothing_fwhm=SOME, rows=40, max_memory=max_memory)
+    plain = extract(Reading(run, KEEP, SOME), mask=mask)
+    longer = extract(
+        Reading(run, KEEP, SOME), mask=mask, storage=Storage(rows=40, max_memory=max_memory)
+    )
     assert plain.buffer is None
     assert longer.buffer.shape == (40, mask.sum())
     assert np.shares_memory(longer.buffer[-1], longer.series[-1])
@@ -104,7 +108,9 @@ def test_uncentred_values_are_as_they_are_stored(tiny_run, scaling, fwhm):
     path = tiny_run(dtype=np.int16, slope=slope, inter=inter)
     mask = np.ones(SHAPE, dtype=bool)
     found = extract(
-        open_run(path), KEEP, mask=mask, smoothing_fwhm=fwhm, dtype=np.float64, centred=False
+        Reading(open_run(path), KEEP, fwhm, centred=False),
+        mask=mask,
+        storage=Storage(dtype=np.float64),
     )
     series, _, _ = directly(data_of(path), mask, fwhm, [], KEEP)
     np.testing.assert_allclose(found.series + found.reference, series, atol=1e-10)
@@ -119,7 +125,7 @@ def test_small_changes_of_a_large_signal_stay_exact(tmp_path, fwhm, name):
     values = (30_000_000 + random.integers(-3, 4, (*SHAPE, 12))).astype(np.int32)
     nib.save(nib.Nifti1Image(values, np.eye(4)), tmp_path / name)
     mask = np.ones(SHAPE, dtype=bool)
-    found = extract(open_run(tmp_path / name), ALL, mask=mask, smoothing_fwhm=fwhm)
+    found = extract(Reading(open_run(tmp_path / name), ALL, fwhm), mask=mask)
     wanted, _, _ = directly((values - values[..., :1]).astype(float), mask, fwhm, [], ALL, 1.0)
     np.testing.assert_allclose(found.series, wanted, atol=1e-5)
 
@@ -127,9 +133,7 @@ def test_small_changes_of_a_large_signal_stay_exact(tmp_path, fwhm, name):
 def test_means_of_whole_numbers_are_not_cut(tiny_run):
     path = tiny_run(dtype=np.int16)
     seed = SeedWeights(np.array([0, 1, 2]) + 2 * 30 + 2 * 5, np.full(3, 1 / 3))
-    found = extract(
-        open_run(path), ALL, mask=np.ones(SHAPE, bool), smoothing_fwhm=NONE, seeds=[seed]
-    )
+    found = extract(Reading(open_run(path), ALL, NONE), mask=np.ones(SHAPE, bool), seeds=[seed])
     wanted = data_of(path).reshape(-1, 12)[seed.voxels].mean(axis=0)
     assert not np.array_equal(wanted, wanted.round())
     np.testing.assert_allclose(found.seed_series[:, 0], wanted, rtol=1e-14)
@@ -143,12 +147,9 @@ def test_any_number_of_threads_gives_the_same_bits(tiny_run, mask, dtype):
     keep = np.arange(30) % 7 != 3
     one, *others = (
         extract(
-            open_run(path),
-            keep,
+            Reading(open_run(path), keep, SOME, n_jobs=n_jobs),
             mask=mask,
-            smoothing_fwhm=SOME,
             seeds=seeds_of((12, 13, 11)),
-            n_jobs=n_jobs,
         )
         for n_jobs in (1, 2, 3, 6)
     )
@@ -178,9 +179,7 @@ def with_gaps(path, dtype=np.float32):
 def test_what_is_not_finite_is_counted_and_does_not_spread(tiny_run, fwhm, dtype, n_jobs):
     path = with_gaps(tiny_run(dtype=dtype), dtype)
     mask, seeds = np.ones(SHAPE, dtype=bool), seeds_of()
-    found = extract(
-        open_run(path), KEEP, mask=mask, smoothing_fwhm=fwhm, seeds=seeds, n_jobs=n_jobs
-    )
+    found = extract(Reading(open_run(path), KEEP, fwhm, n_jobs=n_jobs), mask=mask, seeds=seeds)
     series, sampled, unusable = directly(data_of(path), mask, fwhm, seeds, KEEP)
     np.testing.assert_allclose(found.series + found.reference, series, atol=2e-3)
     np.testing.assert_allclose(found.seed_series, sampled, rtol=1e-6)
@@ -195,13 +194,13 @@ def test_what_is_not_finite_is_counted_and_does_not_spread(tiny_run, fwhm, dtype
 
 def test_censored_frames_are_never_looked_at(tiny_run):
     path = tiny_run()
-    plain = extract(open_run(path), KEEP, mask=None, smoothing_fwhm=SOME, seeds=seeds_of())
+    plain = extract(Reading(open_run(path), KEEP, SOME), seeds=seeds_of())
     image = nib.load(path)
     for spike in (1e9, np.nan, np.inf):
         data = np.asarray(image.dataobj).copy()
         data[..., ~KEEP] = spike
         nib.save(nib.Nifti1Image(data, image.affine, image.header), path)
-        spiked = extract(open_run(path), KEEP, mask=None, smoothing_fwhm=SOME, seeds=seeds_of())
+        spiked = extract(Reading(open_run(path), KEEP, SOME), seeds=seeds_of())
         assert np.array_equal(spiked.grid.mask, plain.grid.mask)
         assert np.array_equal(spiked.series, plain.series)
         assert np.array_equal(spiked.seed_series, plain.seed_series)
@@ -219,12 +218,8 @@ def test_every_kept_frame_is_announced_once(tiny_run, name):
     for n_jobs in (1, 3):
         count.clear()
         extract(
-            open_run(path),
-            KEEP,
+            Reading(open_run(path), KEEP, NONE, n_jobs=n_jobs, on_frame=on_frame),
             mask=np.ones(SHAPE, bool),
-            smoothing_fwhm=NONE,
-            n_jobs=n_jobs,
-            on_frame=on_frame,
         )
         assert len(count) == KEEP.sum()
 
@@ -237,7 +232,7 @@ def test_an_image_in_memory_is_not_written_to():
     keep = ALL.copy()
     keep.setflags(write=False)
     run = open_run(nib.Nifti1Image(values, np.eye(4)))
-    found = extract(run, keep, mask=np.ones(SHAPE, bool), smoothing_fwhm=SOME)
+    found = extract(Reading(run, keep, SOME), mask=np.ones(SHAPE, bool))
     assert values.tobytes() == before
     assert found.unusable.sum() == 1
 
@@ -249,7 +244,7 @@ def test_damage_in_mid_run_is_raised_and_leaves_no_thread(tmp_path, n_jobs):
     nib.save(nib.Nifti1Image(values, np.eye(4)), path)
     path.write_bytes(path.read_bytes()[:-3000])
     with pytest.raises(TruncatedImage):
-        extract(open_run(path), ALL, mask=np.ones(SHAPE, bool), smoothing_fwhm=SOME, n_jobs=n_jobs)
+        extract(Reading(open_run(path), ALL, SOME, n_jobs=n_jobs), mask=np.ones(SHAPE, bool))
     assert not [one for one in threading.enumerate() if "read-ahead" in one.name]
 
 
@@ -266,12 +261,8 @@ def test_an_interruption_in_mid_run_stops_every_thread(tiny_run, n_jobs):
     before = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
         extract(
-            open_run(path),
-            keep,
+            Reading(open_run(path), keep, SOME, n_jobs=n_jobs, on_frame=on_frame),
             mask=np.ones(SHAPE, bool),
-            smoothing_fwhm=SOME,
-            n_jobs=n_jobs,
-            on_frame=on_frame,
         )
     assert threading.active_count() == before
 
@@ -281,12 +272,12 @@ def test_an_empty_mask_is_refused(tmp_path, mask):
     path = tmp_path / "zeros.nii.gz"
     nib.save(nib.Nifti1Image(np.zeros((*SHAPE, 12), np.int16), np.eye(4)), path)
     with pytest.raises(ImageError, match=r"zeros.nii.gz: the mask is empty.*all zero"):
-        extract(open_run(path), ALL, mask=mask, smoothing_fwhm=NONE)
+        extract(Reading(open_run(path), ALL, NONE), mask=mask)
 
 
 def test_a_run_of_which_nothing_is_kept_is_refused(tiny_run):
     with pytest.raises(ImageError, match="the run has no frames"):
-        extract(open_run(tiny_run()), ~ALL, mask=np.ones(SHAPE, bool), smoothing_fwhm=NONE)
+        extract(Reading(open_run(tiny_run()), ~ALL, NONE), mask=np.ones(SHAPE, bool))
 
 
 @pytest.mark.parametrize("scaling", [None, (0.5, 7.0)])
@@ -302,7 +293,7 @@ class TestBackground:
 
     def check(self, data, keep=ALL, n_jobs=1):
         image = nib.Nifti1Image(data, np.eye(4))
-        found = extract(open_run(image, t_r=1), keep, mask=None, smoothing_fwhm=NONE, n_jobs=n_jobs)
+        found = extract(Reading(open_run(image, t_r=1), keep, NONE, n_jobs=n_jobs))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             kept = nib.Nifti1Image(np.array(data[..., keep]), np.eye(4))
@@ -405,9 +396,7 @@ class TestBackground:
             np.asarray(compute_background_mask(image).dataobj, dtype=bool) if data.any() else None
         )
         try:
-            found = extract(
-                open_run(image, t_r=1), np.ones(4, bool), mask=None, smoothing_fwhm=NONE
-            )
+            found = extract(Reading(open_run(image, t_r=1), np.ones(4, bool), NONE))
         except ImageError:
             return
         assert np.array_equal(found.grid.mask, wanted)
@@ -415,7 +404,7 @@ class TestBackground:
     def check_nan(self, data):
         """nilearn on data with NaN: the mean as it is (its loader would write zeros)."""
         image = nib.Nifti1Image(data, np.eye(4))
-        found = extract(open_run(image, t_r=1), ALL, mask=None, smoothing_fwhm=NONE)
+        found = extract(Reading(open_run(image, t_r=1), ALL, NONE))
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             wanted = np.asarray(compute_background_mask(image).dataobj, dtype=bool)

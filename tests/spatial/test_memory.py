@@ -9,7 +9,7 @@ import pytest
 
 from seedmap.errors import OptionError, OutputError
 from seedmap.images import PageKeeper, open_run
-from seedmap.spatial import extract, parse_memory
+from seedmap.spatial import Reading, Storage, extract, parse_memory
 from seedmap.spatial.memory import OVERHEAD, allocate
 
 GIGA = 1024**3
@@ -64,8 +64,10 @@ def test_a_full_disk_is_reported():
 def test_a_run_is_the_same_in_a_file(tiny_run, n_jobs, fwhm):
     run, keep = open_run(tiny_run(frames=20)), np.arange(20) != 4
     mask = np.ones(run.space.shape, dtype=bool)
-    plain = extract(run, keep, mask=mask, smoothing_fwhm=fwhm)
-    spilt = extract(run, keep, mask=mask, smoothing_fwhm=fwhm, n_jobs=n_jobs, max_memory=1.0)
+    plain = extract(Reading(run, keep, fwhm), mask=mask)
+    spilt = extract(
+        Reading(run, keep, fwhm, n_jobs=n_jobs), mask=mask, storage=Storage(max_memory=1.0)
+    )
     assert isinstance(spilt.series, np.memmap)
     assert np.array_equal(spilt.series, plain.series)
     assert np.array_equal(spilt.reference, plain.reference)

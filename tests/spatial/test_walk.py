@@ -41,7 +41,7 @@ class Copies:
 @pytest.mark.parametrize("name", ["run.nii", "run.nii.gz"])
 def test_blocks_of_any_size_are_the_rows(tiny_run, name, rows, n_jobs):
     run = open_run(tiny_run(name))
-    whole = extract(run, KEEP, mask=MASK, smoothing_fwhm=6.0)
+    whole = extract(Reading(run, KEEP, 6.0), mask=MASK)
     found = walk(Reading(run, KEEP, 6.0, n_jobs), MASK, lambda start: Copies(start, rows))
     assert [stop for _, stop, _ in found.blocks] == [*range(rows, 8, rows), 8]
     assert np.array_equal(np.concatenate([part for *_, part in found.blocks]), whole.series)

@@ -17,7 +17,7 @@ from seedmap.connectivity import infer
 from seedmap.datasets import make_phantom
 from seedmap.denoising import named
 from seedmap.errors import ImageError, MissingFile, SeedError
-from seedmap.spatial import SeedWeights, extract
+from seedmap.spatial import Reading, SeedWeights, extract
 from seedmap.store import open_stored, quick_z, write_stored
 
 zarr = pytest.importorskip("zarr")
@@ -60,7 +60,7 @@ def both(request, phantom, tmp_path_factory):
     )
     prepared = prepare(inputs, SEEDS, Method(cleaning=cleaning))
     smooth = read(prepared)
-    plain = extract(prepared.run, prepared.keep, mask=prepared.mask, smoothing_fwhm=None)
+    plain = extract(Reading(prepared.run, prepared.keep), mask=prepared.mask)
     path = tmp_path_factory.mktemp("store") / "run.zarr"
     write_stored(path, prepared.operator, smooth, plain, prepared.run.timing.t_r, {"a": [1]})
     return maps_of(prepared, smooth), open_stored(path)

@@ -10,7 +10,7 @@ from seedmap.analysis.prepare import prepare, read
 from seedmap.analysis.stored import origin_facts, stored_maps
 from seedmap.datasets.surface import make_grayordinate_phantom, make_surface_phantom
 from seedmap.errors import OptionError, SeedError
-from seedmap.spatial import extract
+from seedmap.spatial import Reading, extract
 from seedmap.store import open_stored, write_stored
 
 pytest.importorskip("zarr")
@@ -22,7 +22,7 @@ def made(phantom, folder, seeds):
     prepared = prepare(inputs, seeds, Method(smoothing_fwhm=4))
     smooth = read(prepared)
     maps = maps_of(prepared, smooth)
-    plain = extract(prepared.run, prepared.keep, mask=smooth.grid.mask, smoothing_fwhm=None)
+    plain = extract(Reading(prepared.run, prepared.keep), mask=smooth.grid.mask)
     facts = {**origin_facts(maps), "file": "sub-01_task-rest_bold.func.gii"}
     write_stored(folder, prepared.operator, smooth, plain, prepared.run.timing.t_r, facts)
     return maps

@@ -348,7 +348,7 @@ def test_rows_in_coordinates_are_gathered_from_surfaces_too(cortex):
     run = open_run(cortex.func[0])
     keep = np.arange(run.frames) % 5 != 2
     into = np.linalg.qr(np.random.default_rng(0).standard_normal((int(keep.sum()), 6)))[0].T
-    whole = extract(run, keep, mask=None, smoothing_fwhm=None)
+    whole = extract(Reading(run, keep))
     reading = Reading(run, keep, None, n_jobs=2)
     brain, voxels, mean = gather(reading, None, into, lambda mask: (mask, False))
     wanted = into @ (whole.series + whole.reference)

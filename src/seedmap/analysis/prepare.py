@@ -17,7 +17,7 @@ from seedmap.connectivity import FEWEST_DOF
 from seedmap.errors import ImageError, TooFewFrames
 from seedmap.images import Run
 from seedmap.seeds import AnySeed, PlacedSeed, parse_seeds, place_seeds
-from seedmap.spatial import Extracted, extract
+from seedmap.spatial import Extracted, Reading, Storage, extract
 from seedmap.temporal import (
     Cleaning,
     CleaningOperator,
@@ -207,15 +207,19 @@ def read(
     """
     run, keep, seeds = prepared.run, prepared.keep, len(prepared.seeds)
     extracted = extract(
-        run,
-        keep,
+        Reading(
+            run,
+            keep,
+            prepared.method.smoothing_fwhm,
+            n_jobs=prepared.limits.threads,
+            on_frame=_counter(progress, int(keep.sum())),
+        ),
         mask=prepared.mask,
-        smoothing_fwhm=prepared.method.smoothing_fwhm,
         seeds=[seed.weights for seed in prepared.seeds if seed.weights is not None],
-        n_jobs=prepared.limits.threads,
-        on_frame=_counter(progress, int(keep.sum())),
-        max_memory=prepared.limits.memory,
-        rows=seeds if for_one_use and seeds > np.count_nonzero(keep) else 0,
+        storage=Storage(
+            max_memory=prepared.limits.memory,
+            rows=seeds if for_one_use and seeds > np.count_nonzero(keep) else 0,
+        ),
     )
     _check_alive(run, extracted)
     return extracted
@@ -243,9 +247,9 @@ def _check_alive(run: Run, extracted: Extracted) -> None:
         raise ImageError(msg)
 
 
-def _counter(progress: Callable[[int, int], None] | None, total: int) -> Callable[[], None] | None:
+def _counter(progress: Callable[[int, int], None] | None, total: int) -> Callable[[], None]:
     """Turn "one more frame" into "this many of so many"."""
     if progress is None:
-        return None
+        return lambda: None
     numbers = itertools.count(1)
     return lambda: progress(next(numbers), total)

@@ -22,7 +22,7 @@ from typing_extensions import override
 from seedmap._arrays import Array, Keep
 from seedmap.images import FrameStream, Grid, RawFrame, Run, open_run
 from seedmap.signal.nilearn_private import log, smooth_array
-from seedmap.spatial import Extracted, extract
+from seedmap.spatial import Extracted, Reading, Storage, extract
 
 __all__ = [
     "MaskerImage",
@@ -122,13 +122,15 @@ class MaskerImage:
     ) -> Extracted:
         """Extract the voxels of a mask (None: the background mask) from all frames, or some."""
         return extract(
-            self.run,
-            np.ones(self.run.frames, dtype=bool) if keep is None else keep,
+            Reading(
+                self.run,
+                np.ones(self.run.frames, dtype=bool) if keep is None else keep,
+                self.smoothing_fwhm,
+                n_jobs=self.n_jobs,
+                centred=centred,
+            ),
             mask=mask,
-            smoothing_fwhm=self.smoothing_fwhm,
-            n_jobs=self.n_jobs,
-            dtype=dtype,
-            centred=centred,
+            storage=Storage(dtype=dtype),
         )
 
 

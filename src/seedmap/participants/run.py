@@ -43,7 +43,7 @@ from seedmap.images.gifti import gifti_shape
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.seeds import StudySeed, check_space
 from seedmap.seeds import PlacedSeed, Region, Seed
-from seedmap.spatial import Atlas, Extracted, extract, read_atlas
+from seedmap.spatial import Atlas, Extracted, Reading, extract, read_atlas
 
 __all__ = [
     "RunWork",
@@ -270,11 +270,7 @@ def clean_run(recipe: Recipe, work: RunWork) -> Iterator[StrategyWork]:
 def _unsmoothed(prepared: Prepared, keep: Keep, extracted: Extracted) -> Extracted:
     """Read the same frames and voxels again, unsmoothed: what seeds are extracted from."""
     return extract(
-        prepared.run,
-        keep,
-        mask=extracted.grid.mask,
-        smoothing_fwhm=None,
-        n_jobs=prepared.limits.threads,
+        Reading(prepared.run, keep, n_jobs=prepared.limits.threads), mask=extracted.grid.mask
     )
 
 

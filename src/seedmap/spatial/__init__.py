@@ -3,7 +3,7 @@
 from seedmap.spatial.adjacency import Adjacency, adjacency, can_cluster
 from seedmap.spatial.atlas import Atlas, open_atlas, read_atlas
 from seedmap.spatial.automask import mean_volume
-from seedmap.spatial.extraction import Extracted, extract
+from seedmap.spatial.extraction import Extracted, Storage, extract
 from seedmap.spatial.geodesic import distances_from, vertex_areas
 from seedmap.spatial.masks import Template, background_mask, epi_mask, template_mask
 from seedmap.spatial.memory import parse_memory
@@ -26,6 +26,7 @@ __all__ = [
     "SeedWeights",
     "Sink",
     "Start",
+    "Storage",
     "Template",
     "adjacency",
     "background_mask",

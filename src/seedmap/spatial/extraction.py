@@ -1,6 +1,6 @@
 """Extract a run's samples and its seeds' signals, in one walk through its frames."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from seedmap._arrays import Array, Keep
-from seedmap.images import Run, Space
+from seedmap._arrays import Array
+from seedmap.images import Space
 from seedmap.spatial.memory import allocate
 from seedmap.spatial.walk import Reading, Start, walk
 from seedmap.spatial.weights import SeedMeans, SeedWeights
 
-__all__ = ["Extracted", "extract"]
+__all__ = ["Extracted", "Storage", "extract"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,50 +49,46 @@ class Extracted:
     buffer: Array | None = None
 
 
-def extract(  # noqa: PLR0913  one argument a decision
-    run: Run,
-    keep: Keep,
-    *,
-    mask: NDArray[np.bool_] | None,
-    smoothing_fwhm: float | Sequence[float | None] | None,
+@dataclass(frozen=True)
+class Storage:
+    """How a run's samples are held.
+
+    Attributes
+    ----------
+    dtype : dtype
+        Type of the samples and of the smoothing, float32 or float64.
+    max_memory : float or None
+        Most memory [bytes] that the process should take; the series go to a temporary file where
+        they would pass it.
+    rows : int
+        Allocate at least so many rows, of which the series are the last, so that maps can take
+        the place of the series when these are no longer needed.
+    """
+
+    dtype: DTypeLike = np.float32
+    max_memory: float | None = None
+    rows: int = 0
+
+
+def extract(
+    reading: Reading,
+    mask: NDArray[np.bool_] | None = None,
     seeds: Sequence[SeedWeights] = (),
-    n_jobs: int = 1,
-    on_frame: Callable[[], None] | None = None,
-    dtype: DTypeLike = np.float32,
-    centred: bool = True,
-    max_memory: float | None = None,
-    rows: int = 0,
+    storage: Storage = Storage(),
 ) -> Extracted:
     """Read a run once, and return its samples and its seeds' signals.
 
     Parameters
     ----------
-    run
-        The opened run.
-    keep
-        Frames that stay, bool, shape (frames,). The others are never looked at.
+    reading
+        The run, its kept frames and its smoothing.
     mask
         Which places are samples, shape of the run's space. None finds nilearn's background mask
         of the kept frames on the way; on a surface, all that is not in a medial wall.
-    smoothing_fwhm
-        Full width at half maximum of the smoothing [mm]; see `smoother_of`. None or 0 for none.
     seeds
         The voxels of each seed, and their weights.
-    n_jobs
-        Threads that may be busy at once.
-    on_frame
-        Called after each frame, from any thread.
-    dtype
-        Type of the samples and of the smoothing, float32 or float64.
-    centred
-        Subtract the first kept frame. False returns the values as they are stored, scaled by the
-        slope but without the intercept, which is then the ``reference``.
-    max_memory
-        Most memory [bytes] that the process should take; the series go to a temporary file where
-        they would pass it.
-    rows
-        Allocate at least so many rows, of which the series are the last, so that maps can
-        take the place of the series when these are no longer needed.
+    storage
+        How the samples are held.
 
     Raises
     ------
@@ -103,12 +99,12 @@ def extract(  # noqa: PLR0913  one argument a decision
     """
 
     def begin(start: Start) -> "_OneBlock":
-        means = SeedMeans(seeds, run.space.shape, start.frames, (run.slope, run.inter))
-        shape = (max(start.frames, rows), start.space.n_samples)
-        return _OneBlock(start, means, allocate(shape, np.dtype(dtype), max_memory))
+        means = SeedMeans(seeds, reading.run.space.shape, start.frames, reading.scale)
+        shape = (max(start.frames, storage.rows), start.space.n_samples)
+        held = allocate(shape, np.dtype(storage.dtype), storage.max_memory)
+        return _OneBlock(start, means, held)
 
-    quiet = on_frame or (lambda: None)
-    return walk(Reading(run, keep, smoothing_fwhm, n_jobs, quiet, centred), mask, begin)
+    return walk(reading, mask, begin)
 
 
 class _OneBlock:
