@@ -28,7 +28,7 @@ from seedmap.participants.pages import write_study_page
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.resume import Result
 from seedmap.participants.stored import find_stored
-from seedmap.participants.study import Plan, gather, plan_study, run_study
+from seedmap.participants.study import Plan, check_ours, gather, plan_study, run_study
 from seedmap.temporal import Cleaning
 
 __all__ = ["bids", "spell_out"]
@@ -74,6 +74,7 @@ def bids(  # noqa: PLR0913  the three places of a BIDS App, and its groups of op
         return 0
     if call.reports_only:
         return _write_page(screen, recipe, output_dir)
+    check_ours(recipe, output_dir)  # before anything is worked out
     participants = _participants(recipe, choice, analysis.surfaces())
     settings = pool.pool()
     plan = plan_study(recipe, participants, output_dir, settings)
@@ -141,6 +142,7 @@ def _write_page(screen: Screen, recipe: Recipe, out: Path) -> int:
     if not entries:
         msg = f"{out}: no results are there, so there is nothing to report; run without --reports-only"
         raise MissingFile(msg)
+    check_ours(recipe, out)
     write_study_page(recipe, entries, out, new_work_folder(out))
     screen.facts([("Look at", str(out / "index.html"))])
     return SOME_FAILED if any(one.state == "failed" for one in entries) else 0

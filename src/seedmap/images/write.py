@@ -7,9 +7,10 @@ them into place when all are complete; if anything fails nothing is left. `write
 
 import errno
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,12 +27,15 @@ __all__ = [
     "atomic_file",
     "check_writable",
     "staged_folder",
+    "stale_maps",
     "volume_image",
     "write_text",
     "write_volume",
 ]
 
 FULL = (errno.EFBIG, errno.ENOSPC, getattr(errno, "EDQUOT", -1))
+DESCRIPTION = "dataset_description.json"
+MAP = re.compile(r"(.+_seed-[^_]+)_stat-[^_]+(_desc-[^_]+)?_statmap\.")
 COMPRESSION = 2  # isal's default: half the time of zlib's level 1 at about its size
 
 
@@ -85,8 +89,9 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 def staged_folder(folder: Path | str) -> Iterator[Path]:
     """Give a hidden folder whose files move into ``folder`` once all of them are complete.
 
-    ``folder`` is made if it is not there. Files of the same names are replaced; others stay. If
-    the work in the ``with`` block fails, ``folder`` is left as it was found.
+    ``folder`` is made if it is not there. Files of the same names are replaced, and so are all
+    maps of the same seed (see `stale_maps`); others stay, and so does a description of the data set.
+    If the work in the ``with`` block fails, ``folder`` is left as it was found.
 
     Raises
     ------
@@ -144,13 +149,46 @@ def _move_into_place(stage: Path, folder: Path) -> None:
         if target.exists() and target.is_dir() != path.is_dir():
             what = "folder" if target.is_dir() else "file"
             raise OSError(errno.EEXIST, f"{target.name} is a {what} there")
+    for old in stale_maps(folder.iterdir(), [path.name for path, _ in staged]):
+        old.unlink()
     for path, target in staged:
         if path.is_dir():
             target.mkdir(exist_ok=True)
+        elif path.name == DESCRIPTION and target.exists():
+            path.unlink()  # another program's, or with what the user added
         else:
             path.replace(target)
     for path in sorted(stage.rglob("*"), reverse=True):
         path.rmdir()
+
+
+def stale_maps(there: Iterable[Path], fresh: Collection[str]) -> list[Path]:
+    """List the maps that do not belong beside new ones of the same run, seed and denoising.
+
+    They are those of statistics that the new maps do not have: a z beside an r of another cleaning
+    would be taken for its own.
+
+    Parameters
+    ----------
+    there
+        Files of earlier calls.
+    fresh
+        Names of the new files; those of maps with a sidecar count.
+
+    Returns
+    -------
+    list of Path
+        Those of ``there`` that are to go.
+    """
+    seeds = {
+        found.groups() for name in fresh if name.endswith(".json") and (found := MAP.match(name))
+    }
+    named = [(path, MAP.match(path.name)) for path in there]
+    return [
+        path
+        for path, found in named
+        if found and found.groups() in seeds and path.name not in fresh
+    ]
 
 
 def _forget(stage: Path | None, made: list[Path]) -> None:

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from uuid import uuid4
 
 from seedmap.errors import OutputError
-from seedmap.images import write_text
+from seedmap.images import stale_maps, write_text
 
 __all__ = [
     "RESULTS",
@@ -133,8 +133,16 @@ class Entry:
     earlier: tuple[Done, ...] = ()
 
     def files_are_there(self, out: Path) -> bool:
-        """Whether every result is there with its size."""
+        """Whether every result is there as it was written; those that were touched are read."""
         return _there(self.files, out)
+
+    def is_untouched(self, out: Path) -> bool:
+        """Whether no result was touched since it was written; no file is read."""
+        return self.noted(out).files == self.files
+
+    def noted(self, out: Path) -> "Entry":
+        """Return the entry with the results as they are now, of which the content is known."""
+        return replace(self, files=tuple(_noted(file, out) for file in self.files))
 
     def did_before(self, fingerprint: str, out: Path) -> bool:
         """Whether an earlier call did just this, and its results still stand."""
@@ -144,7 +152,25 @@ class Entry:
 
 
 def _there(files: Sequence[FileState], out: Path) -> bool:
-    return all(state_of(out / file.path, out).size == file.size for file in files)
+    return all(_is_as_written(file, out) for file in files)
+
+
+def _is_as_written(file: FileState, out: Path) -> bool:
+    """Whether a result holds what was written; pages are those of the last call."""
+    now = state_of(out / file.path, out)
+    if now.size < 0 or _is_page(file):
+        return now.size >= 0
+    if now.size != file.size or not file.digest:  # older ledgers have no digests of results
+        return now.size == file.size
+    return file.same_as(now) or digest(out / file.path) == file.digest
+
+
+def _noted(file: FileState, out: Path) -> FileState:
+    return file if _is_page(file) else replace(state_of(out / file.path, out), digest=file.digest)
+
+
+def _is_page(file: FileState) -> bool:
+    return file.path.endswith(".html")
 
 
 def _path(out: Path, label: str) -> Path:
@@ -245,26 +271,59 @@ def commit(stage: Path, out: Path, entry: Entry) -> Entry:
     results = stage / RESULTS
     fresh = tuple(_weighed(results))
     names = {file.path for file in fresh}
-    earlier = tuple(_standing(before, entry.fingerprint, names))
-    entry = replace(entry, files=fresh, earlier=earlier)
+    entry = replace(entry, files=fresh, earlier=tuple(_standing(before, entry.fingerprint, names)))
+    for path in _units(results):  # before anything has moved
+        _check_replaceable(path, out / path.relative_to(results))
     write_entry(out, replace(entry, state="writing"), stage)
+    for old in _stale(out, names):
+        old.unlink()
     for path in _units(results):
-        target = out / path.relative_to(results)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_dir():  # a folder cannot take the place of another
-            target.rename(stage / f"old-{uuid4().hex[:8]}")
-        path.replace(target)
+        _put(path, out / path.relative_to(results), stage)
     for file in before.files if before else ():
         if file.path.endswith(ERROR_LOG) and file.path not in names:
             (out / file.path).unlink(missing_ok=True)
+    entry = entry.noted(out)
     write_entry(out, entry, stage)
     return entry
+
+
+def _put(path: Path, target: Path, stage: Path) -> None:
+    """Move a file or a stored run into place."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_dir():  # which cannot take the place of another
+        target.rename(stage / f"old-{uuid4().hex[:8]}")
+    path.replace(target)
+
+
+def _check_replaceable(path: Path, target: Path) -> None:
+    """Refuse to put results in the place of a folder or file that seedmap did not make."""
+    stored = path.is_dir()
+    if target.exists() and (target.is_dir() != stored or (stored and not _is_stored(target))):
+        msg = f"{target}: something else is where this result would be; move it away or choose another folder"
+        raise OutputError(msg)
+
+
+def _is_stored(folder: Path) -> bool:
+    """Whether a folder is a stored run, or what is left of one."""
+    try:
+        return b'"seedmap"' in (folder / "zarr.json").read_bytes()
+    except OSError:
+        return False
+
+
+def _stale(out: Path, names: set[str]) -> list[Path]:
+    """List maps and figures of the same runs, seeds and strategies that are not written anew."""
+    subjects = {name.partition("/")[0] for name in names if name.startswith("sub-")}
+    there = [path for one in subjects for path in (out / one).rglob("*_statmap.*")]
+    return stale_maps(there, {name.rpartition("/")[2] for name in names})
 
 
 def _weighed(results: Path) -> Iterator[FileState]:
     for path in sorted(results.rglob("*")):
         if path.is_file():
-            yield FileState(path.relative_to(results).as_posix(), path.stat().st_size)
+            name = path.relative_to(results).as_posix()
+            state = FileState(name, path.stat().st_size)
+            yield state if _is_page(state) else replace(state, digest=digest(path))
 
 
 def _units(results: Path) -> Iterator[Path]:
@@ -280,7 +339,7 @@ def _standing(before: Entry | None, fingerprint: str, names: set[str]) -> Iterat
     """List what earlier calls made and this one does not write over; pages belong to the last."""
     if before is None:
         return
-    maps = tuple(file for file in before.files if not file.path.endswith(".html"))
+    maps = tuple(file for file in before.files if not _is_page(file))
     last = (Done(before.fingerprint, maps),) if before.state == "done" else ()
     for done in (*before.earlier, *last):
         if done.fingerprint != fingerprint and not names & {file.path for file in done.files}:

@@ -81,6 +81,8 @@ def is_current(recipe: Recipe, participant: Participant, out: Path) -> Result | 
             return None
         states.append(then)
     mark = fingerprint(recipe, participant, states)
+    if entry.fingerprint == mark and not entry.is_untouched(out):
+        return None
     return as_before(entry, participant.label, mark) if _still_holds(entry, mark, out) else None
 
 
@@ -156,13 +158,15 @@ def _digested(
 
 
 def _note_touched(before: Entry, states: tuple[FileState, ...], out: Path, work: Path) -> None:
-    """Remember inputs that were touched and yet hold what they did, so as not to read them again."""
-    now = {state.path: state for state in (*before.inputs, *states)}
-    inputs = tuple(now.values())
-    if inputs != before.inputs:
+    """Remember files that were touched and yet hold what they did, so as not to read them again."""
+    inputs = {state.path: state for state in (*before.inputs, *states)}
+    now = replace(before, inputs=tuple(inputs.values()))
+    if before.files_are_there(out):
+        now = now.noted(out)
+    if now != before:
         # Where nothing can be written, they are read again by the next call.
         with suppress(OutputError), stage_of(work, before.participant) as stage:
-            write_entry(out, replace(before, inputs=inputs), stage)
+            write_entry(out, now, stage)
 
 
 def fingerprint(recipe: Recipe, participant: Participant, states: Iterable[FileState]) -> str:

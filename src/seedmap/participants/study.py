@@ -1,6 +1,6 @@
 """A whole study: every participant's work, and what holds it together."""
 
-import os
+import json
 import warnings
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
@@ -26,8 +26,12 @@ from seedmap.participants.recipe import Recipe
 from seedmap.participants.resume import Result, is_current
 from seedmap.participants.run import estimate_memory
 
-__all__ = ["Plan", "gather", "plan_study", "run_study"]
+__all__ = ["Plan", "check_ours", "gather", "plan_study", "run_study"]
 
+DESCRIPTION = "dataset_description.json"
+# What results have in common; in a folder of another program these are its own.
+COMMON = (DESCRIPTION, "README.md", ".bidsignore", "index.html", "logs")
+GENERATOR = '<meta name="generator" content="seedmap">'
 FALLBACK = 1e9  # bytes, where no header can be read
 
 
@@ -99,7 +103,7 @@ def run_study(
     OutputError
         If the results cannot be written; what was complete before stays.
     """
-    _check_apart(recipe.root, out)
+    check_ours(recipe, out)
     work = new_work_folder(out)
     results = list(plan.settled)
     try:
@@ -168,24 +172,70 @@ def _work_on(
     return result, tuple(dict.fromkeys(said))
 
 
-def _check_apart(root: Path, out: Path) -> None:
-    """Refuse to write into the data set."""
-    if out.resolve() == root.resolve() and not (root / "logs").is_dir():
+def check_ours(recipe: Recipe, out: Path) -> None:
+    """Refuse a folder that holds what seedmap did not make and would write over.
+
+    A folder is ours when its ``dataset_description.json`` says so.
+
+    Raises
+    ------
+    OutputError
+        If it is not, and has files of the names of ours, or is the data set itself.
+    """
+    if out.resolve() == recipe.root.resolve() and not recipe.from_store:
         msg = f"{out}: results would be written into the data set itself; give another folder"
+        raise OutputError(msg)
+    if _is_ours(out / DESCRIPTION):
+        page = out / "index.html"
+        foreign = [page] if page.exists() and GENERATOR not in _start_of(page) else []
+    else:
+        foreign = [out / name for name in COMMON if (out / name).exists()]
+    if foreign:
+        msg = (
+            f"{foreign[0]}: seedmap did not make this, and results would take its place; give a folder "
+            "of their own"
+        )
         raise OutputError(msg)
 
 
+def _is_ours(description: Path) -> bool:
+    """Whether a data set's description names seedmap as what made it, other than of a phantom."""
+    try:
+        made = json.loads(description.read_text(encoding="utf-8"))["GeneratedBy"]
+        return any(one["Name"] == "seedmap" and "Description" not in one for one in made)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+def _start_of(page: Path) -> str:
+    try:
+        with page.open(encoding="utf-8", errors="replace") as file:
+            return file.read(4096)
+    except OSError:
+        return ""
+
+
 def write_common(recipe: Recipe, out: Path, work: Path) -> None:
-    """Write what makes the folder a data set, unless it is there already."""
-    files = {"dataset_description.json": dataset_description(recipe), ".bidsignore": BIDSIGNORE}
-    files["README.md"] = README
-    changed = {name: text for name, text in files.items() if _text_of(out / name) != text}
-    if not changed:
+    """Write what makes the folder a data set; what the user changed or added stays."""
+    files = {".bidsignore": BIDSIGNORE, "README.md": README}
+    missing = {name: text for name, text in files.items() if not (out / name).exists()}
+    about = _described(recipe, out / DESCRIPTION)
+    if about is not None:
+        missing = {DESCRIPTION: about, **missing}
+    if not missing:
         return
     with stage_of(work, "common") as stage:
-        for name, text in changed.items():
+        for name, text in missing.items():
             put_text(out / name, text, stage)
 
 
-def _text_of(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if os.access(path, os.R_OK) else None
+def _described(recipe: Recipe, path: Path) -> str | None:
+    """Describe the data set, with all that the user added; None if nothing is to be written."""
+    text = dataset_description(recipe)
+    if not path.exists():
+        return text
+    there, now = json.loads(path.read_text(encoding="utf-8")), json.loads(text)
+    kept = {**now, **there, **{key: now[key] for key in ("GeneratedBy", "SourceDatasets")}}
+    if recipe.from_store or kept == there:
+        return None
+    return json.dumps(kept, indent=2) + "\n"
