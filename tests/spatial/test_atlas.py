@@ -1,8 +1,11 @@
 """One rule for atlases: what is a region, what it is called, and what is refused."""
 
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
+from nibabel.cifti2 import BrainModelAxis, LabelAxis
 
 from seedmap.errors import ImageError, MissingFile, SeedError, SpaceMismatch
 from seedmap.images import Grid, Mesh, Part
@@ -73,7 +76,7 @@ def test_names_are_looked_for_where_they_can_be(tmp_path):
     table.write_text("index\tname\n3\t front \n31\tback\n")
     atlas = open_atlas(path, GRID, table)
     assert atlas.names == {3: "front", 31: "back"}
-    assert (atlas.number_of("back"), atlas.number_of("side")) == (31, None)
+    assert (atlas.numbers_of("back"), atlas.numbers_of("side")) == ([31], [])
     assert atlas.matching("*a*") == atlas.matching("31") == [31]
     assert open_atlas(image(labelled()), GRID).source == "the atlas"
 
@@ -85,7 +88,7 @@ def test_an_atlas_that_was_read_serves_many_seeds(tmp_path):
     seed = Region("r", atlas, 31)
     assert np.array_equal(seed.weights(GRID).voxels, np.flatnonzero(labelled() == 31))
     assert seed.source == str(path)
-    with pytest.raises(SeedError, match=r"atlas.nii.gz has no region -1; it holds 2 regions"):
+    with pytest.raises(SeedError, match=r"atlas.nii.gz: -1 is -1, the background and no region"):
         Region("r", atlas, -1).weights(GRID)
 
 
@@ -119,3 +122,58 @@ def test_atlas_and_run_must_be_of_one_kind(pair, tmp_path):
         Region("r", read_atlas(image(labelled())), 3).weights(space)
     with pytest.raises(MissingFile, match=r"no.dlabel.nii: this CIFTI map is not there"):
         read_atlas(tmp_path / "no.dlabel.nii")
+
+
+@pytest.mark.parametrize(("label", "names"), [(0, {}), ("none", {0: "none", 3: "front"})])
+def test_the_background_is_no_region(label, names):
+    atlas = replace(read_atlas(image(labelled())), names=names)
+    with pytest.raises(SeedError, match="is 0, the background and no region; give one above 0"):
+        Region("r", atlas, label).weights(GRID)
+
+
+def test_a_name_of_two_regions_is_refused_with_their_numbers(tmp_path):
+    path = tmp_path / "atlas.nii.gz"
+    nib.save(image(labelled()), path)
+    table = tmp_path / "atlas.tsv"
+    table.write_text("index\tname\n3\tMotor\n31\tMotor\n7\tback\n8\tback\n")
+    with pytest.raises(SeedError, match="'Motor' is the name of 2 regions, 3, 31; give one number"):
+        Region("r", path, "Motor").weights(GRID)
+    table.write_text("index\tname\n3\tMotor\n7\tMotor\n31\tback\n")  # 7 is not in the image
+    voxels = Region("r", path, "Motor").weights(GRID).voxels
+    np.testing.assert_array_equal(voxels, np.flatnonzero(labelled() == 3))
+    table.write_text("index\tname\n3\tMotor\n3\tVisual\n")
+    with pytest.raises(ImageError, match=r"atlas.tsv: index 3 stands for 'Motor' and 'Visual'"):
+        Region("r", path, "Motor").weights(GRID)
+
+
+def test_a_name_twice_in_the_table_of_a_file_is_refused(tmp_path):
+    """In annot, GIFTI and dlabel files, also where the other hemisphere has the name once."""
+    space = Mesh.whole(tuple(Part(side, "surface", np.arange(4), 4) for side in ("left", "right")))
+    once, twice = {0: "???", 1: "Motor"}, {0: "???", 1: "Motor", 2: "Motor"}
+    write_annot(tmp_path / "lh.annot", np.array([1, 1, 0, 0]), once)
+    write_annot(tmp_path / "rh.annot", np.array([1, 2, 0, 0]), twice)
+    table = nib.gifti.GiftiLabelTable()
+    for key, name in twice.items():
+        label = nib.gifti.GiftiLabel(key)
+        label.label = name
+        table.labels.append(label)
+    array = nib.gifti.GiftiDataArray(np.array([1, 2, 0, 0], "i4"), intent="NIFTI_INTENT_LABEL")
+    nib.save(nib.GiftiImage(darrays=[array], labeltable=table), tmp_path / "a.R.label.gii")
+    axis = BrainModelAxis.from_surface(np.arange(4), 4, "cortex_right")
+    labels = LabelAxis(["L"], {key: (name, (1, 0, 0, 1)) for key, name in twice.items()})
+    values = np.array([[1, 2, 0, 0]], "f4")
+    nib.save(nib.Cifti2Image(values, (labels, axis)), tmp_path / "a.dlabel.nii")
+    for atlas in (
+        tmp_path / "rh.annot",
+        tmp_path / "a.R.label.gii",
+        tmp_path / "a.dlabel.nii",
+        {"left": tmp_path / "lh.annot", "right": tmp_path / "rh.annot"},
+    ):
+        with pytest.raises(SeedError, match=r"'Motor' is the name of \d regions, 1, "):
+            Region("r", atlas, "Motor").weights(space)
+
+
+def test_a_region_of_both_hemispheres_says_so(pair):
+    space, files = pair
+    assert Region("r", files, "both").weights(space).note == "in left and right"
+    assert Region("r", files, "left front").weights(space).note == ""

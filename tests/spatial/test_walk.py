@@ -1,12 +1,13 @@
 """Rows arrive in blocks of any size, all who look see every frame once, and who fails stops all."""
 
 import threading
+import warnings
 
 import nibabel as nib
 import numpy as np
 import pytest
 
-from seedmap.errors import TruncatedImage
+from seedmap.errors import SeedmapWarning, TruncatedImage
 from seedmap.images import open_run
 from seedmap.spatial import Reading, extract, walk
 
@@ -64,7 +65,8 @@ def test_a_mask_that_the_first_frame_misses_is_found_by_reading_again(tiny_run):
         return Copies(start, 4)
 
     every = np.ones(12, dtype=bool)
-    found = walk(Reading(open_run(path), every), None, begin)
+    with pytest.warns(SeedmapWarning, match="frame 0 "):
+        found = walk(Reading(open_run(path), every), None, begin)
     assert np.array_equal(found.start.space.mask, values.any(axis=3))
     assert [start.guessed for start in begun] == [False]
     plain = walk(Reading(open_run(path), np.arange(12) > 0), None, begin)
@@ -103,3 +105,23 @@ def test_who_fails_stops_all_within_a_frame_each(tiny_run, where, n_jobs):
     assert threading.active_count() == before
     ahead = 4  # frames that were read already
     assert len(count) <= 20 + n_jobs + ahead
+
+
+@pytest.mark.parametrize("value", [0, 57])
+@pytest.mark.parametrize("given", [True, False])
+@pytest.mark.parametrize("holes", [(0,), (4, 9)])
+def test_frames_of_one_value_are_named(tiny_run, value, given, holes):
+    path = tiny_run()
+    image = nib.load(path)
+    values, mask = image.get_fdata(), image.get_fdata()[..., 1] != 0
+    for hole in holes:
+        values[mask, hole] = value
+    nib.save(nib.Nifti1Image(values, image.affine), path)
+    run, keep = open_run(path, t_r=2), np.ones(12, dtype=bool)
+    keep[2] = False
+    with pytest.warns(SeedmapWarning, match=rf"frame {', '.join(map(str, holes))} \(counted from"):
+        extract(run, keep, mask=mask if given else None, smoothing_fwhm=6)
+    keep[list(holes)] = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        extract(run, keep, mask=mask if given else None, smoothing_fwhm=6)

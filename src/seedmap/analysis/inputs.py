@@ -151,11 +151,29 @@ def find_mask(mask_img: Any, run: Run, keep: Keep) -> NDArray[np.bool_] | None:
     values, grid = load_volume(mask_img, "mask")
     source = file_of(mask_img) or "the mask"
     _check_grid(grid, run, source)
-    mask = values != 0
-    if not mask.any():
+    return _one_valued(values, source)
+
+
+def _one_valued(values: NDArray[Any], source: str) -> NDArray[np.bool_]:
+    """Return where a mask is not 0.
+
+    Raises
+    ------
+    ImageError
+        If it is empty, or has more than one value beside 0, or no 0 beside two.
+    """
+    levels = np.unique(values)
+    if not levels.any():
         msg = f"{source}: the mask is empty; it should be 1 in the brain and 0 elsewhere"
         raise ImageError(msg)
-    return mask
+    if levels.size > 2 or (levels.size == 2 and levels.all()):
+        few = ", ".join(f"{level:g}" for level in levels[:4]) + (", ..." if levels.size > 4 else "")
+        msg = (
+            f"{source}: the mask has {levels.size} values ({few}); 0 outside and one value inside are "
+            "wanted. Threshold it, or write the labels that you mean as 1 and all else as 0"
+        )
+        raise ImageError(msg)
+    return np.asarray(values != 0)
 
 
 def _mask_on_parts(mask_img: Any, space: PartedSpace) -> NDArray[np.bool_]:
@@ -164,11 +182,7 @@ def _mask_on_parts(mask_img: Any, space: PartedSpace) -> NDArray[np.bool_]:
         msg = f"mask_img={mask_img!r} is a rule for volumes; give a surface map, or leave it out"
         raise OptionError(msg)
     values, _ = load_on_parts(mask_img, space, "mask")
-    mask = np.nan_to_num(values) != 0
-    if not mask.any():
-        msg = "the mask is empty; it should be 1 in the brain and 0 elsewhere"
-        raise ImageError(msg)
-    return mask
+    return _one_valued(np.nan_to_num(values), file_of(mask_img) or "the mask")
 
 
 def place_surfaces(run: Run) -> Run:

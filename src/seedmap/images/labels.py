@@ -5,6 +5,7 @@ by parcel: two files of as many grayordinates need not have them in one order. W
 """
 
 import warnings
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,9 @@ def _by_hemisphere(
 def _beside(taken: Names, names: Names, values: NDArray[Any]) -> tuple[Names, NDArray[Any]]:
     """Give labels numbers that agree with those that are taken: one number, one name."""
     number_of = {name: number for number, name in reversed(taken.items())}
+    # A name that one file gives to two numbers stays in doubt.
+    twice = {name for name, count in Counter(names.values()).items() if count > 1}
+    number_of = {name: number for name, number in number_of.items() if name not in twice}
     free = max([*taken, *names, 0]) + 1
     new = {}
     for number, name in names.items():

@@ -254,7 +254,9 @@ def clean_run(recipe: Recipe, work: RunWork) -> Iterator[StrategyWork]:
     """
     prepared = prepare_all(recipe, work)
     union = np.any([one.keep for one in prepared], axis=0)
-    extracted = read(replace(prepared[0], keep=union))
+    with warnings.catch_warnings(record=True) as on_reading:
+        warnings.simplefilter("always", SeedmapWarning)
+        extracted = read(replace(prepared[0], keep=union))
     plain = _unsmoothed(prepared[0], union, extracted) if recipe.store else None
     for chosen, one in zip(work.chosen, prepared, strict=True):
         part = _frames_of(extracted, union, one.keep)
@@ -262,7 +264,7 @@ def clean_run(recipe: Recipe, work: RunWork) -> Iterator[StrategyWork]:
             warnings.simplefilter("always", SeedmapWarning)
             maps = maps_of(one, part)
         maps = replace(maps, provenance=replace(maps.provenance, command=recipe.command))
-        said = tuple(str(w.message) for w in caught)
+        said = tuple(str(w.message) for w in (*on_reading, *caught))
         unsmoothed = None if plain is None else _frames_of(plain, union, one.keep)
         yield StrategyWork(chosen, one, maps, part, said, unsmoothed)
 

@@ -208,7 +208,10 @@ class Region:
             raise SpaceMismatch(msg)
         inside = atlas.labels == self._number_in(atlas)
         if isinstance(space, PartedSpace):
-            return proportional(self, inside)
+            found = proportional(self, inside)
+            parts = [name for name, span in space.slices.items() if inside[span].any()]
+            note = f"in {' and '.join(parts)}" if len(parts) > 1 else ""
+            return SeedWeights(found.voxels, found.weights, note)
         assert atlas.grid is not None
         return _weights_from(inside, atlas.grid, space, "nearest", self)
 
@@ -216,10 +219,17 @@ class Region:
         """Find the region's number, by name where a name is given."""
         where = f"seed {self.name!r}: {atlas.source or 'the atlas'}"
         label = self.label
-        number = atlas.number_of(label) if isinstance(label, str) else int(label)
-        if number is None:
+        found = atlas.numbers_of(label) if isinstance(label, str) else [int(label)]
+        if not found:
             near = few(atlas.close_to(str(label)))
             msg = f"{where} has no region {label!r}; near are {near}"
+            raise SeedError(msg)
+        if len(found) > 1:
+            msg = f"{where}: {label!r} is the name of {len(found)} regions, {few(found)}; give one number"
+            raise SeedError(msg)
+        (number,) = found
+        if number <= 0:
+            msg = f"{where}: {label!r} is {number}, the background and no region; give one above 0"
             raise SeedError(msg)
         if number not in atlas.numbers:
             held = f"{len(atlas.numbers)} regions: {few(atlas.numbers)}"

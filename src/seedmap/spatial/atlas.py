@@ -74,10 +74,11 @@ class Atlas:
         label = int(self.labels[tuple(voxel)])
         return self.names.get(label, f"region {label}") if label > 0 else ""
 
-    def number_of(self, name: str) -> int | None:
-        """Return the number of the region of a name; None if there is none."""
+    def numbers_of(self, name: str) -> list[int]:
+        """Return the numbers that a name stands for: of those in the atlas, else of any."""
         found = [number for number, one in self.names.items() if one == name]
-        return found[-1] if found else None
+        held = set(self.numbers)
+        return [number for number in found if number in held] or found
 
     def close_to(self, name: str) -> list[str]:
         """Return up to three names that resemble one."""
@@ -198,7 +199,13 @@ def _read_table(path: Path) -> dict[int, str]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))
-        return {int(row["index"]): row["name"].strip() for row in rows}
+        named = [(int(row["index"]), row["name"].strip()) for row in rows]
     except (AttributeError, OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         msg = f"{path}: a look-up table has the columns index (whole numbers) and name; mend it"
         raise ImageError(msg) from error
+    names: dict[int, str] = {}
+    for number, name in named:
+        if names.setdefault(number, name) != name:
+            msg = f"{path}: index {number} stands for {names[number]!r} and {name!r}; one name is wanted"
+            raise ImageError(msg)
+    return names

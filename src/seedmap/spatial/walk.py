@@ -9,6 +9,7 @@ large signal exact. What that takes away is returned as the reference, so nothin
 """
 
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from seedmap._arrays import Array, Keep
-from seedmap.errors import ImageError
+from seedmap.errors import ImageError, SeedmapWarning
 from seedmap.images import (
     FlatFrame,
     FrameStream,
@@ -39,6 +40,8 @@ __all__ = ["Observer", "Reading", "Sink", "Start", "walk"]
 
 # Bytes of a frame that one thread handles about as fast as another inflates it.
 SMALL_FRAME = 1 << 20
+# Samples that are looked at first, and frames that a warning names.
+LOOKED_AT, MOST_NAMED = 64, 10
 
 T = TypeVar("T")
 Result = TypeVar("Result", covariant=True)
@@ -185,6 +188,7 @@ def _walk_once(
         blocks.take_all(stream, first, pool)
         if guess is not None and not guess.holds():
             return None
+        blocks.constant.warn(run.source, np.flatnonzero(reading.keep))
         return sink.end(blocks.reference(), blocks.gaps.unusable)
 
 
@@ -213,8 +217,13 @@ class _Blocks:
         self, reading: Reading, begun: Start, sink: Sink[Any], watching: Sequence[Observer]
     ) -> None:
         self.reading, self.sink = reading, sink
-        self.gaps = _Gaps(begun.space)
-        self.observers: tuple[Observer, ...] = (*watching, self.gaps, *sink.observers)
+        self.gaps, self.constant = _Gaps(begun.space), _ConstantFrames(begun.space)
+        self.observers: tuple[Observer, ...] = (
+            *watching,
+            self.gaps,
+            self.constant,
+            *sink.observers,
+        )
         self.subtracted = begun.first if reading.centred else np.zeros_like(begun.first)
         self.smoother = smoother_of(begun.space, reading.smoothing_fwhm)
         self.row_of = np.cumsum(reading.keep) - 1
@@ -311,3 +320,38 @@ class _Gaps:
         if frame.missing is not None:
             with self._lock:
                 self.unusable |= frame.missing[self._positions]
+
+
+class _ConstantFrames:
+    """Which frames hold one value in every sample: a scan that was stopped, or that was padded."""
+
+    def __init__(self, space: Space) -> None:
+        self.rows: list[int] = []  # appending is safe in threads
+        self._space = space
+
+    @cached_property
+    def _positions(self) -> NDArray[np.int64]:
+        return file_order(np.flatnonzero(self._space.mask), self._space.shape)
+
+    @cached_property
+    def _few(self) -> NDArray[np.int64]:
+        return self._positions[:: max(1, self._positions.size // LOOKED_AT)]
+
+    def look(self, frame: FlatFrame) -> None:
+        values = frame.values
+        # A few samples show at once that nearly every frame is none of these.
+        if np.ptp(values[self._few]) == 0 and np.ptp(values[self._positions]) == 0:
+            self.rows.append(frame.row)
+
+    def warn(self, source: str, kept: NDArray[np.int64]) -> None:
+        """Name the frames, unless they are all."""
+        if not self.rows or len(self.rows) == kept.size or self._positions.size == 1:
+            return
+        numbers = [str(kept[row]) for row in sorted(self.rows)]
+        more = f" and {len(numbers) - MOST_NAMED} more" if len(numbers) > MOST_NAMED else ""
+        msg = (
+            f"{source}: frame {', '.join(numbers[:MOST_NAMED])}{more} (counted from 0) holds 0, or one "
+            "value, throughout the mask, which makes all correlations high; censor it (sample_mask, "
+            "--sample-mask)"
+        )
+        warnings.warn(msg, SeedmapWarning, stacklevel=6)
