@@ -7,6 +7,7 @@ kept frames it is refused, for no guess would be right.
 
 import csv
 import fnmatch
+import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import numpy as np
 from seedmap._arrays import Array, Keep, readonly
 from seedmap.errors import ConfoundsError, MissingFile, SeedmapWarning
 
-__all__ = ["ConfoundTable", "read_confounds"]
+__all__ = ["ConfoundTable", "read_confounds", "read_metadata"]
 
 MISSING = {"n/a", "na", "nan", ""}
 BOOLEANS = {"true": 1.0, "false": 0.0}
@@ -166,6 +167,24 @@ def read_confounds(confounds: Any, role: str = TABLE) -> ConfoundTable | None:
     if hasattr(confounds, "columns") and hasattr(confounds, "to_numpy"):
         return _from_frame(confounds)
     return _from_array(confounds)
+
+
+def read_metadata(path: Path | None) -> dict[str, Any]:
+    """Read the JSON beside a table, which describes its columns; empty for None.
+
+    Raises
+    ------
+    ConfoundsError
+        If it is no JSON.
+    """
+    if path is None:
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        msg = f"{path}: not JSON that can be read ({error}); mend or remove it"
+        raise ConfoundsError(msg) from error
+    return content if isinstance(content, dict) else {}
 
 
 def _side_by_side(parts: list[ConfoundTable | None]) -> ConfoundTable | None:

@@ -121,7 +121,7 @@ def test_the_command_line_prints_the_plan_and_its_concerns(tmp_path, capsys):
 def test_the_command_line_refuses_what_leaves_nothing_unless_forced(tmp_path, capsys):
     bold = make_bold(tmp_path)
     arguments = ["run", bold, "--seed", "s=8,8,8", "--no-figures", "--out", tmp_path / "out"]
-    arguments += ["--high-pass", "0.01", "--low-pass", "0.0125"]
+    arguments += ["--high-pass", "0.01", "--low-pass", "0.0125", "--strategy", "none"]
     code, _, err = call(capsys, *arguments)
     assert code == 2
     assert err.count("\n") == 1

@@ -47,7 +47,7 @@ def test_disk_full_by_limit(process, save, tmp_path):
 
     done = process(
         "run", save("run.nii", save.data), *SEED, "--out", tmp_path / "results",
-        "--no-figures", preexec_fn=limit,
+        "--no-figures", "--strategy", "none", preexec_fn=limit,
     )  # fmt: skip
     assert done.code == 2
     assert "results" in done.err
@@ -68,7 +68,7 @@ def test_disk_full_on_a_small_disk(process, save, tmp_path):
     if subprocess.run([*enter, script], capture_output=True, check=False).returncode:
         pytest.skip("no small disk can be mounted here")
     line = (
-        f"{script} && {sys.executable} -m seedmap run {run} --seed PCC=0,-52,18 --no-figures "
+        f"{script} && {sys.executable} -m seedmap run {run} --seed PCC=0,-52,18 --no-figures --strategy none "
         f"--out {disk}/results; echo code $?; find {disk} -mindepth 1"
     )
     done = subprocess.run([*enter, line], capture_output=True, text=True, check=False)

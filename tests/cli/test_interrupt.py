@@ -48,7 +48,7 @@ def test_interrupted(name, started, tmp_path):
     before = sorted(tmp_path.iterdir())
     process = started(
         "run", tmp_path / name, "--seed", "s=90,90,60", "--mask", tmp_path / "mask.nii",
-        "--filter", "none", "--out", tmp_path / "deep" / "results",
+        "--filter", "none", "--strategy", "none", "--out", tmp_path / "deep" / "results",
     )  # fmt: skip
     line = process.stdout.readline()
     while line and not line.startswith("Plan"):

@@ -161,7 +161,8 @@ def test_again_into_the_same_folder(results, call, bold):
 
 
 def test_printed(call, bold, tmp_path):
-    done = call("run", bold, *SEED, "--no-figures", "--out", tmp_path / "r")
+    words = ["--strategy", "none", "--no-figures", "--out", tmp_path / "r"]
+    done = call("run", bold, *SEED, *words)
     r = nib.load(tmp_path / "r" / f"{STEM}_seed-PCC_stat-r_statmap.nii.gz").get_fdata()
     inside = r[r != 0]
     assert "100 of 100 frames, repetition time 2 s (json)" in done.out
@@ -250,7 +251,8 @@ def test_columns_by_pattern(call, bold, phantom, tmp_path):
 def drawn(process, phantom, tmp_path_factory):
     """Standard output and the folder of a run with figures."""
     folder = tmp_path_factory.mktemp("drawn")
-    done = process("run", phantom.func[0], *SEED, "--out", folder / "r")
+    words = ["--strategy", "none", "--out", folder / "r"]
+    done = process("run", phantom.func[0], *SEED, *words)
     assert done.code == 0, done.err
     return done, folder / "r"
 
@@ -282,3 +284,23 @@ def test_page_has_the_numbers(drawn):
     assert "--seed PCC=0,-52,18" in page
     assert "data:image/png;base64," in page
     assert not re.search(r'(?:src|href)="https?://', page), "it must work without a network"
+
+
+def test_a_page_names_the_strategy_and_the_global_signal(call, tiny_run, tmp_path):
+    run = tiny_run("sub-1_task-rest_desc-preproc_bold.nii.gz", frames=40)
+    signals = np.random.default_rng(0).standard_normal((40, 9))
+    motion = [f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz"]
+    head = "\t".join([*motion, "csf", "white_matter", "global_signal"])
+    table = tmp_path / "sub-1_task-rest_desc-confounds_timeseries.tsv"
+    np.savetxt(table, signals, delimiter="\t", header=head, comments="")
+    words = ["--seed", "s=3,-2,5:3", "--filter", "none", "--out", tmp_path / "r"]
+    done = call("run", run, *words, "--strategy", "9P")
+    page = (tmp_path / "r" / "sub-1_task-rest_report.html").read_text()
+    assert (done.code, done.err) == (0, "")
+    assert "9 columns, rank 9, strategy 9P, the global signal among them" in done.out
+    assert "9 confounds (strategy 9P, the global signal among them)" in page
+    assert 'class="trouble"' not in page
+    done = call("run", run, *words)
+    page = (tmp_path / "r" / "sub-1_task-rest_report.html").read_text()
+    assert done.err.startswith("seedmap: note: ")
+    assert f"{table} lies beside it" in page

@@ -209,7 +209,7 @@ def test_the_command_line(phantom, served, tmp_path, capsys):
     line = session.command.line(session.source, session.source.settings, PCC)
     assert "--confound-columns csf" in line
     assert "--high-pass none" in line
-    assert "brain_mask" in line  # the sibling's, found and spelled out
+    assert "--mask-img" not in line  # that beside the run is found again
     assert "http://here" in capsys.readouterr().out
 
 
@@ -221,7 +221,7 @@ def test_the_command_is_spelled_out(phantom):
     words = shlex.split(command.line(source, source.settings, Sphere("a b", (0, -52.25, 18), None)))
     assert words[:5] == ["seedmap", "run", str(phantom.func[0]), "--seed", "a b=0,-52.25,18:0"]
     assert words[-2:] == ["--smoothing-fwhm", "none"]
-    assert words[words.index("--mask-img") + 1] == "background"
+    assert "--mask-img" not in words
     assert "--confound-columns" not in words
     unspoken = Command.of_call(phantom.func[0], np.zeros((100, 1)), None, None, None)
     assert unspoken.line(source, source.settings, PCC).startswith("#")

@@ -4,6 +4,7 @@ from seedmap.analysis.base import Maps, save_maps, write_clusters
 from seedmap.analysis.cost import DRAWING, Kind, kind_of, peak_memory
 from seedmap.analysis.inputs import TEMPLATES, Opened, check_method, open_inputs
 from seedmap.analysis.maps import SeedMaps
+from seedmap.analysis.nuisance import global_signal
 from seedmap.analysis.options import Inputs, Limits, Measure, Method, Uncertainty
 from seedmap.analysis.pipeline import map_run, maps_of, seed_maps
 from seedmap.analysis.prepare import Preflight, Prepared, prepare, prepare_opened, read
@@ -31,6 +32,7 @@ __all__ = [
     "SeedMaps",
     "Uncertainty",
     "check_method",
+    "global_signal",
     "kind_of",
     "map_run",
     "maps_of",

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._arrays import FEWEST_FRAMES, Keep, parse_sample_mask
+from seedmap._arrays import FEWEST_FRAMES, Keep
+from seedmap.analysis.nuisance import nuisance_of
 from seedmap.analysis.options import Inputs, Method
-from seedmap.bids import space_of
-from seedmap.confounds import ConfoundTable, read_confounds
+from seedmap.bids import sibling_mask, space_of
+from seedmap.confounds import ConfoundTable
 from seedmap.errors import ImageError, OptionError, SeedmapWarning, SpaceMismatch, TooFewFrames
 from seedmap.images import (
     Grid,
@@ -32,6 +33,7 @@ from seedmap.spatial import (
     standard_surfaces,
     template_mask,
 )
+from seedmap.temporal import Cleaning
 
 __all__ = [
     "Opened",
@@ -66,6 +68,10 @@ class Opened:
         Where to correlate; None where the background mask is found while the run is read.
     mask_source : str
         File or rule of the mask.
+    strategy : str
+        Name of the strategy that chose confounds and frames; empty where none did.
+    notes : tuple of str
+        What a reader should know of the confounds.
     """
 
     run: Run
@@ -73,10 +79,15 @@ class Opened:
     table: ConfoundTable | None
     mask: NDArray[np.bool_] | None
     mask_source: str
+    strategy: str = ""
+    notes: tuple[str, ...] = ()
 
 
-def open_inputs(inputs: Inputs) -> Opened:
+def open_inputs(inputs: Inputs, cleaning: Cleaning = Cleaning()) -> Opened:
     """Open a run and what was given with it; headers, tables and the mask are read.
+
+    Without a mask the one beside the run is taken, which fMRIPrep writes, if there is one. A
+    strategy that is to take slow drifts away looks at ``cleaning`` for whether a filter does.
 
     Raises
     ------
@@ -87,14 +98,18 @@ def open_inputs(inputs: Inputs) -> Opened:
     if run.frames < FEWEST_FRAMES:
         msg = f"{run.source}: the run has {run.frames} frame(s); a series of many is wanted. Is it a mean image?"
         raise TooFewFrames(msg)
-    keep = parse_sample_mask(inputs.sample_mask, run.frames)
-    given = read_confounds(inputs.confounds)
+    nuisance = nuisance_of(inputs, run, cleaning)
+    mask_img = inputs.mask_img
+    if mask_img is None and isinstance(run.space, Grid):
+        mask_img = sibling_mask(run.source)
     return Opened(
         run=run,
-        keep=keep,
-        table=None if given is None else given.for_frames(keep),
-        mask=find_mask(inputs.mask_img, run, keep),
-        mask_source=mask_source(inputs.mask_img),
+        keep=nuisance.keep,
+        table=nuisance.table,
+        mask=find_mask(mask_img, run, nuisance.keep),
+        mask_source=mask_source(mask_img),
+        strategy=nuisance.strategy,
+        notes=nuisance.notes,
     )
 
 

@@ -6,11 +6,13 @@ studies and the explorer build these objects, which refuse nonsense when they ar
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from seedmap.denoising import Strategy
 from seedmap.errors import OptionError
 from seedmap.parallel import core_count
 from seedmap.spatial import DEFAULT_FWHM, fwhm_to_sigma, parse_memory
@@ -30,6 +32,8 @@ class Inputs:
     bold: Any
     _: KW_ONLY
     confounds: Any = None
+    strategy: Strategy | str | Path | None = None
+    confound_columns: Sequence[str] = ()
     sample_mask: ArrayLike | None = None
     mask_img: Any = None
     t_r: float | None = None

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from seedmap.analysis.prepare import Preflight, Prepared, prepare, read
 from seedmap.analysis.provenance import Provenance
 from seedmap.analysis.uncertainty import Certainty, ErrorBars, warn_of_few_dof
 from seedmap.connectivity import correlate
+from seedmap.denoising import Strategy
 from seedmap.errors import SeedError, SeedmapWarning, TooFewFrames
 from seedmap.seeds import (
     AnySeed,
@@ -41,6 +43,8 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
     seeds: AnySeed | Sequence[AnySeed],
     *,
     confounds: Any = None,
+    strategy: Strategy | str | Path | None = None,
+    confound_columns: Sequence[str] = (),
     sample_mask: ArrayLike | None = None,
     mask_img: Any = None,
     t_r: float | None = None,
@@ -71,13 +75,22 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
     confounds
         Nuisance series to regress out, one row a frame: path of a table, array, data frame, a
         list of these, or None.
+    strategy
+        Which columns of fMRIPrep's table are regressed out and which frames stay: a name as
+        ``"36P"`` or ``"24P_gsr_scrub"`` (see `seedmap.denoising.named`), a YAML file, or a
+        `seedmap.denoising.Strategy`. It chooses from ``confounds`` if these are given, else from
+        the table beside the run; ``"none"`` takes nothing. Frames that ``sample_mask`` leaves out
+        stay out.
+    confound_columns
+        Names of the columns that are taken of the confounds, or of what the strategy chose, ``*``
+        standing for anything; all where none is given.
     sample_mask
         Frames that stay, as booleans of shape (frames,) or as indices; None keeps all. Never
         modified.
     mask_img
         Voxels to correlate with: path or image on the run's grid; ``"background"``, ``"epi"``,
-        ``"whole-brain-template"``, ``"gm-template"`` or ``"wm-template"``; None is
-        ``"background"``, nilearn's default.
+        ``"whole-brain-template"``, ``"gm-template"`` or ``"wm-template"``. None takes the
+        brain mask that fMRIPrep writes beside a run, else ``"background"``, nilearn's default.
     t_r
         Repetition time [s]. None takes that of the JSON beside the run, else of its header.
     surfaces
@@ -130,6 +143,8 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
     inputs = Inputs(
         bold,
         confounds=confounds,
+        strategy=strategy,
+        confound_columns=confound_columns,
         sample_mask=sample_mask,
         mask_img=mask_img,
         t_r=t_r,
@@ -161,6 +176,8 @@ def map_run(
         prepared = prepare(inputs, seeds, method, limits)
         if on_ready is not None:
             on_ready(prepared.preflight())
+        for note in prepared.notes:
+            warnings.warn(note, SeedmapWarning, stacklevel=3)
         return maps_of(prepared, read(prepared, progress, for_one_use=True))
 
 
@@ -301,4 +318,6 @@ def _provenance(
         vif=() if found.gram is None else tuple(float(v) for v in found.gram.vif),
         condition=None if found.gram is None else found.gram.condition,
         others=run.others,
+        strategy=prepared.strategy,
+        notes=prepared.notes,
     )

@@ -108,7 +108,7 @@ class Preflight:
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Prepared(Opened):
     """All that is known before the run is read: the opened inputs, and what will be done.
 
@@ -169,7 +169,7 @@ def prepare(
     limits: Limits = Limits(),
 ) -> Prepared:
     """Parse and check everything, and write the cleaning out; only headers and tables are read."""
-    opened = open_inputs(inputs)
+    opened = open_inputs(inputs, method.cleaning)
     chosen = parse_seeds(seeds, opened.run.frames)
     return prepare_opened(opened, place_seeds(chosen, opened.run.space), method, limits)
 

@@ -58,6 +58,10 @@ class Provenance:
         Condition number of the seeds' correlations, likewise.
     others : tuple of str
         Further files of the run: its right hemisphere.
+    strategy : str
+        Name of the strategy that chose confounds and frames; empty where none did.
+    notes : tuple of str
+        What a reader should know of the confounds.
     from_store : bool
         Whether a stored run was read in place of its images.
     """
@@ -84,6 +88,8 @@ class Provenance:
     condition: float | None = None
     others: tuple[str, ...] = ()
     from_store: bool = False
+    strategy: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def kept(self) -> int:

@@ -81,6 +81,8 @@ def sidecar_of(
         "FramesCensored": np.flatnonzero(~source.keep).tolist(),
         **certainty,
         **({"FromStore": True} if source.from_store else {}),
+        **({"Strategy": source.strategy} if source.strategy else {}),
+        **({"Notes": list(source.notes)} if source.notes else {}),
         "SoftwareVersions": versions(),
         "Command": source.command,
     }

@@ -6,6 +6,7 @@ from seedmap.bids.dataset import (
     RunInputs,
     find_participants,
     read_filter_file,
+    sibling_confounds,
 )
 from seedmap.bids.names import (
     BidsName,
@@ -30,6 +31,7 @@ __all__ = [
     "modern_name",
     "parse_name",
     "read_filter_file",
+    "sibling_confounds",
     "sibling_mask",
     "source_stem",
     "space_of",

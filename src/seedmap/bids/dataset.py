@@ -17,7 +17,14 @@ from seedmap.bids.names import BidsName, parse_name
 from seedmap.bids.timing import repetition_time
 from seedmap.errors import MissingFile, OptionError
 
-__all__ = ["Filters", "Participant", "RunInputs", "find_participants", "read_filter_file"]
+__all__ = [
+    "Filters",
+    "Participant",
+    "RunInputs",
+    "find_participants",
+    "read_filter_file",
+    "sibling_confounds",
+]
 
 # What surface and grayordinate series are, whose names have no ``desc``.
 PREPROC = "preproc"
@@ -247,12 +254,7 @@ def _complete(
     """Find what belongs to a run."""
     problems: list[str] = []
     bold, right = form.first, form.names[1:]
-    tables = [
-        n for n in names if n.suffix == "timeseries" and n.entities.get("desc") == "confounds"
-    ]
-    of_run = bold.without(*SPATIAL)
-    table = _belonging(key, "table of confounds", of_run, tables, ".tsv", problems)
-    about = _belonging(key, "JSON of the confounds", of_run, tables, ".json", problems)
+    table, about = _confounds(key, bold, names, problems)
     mask = _mask(key, form, names, problems)
     if wanted.needs_confounds and table is None and not problems:
         problems.append(
@@ -283,6 +285,32 @@ def _complete(
         surfaces=_surfaces(form, wanted.surfaces),
     )
     return run, problems
+
+
+def sibling_confounds(source: str) -> tuple[Path | None, Path | None]:
+    """Find the table of confounds that fMRIPrep writes beside a run, and the JSON that describes it.
+
+    None where there is none, where two fit, or where the run's name does not follow BIDS.
+    """
+    bold = parse_name(Path(source))
+    if bold is None or not bold.path.parent.is_dir():
+        return None, None
+    around = sorted(path for path in bold.path.parent.iterdir() if path.is_file())
+    names = [name for path in around if (name := parse_name(path)) is not None]
+    return _confounds(bold.path.name, bold, names, [])
+
+
+def _confounds(
+    key: str, bold: BidsName, names: Sequence[BidsName], problems: list[str]
+) -> tuple[Path | None, Path | None]:
+    """Find a run's table of confounds and the JSON that describes it."""
+    tables = [
+        n for n in names if n.suffix == "timeseries" and n.entities.get("desc") == "confounds"
+    ]
+    of_run = bold.without(*SPATIAL)
+    table = _belonging(key, "table of confounds", of_run, tables, ".tsv", problems)
+    about = _belonging(key, "JSON of the confounds", of_run, tables, ".json", problems)
+    return table, about
 
 
 def _mask(key: str, form: Form, names: Sequence[BidsName], problems: list[str]) -> Path | None:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from seedmap.analysis import Preflight, SeedMaps
+from seedmap.analysis import Preflight, SeedMaps, global_signal
 from seedmap.clusters import Cluster, FoundClusters, Threshold
 from seedmap.errors import SeedmapWarning
 
@@ -132,6 +132,8 @@ def run_rows(maps: SeedMaps, *, verbose: bool) -> list[tuple[str, str]]:
     if source.t_r:
         frames += f", repetition time {source.t_r:g} s ({source.t_r_source})"
     confounds = f"{len(source.confounds)} columns, rank {source.confound_rank}"
+    confounds += f", strategy {source.strategy}" if source.strategy else ""
+    confounds += ", the global signal among them" if global_signal(source.confounds) else ""
     rows = [
         ("Run", "\n".join([*(Path(one).name for one in (source.source, *source.others)), frames])),
         (

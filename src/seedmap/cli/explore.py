@@ -120,7 +120,9 @@ def _opened(
         uncertainty=options.uncertainty,
     )
     source = open_source(inputs, method, options.limits())
-    words = ["--mask-img", str(inputs.mask_img or "background")]
+    words = ["--mask-img", inputs.mask_img] if inputs.mask_img else []
+    words += ["--strategy", options.strategy] if options.strategy else []
+    words += ["--fd-thresh", f"{options.fd_thresh:g}"] if options.fd_thresh is not None else []
     words += ["--sample-mask", str(options.sample_mask)] if options.sample_mask else []
     words += ["--t-r", f"{options.t_r:g}"] if options.t_r is not None else []
     tables = tuple(map(str, options.confounds))

@@ -16,9 +16,9 @@ from seedmap.analysis import (
     Method,
     Uncertainty,
 )
-from seedmap.bids import sibling_mask
 from seedmap.clusters import Threshold, parse_threshold
-from seedmap.confounds import ConfoundTable, read_confounds
+from seedmap.confounds import read_confounds
+from seedmap.denoising import Strategy, strategy_of
 from seedmap.errors import OptionError, SeedmapError
 from seedmap.images import Run
 from seedmap.seeds import DEFAULT_RADIUS, MaskSeed, Region, Sphere, VertexPatch, parse_seed
@@ -62,8 +62,14 @@ class RunOptions:
     confounds: Annotated[tuple[Path, ...], Many] = ()
     """Table(s) of confounds to regress out: TSV or CSV, one row a volume."""
 
+    strategy: str | None = None
+    """Strategy that chooses columns and frames from fMRIPrep's table beside the run, or from --confounds: none 6P 9P 24P 27P 36P acompcor simple scrubbing compcor ica_aroma; with _gsr or _scrub behind; or a YAML file."""
+
+    fd_thresh: Annotated[float | None, Parameter(name=["--fd-thresh", "--fd-threshold"])] = None
+    """With --strategy: drop frames with a framewise displacement above this [mm]; 0 drops none."""
+
     confound_columns: Annotated[tuple[str, ...], Many] = ()
-    """Columns to take from the tables, * standing for anything (trans_? rot_? csf); all if not given."""
+    """Columns to take of the tables, or of what the strategy chose, * standing for anything (trans_? rot_? csf); all if not given."""
 
     sample_mask: Path | None = None
     """Volumes that stay: a table with 1 or 0 a volume, or the numbers of the volumes from 0."""
@@ -90,26 +96,25 @@ class RunOptions:
         """Put together a run and what is given with it."""
         return Inputs(
             run,
-            confounds=self.table(),
+            confounds=list(self.confounds),
+            strategy=self.chosen_strategy(),
+            confound_columns=self.confound_columns,
             sample_mask=self.kept(run),
-            mask_img=self.mask_of(run),
+            mask_img=self.mask_img,
         )
 
     def limits(self) -> Limits:
         """Say what the work may take of the machine."""
         return Limits(n_jobs=self.n_jobs, max_memory=self.max_memory)
 
-    def table(self) -> ConfoundTable | None:
-        """Read the confounds and choose their columns."""
-        table = read_confounds(list(self.confounds))
-        if self.confound_columns and table is None:
-            msg = "--confound-columns is given without --confounds; name the table, too"
+    def chosen_strategy(self) -> Strategy | None:
+        """Read the strategy."""
+        if self.strategy is None:
+            if self.fd_thresh is None:
+                return None
+            msg = "--fd-thresh is given without --strategy; name the strategy, such as 36P, too"
             raise OptionError(msg)
-        return table.choose(self.confound_columns) if table and self.confound_columns else table
-
-    def mask_of(self, run: Run) -> Any:
-        """Return the mask that is given, else the one beside the run, else None."""
-        return self.mask_img if self.mask_img is not None else sibling_mask(run.source)
+        return strategy_of(self.strategy).with_fd_threshold(self.fd_thresh)
 
     def kept(self, run: Run) -> Any:
         """Read the volumes that stay: booleans, or numbers of volumes; None for all."""

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from seedmap.analysis import Measure, Method, Uncertainty
 from seedmap.bids import Filters, read_filter_file
-from seedmap.denoising import Scrubbing, Strategy, named, read_strategy
+from seedmap.denoising import Strategy, strategy_of
 from seedmap.errors import MissingFile, OptionError, SeedError
 from seedmap.parallel import ClusterKind, Pool
 from seedmap.participants.combine import Weighting
@@ -141,20 +141,7 @@ class DenoiseOptions:
 
     def strategies(self) -> tuple[Strategy, ...]:
         """Read the strategies."""
-        found = [
-            read_strategy(text) if text.endswith((".yaml", ".yml")) else named(text)
-            for text in self.strategy
-        ]
-        return tuple(self._with_threshold(one) for one in found)
-
-    def _with_threshold(self, strategy: Strategy) -> Strategy:
-        if self.fd_thresh is None:
-            return strategy
-        scrubbing = strategy.scrubbing or Scrubbing(fd_threshold=None)
-        threshold = self.fd_thresh or None
-        if threshold is None and scrubbing.std_dvars_threshold is None:
-            return replace(strategy, scrubbing=None)
-        return replace(strategy, scrubbing=replace(scrubbing, fd_threshold=threshold))
+        return tuple(strategy_of(text).with_fd_threshold(self.fd_thresh) for text in self.strategy)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Denoising strategies: which confounds are regressed out, which frames are censored, and why."""
 
-from seedmap.denoising.presets import named, read_strategy, strategy_names
+from seedmap.denoising.presets import named, read_strategy, strategy_names, strategy_of
 from seedmap.denoising.scrubbing import Scrubbing
 from seedmap.denoising.strategies import Chosen, ChosenColumn, Expansion, Strategy
 
@@ -13,4 +13,5 @@ __all__ = [
     "named",
     "read_strategy",
     "strategy_names",
+    "strategy_of",
 ]

@@ -14,7 +14,7 @@ from seedmap.denoising.scrubbing import Scrubbing
 from seedmap.denoising.strategies import Expansion, Strategy
 from seedmap.errors import MissingFile, OptionError
 
-__all__ = ["named", "read_strategy", "strategy_names"]
+__all__ = ["named", "read_strategy", "strategy_names", "strategy_of"]
 
 
 def _presets() -> Iterator[Strategy]:
@@ -124,6 +124,20 @@ def read_strategy(path: str | Path) -> Strategy:
     except (TypeError, OptionError) as error:
         msg = f"{path}: {error}"
         raise OptionError(msg) from error
+
+
+def strategy_of(given: Strategy | str | Path) -> Strategy:
+    """Return the strategy that is meant: itself, one by name, or one of a YAML file.
+
+    Raises
+    ------
+    MissingFile, OptionError
+        As `named` and `read_strategy` do.
+    """
+    if isinstance(given, Strategy):
+        return given
+    text = str(given)
+    return read_strategy(text) if text.endswith((".yaml", ".yml")) else named(text)
 
 
 def _yaml(path: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import difflib
 import fnmatch
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -144,6 +144,15 @@ class Strategy:
     def label(self) -> str:
         """Its name in file names: letters and digits only."""
         return re.sub(r"[^A-Za-z0-9]", "", self.name)
+
+    def with_fd_threshold(self, threshold: float | None) -> "Strategy":
+        """Drop frames above another framewise displacement [mm]; 0 drops none, None changes nothing."""
+        if threshold is None:
+            return self
+        scrubbing = self.scrubbing or Scrubbing(fd_threshold=None)
+        if not threshold and scrubbing.std_dvars_threshold is None:
+            return replace(self, scrubbing=None)
+        return replace(self, scrubbing=replace(scrubbing, fd_threshold=threshold or None))
 
     def choose(
         self,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from seedmap.denoising import Strategy
 from seedmap.explorer.engine import Explorable, Settings
 from seedmap.seeds import Sphere
 from seedmap.temporal import Cleaning
@@ -40,15 +41,24 @@ class Command:
 
     @classmethod
     def of_call(
-        cls, bold: Any, confounds: Any, sample_mask: Any, mask_img: Any, t_r: Any
+        cls,
+        bold: Any,
+        confounds: Any,
+        sample_mask: Any,
+        mask_img: Any,
+        t_r: Any,
+        strategy: Any = None,
     ) -> "Command":
         """Write down a call in Python, as far as its arguments are files."""
         tables = confounds if isinstance(confounds, list | tuple) else [confounds]
         tables = [table for table in tables if table is not None]
         files = [bold, *tables, *([] if mask_img is None else [mask_img])]
+        if isinstance(strategy, Strategy):
+            return cls()
         if sample_mask is not None or not all(isinstance(file, str | Path) for file in files):
             return cls()
-        options = ["--mask-img", str(mask_img or "background")]
+        options = ["--mask-img", str(mask_img)] if mask_img is not None else []
+        options += ["--strategy", str(strategy)] if strategy is not None else []
         options += ["--t-r", f"{t_r:g}"] if t_r is not None else []
         return cls(str(bold), tuple(map(str, tables)), tuple(options))
 
@@ -62,7 +72,7 @@ class Command:
         words = ["seedmap", "run", self.bold, "--seed", _seed_text(seed)]
         columns = source.columns(settings)
         if columns:
-            words += ["--confounds", *self.confounds]
+            words += ["--confounds", *self.confounds] if self.confounds else []
             given = source.confounds.names if source.confounds else ()
             if columns != given or not self.all_columns:
                 words += ["--confound-columns", *columns]

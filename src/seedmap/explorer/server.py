@@ -268,6 +268,7 @@ def explore(  # noqa: PLR0913  the options of seed_maps, and where the page is s
     bold: Any,
     *,
     confounds: Any = None,
+    strategy: Any = None,
     sample_mask: Any = None,
     mask_img: Any = None,
     t_r: float | None = None,
@@ -289,7 +290,7 @@ def explore(  # noqa: PLR0913  the options of seed_maps, and where the page is s
         The run, as for `seedmap.seed_maps`; or maps that it returned (`SeedMaps`), or the folder
         of results of ``seedmap run``: their run is explored as it was cleaned, and their seeds
         are listed; or a stored run, the folder that ``seedmap bids --store`` wrote.
-    confounds, sample_mask, mask_img, t_r, cleaning, smoothing_fwhm, n_jobs
+    confounds, strategy, sample_mask, mask_img, t_r, cleaning, smoothing_fwhm, n_jobs
         As for `seedmap.seed_maps`; for maps and their folders they are those of the maps, and a
         stored run allows no others than its own.
     anatomy
@@ -316,9 +317,16 @@ def explore(  # noqa: PLR0913  the options of seed_maps, and where the page is s
     SeedmapError
         If the input cannot be used: see `seedmap.errors`.
     """
-    inputs = Inputs(bold, confounds=confounds, sample_mask=sample_mask, mask_img=mask_img, t_r=t_r)
+    inputs = Inputs(
+        bold,
+        confounds=confounds,
+        strategy=strategy,
+        sample_mask=sample_mask,
+        mask_img=mask_img,
+        t_r=t_r,
+    )
     method = Method(cleaning=cleaning or Method.cleaning, smoothing_fwhm=smoothing_fwhm)
-    command = Command.of_call(bold, confounds, sample_mask, mask_img, t_r)
+    command = Command.of_call(bold, confounds, sample_mask, mask_img, t_r, strategy)
     before: tuple[Sphere, ...] = ()
     if is_stored(bold):
         command = Command(str(bold), stored=True)

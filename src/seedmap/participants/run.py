@@ -1,6 +1,5 @@
 """The work on one run: read once, cleaned by every strategy, correlated with every seed."""
 
-import json
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -28,7 +27,7 @@ from seedmap.analysis import (
     read,
 )
 from seedmap.bids import RunInputs
-from seedmap.confounds import ConfoundTable, read_confounds
+from seedmap.confounds import ConfoundTable, read_confounds, read_metadata
 from seedmap.denoising import Chosen
 from seedmap.errors import (
     ConfoundsError,
@@ -116,7 +115,7 @@ def _opened(recipe: Recipe, inputs: RunInputs) -> RunWork:
             f"{inputs.bold.name}; were frames dropped from only one of them?"
         )
         raise ConfoundsError(msg)
-    chosen, refused = _choose(recipe, table, _metadata(inputs.confounds_json))
+    chosen, refused = _choose(recipe, table, read_metadata(inputs.confounds_json))
     _check_time(recipe, run, chosen)
     notes = tuple(
         note
@@ -141,8 +140,7 @@ def _choose(
     SeedmapError
         If none can.
     """
-    cleaning = recipe.method.cleaning
-    high_passed = cleaning.filter is not None and cleaning.high_pass is not None
+    high_passed = recipe.method.cleaning.high_passed
     chosen: list[Chosen] = []
     refused: list[SeedmapError] = []
     for strategy in recipe.strategies:
@@ -156,17 +154,6 @@ def _choose(
     if not chosen:
         raise refused[0]
     return tuple(chosen), tuple(str(error) for error in refused)
-
-
-def _metadata(path: Path | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        msg = f"{path}: not JSON that can be read ({error}); mend or remove it"
-        raise ConfoundsError(msg) from error
-    return content if isinstance(content, dict) else {}
 
 
 def _check_time(recipe: Recipe, run: Run, chosen: Sequence[Chosen]) -> None:
@@ -241,7 +228,7 @@ def _by_strategy(opened: Opened, chosen: Chosen) -> Opened:
     """Take the frames and confounds that a strategy chose."""
     keep = parse_sample_mask(chosen.keep, opened.run.frames)
     table = chosen.table.for_frames(keep) if chosen.columns else None
-    return replace(opened, keep=keep, table=table)
+    return replace(opened, keep=keep, table=table, strategy=chosen.strategy.name)
 
 
 def clean_run(recipe: Recipe, work: RunWork) -> Iterator[StrategyWork]:

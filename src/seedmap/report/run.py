@@ -56,6 +56,7 @@ def render_report(
         date,
         title=source_stem(maps.provenance.source),
         summary=summarize(maps, threshold),
+        notes=maps.provenance.notes,
         seeds=maps.provenance.seeds,
         pictures=pictures,
         measures=seed_table(maps, threshold),

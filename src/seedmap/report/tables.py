@@ -142,6 +142,8 @@ def run_facts(maps: SeedMaps) -> list[tuple[str, str]]:
         ("Mask", source.mask_source),
         ("Confounds from", source.confounds_source or "none"),
     ]
+    if source.strategy:
+        facts.append(("Strategy", source.strategy))
     if source.confounds:
         facts.append(("Confounds", ", ".join(source.confounds)))
     return [

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seedmap.analysis import Provenance, SeedMaps
+from seedmap.analysis import Provenance, SeedMaps, global_signal
 from seedmap.clusters import Threshold, parse_threshold
 from seedmap.images import MEASURE_KINDS
 from seedmap.temporal import Cleaning
@@ -232,11 +232,18 @@ def _butterworth(cleaning: Cleaning) -> str:
     return f"{band} (Butterworth of order {cleaning.order}, run forwards and backwards)"
 
 
+def _of_which(source: Provenance) -> str:
+    """Name the strategy behind a long list of confounds, and the global signal where it is in it."""
+    words = [f"strategy {source.strategy}"] if source.strategy else []
+    words += ["the global signal among them"] if global_signal(source.confounds) else []
+    return f" ({', '.join(words)})" if words else ""
+
+
 def _confounds(source: Provenance) -> str:
     """Word the regression: confounds, and the cosines of a high-pass filter by regression."""
     cleaning, given = source.cleaning, source.confounds
     named = f" ({', '.join(given)})" if 0 < len(given) <= NAMED else ""
-    parts = [f"{count(len(given), 'confound')}{named}"] if given else []
+    parts = [f"{count(len(given), 'confound')}{named or _of_which(source)}"] if given else []
     if cleaning.filter == "cosine" and cleaning.high_pass and source.t_r:
         parts.append(f"cosines slower than {cleaning.high_pass:g} Hz")
     if not parts:

@@ -112,6 +112,11 @@ class Cleaning:
             raise OptionError(msg)
 
     @property
+    def high_passed(self) -> bool:
+        """Whether the filter takes slow drifts away."""
+        return self.filter is not None and self.high_pass is not None
+
+    @property
     def needs_t_r(self) -> bool:
         """Whether the repetition time matters: it does as soon as a filter is at work."""
         if self.filter == "cosine":

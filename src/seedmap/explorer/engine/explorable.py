@@ -71,6 +71,10 @@ class Explorable(Protocol):
         """All confounds that can be regressed out."""
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know of the confounds."""
+
+    @property
     def settings(self) -> Settings:
         """The settings to begin with."""
 

@@ -1,6 +1,7 @@
 """A run of images that is explored: it is read, and cleaned, by whatever settings are wished."""
 
 import itertools
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from seedmap.analysis import (
     open_inputs,
 )
 from seedmap.confounds import ConfoundTable
-from seedmap.errors import ImageError
+from seedmap.errors import ImageError, SeedmapWarning
 from seedmap.explorer.engine.explorable import Cleaned, Progress
 from seedmap.explorer.engine.gathering import block_rows, block_starts, gather
 from seedmap.explorer.engine.live import LiveRun
@@ -83,6 +84,11 @@ class ExplorableImages:
     def confounds(self) -> ConfoundTable | None:
         """All confounds that were given, checked against the run."""
         return self.opened.table
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know of the confounds."""
+        return self.opened.notes
 
     @property
     def fixed(self) -> bool:
@@ -189,7 +195,9 @@ def open_images(inputs: Inputs, method: Method, limits: Limits) -> ExplorableIma
         msg = f"{run.source}: a run on a surface; the explorer shows volumes: give the run in a volume"
         raise ImageError(msg)
     check_method(run, method)
-    opened = open_inputs(replace(inputs, bold=run))
+    opened = open_inputs(replace(inputs, bold=run), method.cleaning)
+    for note in opened.notes:
+        warnings.warn(note, SeedmapWarning, stacklevel=4)
     method = replace(method, smoothing_fwhm=method.smoothing_fwhm or None)
     groups = tuple(confound_groups(opened.table.names)) if opened.table else ()
     return ExplorableImages(

@@ -22,7 +22,7 @@ def open_source(inputs: Inputs, method: Method = Method(), limits: Limits = Limi
     """
     if not is_stored(inputs.bold):
         return open_images(inputs, method, limits)
-    for name in ("confounds", "sample_mask", "mask_img", "t_r"):
+    for name in ("confounds", "strategy", "sample_mask", "mask_img", "t_r"):
         if getattr(inputs, name) is not None:
             msg = f"{inputs.bold}: {name} is given, but this run was stored cleaned; leave it out"
             raise OptionError(msg)

@@ -100,6 +100,11 @@ class ExplorableStore:
         return None
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Nothing that is not known of the stored run."""
+        return ()
+
+    @property
     def fixed(self) -> bool:
         """The settings are those of the store."""
         return True

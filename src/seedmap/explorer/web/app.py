@@ -281,6 +281,7 @@ def _about_run(session: Session) -> dict[str, Any]:
             for seed in session.before
         ],
         "fixed": source.fixed,
+        "notes": list(source.notes),
         "settings": {
             "smoothing": settings.method.smoothing_fwhm,
             "high": settings.method.cleaning.high_pass if settings.method.cleaning.filter else None,

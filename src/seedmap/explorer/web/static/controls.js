@@ -46,6 +46,8 @@ export class Controls {
       $("groups").append(label);
     }
     $("groups").hidden = !Object.keys(run.groups).length;
+    $("mind").textContent = run.notes.join(" ");
+    $("mind").hidden = !run.notes.length;
   }
 
   wireSeed() {

@@ -1,0 +1,161 @@
+"""What is regressed out of a run and which frames stay: what was given, or what a strategy chooses.
+
+A strategy chooses from the table that fMRIPrep wrote beside the run, or from one that is given.
+What a reader should know of the choice is put into words here, once for screen, files and pages.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from seedmap._arrays import Keep, parse_sample_mask
+from seedmap.analysis.options import Inputs
+from seedmap.bids import sibling_confounds
+from seedmap.confounds import ConfoundTable, read_confounds, read_metadata
+from seedmap.denoising import Strategy, strategy_of
+from seedmap.errors import ConfoundsError, MissingFile
+from seedmap.images import Run
+from seedmap.temporal import Cleaning
+
+__all__ = ["Nuisance", "global_signal", "nuisance_of"]
+
+# Measures of how good a frame is, which fMRIPrep writes beside the regressors.
+QUALITY = ("framewise_displacement", "rmsd", "dvars", "std_dvars")
+WHOLE = "dvars"  # is in every whole table; the displacement also stands in chosen sets
+SUGGESTED = ("36P", "24P", "9P", "6P", "simple")
+GLOBAL = "global_signal"
+
+
+@dataclass(frozen=True, eq=False)
+class Nuisance:
+    """What is regressed out of a run, and which of its frames stay.
+
+    Attributes
+    ----------
+    keep : ndarray of bool, shape (frames,)
+        Frames that stay.
+    table : ConfoundTable or None
+        The confounds, finite in these frames.
+    strategy : str
+        Name of the strategy that chose; empty where none did.
+    notes : tuple of str
+        What a reader should know of the choice; also to be warned of.
+    """
+
+    keep: Keep
+    table: ConfoundTable | None
+    strategy: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def nuisance_of(inputs: Inputs, run: Run, cleaning: Cleaning) -> Nuisance:
+    """Read the confounds, or let the strategy choose them and the frames.
+
+    Raises
+    ------
+    SeedmapError
+        If there is no table to choose from, or something does not fit the run.
+    """
+    keep = parse_sample_mask(inputs.sample_mask, run.frames)
+    given = read_confounds(inputs.confounds)
+    if inputs.strategy is None:
+        table = _columns(given, inputs.confound_columns)
+        return Nuisance(keep, _checked(table, keep), notes=tuple(_notes(run, table)))
+    strategy = strategy_of(inputs.strategy)
+    whole, metadata = _to_choose_from(given, run, strategy)
+    if len(whole.values) != run.frames:
+        whole.for_frames(keep)  # refuses, and says what was found
+    chosen = strategy.choose(whole, metadata, high_passed=cleaning.high_passed)
+    keep = parse_sample_mask(keep & chosen.keep, run.frames)
+    table = _columns(chosen.table if chosen.columns else None, inputs.confound_columns)
+    return Nuisance(keep, _checked(table, keep), strategy.name)
+
+
+def global_signal(columns: Sequence[str]) -> bool:
+    """Say whether the global signal is among the confounds."""
+    return any(name.startswith(GLOBAL) for name in columns)
+
+
+def _columns(table: ConfoundTable | None, patterns: Sequence[str]) -> ConfoundTable | None:
+    """Take the columns that are wanted; all where nothing is said."""
+    if patterns and table is None:
+        msg = "confound_columns (--confound-columns) are given without confounds; name the table, too (--confounds)"
+        raise ConfoundsError(msg)
+    return table.choose(patterns) if table and patterns else table
+
+
+def _checked(table: ConfoundTable | None, keep: Keep) -> ConfoundTable | None:
+    return None if table is None else table.for_frames(keep)
+
+
+def _to_choose_from(
+    given: ConfoundTable | None, run: Run, strategy: Strategy
+) -> tuple[ConfoundTable, dict[str, object]]:
+    """Return the table that is given, else the one beside the run, with its metadata.
+
+    Raises
+    ------
+    MissingFile
+        If there is none, and the strategy takes anything at all.
+    """
+    if given is not None:
+        beside = Path(given.source).with_suffix(".json")
+        return given, read_metadata(beside if beside.is_file() else None)
+    path, about = sibling_confounds(run.source)
+    table = read_confounds(path)
+    if table is not None:
+        return table, read_metadata(about)
+    if strategy.name != "none":
+        msg = (
+            f"{run.source}: strategy {strategy.name!r} chooses from the table that fMRIPrep writes "
+            "beside a run (desc-confounds_timeseries.tsv), and there is none; give it by confounds "
+            "(--confounds)"
+        )
+        raise MissingFile(msg)
+    return ConfoundTable(np.empty((run.frames, 0)), (), "no confounds"), {}
+
+
+def _notes(run: Run, table: ConfoundTable | None) -> list[str]:
+    """Say what a reader should know where no strategy chose."""
+    if table is None:
+        path, _ = sibling_confounds(run.source)
+        return [
+            f"{run.source}: no confounds are regressed out, so motion and breathing raise the "
+            f"correlations all over the brain; {_what_to_give(path)}"
+        ]
+    quality = [name for name in QUALITY if name in table.names]
+    if WHOLE not in quality:
+        return []
+    return [
+        f"{table.source}: all {len(table.names)} columns of the table are regressed out, also "
+        f"{', '.join(quality)}, which measure how good a frame is; {_instead(table)}"
+    ]
+
+
+def _what_to_give(path: Path | None) -> str:
+    if path is None:
+        return "give confounds (--confounds TABLE), or strategy='none' (--strategy none) if that is meant"
+    found = read_confounds(path)
+    return f"{path} lies beside it: {_instead(found)}" if found else f"{path} lies beside it"
+
+
+def _instead(table: ConfoundTable) -> str:
+    """Say what to type to take the columns of a table that are meant to be regressed out."""
+    for name in SUGGESTED:
+        try:
+            strategy_of(name).choose(table)
+        except ConfoundsError:
+            continue
+        return f"give strategy={name!r} (--strategy {name})"
+    likely = ("csf", "white_matter", "trans_?", "rot_?")
+    few = [one for one in likely if any(_fits(name, one) for name in table.names)]
+    words = " ".join(few) or "NAMES"
+    return (
+        f"give the columns that are wanted (--confounds {table.source} --confound-columns {words})"
+    )
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return len(name) == len(pattern) and name.startswith(pattern.rstrip("?"))
