@@ -1,4 +1,4 @@
-"""Strategies on one run: the same columns and frames as were chosen by hand, and what is warned of."""
+"""Strategies on one run: the same columns and frames as were named one by one, and what is warned of."""
 
 import json
 
@@ -41,10 +41,10 @@ def test_a_strategy_takes_the_table_beside_the_run(prepped, values):
     ours = maps_of(prepped, strategy="9P_scrub")
     keep = np.ones(FRAMES, dtype=bool)
     keep[20] = False
-    by_hand = maps_of(prepped, confounds=values, sample_mask=keep)
+    named = maps_of(prepped, confounds=values, sample_mask=keep)
     assert ours.provenance.confounds == (*MOTION, *TISSUE)
     assert np.array_equal(ours.provenance.keep, keep)
-    assert np.allclose(ours.r, by_hand.r, atol=1e-6)
+    assert np.allclose(ours.r, named.r, atol=1e-6)
     sidecar = ours.sidecar("s", "r")
     assert sidecar["Strategy"] == "9P_scrub"
     assert "Notes" not in sidecar
