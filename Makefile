@@ -7,6 +7,7 @@
 #   make bench    measure speed and memory beside nilearn; bench-check, bench-scaling,
 #                 bench-explorer, bench-surfaces, bench-study and bench-group measure the rest
 #   make verify-statistics   false-positive rates of the error bars, by simulation
+#   make fuzz     two thousand damaged files: the right map, or one line
 #   make golden BEFORE=OTHER/src   do two versions write the same, bit for bit?
 #   make clean    remove what the above have made
 
@@ -20,7 +21,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow check format docs clean
-.PHONY: bench bench-check bench-scaling bench-explorer bench-surfaces bench-study bench-group verify-statistics golden
+.PHONY: bench bench-check bench-scaling bench-explorer bench-surfaces bench-study bench-group verify-statistics golden fuzz
 
 # Test files run side by side, each with one thread of BLAS, so that two cores do the work of two.
 TEST_WORKERS ?= 2
@@ -80,6 +81,9 @@ bench-surfaces: $(VENV)/installed-dev
 bench-study: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/bench_study.py
 	$(BIN)/python benchmarks/bench_store.py speed
+
+fuzz: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/fuzz.py --number 2000
 
 golden: $(VENV)/installed-dev
 	$(BIN)/python tests/golden/golden.py compare $(BEFORE) src
