@@ -1,0 +1,1 @@
+"""The group step: from participants' maps to what is true of people."""
