@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nibabel.orientations import apply_orientation, inv_ornt_aff
 from nilearn.image import resample_img
 
 from seedmap.images import Grid
@@ -93,3 +94,25 @@ def test_every_type_is_taken(dtype, interpolation):
     wanted = resample_onto(values.astype(np.float64), source, target, interpolation)
     found = resample_onto(values.astype(dtype), source, target, interpolation)
     np.testing.assert_allclose(found, wanted, rtol=1e-3)
+
+
+@given(
+    st.permutations(range(3)),
+    st.permutations(range(3)),
+    *[st.tuples(*[st.sampled_from([1, -1])] * 3)] * 2,
+)
+def test_no_order_of_storage_changes_what_is_midway(one, other, signs, others):
+    """Voxels of 2 mm, asked for at centres that lie between them."""
+    fine, coarse = np.diag([2.0, 2, 2, 1]), np.diag([4.0, 4, 4, 1])
+    fine[:3, 3], coarse[:3, 3] = -11, -10
+    labels = np.random.default_rng(0).integers(0, 90, (11, 12, 13)).astype(np.int16)
+    source, target = Grid.whole(fine, labels.shape), Grid.whole(coarse, (5, 6, 4))
+    wanted = resample_onto(labels, source, target, "nearest")
+    turn, turn_back = np.column_stack([one, signs]), np.column_stack([other, others])
+    turned = Grid.whole(
+        fine @ inv_ornt_aff(turn, labels.shape), apply_orientation(labels, turn).shape
+    )
+    asked = apply_orientation(wanted, turn_back)
+    onto = Grid.whole(coarse @ inv_ornt_aff(turn_back, target.shape), asked.shape)
+    found = resample_onto(apply_orientation(labels, turn), turned, onto, "nearest")
+    np.testing.assert_array_equal(found, asked)

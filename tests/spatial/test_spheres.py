@@ -1,10 +1,13 @@
 """A sphere holds the voxels that nilearn's holds."""
 
+import itertools
+
 import nibabel as nib
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nibabel.orientations import apply_orientation, inv_ornt_aff
 from nilearn.maskers.nifti_spheres_masker import apply_mask_and_get_affinity
 
 from seedmap.images import Grid
@@ -14,18 +17,24 @@ FOUR_MM = np.array([[4.0, 0, 0, -98], [0, 4, 0, -134], [0, 0, 4, -72], [0, 0, 0,
 
 
 def nilearns(grid, center, radius):
-    """Voxels of nilearn's sphere, or None where it refuses."""
+    """Voxels of nilearn's sphere on the image stored as RAS; none where it refuses."""
     image = nib.Nifti1Image(np.zeros((*grid.shape, 1), np.float32), grid.affine)
-    mask_img = None
+    image, mask_img = nib.as_closest_canonical(image), None
+    numbers = np.arange(grid.mask.size, dtype="f4").reshape(grid.shape)
+    numbers = nib.as_closest_canonical(nib.Nifti1Image(numbers, grid.affine)).get_fdata()
+    mask = np.ones(numbers.shape, dtype=bool)
     if not grid.mask.all():
         mask_img = nib.Nifti1Image(grid.mask.astype(np.uint8), grid.affine)
+        mask_img = nib.as_closest_canonical(mask_img)
+        mask = np.asarray(mask_img.dataobj) > 0
     try:
         _, affinity = apply_mask_and_get_affinity([center], image, radius, True, mask_img)
     except ValueError as error:
         if "empty" not in str(error):
             raise
         return np.empty((0, 3), dtype=int)
-    return np.argwhere(grid.mask)[np.sort(affinity.rows[0])]
+    found = np.sort(numbers[mask][affinity.rows[0]]).astype(int)
+    return np.column_stack(np.unravel_index(found, grid.shape))
 
 
 def affine_of(random, kind):
@@ -116,3 +125,49 @@ def test_the_voxel_of_the_same_whole_millimetres_counts_however_far(center):
     found = sphere_voxels(grid, center, None)
     assert len(found) == 2
     assert np.array_equal(found, nilearns(grid, center, 0.0))
+
+
+def orientations():
+    """All 48 ways to store a box of voxels."""
+    return [
+        np.column_stack([axes, signs])
+        for axes in itertools.permutations(range(3))
+        for signs in itertools.product([1, -1], repeat=3)
+    ]
+
+
+def stored_as(volume, affine, orientation):
+    turned = affine @ inv_ornt_aff(orientation, volume.shape)
+    return apply_orientation(volume, orientation), turned.astype(np.float32)  # as a header has it
+
+
+@given(
+    size=st.sampled_from([0.4, 1, 2.4, 3, 4]),
+    half=st.tuples(*[st.integers(-3, 16)] * 3),
+    radius=st.sampled_from([None, 0, 3]),
+    corner=st.sampled_from([-0.9, -7.0, -31.2]),
+)
+def test_no_order_of_storage_changes_a_sphere(size, half, radius, corner):
+    """Also midway between voxels: the centre is a multiple of half a voxel along each axis."""
+    affine = np.diag([size, size, size, 1.0])
+    affine[:3, 3] = corner
+    affine = affine.astype(np.float32).astype(np.float64)
+    center = np.array(half) * size / 2 + corner
+    radius = None if radius is None else radius * size * 0.7
+    numbers = np.arange(7 * 6 * 5).reshape(7, 6, 5)
+    grid = Grid.whole(affine, numbers.shape)
+    wanted = set(numbers[tuple(sphere_voxels(grid, center, radius).T)])
+    for orientation in orientations():
+        turned, its_affine = stored_as(numbers, affine, orientation)
+        found = sphere_voxels(Grid.whole(its_affine, turned.shape), center, radius)
+        assert set(turned[tuple(found.T)]) == wanted
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 6])
+def test_midway_the_voxel_is_that_of_nilearn_on_ras(size):
+    affine = np.diag([size, size, size, 1.0])
+    affine[:3, 3] = [-3 * size, -2 * size, -5]
+    grid = Grid.whole(affine, (7, 6, 5))
+    for half in itertools.product([3, 5, 6], repeat=3):
+        center = np.array(half) * size / 2 + affine[:3, 3]
+        assert np.array_equal(sphere_voxels(grid, center, None), nilearns(grid, center, 0.0))

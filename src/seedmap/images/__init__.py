@@ -3,6 +3,7 @@
 `open_run` reads headers and returns frames as a stream; the writers write whole files or none.
 """
 
+from seedmap.images.canonical import Canonical
 from seedmap.images.cifti import cifti_image
 from seedmap.images.file_order import FlatFrame, file_order, finite_only, flat, working_type
 from seedmap.images.gifti import hemisphere_of, load_surface
@@ -35,6 +36,7 @@ from seedmap.images.write import (
 __all__ = [
     "MEASURE_KINDS",
     "STATISTICS",
+    "Canonical",
     "FlatFrame",
     "FrameStream",
     "Grayordinates",

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from seedmap._arrays import Array, readonly
 from seedmap.errors import ImageError, SpaceMismatch
+from seedmap.images.canonical import Canonical
 
 __all__ = ["Grid"]
 
@@ -83,6 +84,11 @@ class Grid:
     def positions(self) -> NDArray[np.int64]:
         """Flat positions of the samples in the box, C order, ascending, shape (samples,)."""
         return readonly(np.flatnonzero(self.mask))
+
+    @cached_property
+    def canonical(self) -> Canonical:
+        """How its axes are turned to right, anterior and superior."""
+        return Canonical.of(self.affine, self.shape)
 
     @property
     def voxel_sizes(self) -> Array:

@@ -44,7 +44,7 @@ def _at_lattice(space: Space) -> NDArray[np.int64]:
     """Find the sample at each point of the lattice, (points,); -1 where there is none."""
     points = lattice()
     if isinstance(space, Grid):
-        voxels = np.rint(space.to_voxels(points)).astype(np.int64)
+        voxels = space.canonical.nearest(points)
         inside: NDArray[np.bool_] = np.all((voxels >= 0) & (voxels < space.shape), axis=1)
         order = np.full(space.shape, -1, dtype=np.int64)
         order[space.mask] = np.arange(space.n_samples)

@@ -17,6 +17,7 @@ __all__ = ["VertexPatch", "mask_on_parts", "proportional", "sphere_on_parts"]
 # A coordinate farther than this from every vertex and voxel [mm] means another place or space:
 # grey matter is 2 to 4 mm thick, and templates differ by a few millimetres.
 FARTHEST_SNAP = 10.0
+SAME_DISTANCE = 1e-4  # mm: coordinates are kept in float32
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,9 @@ def sphere_on_parts(seed: Any, space: PartedSpace) -> SeedWeights:
         )
         raise SeedError(msg)
     distance = np.where(known, np.linalg.norm(places - np.array(seed.center), axis=1), np.inf)
-    nearest = int(np.argmin(distance))
+    # Of places as near as the nearest, the lowest x, then y, then z: not the first of the file.
+    close = np.flatnonzero(distance <= distance.min() + SAME_DISTANCE)
+    nearest = int(close[np.lexsort(np.round(places[close], 3).T[::-1])[0]])
     if distance[nearest] > FARTHEST_SNAP:
         msg = (
             f"seed {seed.name!r}: the nearest vertex or voxel is {distance[nearest]:.1f} mm from "

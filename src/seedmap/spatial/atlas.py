@@ -68,7 +68,7 @@ class Atlas:
     def name_at(self, place: Sequence[float]) -> str:
         """Return the region of a volume that holds a place [mm]; empty for none."""
         assert self.grid is not None
-        voxel = np.round(self.grid.to_voxels([place])[0]).astype(int)
+        voxel = self.grid.canonical.nearest([place])[0]
         if (voxel < 0).any() or (voxel >= self.grid.shape).any():
             return ""
         label = int(self.labels[tuple(voxel)])

@@ -5,11 +5,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from seedmap._arrays import Array
 from seedmap.images import Grid
 
 __all__ = ["resample_onto"]
-
-ORDERS = {"nearest": 0, "linear": 1}
 
 
 def resample_onto(
@@ -29,19 +28,28 @@ def resample_onto(
     Returns
     -------
     ndarray, shape of ``target``
-        Zero where the target reaches beyond the source.
+        Zero where the target reaches beyond the source. Midway between two voxels the same one is
+        taken however the two are stored.
     """
     if source.same_grid(target):
         return values
+    if interpolation == "linear":
+        step = np.linalg.inv(source.affine) @ target.affine
+        return _sampled(values.astype(np.float64), step, target.shape, 1)
+    here, there = source.canonical, target.canonical
+    step = np.linalg.inv(here.affine) @ there.affine
+    turned = here.turn(values.astype(np.uint8) if values.dtype == bool else values)
+    shape = tuple(np.array(target.shape)[np.argsort(there.axes)])
+    return there.turn_back(_sampled(turned, step, shape, 0)).astype(values.dtype, copy=False)
+
+
+def _sampled(values: NDArray[Any], step: Array, shape: tuple[int, ...], order: int) -> NDArray[Any]:
+    """Sample a volume at ``step`` times the indices of another, with splines of an order."""
     from scipy import ndimage
 
-    step = np.linalg.inv(source.affine) @ target.affine
     matrix: NDArray[Any] = step[:3, :3]
     if np.array_equal(matrix, np.diag(np.diag(matrix))):
         matrix = np.diag(matrix).copy()
-    stored = values.astype(np.float64) if interpolation == "linear" else values
-    stored = stored.astype(np.uint8) if stored.dtype == bool else stored
-    sampled = ndimage.affine_transform(
-        stored, matrix, step[:3, 3], target.shape, order=ORDERS[interpolation], mode="constant"
+    return ndimage.affine_transform(
+        values, matrix, step[:3, 3], shape, order=order, mode="constant"
     )
-    return sampled.astype(bool) if values.dtype == bool else sampled

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array
-from seedmap.images import Grid
+from seedmap.images import Canonical, Grid
 
 __all__ = ["sphere_voxels"]
 
@@ -16,7 +16,9 @@ def sphere_voxels(grid: Grid, center: Array, radius: float | None) -> NDArray[np
 
     A sample is in the sphere if its centre lies within ``radius`` of ``center``, the surface
     included. The voxel nearest to the centre is always in, and so is the first voxel whose
-    coordinates, cut to whole millimetres, are those of the centre.
+    coordinates, cut to whole millimetres, are those of the centre. What is midway between two
+    voxels, and which is first, is decided on axes turned to right, anterior and superior, so that
+    it does not depend on how the image is stored.
 
     Parameters
     ----------
@@ -42,10 +44,19 @@ def sphere_voxels(grid: Grid, center: Array, radius: float | None) -> NDArray[np
     coordinates = grid.to_mm(near)
     x, y, z = (coordinates - center).T
     inside = x * x + y * y + z * z <= (radius or 0.0) ** 2
-    inside |= _same(near, np.round(middle))
-    same_millimetre = _same(coordinates.astype(np.int64), center.astype(np.int64))
-    inside[np.flatnonzero(same_millimetre)[:1]] = True
+    inside |= _same(near, grid.canonical.nearest([center])[0])
+    inside[_first_of_millimetre(grid.canonical, near, center)] = True
     return near[inside]
+
+
+def _first_of_millimetre(
+    canonical: Canonical, near: NDArray[np.int64], center: Array
+) -> NDArray[np.int64]:
+    """Return which of the voxels (n, 3) is the first of the centre's whole millimetres; or none."""
+    turned = canonical.voxels(near)
+    whole = canonical.to_mm(turned).astype(np.int64)
+    same = np.flatnonzero(_same(whole, center.astype(np.int64)))
+    return same[np.lexsort(turned[same].T[::-1])[:1]]
 
 
 def _same(rows: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.bool_]:
