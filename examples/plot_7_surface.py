@@ -40,8 +40,7 @@ maps.plot("PCC", threshold=0.4)
 # Clusters are vertices that touch; their size is an area. With the atlas they have names.
 
 atlas = sm.clusters.open_atlas(run.atlas, maps.space)
-for cluster in maps.clusters("PCC", 0.4, atlas=atlas)[:8]:
-    print(f"{cluster.part:5}  {cluster.mm2:5.0f} mm2  r = {cluster.r:5.2f}  {cluster.region}")
+maps.clusters("PCC", 0.4, atlas=atlas)[["part", "size_mm2", "r", "region"]].head(8)
 
 # %%
 # Was it found as it was planted?

@@ -219,7 +219,7 @@ def test_the_seeds_own_neighbourhood_is_left_out(maps):
     inside = np.zeros(beyond.size, dtype=bool)
     inside[maps.near[0]] = True
     assert (beyond & inside).any()
-    away, all_of_it = maps.clusters("PCC", 0.3), maps.clusters("PCC", 0.3, near=True)
+    away, all_of_it = maps.found_clusters("PCC", 0.3), maps.found_clusters("PCC", 0.3, near=True)
     assert sum(one.voxels for one in away) == (beyond & ~inside).sum()
     assert sum(one.voxels for one in all_of_it) == beyond.sum()
     assert max(abs(one.r) for one in away) < max(abs(one.r) for one in all_of_it)
@@ -227,7 +227,7 @@ def test_the_seeds_own_neighbourhood_is_left_out(maps):
 
 def test_clusters_of_q_and_z_agree_with_the_maps(maps):
     for threshold in ("q<0.1", "z>2.5"):
-        for one in maps.clusters("PCC", threshold):
+        for one in maps.found_clusters("PCC", threshold):
             assert one.q < 0.1 or threshold[0] == "z"
             assert abs(one.z) > 2.5 or threshold[0] == "q"
             assert np.sign(one.z) == np.sign(one.r)

@@ -22,6 +22,7 @@ from seedmap.images import (
 from seedmap.spatial import Atlas, adjacency, open_atlas
 
 __all__ = [
+    "CLUSTER_COLUMNS",
     "Atlas",
     "Cluster",
     "FoundClusters",
@@ -155,6 +156,13 @@ class Cluster:
     mm2: float = np.nan
 
 
+# The columns of tables: a number, then the fields of `Cluster`.
+CLUSTER_COLUMNS = (
+    *("cluster", "x_mm", "y_mm", "z_mm", "r", "z", "q"),
+    *("voxels", "size_mm3", "region", "regions", "part", "size_mm2"),
+)
+
+
 @dataclass(frozen=True, eq=False)
 class FoundClusters:
     """The clusters of several maps beyond one threshold.
@@ -271,9 +279,8 @@ def _shares(atlas: Atlas, labels: NDArray[np.int64]) -> str:
 
 def clusters_table(clusters: Sequence[Cluster]) -> str:
     """Write clusters as a tab-separated table, ``n/a`` where a value is not known."""
-    head = "cluster\tx_mm\ty_mm\tz_mm\tr\tz\tq\tvoxels\tsize_mm3\tregion\tregions"
     parted = any(one.part for one in clusters)
-    lines = [head + ("\tpart\tsize_mm2" if parted else "")]
+    lines = ["\t".join(CLUSTER_COLUMNS if parted else CLUSTER_COLUMNS[:-2])]
     for number, cluster in enumerate(clusters, start=1):
         cells = [*map(_cell, astuple(cluster))]
         lines.append("\t".join([str(number), *(cells if parted else cells[:-2])]))

@@ -105,13 +105,13 @@ def test_nothing_is_left_where_a_map_fails(tmp_path):
 
 def test_any_maps_have_clusters_images_and_figures(tmp_path):
     maps = OtherMaps()
-    found = maps.clusters("PCC", "z>5")
+    found = maps.found_clusters("PCC", "z>5")
     assert [(one.x, one.voxels, one.r) for one in found] == [
         (2.0, 1, pytest.approx(0.8)),
         (6.0, 1, pytest.approx(-0.7)),
         (10.0, 1, pytest.approx(0.6)),
     ]
-    assert maps.clusters("PCC", 0.5, near=True)[0].voxels == 2
+    assert maps.found_clusters("PCC", 0.5, near=True)[0].voxels == 2
     assert maps.to_img("own b").get_fdata()[0, 0, 0] == np.float32(-0.9)
     (text,) = [
         one.get_text() for one in Measured().plot("PCC", "z>5").texts if "PCC" in one.get_text()

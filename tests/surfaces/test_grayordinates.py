@@ -89,7 +89,7 @@ def test_a_run_goes_through_from_end_to_end(dense, tmp_path):
     assert np.median(maps.values("RCer")[left][motor]) > 0.8  # across surface and volume
     assert maps.provenance.seeds[1].definition.endswith("away)")
     assert "voxel of CEREBELLUM_RIGHT" in maps.provenance.seeds[1].definition
-    clusters = maps.clusters("PCC", 0.5)
+    clusters = maps.found_clusters("PCC", 0.5)
     assert {one.part for one in clusters} >= {"left", "right"}
 
     paths = maps.save(tmp_path)

@@ -143,7 +143,7 @@ def test_nilearns_surface_image_goes_in_and_comes_out(cortex, maps):
 
 
 def test_clusters_lie_where_regions_were_planted(cortex, maps):
-    found = maps.clusters("PCC", 0.4, atlas=open_atlas(cortex.atlas, maps.space))
+    found = maps.found_clusters("PCC", 0.4, atlas=open_atlas(cortex.atlas, maps.space))
     assert {"mPFC", "LIPL", "RIPL"} <= {one.region for one in found}
     largest = found[0]
     assert largest.part in ("left", "right")

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from seedmap.analysis.sidecar import dataset_description, json_text
 from seedmap.clusters import (
+    CLUSTER_COLUMNS,
     Cluster,
     FoundClusters,
     Threshold,
@@ -113,12 +115,65 @@ class Maps(ABC):
         """
         return map_image(self.values(seed, stat), self.space, STATISTICS[stat].kind, self.codes)
 
+    def __repr__(self) -> str:
+        """Say in three lines what the maps are of, where, and which there are."""
+        kind = type(self).__name__
+        seeds = ", ".join(self.seeds[:5]) + (" ..." if len(self.seeds) > 5 else "")
+        what = f"{kind}: {self.desc or 'correlation'} of {seeds}"
+        r = self.values(self.seeds[0], self.stats[0])
+        ends = f", {np.nanmin(r):.2f} to {np.nanmax(r):.2f}" if np.isfinite(r).any() else ""
+        where = f"  {self.space.n_samples:,} {self.space.elements}; {self.stats[0]} of {self.seeds[0]}{ends}"
+        return f"{what}\n{where}\n  maps: {', '.join(self.stats)}"
+
+    def _repr_html_(self) -> str:
+        """Show figure and table of clusters of the first seeds in a notebook."""
+        from seedmap.analysis.notebook import page_of
+
+        return page_of(self)
+
+    def to_frame(self, stat: str = "r") -> Any:
+        """Return the maps of one statistic as a pandas data frame.
+
+        A row is a sample, with its place ``x_mm``, ``y_mm`` and ``z_mm`` (NaN where that is not
+        known); a column more a seed. NaN is as in `values`.
+        """
+        import pandas as pd
+
+        places = np.round(self.space.coordinates(), 3)
+        columns = {f"{axis}_mm": places[:, at] for at, axis in enumerate("xyz")}
+        return pd.DataFrame(columns | {seed: self.values(seed, stat) for seed in self.seeds})
+
     def passed(self, seed: str, threshold: float | str | Threshold) -> NDArray[np.bool_]:
         """Say which samples are beyond a threshold as `parse_threshold` reads it, (samples,)."""
         threshold = parse_threshold(threshold)
         return threshold.passed(self.values(seed, threshold.stat))
 
     def clusters(
+        self,
+        seed: str | None = None,
+        threshold: float | str | Threshold = 0.5,
+        *,
+        atlas: Atlas | None = None,
+        near: bool = False,
+    ) -> Any:
+        """Find the clusters of a map, or of all where no seed is named, as a pandas data frame.
+
+        The columns are those of the table that `save_clusters` writes, after the ``seed``; the
+        options are those of `found_clusters`.
+        """
+        import pandas as pd
+
+        wanted = self.seeds if seed is None else (seed,)
+        rows = [
+            (name, number, *astuple(one))
+            for name in wanted
+            for number, one in enumerate(
+                self.found_clusters(name, threshold, atlas=atlas, near=near), start=1
+            )
+        ]
+        return pd.DataFrame(rows, columns=["seed", *CLUSTER_COLUMNS])
+
+    def found_clusters(
         self,
         seed: str,
         threshold: float | str | Threshold = 0.5,
@@ -152,7 +207,7 @@ class Maps(ABC):
         """Find the clusters of every seed, none where it is not known which samples are adjacent."""
         threshold = parse_threshold(threshold)
         known = self.seeds if can_cluster(self.space) else ()
-        by_seed = {seed: self.clusters(seed, threshold, atlas=atlas) for seed in known}
+        by_seed = {seed: self.found_clusters(seed, threshold, atlas=atlas) for seed in known}
         return FoundClusters(threshold, atlas, by_seed)
 
     def plot(

@@ -1,7 +1,7 @@
 """`SeedMaps`: the result of one run, and what can be done with it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +18,7 @@ from seedmap.connectivity import Inference, fisherz, q_values
 from seedmap.errors import OptionError
 from seedmap.figures import plot_series
 from seedmap.images import STATISTICS, Space
+from seedmap.seeds import SeedFacts
 
 __all__ = ["SeedMaps"]
 
@@ -25,7 +26,7 @@ __all__ = ["SeedMaps"]
 TESTED = tuple(name for name, row in STATISTICS.items() if row.from_certainty)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SeedMaps(Maps):
     """Maps of the correlation of each seed with each sample of a run.
 
@@ -161,6 +162,28 @@ class SeedMaps(Maps):
             f"these maps have no {stat}: they were made with uncertainty=None; ask for 'operator'"
         )
 
+    def __getitem__(self, seed: str) -> "SeedMaps":
+        """Return the maps of one seed alone, to be drawn, saved or put into a table.
+
+        Raises
+        ------
+        OptionError
+            If there is no such seed.
+        """
+        at = self.index(seed)
+        row = slice(at, at + 1)
+        source, known = self.provenance, self.certainty
+        return replace(
+            self,
+            seeds=(seed,),
+            r=self.r[row],
+            seed_series=self.seed_series[:, row],
+            provenance=replace(source, seeds=source.seeds[row]) if not source.vif else source,
+            near=[self.near[at]],
+            certainty=None if known is None else known.of(row),
+            extra={name: values[row] for name, values in self.extra.items()},
+        )
+
     def _all(self, stat: str) -> NDArray[np.float32]:
         return np.stack([self.values(seed, stat) for seed in self.seeds])
 
@@ -175,9 +198,14 @@ class SeedMaps(Maps):
         measure = self.provenance.measure
         return "" if measure == "correlation" else measure
 
+    def _facts(self, seed: str) -> SeedFacts:
+        """Return what is known of a seed; among the seeds that it was taken with, there may be more."""
+        self.index(seed)
+        return next(one for one in self.provenance.seeds if one.name == seed)
+
     def center(self, seed: str) -> tuple[float, float, float] | None:
         """Return the centre of mass of a seed [mm]; None for a time course."""
-        return self.provenance.seeds[self.index(seed)].center
+        return self._facts(seed).center
 
     def file_stem(self, seed: str) -> str:
         """Return the run's name with the seed's entity."""
@@ -185,7 +213,7 @@ class SeedMaps(Maps):
 
     def sidecar(self, seed: str, stat: str) -> dict[str, Any]:
         """Return what a reader of one map needs to know, for the JSON beside it."""
-        facts = self.provenance.seeds[self.index(seed)]
+        facts = self._facts(seed)
         entries: dict[str, Any] = {"Uncertainty": None}
         if self.certainty is not None:
             near = int(self.near[self.index(seed)].size)

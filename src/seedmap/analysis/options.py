@@ -5,7 +5,7 @@ studies and the explorer build these objects, which refuse nonsense when they ar
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -18,7 +18,7 @@ from seedmap.parallel import core_count
 from seedmap.spatial import DEFAULT_FWHM, fwhm_to_sigma, parse_memory
 from seedmap.temporal import Cleaning
 
-__all__ = ["FWHM", "Inputs", "Limits", "Measure", "Method", "Uncertainty"]
+__all__ = ["FWHM", "Inputs", "Limits", "Measure", "Method", "Uncertainty", "refuse_misplaced"]
 
 FWHM = float | Sequence[float | None] | None
 Measure = Literal["correlation", "partial", "semipartial", "regression", "spearman", "lagged"]
@@ -129,3 +129,21 @@ class Limits:
     def memory(self) -> float | None:
         """Most memory that the process should take [bytes]; None for no limit."""
         return parse_memory(self.max_memory)
+
+
+def refuse_misplaced(given: Mapping[str, object]) -> None:
+    """Refuse options that are not known, and say where those of the cleaning belong.
+
+    Raises
+    ------
+    OptionError
+        If an option is one of `Cleaning`.
+    TypeError
+        If it is none at all.
+    """
+    for name, value in given.items():
+        if name in {field.name for field in fields(Cleaning)}:
+            msg = f"{name} is an option of the cleaning; give cleaning=Cleaning({name}={value!r})"
+            raise OptionError(msg)
+        msg = f"seed_maps() got an unexpected keyword argument {name!r}"
+        raise TypeError(msg)

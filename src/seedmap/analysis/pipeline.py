@@ -12,7 +12,15 @@ from threadpoolctl import threadpool_limits
 from seedmap._arrays import Array, Keep, zscored
 from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.measures import Measured, SampledSeries, measure_of
-from seedmap.analysis.options import FWHM, Inputs, Limits, Measure, Method, Uncertainty
+from seedmap.analysis.options import (
+    FWHM,
+    Inputs,
+    Limits,
+    Measure,
+    Method,
+    Uncertainty,
+    refuse_misplaced,
+)
 from seedmap.analysis.prepare import Preflight, Prepared, prepare, read
 from seedmap.analysis.provenance import Provenance
 from seedmap.analysis.uncertainty import Certainty, ErrorBars, warn_of_few_dof
@@ -58,6 +66,7 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
     max_memory: float | str | None = None,
     progress: Callable[[int, int], None] | None = None,
     on_ready: Callable[[Preflight], None] | None = None,
+    **misplaced: Any,
 ) -> SeedMaps:
     """Correlate seeds with every voxel of a run.
 
@@ -124,6 +133,8 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
     on_ready
         Called once with what the analysis will leave and cost, before the run is read; what it
         raises stops the analysis.
+    **misplaced
+        None: options of the cleaning that are given here are refused, with where they belong.
 
     Returns
     -------
@@ -140,6 +151,7 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
     ----------
     Biswal et al. (1995), Magn. Reson. Med. 34, 537, doi:10.1002/mrm.1910340409.
     """
+    refuse_misplaced(misplaced)
     inputs = Inputs(
         bold,
         confounds=confounds,

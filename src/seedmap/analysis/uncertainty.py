@@ -6,7 +6,7 @@ them and from r whenever they are asked for.
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +69,11 @@ class Certainty:
     white_dof: float
     noise_autocorrelation: tuple[float, ...]
     tested: NDArray[np.float32] | None = None
+
+    def of(self, seeds: slice) -> "Certainty":
+        """Return what is known of some of the seeds."""
+        tested = None if self.tested is None else self.tested[seeds]
+        return replace(self, dof=self.dof[seeds], tested=tested)
 
     def infer(self, r: Array, seed: int) -> Inference:
         """Test the correlations (samples,) of one seed against none."""

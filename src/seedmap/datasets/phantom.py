@@ -108,7 +108,7 @@ class PhantomOptions:
                 raise OptionError(msg)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Phantom(Dataset):
     """A data set made here, and what was planted in it."""
 
@@ -123,6 +123,11 @@ class Phantom(Dataset):
 
     folder: Path
     """Where all of it lies."""
+
+    def __repr__(self) -> str:
+        """Say what was made, and where."""
+        regions = ", ".join(region.name for region in self.truth.regions)
+        return f"Phantom({len(self.func)} run(s) in {self.folder}; planted: {regions})"
 
 
 def make_phantom(  # noqa: PLR0913 - each is an everyday choice, all but the first by keyword

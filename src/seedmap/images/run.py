@@ -56,7 +56,7 @@ class Timing:
     source: Literal["argument", "json", "header"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Run:
     """One BOLD series: facts from its header, and its frames one after the other.
 
@@ -90,6 +90,11 @@ class Run:
     codes: tuple[int, int]
     _open: Callable[[NDArray[np.bool_]], FrameStream] = field(repr=False)
     others: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Say which run it is, how long, and where its values lie."""
+        t_r = "unknown repetition time" if self.timing.t_r is None else f"{self.timing.t_r:g} s"
+        return f"Run({Path(self.source).name}: {self.frames} frames, {t_r}, {self.space!r})"
 
     def stream(self, wanted: NDArray[np.bool_] | None = None) -> FrameStream:
         """Open the ``wanted`` frames (bool, (frames,)), or all, for reading in order."""

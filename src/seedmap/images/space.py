@@ -22,7 +22,7 @@ __all__ = ["Grid"]
 SAME_AFFINE = 1e-3
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Grid:
     """A box of voxels, of which those in the mask are samples.
 
@@ -47,6 +47,13 @@ class Grid:
             raise ImageError(msg)
         object.__setattr__(self, "affine", readonly(affine))
         object.__setattr__(self, "mask", readonly(np.array(self.mask, dtype=bool, order="C")))
+
+    def __repr__(self) -> str:
+        """Say how large it is, how large its voxels are, and how many are samples."""
+        shape, sizes = (
+            " x ".join(f"{n:.4g}" for n in one) for one in (self.mask.shape, self.voxel_sizes)
+        )
+        return f"Grid({shape} voxels of {sizes} mm, {self.n_samples:,} in the mask)"
 
     @classmethod
     def whole(cls, affine: ArrayLike, shape: tuple[int, ...]) -> "Grid":

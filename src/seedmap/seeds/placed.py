@@ -31,7 +31,7 @@ LOW_COVERAGE = 0.8
 # More seeds than this are warned of together.
 MANY_WARNINGS = 5
 
-AnySeed = Seed | SeriesSeed | str
+AnySeed = Seed | SeriesSeed | str | tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,8 @@ def parse_seeds(
     Parameters
     ----------
     seeds
-        One seed or several, as objects or as text that `parse_seed` reads.
+        One seed or several, as objects, as text that `parse_seed` reads, or as three numbers
+        (x, y, z) [mm]: a sphere of the default radius, named after them.
     frames
         Frames of the run; None for a stored run, which knows no time courses.
 
@@ -140,8 +141,9 @@ def parse_seeds(
     SeedError
         If there is none, one is no seed, two have one name, or a time course does not fit.
     """
-    given = [seeds] if isinstance(seeds, Seed | SeriesSeed | str) else list(seeds)
-    chosen: tuple[Any, ...] = tuple(parse_seed(s) if isinstance(s, str) else s for s in given)
+    alone = isinstance(seeds, Seed | SeriesSeed | str) or _is_place(seeds)
+    given = [seeds] if alone else list(seeds)  # type: ignore[arg-type]
+    chosen: tuple[Any, ...] = tuple(_as_seed(seed) for seed in given)
     if not chosen:
         msg = "no seed is given; name at least one, as in PCC=0,-52,18"
         raise SeedError(msg)
@@ -159,6 +161,26 @@ def parse_seeds(
         if isinstance(seed, SeriesSeed):
             _check_length(seed, frames)
     return chosen
+
+
+def _is_place(seed: object) -> bool:
+    """Whether something is three numbers."""
+    if not isinstance(seed, tuple | list | np.ndarray):
+        return False
+    return len(seed) == 3 and all(isinstance(value, int | float | np.number) for value in seed)
+
+
+def _as_seed(seed: Any) -> Any:
+    """Read text and places; an object stays what it is."""
+    if isinstance(seed, str):
+        return parse_seed(seed)
+    if not _is_place(seed):
+        return seed
+    x, y, z = (float(value) for value in seed)
+    parts = (f"{axis}{value:g}" for axis, value in zip("xyz", (x, y, z), strict=True))
+    # Signs and points cannot stand in a file name's label.
+    name = "".join(parts).replace("-", "minus").replace(".", "point")
+    return Sphere(name, (x, y, z))
 
 
 def place_seeds(seeds: Sequence[Seed | SeriesSeed], space: Space) -> tuple[PlacedSeed, ...]:
