@@ -7,7 +7,6 @@ kept frames it is refused, for no guess would be right.
 
 import csv
 import fnmatch
-import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from seedmap._arrays import Array, Keep, readonly
+from seedmap._texts import read_json
 from seedmap.errors import ConfoundsError, MissingFile, SeedmapWarning
 
 __all__ = ["ConfoundTable", "read_confounds", "read_metadata"]
@@ -179,11 +179,7 @@ def read_metadata(path: Path | None) -> dict[str, Any]:
     """
     if path is None:
         return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        msg = f"{path}: not JSON that can be read ({error}); mend or remove it"
-        raise ConfoundsError(msg) from error
+    content = read_json(path, "JSON beside a table of confounds", ConfoundsError)
     return content if isinstance(content, dict) else {}
 
 

@@ -18,7 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
-from seedmap.errors import MissingFile, OptionError, SeedmapWarning
+from seedmap._texts import read_yaml
+from seedmap.errors import OptionError, SeedmapWarning
 
 __all__ = ["ClusterKind", "Pool", "Share", "core_count", "job_script", "run_each", "share_of"]
 
@@ -323,9 +324,11 @@ def _open_batch(pool: Pool, options: dict[str, Any]) -> Any:
 def _batch_options(pool: Pool) -> tuple[int, dict[str, Any]]:
     """Read the batch system's options: how many jobs, and what each asks for."""
     options = {} if pool.cluster_config is None else _read_options(pool.cluster_config)
-    jobs = int(options.pop("jobs", pool.nprocs or 1))
+    jobs = _whole(options.pop("jobs", pool.nprocs or 1), "jobs", pool)
     options.setdefault("cores", 1)
     options.setdefault("processes", options["cores"])
+    for name in ("cores", "processes"):
+        options[name] = _whole(options[name], name, pool)
     options.setdefault("memory", f"{pool.mem_gb or 4:g}GB")
     options.setdefault("scheduler_options", {"dashboard_address": None})
     options["worker_extra_args"] = [*(options.get("worker_extra_args") or ()), "--nthreads", "1"]
@@ -335,18 +338,17 @@ def _batch_options(pool: Pool) -> tuple[int, dict[str, Any]]:
     return jobs, options
 
 
+def _whole(value: Any, name: str, pool: Pool) -> int:
+    """Return a number of 1 or more, as a configuration gives it."""
+    if not isinstance(value, int) or value < 1:
+        msg = f"{pool.cluster_config}: {name} is {repr(value)[:40]}; a whole number of 1 or more is wanted"
+        raise OptionError(msg)
+    return value
+
+
 def _read_options(path: Path) -> dict[str, Any]:
     """Read the table of options that `Pool.cluster_config` names."""
-    import yaml
-
-    if not path.is_file():
-        msg = f"{path}: this cluster configuration is not there; check the path"
-        raise MissingFile(msg)
-    try:
-        return dict(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except (yaml.YAMLError, TypeError, ValueError) as error:
-        msg = f"{path}: not YAML that can be read ({' '.join(str(error).split())}); mend it"
-        raise OptionError(msg) from error
+    return read_yaml(path, "cluster configuration")
 
 
 def _batch_share(pool: Pool, items: int, needed: float) -> Share:

@@ -306,7 +306,9 @@ class TestRepetitionTime:
     def test_a_broken_json_is_refused(self, tiny_run, text):
         path = tiny_run()
         (path.parent / "run.json").write_text(text)
-        with pytest.raises(ImageError, match=r"run.json: not a JSON file .* mend or remove it"):
+        with pytest.raises(
+            ImageError, match=r"run.json: this JSON beside the run is not JSON .* mend or remove it"
+        ):
             open_run(path)
 
     @pytest.mark.parametrize("value", ["0", "-2", '"2"', "NaN", "Infinity", "[2]", "true"])

@@ -7,11 +7,11 @@ JSON files that hold repetition times; see decision 6.
 """
 
 import difflib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from seedmap._texts import read_json
 from seedmap.bids.forms import SPATIAL, VOLUMES, Form, forms_by_run, is_series
 from seedmap.bids.names import BidsName, parse_name
 from seedmap.bids.timing import repetition_time
@@ -363,15 +363,13 @@ def read_filter_file(path: Path) -> tuple[tuple[str, tuple[str, ...]], ...]:
     MissingFile, OptionError
         If it is not there, or no such file.
     """
-    if not path.is_file():
-        msg = f"{path}: this BIDS filter file is not there; check the path"
-        raise MissingFile(msg)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        chosen = dict(content["bold"])
-    except (ValueError, KeyError, TypeError) as error:
-        msg = f'{path}: not a BIDS filter file ({error!r}); one such as {{"bold": {{"task": "rest"}}}} is wanted'
-        raise OptionError(msg) from error
+    content = read_json(path, "BIDS filter file")
+    chosen = content.get("bold") if isinstance(content, dict) else None
+    if not isinstance(chosen, dict):
+        msg = (
+            f'{path}: not a BIDS filter file; one such as {{"bold": {{"task": "rest"}}}} is wanted'
+        )
+        raise OptionError(msg)
     filters: list[tuple[str, tuple[str, ...]]] = []
     for key, value in chosen.items():
         if key in ("datatype", "suffix", "desc") or value == "*":

@@ -1,12 +1,13 @@
 """Repetition times of runs, read from the JSON files of a data set."""
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from seedmap._texts import read_json
 from seedmap.bids.forms import SPATIAL, SURFACE, Form
 from seedmap.bids.names import BidsName, entities_of
+from seedmap.errors import SeedmapError
 
 __all__ = ["repetition_time"]
 
@@ -85,12 +86,12 @@ def _t_r(path: Path) -> float | None:
     value = _json(path).get("RepetitionTime")
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    return float(value) if value > 0 else None
+    return float(value) if 0 < value < float("inf") else None
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = read_json(path, "JSON beside a run")
+    except SeedmapError:
         return {}
     return content if isinstance(content, dict) else {}

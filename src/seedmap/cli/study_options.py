@@ -12,10 +12,11 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from seedmap._texts import read_yaml
 from seedmap.analysis import Measure, Method, Uncertainty
 from seedmap.bids import Filters, read_filter_file
 from seedmap.denoising import Strategy, strategy_of
-from seedmap.errors import MissingFile, OptionError, SeedError
+from seedmap.errors import OptionError, SeedError
 from seedmap.parallel import ClusterKind, Pool
 from seedmap.participants.combine import Weighting
 from seedmap.participants.recipe import Combine
@@ -306,16 +307,7 @@ def _hyphens(token: str) -> str:
 
 def _from_file(path: Path, given: set[str]) -> list[str]:
     """Turn a YAML table of options into tokens."""
-    import yaml
-
-    if not path.is_file():
-        msg = f"--config-file {path}: this file is not there; check the path"
-        raise MissingFile(msg)
-    try:
-        content = dict(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except (yaml.YAMLError, TypeError, ValueError) as error:
-        msg = f"{path}: not a YAML table of options ({' '.join(str(error).split())}); mend it"
-        raise OptionError(msg) from error
+    content = read_yaml(path, "configuration file (--config-file)")
     tokens: list[str] = []
     for key, value in content.items():
         flag = "--" + str(key).lstrip("-").replace("_", "-")

@@ -10,9 +10,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from seedmap._texts import check_types, read_yaml
 from seedmap.denoising.scrubbing import Scrubbing
 from seedmap.denoising.strategies import Expansion, Strategy
-from seedmap.errors import MissingFile, OptionError
+from seedmap.errors import OptionError
 
 __all__ = ["named", "read_strategy", "strategy_names", "strategy_of"]
 
@@ -108,22 +109,34 @@ def read_strategy(path: str | Path) -> Strategy:
         If it is no YAML, or has a key or value that is not known.
     """
     path = Path(path).expanduser()
-    content = _yaml(path)
+    content = read_yaml(path, "strategy")
     base = content.pop("base", None)
     known = {field.name for field in fields(Strategy)}
     _check_keys(content, known, path)
-    if isinstance(content.get("scrubbing"), Mapping):
-        parts = dict(content["scrubbing"])
-        _check_keys(parts, {field.name for field in fields(Scrubbing)}, path)
-        content["scrubbing"] = Scrubbing(**parts)
-    columns = content.get("columns", ())
-    content["columns"] = (columns,) if isinstance(columns, str) else tuple(columns)
     content.setdefault("name", path.stem)
+    if isinstance(content.get("columns"), str):
+        content["columns"] = [content["columns"]]
     try:
+        if content.get("scrubbing") is not None:
+            content["scrubbing"] = _scrubbing(content["scrubbing"], path)
+        check_types(content, Strategy, path)
+        if "columns" in content:
+            content["columns"] = tuple(content["columns"])
         return replace(named(str(base)), **content) if base else Strategy(**content)
-    except (TypeError, OptionError) as error:
-        msg = f"{path}: {error}"
+    except OptionError as error:
+        msg = str(error) if str(error).startswith(f"{path}: ") else f"{path}: {error}"
         raise OptionError(msg) from error
+
+
+def _scrubbing(content: Any, path: Path) -> Scrubbing:
+    """Read the rules of scrubbing."""
+    if not isinstance(content, Mapping):
+        msg = f"{path}: scrubbing is {repr(content)[:40]}; a table, such as fd_threshold: 0.5, is wanted"
+        raise OptionError(msg)
+    parts = {str(key): value for key, value in content.items()}
+    _check_keys(parts, {field.name for field in fields(Scrubbing)}, path)
+    check_types(parts, Scrubbing, path)
+    return Scrubbing(**parts)
 
 
 def strategy_of(given: Strategy | str | Path) -> Strategy:
@@ -138,23 +151,6 @@ def strategy_of(given: Strategy | str | Path) -> Strategy:
         return given
     text = str(given)
     return read_strategy(text) if text.endswith((".yaml", ".yml")) else named(text)
-
-
-def _yaml(path: Path) -> dict[str, Any]:
-    import yaml
-
-    if not path.is_file():
-        msg = f"{path}: this strategy is not there; check the path, or choose {', '.join(PRESETS)}"
-        raise MissingFile(msg)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        msg = f"{path}: not YAML that can be read ({' '.join(str(error).split())}); mend it"
-        raise OptionError(msg) from error
-    if not isinstance(content, dict):
-        msg = f"{path}: holds a {type(content).__name__}; a strategy is a table of keys and values"
-        raise OptionError(msg)
-    return {str(key): value for key, value in content.items()}
 
 
 def _check_keys(content: Mapping[str, Any], known: set[str], path: Path) -> None:

@@ -4,7 +4,6 @@ Maps in memory (`SeedMaps`) state it in their provenance, folders of results in 
 """
 
 import itertools
-import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -15,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from seedmap._arrays import Keep
+from seedmap._texts import read_json
 from seedmap.analysis import TEMPLATES, Inputs, Method, SeedMaps
 from seedmap.confounds import read_confounds
-from seedmap.errors import MissingFile, OptionError
+from seedmap.errors import MissingFile, OptionError, SeedmapError
 from seedmap.explorer.command import Command
 from seedmap.images import Grid, volume_image
 from seedmap.seeds import Sphere
@@ -40,6 +40,7 @@ WAY = (
 SPHERE = re.compile(r"sphere of ([0-9.e+-]+) mm radius at ")
 VOXEL = "voxel nearest to "
 LONGEST_NAME = 40
+MOST_FRAMES = 10_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +130,9 @@ def _of_folder(folder: Path) -> Recalled:
         alike = [one for _, one in sidecars if all(one[key] == last[key] for key in WAY)]
         if len(runs) == 1:
             return _of_sidecars(last, alike)
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
+    except SeedmapError:
+        raise
+    except (KeyError, TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
         msg = f"{path}: this sidecar does not state how the map was made ({error!r}); give the run"
         raise OptionError(msg) from error
     msg = f"{folder}: it holds maps of {len(runs)} runs, {runs[0]} and others; give one of the runs"
@@ -137,11 +140,7 @@ def _of_folder(folder: Path) -> Recalled:
 
 
 def _sidecar(path: Path) -> dict[str, Any]:
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        msg = f"{path}: this is no JSON ({error}); give the run"
-        raise OptionError(msg) from error
+    facts = read_json(path, "sidecar")
     if not isinstance(facts, dict):
         msg = f"{path}: this is no sidecar of a map; give the run"
         raise OptionError(msg)
@@ -156,8 +155,7 @@ def _of_sidecars(facts: dict[str, Any], alike: Sequence[dict[str, Any]]) -> Reca
     known = {option.name for option in fields(Cleaning)}
     columns = facts["ConfoundColumns"]
     tables = facts["Sources"][-1] if columns else ""
-    keep = np.ones(facts["Frames"], dtype=bool)
-    keep[facts["FramesCensored"]] = False
+    keep = _kept(facts["Frames"], facts["FramesCensored"])
     t_r = facts["RepetitionTime"] if facts["RepetitionTimeSource"] == "argument" else None
     inputs = Inputs(
         _file(facts["Sources"][0]),
@@ -170,6 +168,15 @@ def _of_sidecars(facts: dict[str, Any], alike: Sequence[dict[str, Any]]) -> Reca
     method = Method(cleaning=cleaning, smoothing_fwhm=facts["SmoothingFWHM"])
     command = _command(inputs, tables, keep, _words(facts.get("Command")))
     return Recalled(inputs, method, _spheres(one["Seed"] for one in alike), command)
+
+
+def _kept(frames: int, censored: Sequence[int]) -> Keep:
+    if not 0 < frames <= MOST_FRAMES:
+        msg = f"Frames is {frames}"
+        raise ValueError(msg)
+    keep = np.ones(frames, dtype=bool)
+    keep[list(censored)] = False
+    return keep
 
 
 def _spheres(seeds: Any) -> tuple[Sphere, ...]:

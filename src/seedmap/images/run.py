@@ -4,7 +4,6 @@ Nothing but headers is read until frames are asked for. Volumes, surfaces and gr
 in how they are opened, and in their space; from here on they are the same.
 """
 
-import json
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from seedmap._texts import read_json
 from seedmap.errors import ImageError, OptionError, SeedmapWarning
 from seedmap.images.parts import Grayordinates, Mesh
 from seedmap.images.space import Grid
@@ -137,17 +137,13 @@ def _sibling_t_r(source: str) -> float | None:
     sibling = Path(source).with_name(stem_of(source) + ".json")
     if not sibling.is_file():
         return None
-    try:
-        facts = json.loads(sibling.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        msg = f"{sibling}: not a JSON file that can be read ({error}); mend or remove it"
-        raise ImageError(msg) from error
+    facts = read_json(sibling, "JSON beside the run", ImageError)
     value = facts.get("RepetitionTime") if isinstance(facts, dict) else None
     if value is None:
         return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not np.isfinite(value) or value <= 0:
-        msg = f"{sibling}: RepetitionTime is {value!r}; a number of seconds above 0 is wanted"
+        msg = f"{sibling}: RepetitionTime is {repr(value)[:40]}; a number of seconds above 0 is wanted"
         raise ImageError(msg)
     return float(value)
 

@@ -1,14 +1,15 @@
 """The seeds of a study: from the command line, from a table, or from an atlas, each with its space."""
 
 import csv
-import json
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seedmap._texts import one_line, read_json, read_text
 from seedmap.bids import label_of, space_of
-from seedmap.errors import MissingFile, SeedError, SpaceMismatch
+from seedmap.errors import SeedError, SpaceMismatch
 from seedmap.seeds import DEFAULT_RADIUS, Region, Seed, Sphere
 from seedmap.spatial import Atlas, read_atlas
 
@@ -102,9 +103,6 @@ def read_seed_table(path: Path, radius: float = DEFAULT_RADIUS) -> list[StudySee
         If the table is not there or cannot be understood.
     """
     path = Path(path).expanduser()
-    if not path.is_file():
-        msg = f"{path}: this table of seeds is not there; check the path"
-        raise MissingFile(msg)
     rows = list(_json_rows(path) if path.suffix == ".json" else _tsv_rows(path))
     if not rows:
         msg = f"{path}: holds no seed; the columns name, x, y, z are wanted"
@@ -113,22 +111,30 @@ def read_seed_table(path: Path, radius: float = DEFAULT_RADIUS) -> list[StudySee
 
 
 def _tsv_rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        yield from csv.DictReader(file, delimiter="," if path.suffix == ".csv" else "\t")
+    text = read_text(path, "table of seeds", SeedError)
+    delimiter = "," if path.suffix == ".csv" else "\t"
+    try:
+        yield from csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    except csv.Error as error:
+        msg = f"{path}: not a table that can be read ({one_line(error)}); name, x, y, z are wanted"
+        raise SeedError(msg) from error
 
 
 def _json_rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        msg = f"{path}: not JSON that can be read ({error}); mend it"
-        raise SeedError(msg) from error
-    if isinstance(content, list):
-        yield from content
-        return
-    for name, value in dict(content).items():
-        record = dict(zip("xyz", value, strict=False)) if isinstance(value, list) else dict(value)
-        yield {"name": name} | record
+    content = read_json(path, "table of seeds", SeedError)
+    if isinstance(content, dict):
+        content = [{"name": name} | _record(value) for name, value in content.items()]
+    if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
+        msg = f"{path}: a list of seeds is wanted, each with name, x, y and z, or an object from names to places"
+        raise SeedError(msg)
+    yield from content
+
+
+def _record(value: Any) -> dict[str, Any]:
+    """Return a seed's record as it is, or one of its three coordinates."""
+    if isinstance(value, dict):
+        return value
+    return dict(zip("xyz", value, strict=False)) if isinstance(value, list) else {}
 
 
 def _sphere(row: Mapping[str, Any], path: Path, number: int, radius: float) -> StudySeed:
@@ -137,9 +143,9 @@ def _sphere(row: Mapping[str, Any], path: Path, number: int, radius: float) -> S
         own = row.get("radius")
         size = radius if own in (None, "", "n/a") else float(str(own))
         seed = Sphere(str(row["name"]), (center[0], center[1], center[2]), size)
-    except (KeyError, TypeError, ValueError, SeedError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, SeedError) as error:
         msg = (
-            f"{path}: seed {number} cannot be read ({type(error).__name__}: {error}); name, x, y, z "
+            f"{path}: seed {number} cannot be read ({type(error).__name__}: {one_line(error)}); name, x, y, z "
             "in mm are wanted, and perhaps radius and space"
         )
         raise SeedError(msg) from error

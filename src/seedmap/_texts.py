@@ -1,0 +1,165 @@
+"""Text files that people and programs write: read as JSON or YAML, or refused in one line."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from seedmap.errors import MissingFile, OptionError, SeedmapError
+
+__all__ = ["check_types", "one_line", "read_json", "read_text", "read_yaml"]
+
+# Digits of a whole number beyond which it is read as a float, as every other program does.
+MOST_DIGITS = 18
+# Values in a YAML file: references let a small file stand for more than any memory holds.
+MOST_VALUES = 100_000
+LONGEST_REASON = 200
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def one_line(error: object) -> str:
+    """Write an exception on one line, cut where it is long; its type where it says nothing."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} ..."
+
+
+def read_text(path: Path, role: str, kind: type[SeedmapError] = OptionError) -> str:
+    """Read a text in UTF-8, with or without a byte order mark.
+
+    Parameters
+    ----------
+    path
+        The file.
+    role
+        What messages call it, such as ``"table of seeds"``.
+    kind
+        The error for what cannot be read.
+
+    Raises
+    ------
+    MissingFile
+        If it is not there.
+    SeedmapError
+        If it cannot be read: of the type ``kind``.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "is not there"
+        msg = f"{path}: this {role} {what}; check the path"
+        raise MissingFile(msg)
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path}: this {role} cannot be read ({one_line(error)}); a text in UTF-8 is wanted"
+        raise kind(msg) from error
+
+
+def read_json(path: Path, role: str, kind: type[SeedmapError] = OptionError) -> Any:
+    """Read a JSON file; parameters and errors as of `read_text`.
+
+    Whole numbers of more than 18 digits are floats. A text that holds half a character (a lone
+    surrogate), which nothing can write again, is refused.
+    """
+    text = read_text(path, role, kind)
+    try:
+        content = json.loads(text, parse_int=_whole)
+    except (ValueError, RecursionError) as error:
+        msg = f"{path}: this {role} is not JSON that can be read ({one_line(error)}); mend or remove it"
+        raise kind(msg) from error
+    _check_texts(content, path, role, kind)
+    return content
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) <= MOST_DIGITS else float(digits)
+
+
+def read_yaml(path: Path, role: str, kind: type[SeedmapError] = OptionError) -> dict[str, Any]:
+    """Read a YAML file that holds a table of keys and values; parameters and errors as of `read_text`.
+
+    An empty file is an empty table.
+    """
+    import yaml
+
+    text = read_text(path, role, kind)
+    try:
+        content = yaml.safe_load(text)
+    except Exception as error:  # yaml raises whatever its constructors come upon
+        msg = f"{path}: this {role} is not YAML that can be read ({one_line(error)}); mend it"
+        raise kind(msg) from error
+    _check_texts(content, path, role, kind)
+    if not isinstance(content, dict | None):
+        msg = f"{path}: this {role} holds a {type(content).__name__}; a table of keys and values is wanted"
+        raise kind(msg)
+    return {str(key): value for key, value in (content or {}).items()}
+
+
+def _check_texts(content: Any, path: Path, role: str, kind: type[SeedmapError]) -> None:
+    """Refuse what holds too much, or a text that nothing can write."""
+    for number, value in enumerate(_values(content)):
+        if number > MOST_VALUES:
+            msg = f"{path}: this {role} holds more than {MOST_VALUES:,} values; give a smaller one"
+            raise kind(msg)
+        if isinstance(value, str) and LONE_SURROGATE.search(value):
+            msg = f"{path}: this {role} holds {value[:40]!r}, which is no text; mend it"
+            raise kind(msg)
+
+
+def _values(content: Any) -> Iterator[Any]:
+    """List all keys and values of a tree, as often as they are referred to."""
+    left = [content]
+    while left:
+        value = left.pop()
+        yield value
+        if isinstance(value, Mapping):
+            left += [*value.keys(), *value.values()]
+        elif isinstance(value, list | tuple | set):
+            left += value
+
+
+def check_types(options: Mapping[str, Any], fields_of: type, path: Path) -> None:
+    """Refuse a value of a table that is of another type than the field of a dataclass.
+
+    Raises
+    ------
+    OptionError
+        If there is one.
+    """
+    hints = get_type_hints(fields_of)
+    for name, value in options.items():
+        if name in hints and not _fits(value, hints[name]):
+            wanted = " or ".join(dict.fromkeys(_names_of(hints[name])))
+            msg = f"{path}: {name} is {repr(value)[:40]}; {wanted} is wanted"
+            raise OptionError(msg)
+
+
+WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if get_origin(hint) in (Union, UnionType):
+        return any(_fits(value, one) for one in get_args(hint))
+    if get_origin(hint) is Literal:
+        return isinstance(value, str)  # which texts are known, the class itself says
+    if get_origin(hint) is tuple:
+        return isinstance(value, list | tuple) and all(_fits(v, get_args(hint)[0]) for v in value)
+    if hint in (int, float):
+        return isinstance(value, (int, float) if hint is float else int) and not isinstance(
+            value, bool
+        )
+    return isinstance(value, hint)
+
+
+def _names_of(hint: Any) -> Iterator[str]:
+    if get_origin(hint) in (Union, UnionType):
+        for one in get_args(hint):
+            yield from _names_of(one)
+    elif get_origin(hint) is tuple:
+        yield "a list of texts"
+    elif get_origin(hint) is Literal:
+        yield "a text"
+    elif hint is type(None):
+        yield "null"
+    else:
+        yield WORDS.get(hint, f"a {hint.__name__}")
