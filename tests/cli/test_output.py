@@ -143,6 +143,8 @@ def test_same_bytes_twice(call, bold, tmp_path, monkeypatch):
         words = ("--n-jobs", jobs, "--no-figures", "--out", name)
         assert call("run", bold, *SEED, *words).code == 0
     for name in names(tmp_path / "a"):
+        if name.startswith("logs/"):  # times
+            continue
         one, other = ((tmp_path / folder / name).read_bytes() for folder in "ab")
         # The calls themselves differ, and each stands in its sidecars.
         assert one.replace(b"--n-jobs 1 --no-figures --out a", b"") == other.replace(
@@ -174,6 +176,55 @@ def test_printed(call, bold, tmp_path):
     assert re.search(r"Took +[\d.]+ s", done.out)
     assert str(tmp_path / "r")[:20] in done.out
     assert done.err == ""
+
+
+def test_nothing_stands_behind_the_facts_in_a_file(call, bold, tmp_path):
+    done = call("run", bold, *SEED, "--no-figures", "--out", tmp_path / "r")
+    assert done.code == 0
+    assert [line for line in done.out.splitlines() if line != line.rstrip()] == []
+    assert max(map(len, done.out.splitlines())) < 200
+
+
+def test_lines_of_progress_where_there_is_no_terminal(call, bold, tmp_path, monkeypatch):
+    monkeypatch.setattr("seedmap.cli.console.EVERY", 0)
+    done = call("run", bold, *SEED, "--no-figures", "--out", tmp_path / "r")
+    lines = done.err.splitlines()
+    assert lines
+    assert lines[-1] == "Reading and smoothing: 100 of 100 (100%)"
+    assert call("run", bold, *SEED, "--no-figures", "-q", "--out", tmp_path / "r").err == ""
+
+
+def test_log_keeps_call_and_facts_also_of_a_quiet_run(call, suspicious, tmp_path):
+    words = ("run", suspicious, *SEED, "--no-figures", "--out", tmp_path / "r")
+    done = call(*words)
+    log = (tmp_path / "r" / "logs" / "seedmap_log.txt").read_text()
+    assert f"seedmap {sm.__version__}" in log
+    assert f"--out {tmp_path / 'r'}" in log
+    assert all(line in log for line in done.out.splitlines())
+    assert all(line in log for line in done.err.splitlines())
+    call(*words, "--quiet")
+    again = (tmp_path / "r" / "logs" / "seedmap_log.txt").read_text()
+    assert again.startswith(log)
+    assert "Brain series" in again[len(log) :]
+
+
+def test_options_from_a_file(call, bold, tmp_path):
+    config = tmp_path / "options.yaml"
+    config.write_text("low_pass: 0.08\nsmoothing-fwhm: none\ndetrend: false\nhigh-pass: 0.02\n")
+    words = (
+        "--config-file",
+        config,
+        "--high-pass",
+        "0.03",
+        "--no-figures",
+        "--out",
+        tmp_path / "r",
+    )
+    assert call("run", bold, *SEED, *words).code == 0
+    sidecar = json.loads((tmp_path / "r" / f"{STEM}_seed-PCC_stat-r_statmap.json").read_text())
+    cleaning = sidecar["Cleaning"]
+    assert (cleaning["low_pass"], cleaning["high_pass"], cleaning["detrend"]) == (0.08, 0.03, False)
+    assert sidecar["SmoothingFWHM"] is None
 
 
 def test_quiet(call, bold, tmp_path):

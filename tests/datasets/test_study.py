@@ -37,11 +37,11 @@ def test_forms_of_a_run_share_the_planted_signals(study):
 
 def test_the_command_says_how_to_go_on(tmp_path, capsys):
     folder = tmp_path / "study"
-    line = ["fetch", "phantom-study", "--participants", "1", "--data-dir", str(folder)]
+    line = ["fetch", "phantom-study", "--n-subjects", "1", "--data-dir", str(folder)]
     small = ["--voxel-size", "12", "--frames", "100"]
     assert main([*line, *small, "--outputs", "surface"]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "Made 1 participants" in said
+    assert "Made 1 participant" in said
     assert "--seed PCC=-5,-52,24 --space fsaverage5" in said
     assert not list(folder.glob("sub-01/func/*.nii.gz"))
     assert len(list(folder.glob("sub-01/func/*hemi-?_space-fsaverage5_bold.func.gii"))) == 2

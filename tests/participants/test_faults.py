@@ -162,7 +162,7 @@ def test_a_second_call_does_nothing_and_a_repaired_file_is_noticed(tmp_path):
     made.phantom.func[-1].write_bytes(sound.phantom.func[-1].read_bytes())
     code, said = run(made.folder, out, "--nprocs", "1")
     assert code == 3
-    assert "1 participants, 2 unchanged" in said
+    assert "1 participant, 2 unchanged" in said
     after = {path: path.stat().st_mtime_ns for path in before}
     assert before == after
     assert list(out.glob(f"sub-{made.broken}/func/*stat-r*.nii.gz"))

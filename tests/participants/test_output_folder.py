@@ -80,12 +80,12 @@ def test_what_the_user_adds_to_our_files_stays(study, made, tmp_path):
     (out / "README.md").write_text("my study")
     (out / ".bidsignore").write_text("mine")
     about = out / "dataset_description.json"
-    told = json.loads(about.read_text())
-    about.write_text(json.dumps({**told, "Authors": ["A"], "Name": "Mine", "SourceDatasets": []}))
+    facts = json.loads(about.read_text())
+    about.write_text(json.dumps({**facts, "Authors": ["A"], "Name": "Mine", "SourceDatasets": []}))
     assert bids(study, out) == 0
     assert (out / "README.md").read_text() == "my study"
     assert (out / ".bidsignore").read_text() == "mine"
-    assert json.loads(about.read_text()) == {**told, "Authors": ["A"], "Name": "Mine"}
+    assert json.loads(about.read_text()) == {**facts, "Authors": ["A"], "Name": "Mine"}
     (out / "index.html").write_text("<html>my own page")
     assert bids(study, out) == 2
     assert (out / "index.html").read_text() == "<html>my own page"

@@ -102,3 +102,18 @@ def test_a_damaged_stored_run_fails_until_the_good_one_is_back(study, stored, tm
     assert maps
     for path in maps:
         assert path.read_bytes() == (tmp_path / "whole" / path.relative_to(out)).read_bytes()
+
+
+def test_the_only_strategy_that_is_stored_is_taken(study, stored, tmp_path, capsys):
+    line = [*SEED, "--nprocs", "1", "--no-figures", "-q", "--from-store", str(stored)]
+    call = ["bids", str(study.folder), str(tmp_path / "out"), "participant", *line]
+    assert main(call) == 0
+    assert (
+        len(list((tmp_path / "out").glob("sub-01/func/*run-*stat-r_desc-6P_statmap.nii.gz"))) == 2
+    )
+    more = tmp_path / "two"
+    (path,) = stored.glob("store/*run-1_*.zarr")
+    shutil.copytree(path, more / path.name)
+    shutil.copytree(path, more / path.name.replace("desc-6P", "desc-9P"))
+    assert main([*call[:-1], str(more)]) == 2
+    assert "choose one of 6P, 9P with --strategy" in " ".join(capsys.readouterr().err.split())

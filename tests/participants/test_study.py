@@ -122,7 +122,7 @@ def test_a_seed_outside_the_mask_is_left_out_whatever_the_mask(study):
 
 def test_an_atlas_gives_a_map_a_region(study, tmp_path):
     atlas = study.folder / "planted_dseg.nii.gz"
-    options = ("--atlas", atlas, "--atlas-region", "PCC", "mPFC", "--strategy", "6P")
+    options = ("--seeds-atlas", atlas, "--seeds-region", "PCC", "mPFC", "--strategy", "6P")
     one = ("--participant-label", "01", "--nprocs", 1, "--no-figures", "-q")
     assert bids(study, tmp_path / "out", *options, *one) == 0
     assert {

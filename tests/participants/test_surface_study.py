@@ -95,7 +95,7 @@ def test_faults_are_named_and_repairs_are_noticed(study, results, capsys):
     image.darrays[0].data[:] += 1
     nib.save(image, right)
     assert bids(study.folder, results, *options) == 3
-    assert "1 participants, 0 unchanged" in " ".join(capsys.readouterr().out.split())
+    assert "1 participant, 0 unchanged" in " ".join(capsys.readouterr().out.split())
 
 
 def test_one_hemisphere_is_allowed_and_said(study, tmp_path):
@@ -253,7 +253,7 @@ def test_regions_of_a_hemisphere_are_named(study):
     assert set(by_number) == set(np.flatnonzero(labels == 2))
     assert by_name.max() < labels.size
     for regions in ((), ["P*"]):
-        with pytest.raises(SeedError, match="--atlas-region"):
+        with pytest.raises(SeedError, match="--seeds-region"):
             atlas_seeds(atlas, regions)
 
 

@@ -9,10 +9,12 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from seedmap._version import __version__
-from seedmap.cli.invocation import called_with
+from seedmap.cli.config import spell_out
+from seedmap.cli.help import PlainFormatter, typed
+from seedmap.cli.invocation import called_with, record
 from seedmap.errors import SeedmapError, SeedmapWarning
 
 __all__ = ["main"]
@@ -30,6 +32,17 @@ VERBS = {
     "verify": "Check the error bars on your own run, by simulation and against nilearn.",
     "demo": "Make a small run with a known answer, find its default mode network.",
     "fetch": "Download or make data to try seedmap on.",
+    "completion": "Print what lets a shell complete verbs and options.",
+}
+# What each verb wants beside its options.
+USAGE = {
+    "run": "BOLD --seed NAME=x,y,z [OPTIONS]",
+    "explore": "BOLD [OPTIONS]",
+    "bids": "BIDS_DIR OUTPUT_DIR participant --seed NAME=x,y,z [OPTIONS]",
+    "verify": "BOLD --seed NAME=x,y,z [OPTIONS]",
+    "demo": "[OPTIONS]",
+    "fetch": "DATASET [OPTIONS]",
+    "completion": "SHELL",
 }
 
 
@@ -44,9 +57,16 @@ def build_app(called: str = "") -> App:
         version=__version__,
         version_flags=["--version"],
         suppress_keyboard_interrupt=False,  # `main` says that nothing was left
+        help_formatter=PlainFormatter(),
+        default_parameter=Parameter(show_default=typed),
     )
     for verb, text in VERBS.items():
-        app.command(f"seedmap.cli.{verb}:{verb}", name=verb, help=None if verb == called else text)
+        app.command(
+            f"seedmap.cli.{verb}:{verb}",
+            name=verb,
+            help=None if verb == called else text,
+            usage=f"Usage: seedmap {verb} {USAGE[verb]}",
+        )
     return app
 
 
@@ -59,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warnings.showwarning = _show_warning
         try:
             code = build_app(tokens[0] if tokens else "")(
-                _spelled(tokens),
+                spell_out(tokens),
                 exit_on_error=False,
                 print_error=False,
                 result_action="return_value",
@@ -86,15 +106,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _spelled(tokens: list[str]) -> list[str]:
-    """Spell the options of ``bids`` as we do: BIDS Apps know them with underscores, too."""
-    if tokens[:1] != ["bids"]:
-        return tokens
-    from seedmap.cli.study_options import spell_out  # nobody else needs it
-
-    return spell_out(tokens)
-
-
 def _one_line(message: object) -> str:
     return " ".join(str(message).split())
 
@@ -105,4 +116,6 @@ def _say(line: str) -> None:
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     """Print a warning as one line that says what to do."""
-    _say(f"seedmap: note: {_one_line(message)}")
+    line = f"seedmap: note: {_one_line(message)}"
+    record(line)
+    _say(line)

@@ -10,7 +10,8 @@ from cyclopts import Parameter
 from seedmap.analysis import Method
 from seedmap.bids import Participant, find_participants
 from seedmap.cli.console import Screen
-from seedmap.cli.invocation import command_line
+from seedmap.cli.help import group
+from seedmap.cli.invocation import command_line, write_log
 from seedmap.cli.study_options import (
     AnalysisOptions,
     CallOptions,
@@ -18,7 +19,6 @@ from seedmap.cli.study_options import (
     DenoiseOptions,
     PoolOptions,
     StudySeedOptions,
-    spell_out,
 )
 from seedmap.errors import MissingFile
 from seedmap.parallel import Pool, job_script
@@ -29,9 +29,10 @@ from seedmap.participants.recipe import Recipe
 from seedmap.participants.resume import Result
 from seedmap.participants.stored import find_stored
 from seedmap.participants.study import Plan, check_ours, gather, plan_study, run_study
+from seedmap.report.words import count
 from seedmap.temporal import Cleaning
 
-__all__ = ["bids", "spell_out"]
+__all__ = ["bids"]
 
 SOME_FAILED = 3
 
@@ -42,13 +43,21 @@ def bids(  # noqa: PLR0913  the three places of a BIDS App, and its groups of op
     analysis_level: Literal["participant"] = "participant",  # noqa: ARG001  the only one so far
     /,
     *,
-    choice: Annotated[ChoiceOptions, Parameter(name="*", group="Which runs")] = ChoiceOptions(),  # noqa: B008
-    seeds: Annotated[StudySeedOptions, Parameter(name="*", group="Seeds")] = StudySeedOptions(),  # noqa: B008
-    denoise: Annotated[DenoiseOptions, Parameter(name="*", group="Denoising")] = DenoiseOptions(),  # noqa: B008
-    cleaning: Annotated[Cleaning, Parameter(name="*", group="Cleaning")] = Cleaning(),
-    analysis: Annotated[AnalysisOptions, Parameter(name="*", group="Analysis")] = AnalysisOptions(),  # noqa: B008
-    pool: Annotated[PoolOptions, Parameter(name="*", group="Machine")] = PoolOptions(),  # noqa: B008
-    call: Annotated[CallOptions, Parameter(name="*", group="Call")] = CallOptions(),  # noqa: B008
+    choice: Annotated[
+        ChoiceOptions, Parameter(name="*", group=group("Which runs"))
+    ] = ChoiceOptions(),  # noqa: B008
+    seeds: Annotated[
+        StudySeedOptions, Parameter(name="*", group=group("Seeds"))
+    ] = StudySeedOptions(),  # noqa: B008
+    denoise: Annotated[
+        DenoiseOptions, Parameter(name="*", group=group("Denoising"))
+    ] = DenoiseOptions(),  # noqa: B008
+    cleaning: Annotated[Cleaning, Parameter(name="*", group=group("Cleaning"))] = Cleaning(),
+    analysis: Annotated[
+        AnalysisOptions, Parameter(name="*", group=group("Analysis"))
+    ] = AnalysisOptions(),  # noqa: B008
+    pool: Annotated[PoolOptions, Parameter(name="*", group=group("Machine"))] = PoolOptions(),  # noqa: B008
+    call: Annotated[CallOptions, Parameter(name="*", group=group("Call"))] = CallOptions(),  # noqa: B008
 ) -> int:
     """Make the maps of every participant of an fMRIPrep data set.
 
@@ -84,6 +93,7 @@ def bids(  # noqa: PLR0913  the three places of a BIDS App, and its groups of op
         return 0
     results = _run(screen, recipe, plan, output_dir, settings, call)
     _say_end(screen, results, output_dir)
+    write_log(output_dir)
     return SOME_FAILED if any(one.state == "failed" for one in results) else 0
 
 
@@ -113,7 +123,7 @@ def _recipe(
     """Put the options together."""
     return Recipe(
         seeds=seeds.placed(),
-        strategies=denoise.strategies(),
+        strategies=denoise.strategies(analysis.from_store),
         root=(analysis.from_store or root).resolve(),
         store=analysis.store,
         from_store=analysis.from_store is not None,
@@ -131,7 +141,7 @@ def _recipe(
         combine=analysis.combine_runs,
         combine_by=analysis.combine_by,
         figures=analysis.figures,
-        threshold=analysis.threshold,
+        threshold=analysis.parsed(),
         command=command_line(),
     )
 
@@ -177,14 +187,16 @@ def _run(
 
 def _say_plan(screen: Screen, plan: Plan, participants: Sequence[Participant], pool: Pool) -> None:
     runs = sum(len(one.runs) for one in participants)
-    rows = [("Found", f"{len(participants)} participants, {runs} runs")]
+    rows = [("Found", f"{count(len(participants), 'participant')}, {count(runs, 'run')}")]
     if plan.settled:
-        rows.append(("Skipped", f"{len(plan.settled)} participants: nothing has changed since"))
+        rows.append(
+            ("Skipped", f"{count(len(plan.settled), 'participant')}: nothing has changed since")
+        )
     if plan.todo:
         how = f"on the workers of {pool.dask_scheduler}"
         how = how if pool.dask_scheduler else f"{plan.share.workers} at once"
         how += f", about {plan.memory / 1e6:.0f} MB each"
-        rows.append(("To do", f"{len(plan.todo)} participants, {how}"))
+        rows.append(("To do", f"{count(len(plan.todo), 'participant')}, {how}"))
     screen.facts(rows)
 
 
@@ -201,14 +213,14 @@ def _say_dry(screen: Screen, plan: Plan, pool: Pool) -> None:
 
 def _say_end(screen: Screen, results: Sequence[Result], out: Path) -> None:
     """Say what came of it; each failure with its reason."""
-    count = {state: sum(one.state == state for one in results) for state in ("done", "unchanged")}
+    number = {state: sum(one.state == state for one in results) for state in ("done", "unchanged")}
     failed = [one for one in results if one.state == "failed"]
-    rows = [("Done", f"{count['done']} participants, {count['unchanged']} unchanged")]
+    rows = [("Done", f"{count(number['done'], 'participant')}, {number['unchanged']} unchanged")]
     for one in failed:
         log = f" (see {out / one.log})" if one.log else ""
         rows.append((f"sub-{one.participant}", f"failed: {one.reason}{log}"))
     page = out / "index.html"
     files = sum(one.files for one in results if one.state == "done")
-    rows.append(("Written", f"{files} files in {out}"))
+    rows.append(("Written", f"{count(files, 'file')} in {out}"))
     rows += [("Look at", str(page))] if page.is_file() else []
     screen.facts([*rows, ("Took", f"{time.perf_counter() - screen.started:.1f} s")])

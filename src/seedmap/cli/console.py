@@ -11,19 +11,22 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from seedmap.analysis import Preflight, SeedMaps, global_signal
+from seedmap.cli.invocation import record
 from seedmap.clusters import Cluster, FoundClusters, Threshold
 from seedmap.errors import SeedmapWarning
+from seedmap.report.words import count
 
 __all__ = ["Screen", "cleaning_words", "cluster_words", "peak_memory"]
 
 TOP_CLUSTERS = 5
-
-
-WIDE = 500
+# Where there is no terminal, a line says this often how far the work is [s].
+EVERY = 10.0
 
 
 def peak_memory() -> float | None:
@@ -49,9 +52,7 @@ class Screen:
     started: float = field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
-        # In a log or a pipe a path is never broken over two lines.
-        width = None if sys.stdout.isatty() else WIDE
-        self.out = Console(highlight=False, quiet=self.quiet, width=width)
+        self.out = Console(highlight=False, quiet=self.quiet)
         self.bar = Console(stderr=True, quiet=self.quiet)
         if self.quiet:  # until the call has ended: `main` puts the filters back
             warnings.simplefilter("ignore", SeedmapWarning)
@@ -61,10 +62,13 @@ class Screen:
         """Show a bar on standard error while ``what`` lasts; it vanishes at the end.
 
         With ``later`` it appears when something is done, so that facts can be printed before.
+        Where standard error is no terminal, lines take its place, one in ten seconds.
         """
+        if not self.bar.is_terminal:
+            yield self._lines(what)
+            return
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-        shown = self.bar.is_terminal and not self.quiet
-        bars = Progress(*columns, console=self.bar, transient=True, disable=not shown)
+        bars = Progress(*columns, console=self.bar, transient=True, disable=self.quiet)
         task = bars.add_task(what, total=None)
 
         def show(done: int, total: int) -> None:
@@ -78,13 +82,31 @@ class Screen:
         finally:
             bars.stop()
 
+    def _lines(self, what: str) -> Callable[[int, int], None]:
+        """Return what prints from time to time how far the work is."""
+        last = time.perf_counter()
+
+        def show(done: int, total: int) -> None:
+            nonlocal last
+            if time.perf_counter() - last >= EVERY:
+                last = time.perf_counter()
+                line = f"{what}: {done:,} of {total:,} ({done / max(total, 1):.0%})"
+                self.bar.print(line, markup=False, soft_wrap=True)
+
+        return show
+
     def facts(self, rows: list[tuple[str, str]]) -> None:
         """Print rows of a name and a fact, the facts aligned."""
+        lines = plain(rows)
+        record(lines)
+        if not self.out.is_terminal:
+            self.out.print(lines, markup=False, soft_wrap=True)
+            return
         table = Table.grid(padding=(0, 2))
         table.add_column(style="bold", no_wrap=True)
         table.add_column(overflow="fold")
         for name, fact in rows:
-            table.add_row(name, fact)
+            table.add_row(Text(name), Text(fact))
         self.out.print(table)
 
     def maps(self, maps: SeedMaps) -> None:
@@ -93,11 +115,11 @@ class Screen:
 
     def plan(self, plan: Preflight) -> None:
         """Print what the analysis will leave and cost, and what to mind."""
-        kept = f"{plan.kept} of {plan.frames} frames"
+        kept = f"{plan.kept} of {count(plan.frames, 'frame')}"
         kept += f" ({plan.minutes:.1f} min)" if plan.minutes is not None else ""
         left = f"rank {plan.rank}, worth {plan.white_dof:.0f} degrees of freedom for white noise"
         words = [
-            f"{kept}; {plan.confounds} confounds of rank {plan.confound_rank}",
+            f"{kept}; {count(plan.confounds, 'confound')} of rank {plan.confound_rank}",
             f"cleaning leaves {left}",
             f"about {plan.seconds:.1f} s to read and map, at most {plan.memory / 1e6:.0f} MB, without figures",
         ]
@@ -113,7 +135,7 @@ class Screen:
 
     def end(self, folder: Path, paths: list[Path]) -> None:
         """Print where the results are, and what they cost."""
-        rows = [("Written", f"{len(paths)} files in {folder}")]
+        rows = [("Written", f"{count(len(paths), 'file')} in {folder}")]
         rows += [("", str(path.relative_to(folder))) for path in paths if self.verbose]
         rows += [("Look at", str(path)) for path in paths if path.suffix == ".html"]
         memory = peak_memory()
@@ -122,7 +144,26 @@ class Screen:
 
     def line(self, name: str, text: str) -> None:
         """Print a text that is to be copied, on one line however long."""
-        self.out.print(f"[bold]{name}[/bold]  {text}", soft_wrap=True)
+        record(f"{name}  {text}")
+        self.out.print(f"[bold]{name}[/bold]  {escape(text)}", soft_wrap=True)
+
+
+def plain(rows: Sequence[tuple[str, str]]) -> str:
+    r"""Write rows of a name and a fact as lines, the facts aligned, nothing behind them.
+
+    Examples
+    --------
+    >>> print(plain([("Run", "a.nii\n100 frames"), ("Seeds", "1")]))
+    Run    a.nii
+           100 frames
+    Seeds  1
+    """
+    width = max((len(name) for name, _ in rows), default=0)
+    lines = []
+    for name, fact in rows:
+        first, *more = fact.split("\n")
+        lines += [f"{name:{width}}  {first}", *(f"{'':{width}}  {line}" for line in more)]
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def run_rows(maps: SeedMaps, *, verbose: bool) -> list[tuple[str, str]]:
@@ -131,7 +172,7 @@ def run_rows(maps: SeedMaps, *, verbose: bool) -> list[tuple[str, str]]:
     frames = f"{source.kept} of {source.keep.size} frames"
     if source.t_r:
         frames += f", repetition time {source.t_r:g} s ({source.t_r_source})"
-    confounds = f"{len(source.confounds)} columns, rank {source.confound_rank}"
+    confounds = f"{count(len(source.confounds), 'column')}, rank {source.confound_rank}"
     confounds += f", strategy {source.strategy}" if source.strategy else ""
     confounds += ", the global signal among them" if global_signal(source.confounds) else ""
     rows = [
@@ -206,7 +247,7 @@ def cluster_words(clusters: Sequence[Cluster], threshold: Threshold) -> str:
     where = f"with {threshold.words}, away from the seed"
     if not clusters:
         return f"no cluster {where}"
-    lines = [f"{len(clusters)} cluster{'s' if len(clusters) > 1 else ''} {where}:"]
+    lines = [f"{count(len(clusters), 'cluster')} {where}:"]
     lines.append("   x    y    z mm      r      z        q    size")
     for one in clusters[:TOP_CLUSTERS]:
         place = f"{one.x:4.0f} {one.y:4.0f} {one.z_mm:4.0f}   "

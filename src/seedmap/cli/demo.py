@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from seedmap.analysis import SeedMaps
 from seedmap.cli.console import Screen
+from seedmap.cli.help import group
 from seedmap.cli.options import OutputOptions, RunOptions, SeedOptions
 from seedmap.cli.run import analyse, clusters_of, write
 from seedmap.datasets import Phantom, make_phantom
@@ -23,7 +24,7 @@ DEFAULT = OutputOptions(out=Path("demo-output"))
 
 
 def demo(
-    *, output: Annotated[OutputOptions, Parameter(name="*", group="Output")] = DEFAULT
+    *, output: Annotated[OutputOptions, Parameter(name="*", group=group("Output"))] = DEFAULT
 ) -> None:
     """Make a small run with a known answer, find its default mode network, write everything.
 

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from seedmap.analysis import Inputs, Method
 from seedmap.cli.console import Screen
+from seedmap.cli.help import group
 from seedmap.cli.options import Repeated, RunOptions, changed_flags
 from seedmap.errors import OptionError
 from seedmap.explorer import (
@@ -68,9 +69,9 @@ def explore(
     bold: Path,
     /,
     *,
-    options: Annotated[RunOptions, Parameter(name="*", group="Run")] = RunOptions(),  # noqa: B008
-    cleaning: Annotated[Cleaning, Parameter(name="*", group="Cleaning")] = Cleaning(),
-    page: Annotated[ExploreOptions, Parameter(name="*", group="Page")] = ExploreOptions(),
+    options: Annotated[RunOptions, Parameter(name="*", group=group("Run"))] = RunOptions(),  # noqa: B008
+    cleaning: Annotated[Cleaning, Parameter(name="*", group=group("Cleaning"))] = Cleaning(),
+    page: Annotated[ExploreOptions, Parameter(name="*", group=group("Page"))] = ExploreOptions(),
 ) -> None:
     """Explore a run in the browser: click a place, and its map is there.
 

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from seedmap.cli.console import Screen
 from seedmap.datasets import Output, Study, fetch_development, make_study
+from seedmap.report.words import count
 
 __all__ = ["fetch"]
 
@@ -15,9 +16,8 @@ def fetch(  # noqa: PLR0913  options of two data sets
     dataset: Literal["development", "phantom-study"],
     /,
     *,
-    n_subjects: int = 1,
+    n_subjects: int | None = None,
     data_dir: Path | None = None,
-    participants: int = 12,
     faults: Annotated[bool, Parameter(negative=())] = False,
     voxel_size: float = 4.0,
     frames: int = 168,
@@ -35,18 +35,16 @@ def fetch(  # noqa: PLR0913  options of two data sets
     ``phantom-study`` is made here, not downloaded: participants in the layout of fMRIPrep, each
     with a planted default mode network, for `seedmap bids`. Example:
 
-        seedmap fetch phantom-study --participants 12 --faults
+        seedmap fetch phantom-study --n-subjects 12 --faults
 
     Parameters
     ----------
     dataset
         Which data set.
     n_subjects
-        How many subjects, one run each.
+        How many participants; 1 if not given, 12 for phantom-study. One run each.
     data_dir
         Where the files are kept; nilearn's own folder, or phantom-study here, if not given.
-    participants
-        How many participants the phantom study has.
     faults
         Let one participant's series be truncated and another's confounds be missing.
     voxel_size
@@ -62,7 +60,7 @@ def fetch(  # noqa: PLR0913  options of two data sets
         with screen.progress("Making a phantom study"):
             study = make_study(
                 folder,
-                participants,
+                12 if n_subjects is None else n_subjects,
                 faults=faults,
                 outputs=outputs,
                 voxel_size=voxel_size,
@@ -70,7 +68,7 @@ def fetch(  # noqa: PLR0913  options of two data sets
             )
         _say_study(screen, study, outputs)
         return
-    found = fetch_development(n_subjects=n_subjects, data_dir=data_dir, verbose=1)
+    found = fetch_development(n_subjects=n_subjects or 1, data_dir=data_dir, verbose=1)
     rows = []
     for bold, table in zip(found.func, found.confounds, strict=True):
         rows += [("Run", str(bold)), ("Confounds", str(table))]
@@ -81,7 +79,7 @@ def fetch(  # noqa: PLR0913  options of two data sets
 
 def _say_study(screen: Screen, study: Study, outputs: tuple[Output, ...]) -> None:
     """Say what was made and how to analyse it."""
-    rows = [("Made", f"{len(study.phantom.func)} participants in {study.folder}")]
+    rows = [("Made", f"{count(len(study.phantom.func), 'participant')} in {study.folder}")]
     if study.broken:
         rows.append(
             ("Faults", f"sub-{study.broken} truncated, sub-{study.incomplete} no confounds")

@@ -31,6 +31,8 @@ __all__ = [
     "SeedOptions",
     "SurfaceOptions",
     "changed_flags",
+    "check_threshold",
+    "read_threshold",
 ]
 
 # What may still be chosen of a run that was cleaned before; all else was when it was.
@@ -85,6 +87,9 @@ class RunOptions:
 
     uncertainty: Uncertainty | None = Method.uncertainty
     """How sure the maps are: operator (follows the noise of every voxel through the cleaning), xdf, naive, or none for r and its Fisher transform alone."""
+
+    config_file: Path | None = None
+    """YAML table of options (low-pass: 0.08); those of the command line come before those of the file."""
 
     n_jobs: int | None = None
     """Threads that may be busy at once; all processors if not given."""
@@ -194,11 +199,7 @@ class OutputOptions:
 
     def parsed(self) -> Threshold:
         """Read the threshold."""
-        try:
-            return parse_threshold(self.threshold)
-        except OptionError as error:
-            msg = f"--threshold {self.threshold}: {error}"
-            raise OptionError(msg) from error
+        return read_threshold(self.threshold)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,6 +214,27 @@ class MeasureOptions:
 
     force: Annotated[bool, Parameter(negative=())] = False
     """Go on where cleaning leaves too few degrees of freedom for any test."""
+
+
+def read_threshold(text: str) -> Threshold:
+    """Read what follows --threshold."""
+    try:
+        return parse_threshold(text)
+    except OptionError as error:
+        msg = f"--threshold {text}: {error}"
+        raise OptionError(msg) from error
+
+
+def check_threshold(
+    threshold: Threshold, uncertainty: Uncertainty | None, measure: Measure
+) -> None:
+    """Refuse a threshold of a map that there will not be."""
+    if threshold.stat == "r":
+        return
+    if uncertainty is None or measure == "lagged":
+        why = "--uncertainty none" if uncertainty is None else "--measure lagged"
+        msg = f"--threshold {threshold}: {why} gives no {threshold.stat}; give a threshold of r, as r>0.5"
+        raise OptionError(msg)
 
 
 def changed_flags(*groups: Any) -> Iterator[str]:

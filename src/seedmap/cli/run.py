@@ -8,7 +8,8 @@ from cyclopts import Parameter
 
 from seedmap.analysis import Method, Preflight, SeedMaps, map_run, stored_maps, write_clusters
 from seedmap.cli.console import Screen
-from seedmap.cli.invocation import command_line
+from seedmap.cli.help import group
+from seedmap.cli.invocation import command_line, write_log
 from seedmap.cli.options import (
     MeasureOptions,
     OutputOptions,
@@ -16,28 +17,33 @@ from seedmap.cli.options import (
     SeedOptions,
     SurfaceOptions,
     changed_flags,
+    check_threshold,
 )
-from seedmap.clusters import FoundClusters, Threshold
+from seedmap.clusters import FoundClusters
 from seedmap.errors import OptionError, TooFewFrames
 from seedmap.images import check_writable, open_run, staged_folder
 from seedmap.report import write_report
 from seedmap.spatial import open_atlas
 from seedmap.temporal import Cleaning
 
-__all__ = ["analyse", "check_threshold", "clusters_of", "run", "write"]
+__all__ = ["analyse", "clusters_of", "run", "write"]
 
 
 def run(  # noqa: PLR0913  one group of options each
     bold: Path | None = None,
     /,
     *,
-    seeds: Annotated[SeedOptions, Parameter(name="*", group="Seeds")],
-    from_store: Annotated[Path | None, Parameter(group="Run")] = None,
-    options: Annotated[RunOptions, Parameter(name="*", group="Run")] = RunOptions(),  # noqa: B008
-    cleaning: Annotated[Cleaning, Parameter(name="*", group="Cleaning")] = Cleaning(),
-    measure: Annotated[MeasureOptions, Parameter(name="*", group="Measure")] = MeasureOptions(),  # noqa: B008
-    surface: Annotated[SurfaceOptions, Parameter(name="*", group="Surfaces")] = SurfaceOptions(),  # noqa: B008
-    output: Annotated[OutputOptions, Parameter(name="*", group="Output")] = OutputOptions(),  # noqa: B008
+    seeds: Annotated[SeedOptions, Parameter(name="*", group=group("Seeds"))],
+    from_store: Annotated[Path | None, Parameter(group=group("Run"))] = None,
+    options: Annotated[RunOptions, Parameter(name="*", group=group("Run"))] = RunOptions(),  # noqa: B008
+    cleaning: Annotated[Cleaning, Parameter(name="*", group=group("Cleaning"))] = Cleaning(),
+    measure: Annotated[
+        MeasureOptions, Parameter(name="*", group=group("Measure"))
+    ] = MeasureOptions(),  # noqa: B008
+    surface: Annotated[
+        SurfaceOptions, Parameter(name="*", group=group("Surfaces"))
+    ] = SurfaceOptions(),  # noqa: B008
+    output: Annotated[OutputOptions, Parameter(name="*", group=group("Output"))] = OutputOptions(),  # noqa: B008
 ) -> None:
     """Correlate seeds with every voxel or vertex of one run and write the maps.
 
@@ -55,7 +61,7 @@ def run(  # noqa: PLR0913  one group of options each
         Map a cleaned run that seedmap bids --store kept, in place of BOLD: a folder ..._bold.zarr. No image is read.
     """
     screen = Screen(output.quiet, output.verbose)
-    check_threshold(output.parsed(), options, measure)
+    check_threshold(output.parsed(), options.uncertainty, measure.measure)
     if from_store is not None:
         _check_store_alone(bold, options, cleaning, measure, surface)
     # The folder first: where it cannot be written to, that is said before the work is done.
@@ -72,16 +78,7 @@ def run(  # noqa: PLR0913  one group of options each
     with staged_folder(output.out) as stage:
         paths = write(maps, clusters, output, stage)
     screen.end(output.out, paths)
-
-
-def check_threshold(threshold: Threshold, options: RunOptions, measure: MeasureOptions) -> None:
-    """Refuse a threshold of a map that there will not be."""
-    if threshold.stat == "r":
-        return
-    if options.uncertainty is None or measure.measure == "lagged":
-        why = "--uncertainty none" if options.uncertainty is None else "--measure lagged"
-        msg = f"--threshold {threshold}: {why} gives no {threshold.stat}; give a threshold of r, as r>0.5"
-        raise OptionError(msg)
+    write_log(output.out)
 
 
 def analyse(  # noqa: PLR0913  one group of options each

@@ -1,26 +1,26 @@
 """Options of ``seedmap bids``, grouped; each field is a flag and its text the help.
 
-The names are those that users of BIDS Apps know. `spell_out` lets every option also be written
-with underscores, and puts in those of a configuration file.
+The names are those that users of BIDS Apps know.
 """
 
 import importlib.util
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from seedmap._texts import read_yaml
 from seedmap.analysis import Measure, Method, Uncertainty
 from seedmap.bids import Filters, read_filter_file
+from seedmap.cli.options import check_threshold, read_threshold
+from seedmap.clusters import Threshold
 from seedmap.denoising import Strategy, strategy_of
 from seedmap.errors import OptionError, SeedError
 from seedmap.parallel import ClusterKind, Pool
 from seedmap.participants.combine import Weighting
-from seedmap.participants.recipe import Combine
+from seedmap.participants.recipe import Combine, Recipe
 from seedmap.participants.seeds import StudySeed, atlas_seeds, read_seed_table, study_seed
+from seedmap.participants.stored import only_strategy
 from seedmap.seeds import DEFAULT_RADIUS, parse_seed
 from seedmap.spatial import DEFAULT_FWHM
 
@@ -31,8 +31,10 @@ __all__ = [
     "DenoiseOptions",
     "PoolOptions",
     "StudySeedOptions",
-    "spell_out",
 ]
+
+
+DEFAULT_STRATEGY = "36P"
 
 
 def many(*names: str) -> Parameter:
@@ -96,11 +98,11 @@ class StudySeedOptions:
     seed_space: str = ""
     """The space of seeds that state none."""
 
-    atlas: Path | None = None
-    """Label image whose regions are seeds, each."""
+    seeds_atlas: Path | None = None
+    """Label image of which each region is a seed."""
 
-    atlas_region: Annotated[tuple[str, ...], many("--atlas-region")] = ()
-    """Regions of the atlas, by name (* stands for anything) or number; all if not given."""
+    seeds_region: Annotated[tuple[str, ...], many("--seeds-region")] = ()
+    """Regions of --seeds-atlas, by name (* stands for anything) or number; all if not given."""
 
     allow_space_mismatch: Annotated[bool, Parameter(negative=())] = False
     """Take seeds of another space as they are; the sidecars say so."""
@@ -110,13 +112,13 @@ class StudySeedOptions:
         found = [study_seed(parse_seed(text, self.radius)) for text in self.seed]
         if self.seeds_file is not None:
             found += read_seed_table(self.seeds_file, self.radius)
-        if self.atlas is not None:
-            found += atlas_seeds(self.atlas, self.atlas_region)
-        elif self.atlas_region:
-            msg = "--atlas-region is given without --atlas; name the image, too"
+        if self.seeds_atlas is not None:
+            found += atlas_seeds(self.seeds_atlas, self.seeds_region)
+        elif self.seeds_region:
+            msg = "--seeds-region is given without --seeds-atlas; name the image, too"
             raise OptionError(msg)
         if not found:
-            msg = "no seed is given; give --seed PCC=0,-52,18, --seeds-file or --atlas"
+            msg = "no seed is given; give --seed PCC=0,-52,18, --seeds-file or --seeds-atlas"
             raise SeedError(msg)
         return tuple(replace(one, space=one.space or self.seed_space) for one in found)
 
@@ -128,8 +130,8 @@ class DenoiseOptions:
     strategy: Annotated[
         tuple[str, ...],
         many("--strategy", "--denoise-strategy", "--nuisance-regressors", "-p"),
-    ] = ("36P",)
-    """Strategies by name (none 6P 9P 24P 27P 36P acompcor simple scrubbing compcor ica_aroma; with _gsr or _scrub behind), or YAML files of one's own. Several cost one read."""
+    ] = ()
+    """Strategies by name (none 6P 9P 24P 27P 36P acompcor simple scrubbing compcor ica_aroma; with _gsr or _scrub behind), or YAML files of one's own. Several cost one read. 36P if not given; with --from-store the one that is stored."""
 
     fd_thresh: Annotated[float | None, Parameter(name=["--fd-thresh", "--fd-threshold"])] = None
     """Drop frames with a framewise displacement above this [mm], in every strategy; 0 drops none."""
@@ -140,9 +142,11 @@ class DenoiseOptions:
     min_time: float = 0.0
     """Refuse runs of which less than this stays [min]."""
 
-    def strategies(self) -> tuple[Strategy, ...]:
-        """Read the strategies."""
-        return tuple(strategy_of(text).with_fd_threshold(self.fd_thresh) for text in self.strategy)
+    def strategies(self, store: Path | None = None) -> tuple[Strategy, ...]:
+        """Read the strategies; without any, take the one that is stored, or 36P."""
+        stored = (only_strategy(store),) if store is not None and not self.strategy else ()
+        given = self.strategy or stored or (DEFAULT_STRATEGY,)
+        return tuple(strategy_of(text).with_fd_threshold(self.fd_thresh) for text in given)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,11 +188,15 @@ class AnalysisOptions:
     surface_right: Path | None = None
     """The same for right hemispheres."""
 
-    threshold: float = 0.5
-    """Draw only |r| above this in the figures; the files hold all values."""
+    threshold: str = str(Recipe.threshold)
+    """What is drawn and reported: 'r>0.5' (or 0.5), 'z>3.1' or 'q<0.05', in quotes; both signs count. The files hold all values."""
 
     figures: bool = True
     """Draw the maps on the participants' pages."""
+
+    def parsed(self) -> Threshold:
+        """Read the threshold."""
+        return read_threshold(self.threshold)
 
     def surfaces(self) -> dict[str, Path]:
         """Return the surfaces by hemisphere."""
@@ -196,6 +204,7 @@ class AnalysisOptions:
         return {side: path.resolve() for side, path in sides.items() if path is not None}
 
     def __post_init__(self) -> None:
+        check_threshold(self.parsed(), self.uncertainty, self.measure)
         if self.store and importlib.util.find_spec("zarr") is None:
             msg = "--store needs zarr; install it with: pip install seedmap[cluster]"
             raise OptionError(msg)
@@ -250,6 +259,9 @@ class PoolOptions:
 class CallOptions:
     """How the call behaves."""
 
+    config_file: Path | None = None
+    """YAML table of options (task-id: rest); those of the command line come before those of the file."""
+
     dry_run: Annotated[bool, Parameter(negative=())] = False
     """Say what would be done, and do nothing."""
 
@@ -273,53 +285,3 @@ class CallOptions:
 
     verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative=())] = False
     """Print every detail."""
-
-
-def spell_out(tokens: list[str]) -> list[str]:
-    """Write options of ``seedmap bids`` with hyphens, and add those of its configuration file.
-
-    What stands on the command line goes before what stands in the file.
-
-    Examples
-    --------
-    >>> spell_out(["bids", "in", "out", "participant", "--task_id", "my_task"])
-    ['bids', 'in', 'out', 'participant', '--task-id', 'my_task']
-    """
-    if tokens[:1] != ["bids"]:
-        return tokens
-    plain = [_hyphens(token) for token in tokens]
-    given = {token.partition("=")[0] for token in plain}
-    for number, token in enumerate(plain):
-        flag, found, value = token.partition("=")
-        if flag == "--config-file":
-            path = value if found else (plain[number + 1] if number + 1 < len(plain) else "")
-            rest = plain[:number] + plain[number + (1 if found else 2) :]
-            return rest + _from_file(Path(path), given)
-    return plain
-
-
-def _hyphens(token: str) -> str:
-    if not re.match(r"--[A-Za-z]", token):
-        return token
-    flag, found, value = token.partition("=")
-    return flag.replace("_", "-") + found + value
-
-
-def _from_file(path: Path, given: set[str]) -> list[str]:
-    """Turn a YAML table of options into tokens."""
-    content = read_yaml(path, "configuration file (--config-file)")
-    tokens: list[str] = []
-    for key, value in content.items():
-        flag = "--" + str(key).lstrip("-").replace("_", "-")
-        if flag not in given:
-            tokens += _tokens(flag, value)
-    return tokens
-
-
-def _tokens(flag: str, value: Any) -> list[str]:
-    if value is True:
-        return [flag]
-    if value is False:
-        return [f"--no-{flag[2:]}"] if flag == "--figures" else []
-    values = value if isinstance(value, list) else ["none" if value is None else value]
-    return [flag, *map(str, values)]

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from seedmap.analysis import Limits, Method
 from seedmap.cli.console import Screen
+from seedmap.cli.help import group
 from seedmap.cli.invocation import command_line
 from seedmap.cli.options import RunOptions, SeedOptions
 from seedmap.images import check_writable, open_run
@@ -21,9 +22,9 @@ def verify(  # noqa: PLR0913  each is a flag or a group of flags
     bold: Path,
     /,
     *,
-    seeds: Annotated[SeedOptions, Parameter(name="*", group="Seeds")],
-    options: Annotated[RunOptions, Parameter(name="*", group="Run")] = RunOptions(),  # noqa: B008
-    cleaning: Annotated[Cleaning, Parameter(name="*", group="Cleaning")] = Cleaning(),
+    seeds: Annotated[SeedOptions, Parameter(name="*", group=group("Seeds"))],
+    options: Annotated[RunOptions, Parameter(name="*", group=group("Run"))] = RunOptions(),  # noqa: B008
+    cleaning: Annotated[Cleaning, Parameter(name="*", group=group("Cleaning"))] = Cleaning(),
     pairs: int = 10_000,
     out: Annotated[Path, Parameter(name=["--out", "-o"])] = Path("seedmap-results"),
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative=())] = False,

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from seedmap._arrays import Array
 from seedmap.analysis import SeedMaps
 from seedmap.bids import RunInputs, label_of, modern_name, source_stem
-from seedmap.clusters import parse_threshold
 from seedmap.figures import can_draw, save_figure
 from seedmap.images import Grid, PartedSpace
 from seedmap.participants.ledger import Entry, put_text, stage_of
@@ -133,7 +132,7 @@ def _draw(maps: SeedMaps, seed: str, recipe: Recipe, figures: Path, done: Strate
     figure = maps.plot(seed, threshold=recipe.threshold)
     (png,) = save_figure(figure, figures / name, kinds=("png",))
     facts = maps.provenance.seeds[maps.index(seed)]
-    return load_picture(png, *map_words(maps, facts, parse_threshold(recipe.threshold)))
+    return load_picture(png, *map_words(maps, facts, recipe.threshold))
 
 
 def run_page(inputs: RunInputs, work: RunWork, strategies: Sequence[StrategyPage]) -> RunPage:

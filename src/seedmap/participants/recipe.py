@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from seedmap.analysis import Method
+from seedmap.clusters import Threshold
 from seedmap.denoising import Strategy
 from seedmap.errors import OptionError, SeedError
 from seedmap.participants.combine import Weighting
@@ -13,6 +14,7 @@ from seedmap.participants.seeds import StudySeed
 __all__ = ["Combine", "Recipe"]
 
 Combine = Literal["none", "session", "participant"]
+THRESHOLD = Threshold("r", 0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +63,8 @@ class Recipe:
     figures: bool = True
     """Draw the maps."""
 
-    threshold: float = 0.5
-    """Draw only |r| above this."""
+    threshold: Threshold = THRESHOLD
+    """What is drawn and reported."""
 
     command: str = ""
     """The command line."""

@@ -183,7 +183,7 @@ def _of_hemisphere(path: Path, text: str) -> Region:
     if "*" in text:
         msg = (
             f"{path}: of the labels of one hemisphere give the regions by name or number "
-            "(--atlas-region); all regions at once can be taken of a dlabel file"
+            "(--seeds-region); all regions at once can be taken of a dlabel file"
         )
         raise SeedError(msg)
     return Region(text, path, int(text) if text.isdecimal() else text)

@@ -17,14 +17,14 @@ from seedmap.bids import (
     uri,
 )
 from seedmap.denoising import Strategy
-from seedmap.errors import MissingFile, SeedmapWarning
+from seedmap.errors import MissingFile, OptionError, SeedmapWarning
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.run import StrategyWork, place_inside
 from seedmap.participants.seeds import check_space
 from seedmap.spatial import Extracted
 from seedmap.store import open_stored, write_stored
 
-__all__ = ["FOLDER", "find_stored", "keep_run", "maps_from_store"]
+__all__ = ["FOLDER", "find_stored", "keep_run", "maps_from_store", "only_strategy"]
 
 FOLDER = "store"
 
@@ -68,7 +68,7 @@ def find_stored(
     MissingFile
         If there are none.
     """
-    folder = root / FOLDER if (root / FOLDER).is_dir() else root
+    folder = _folder_of(root)
     found = dict(_stored_runs(folder, filters))
     if not found:
         msg = (
@@ -78,6 +78,34 @@ def find_stored(
     labels = {"_".join(key)[4:].split("_")[0] for key in found}
     wanted = [one.removeprefix("sub-") for one in filters.participants] or sorted(labels)
     return [_participant(label, found, strategies, folder) for label in wanted]
+
+
+def only_strategy(root: Path) -> str:
+    """Return the name of the one strategy with which the runs of earlier results are stored.
+
+    Raises
+    ------
+    MissingFile
+        If no run is stored.
+    OptionError
+        If runs are stored with several strategies.
+    """
+    paths = {
+        path.name.removesuffix("_bold.zarr").rpartition("_desc-")[2]: path
+        for path in sorted(_folder_of(root).glob("sub-*_desc-*_bold.zarr"))
+    }
+    if not paths:
+        msg = f"{root}: no run is stored here; store some with seedmap bids --store"
+        raise MissingFile(msg)
+    if len(paths) > 1:
+        msg = f"{root}: runs are stored with several strategies; choose one of {', '.join(paths)} with --strategy"
+        raise OptionError(msg)
+    (path,) = paths.values()
+    return str(open_stored(path).facts["strategy"])
+
+
+def _folder_of(root: Path) -> Path:
+    return root / FOLDER if (root / FOLDER).is_dir() else root
 
 
 def _stored_runs(folder: Path, filters: Filters) -> Iterator[tuple[tuple[str, ...], set[str]]]:
