@@ -324,7 +324,10 @@ def test_json_against_header_warns(call, save, tmp_path):
     (tmp_path / "run.json").write_text('{"RepetitionTime": 3.0}')
     done = call("run", run, *SEED, "--no-figures", "--out", tmp_path / "r")
     assert done.code == 0
-    assert "the header says a repetition time of 2 s, the JSON beside it 3 s" in done.err
+    assert (
+        "run.nii.gz: repetition times disagree: the JSON beside the run says 3 s, the header says 2 s"
+        in (done.err)
+    )
     assert "repetition time 3 s (json)" in done.out
 
 

@@ -242,7 +242,8 @@ class TestRepetitionTime:
     def test_the_argument_comes_first(self, tiny_run):
         path = tiny_run(t_r=2.0)
         (path.parent / "run.json").write_text(json.dumps({"RepetitionTime": 2.0}))
-        run = open_run(path, t_r=1.5)
+        with pytest.warns(SeedmapWarning, match="the JSON beside the run says 2 s"):
+            run = open_run(path, t_r=1.5)
         assert (run.timing.t_r, run.timing.source) == (1.5, "argument")
 
     def test_the_json_comes_second(self, tiny_run):
@@ -262,10 +263,10 @@ class TestRepetitionTime:
         path = tiny_run(t_r=2.0)
         (path.parent / "run.json").write_text('{"RepetitionTime": 1.5}')
         with pytest.warns(
-            SeedmapWarning, match=r"header says .* 2 s, the JSON .* 1.5 s; the JSON is"
+            SeedmapWarning, match=r"the JSON .* 1.5 s, the header says 2 s; the first is used"
         ):
             assert open_run(path).timing.t_r == 1.5
-        with pytest.warns(SeedmapWarning, match="t_r is given, so neither is used"):
+        with pytest.warns(SeedmapWarning, match=r"t_r \(--t-r\) says 3 s, the JSON"):
             assert open_run(path, t_r=3).timing.t_r == 3.0
 
     @pytest.mark.parametrize(
@@ -328,7 +329,8 @@ class TestRepetitionTime:
     def test_an_opened_run_passes_through(self, tiny_run):
         run = open_run(tiny_run())
         assert open_run(run) is run
-        again = open_run(run, t_r=3)
+        with pytest.warns(SeedmapWarning, match="says 3 s, the run has 2 s"):
+            again = open_run(run, t_r=3)
         assert (again.timing.t_r, again.timing.source) == (3.0, "argument")
         assert run.timing.t_r == 2.0
         assert np.array_equal(frames_of(again)[1], frames_of(run)[1])

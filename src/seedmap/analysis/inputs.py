@@ -24,7 +24,7 @@ from seedmap.images import (
     load_volume,
     open_run,
 )
-from seedmap.seeds import PlacedSeed
+from seedmap.seeds import PlacedSeed, Sphere
 from seedmap.spatial import (
     Template,
     epi_mask,
@@ -38,12 +38,16 @@ from seedmap.temporal import Cleaning
 __all__ = [
     "Opened",
     "check_method",
+    "check_placed",
     "check_spaces",
     "find_mask",
     "mask_source",
     "open_inputs",
     "place_surfaces",
 ]
+
+# Repetition times of functional imaging [s]: the fastest sequences take some 50 ms a volume.
+SHORTEST, LONGEST = 0.02, 60.0
 
 TEMPLATES: dict[str, Template] = {
     "whole-brain-template": "whole-brain",
@@ -109,7 +113,7 @@ def open_inputs(inputs: Inputs, cleaning: Cleaning = Cleaning()) -> Opened:
         mask=find_mask(mask_img, run, nuisance.keep),
         mask_source=mask_source(mask_img),
         strategy=nuisance.strategy,
-        notes=nuisance.notes,
+        notes=(*run.notes, *nuisance.notes),
     )
 
 
@@ -126,6 +130,24 @@ def check_spaces(seeds: Sequence[PlacedSeed], run: Run) -> None:
             warnings.warn(msg, SeedmapWarning, stacklevel=4)
 
 
+def check_placed(seeds: Sequence[PlacedSeed], run: Run) -> None:
+    """Refuse coordinates in millimetres on a run that does not say where it lies.
+
+    Raises
+    ------
+    SpaceMismatch
+        If there are some.
+    """
+    given = next((seed for seed in seeds if isinstance(seed.seed, Sphere)), None)
+    if given is not None and not run.placed:
+        msg = (
+            f"seed {given.name!r}: coordinates in mm, but neither the sform nor the qform of {run.source} "
+            "has a code, so they may fall anywhere; write its affine with a code into the header "
+            "(nibabel: set_sform(affine, 1)), or go on with the guess (--force)"
+        )
+        raise SpaceMismatch(msg)
+
+
 def check_method(run: Run, method: Method) -> None:
     """Refuse a method that a run cannot have; say when its repetition time is likely a default.
 
@@ -136,6 +158,8 @@ def check_method(run: Run, method: Method) -> None:
         frame, or the smoothing does not fit the run's space.
     """
     t_r = run.timing.t_r
+    if t_r is not None and (method.cleaning.needs_t_r or method.measure == "lagged"):
+        _check_seconds(run, t_r)
     if method.cleaning.needs_t_r and t_r is None:
         msg = (
             f"{run.source}: the header has no repetition time and no JSON beside the run states it, "
@@ -151,6 +175,23 @@ def check_method(run: Run, method: Method) -> None:
     if method.measure == "lagged":
         method.frames_of_lag(t_r)
     smoother_of(run.space, method.smoothing_fwhm)
+
+
+def _check_seconds(run: Run, t_r: float) -> None:
+    """Refuse a repetition time that no scan of a brain has: a wrong unit.
+
+    Raises
+    ------
+    OptionError
+        If it has.
+    """
+    if not SHORTEST <= t_r <= LONGEST:
+        msg = (
+            f"{run.source}: {run.frames} frames at {t_r:g} s are {run.frames * t_r:g} s of data; a "
+            f"repetition time of {SHORTEST:g} to {LONGEST:g} s is wanted. Is it in another unit? Give "
+            "t_r (--t-r) in seconds"
+        )
+        raise OptionError(msg)
 
 
 def find_mask(mask_img: Any, run: Run, keep: Keep) -> NDArray[np.bool_] | None:

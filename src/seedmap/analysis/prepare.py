@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seedmap.analysis.cost import kind_of, peak_memory, run_seconds
-from seedmap.analysis.inputs import Opened, check_method, check_spaces, open_inputs
+from seedmap.analysis.inputs import Opened, check_method, check_placed, check_spaces, open_inputs
 from seedmap.analysis.options import Inputs, Limits, Method
 from seedmap.analysis.uncertainty import FEW_DOF
 from seedmap.connectivity import FEWEST_DOF
@@ -180,6 +180,7 @@ def prepare_opened(
     """Check the method and the seeds against an opened run, and write its cleaning out."""
     run = opened.run
     check_method(run, method)
+    check_placed(seeds, run)
     check_spaces(seeds, run)
     if opened.mask is not None:
         inside = run.space.within(opened.mask)

@@ -92,6 +92,7 @@ def analyse(  # noqa: PLR0913  one group of options each
 ) -> SeedMaps:
     """Compute the maps, with the plan before and a bar while the run is read."""
     opened = open_run(bold, options.t_r, surfaces)
+    opened = replace(opened, placed=True) if measure.force else opened
 
     def on_ready(plan: Preflight) -> None:
         screen.plan(plan)

@@ -18,8 +18,16 @@ from seedmap.images.gifti import (
     load_surface_series,
     mesh_of,
 )
-from seedmap.images.parts import PartedSpace, Surface
-from seedmap.images.run import Run, Space, Timing, choose_timing, positive_t_r
+from seedmap.images.parts import Mesh, PartedSpace, Surface
+from seedmap.images.run import (
+    Run,
+    Space,
+    Timing,
+    choose_timing,
+    positive_t_r,
+    stamp_of,
+    warn_of_times,
+)
 from seedmap.images.streams import LoadedFrames
 from seedmap.images.volumes import load_any_image, load_image, open_volume, open_volumes
 
@@ -60,9 +68,9 @@ def open_run(bold: Any, t_r: float | None = None, surfaces: Mapping[str, Any] | 
         If the images of a list have different grids, hemispheres differ in length, or a surface
         has another mesh.
     """
-    run = bold if isinstance(bold, Run) else _open(bold, t_r)
+    run = bold if isinstance(bold, Run) else _stamped(_open(bold, t_r), bold)
     if isinstance(bold, Run) and t_r is not None:
-        run = replace(run, timing=Timing(positive_t_r(t_r), "argument"))
+        run = _retimed(run, t_r)
     if not surfaces:
         return run
     if not isinstance(run.space, PartedSpace):
@@ -70,6 +78,20 @@ def open_run(bold: Any, t_r: float | None = None, surfaces: Mapping[str, Any] | 
         raise OptionError(msg)
     placed = {name: load_surface(surface) for name, surface in surfaces.items()}
     return replace(run, space=run.space.with_surfaces(placed))
+
+
+def _stamped(run: Run, bold: Any) -> Run:
+    """Note how the file is now; surfaces are loaded already, and images may be in memory."""
+    later = isinstance(bold, str | Path) and not isinstance(run.space, Mesh)
+    return replace(run, stamp=stamp_of(run.source)) if later else run
+
+
+def _retimed(run: Run, t_r: float) -> Run:
+    """Give a run that was opened another repetition time."""
+    known = None if run.timing == Timing(1.0, "header") else run.timing.t_r  # 1: not known
+    given = {"t_r (--t-r) says": positive_t_r(t_r)}
+    warn_of_times(run.source, given if known is None else given | {"the run has": known})
+    return replace(run, timing=Timing(positive_t_r(t_r), "argument"))
 
 
 def _open(bold: Any, t_r: float | None) -> Run:

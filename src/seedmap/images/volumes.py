@@ -1,5 +1,6 @@
 """Volumes: NIfTI files of any kind, nibabel images, and lists of single volumes."""
 
+import warnings
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap.errors import ImageError, MissingFile, SpaceMismatch
+from seedmap.errors import ImageError, MissingFile, SeedmapWarning, SpaceMismatch
 from seedmap.images.inflate import is_gzip
+from seedmap.images.placing import doubt_of_place, grid_of, header_codes
 from seedmap.images.run import Run, Timing, choose_timing, positive_t_r
 from seedmap.images.space import Grid
 from seedmap.images.streams import FileLayout, FrameStream, LoadedFrames, PageKeeper, ReadAhead
@@ -85,7 +87,10 @@ def load_volume(image: Any, role: str = "image") -> tuple[NDArray[Any], Grid]:
         raise ImageError(msg)
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
-    return values, Grid.whole(loaded.affine, values.shape)
+    source = str(loaded.get_filename() or f"the {role}")
+    if doubt := doubt_of_place(loaded, source):
+        warnings.warn(doubt, SeedmapWarning, stacklevel=3)
+    return values, grid_of(loaded, values.shape, source)
 
 
 def file_of(image: Any) -> str:
@@ -101,6 +106,9 @@ def open_volume(image: Any, t_r: float | None) -> Run:
     shape = image.shape
     if len(shape) == 5 and shape[3] == 1:
         msg = f"{source}: the image has shape {shape}; put the frames on the fourth axis"
+        raise ImageError(msg)
+    if len(shape) == 5 and shape[4] == 1:
+        msg = f"{source}: the image has shape {shape}; drop the last axis, which holds one value"
         raise ImageError(msg)
     if len(shape) != 4:
         msg = (
@@ -123,23 +131,23 @@ def open_volumes(images: Sequence[Any], t_r: float | None) -> Run:
         raise ImageError(msg)
     loaded = [load_image(image, role="frame") for image in images]
     first = loaded[0]
-    grid = Grid.whole(first.affine, first.shape[:3])
+    source = str(first.get_filename() or "images in memory")
+    grid = grid_of(first, first.shape[:3], source)
     for number, image in enumerate(loaded):
         name = image.get_filename() or f"image {number} of the list"
-        if len(image.shape) != 3:
+        if image.shape[3:] not in ((), (1,)):
             msg = (
                 f"{name}: shape {image.shape}; every image of a list is one frame and has 3 "
                 "dimensions. Runs are analysed one by one"
             )
             raise ImageError(msg)
-        if not grid.same_grid(Grid.whole(image.affine, image.shape)):
+        if not grid.same_grid(grid_of(image, image.shape[:3], name)):
             msg = f"{name}: its grid differs from that of the first image of the list; resample it"
             raise SpaceMismatch(msg)
-    source = str(first.get_filename() or "images in memory")
     timing = Timing(None, "header") if t_r is None else Timing(positive_t_r(t_r), "argument")
 
     def load(index: int) -> NDArray[Any]:
-        return np.asarray(loaded[index].dataobj)
+        return np.asarray(loaded[index].dataobj).reshape(grid.shape)
 
     return Run(
         source=source,
@@ -149,8 +157,9 @@ def open_volumes(images: Sequence[Any], t_r: float | None) -> Run:
         dtype=np.result_type(*[image.dataobj[:1, :1, :1].dtype for image in loaded]),
         slope=1.0,
         inter=0.0,
-        codes=_codes(first),
+        codes=header_codes(first),
         _open=lambda wanted: LoadedFrames(load, wanted),
+        notes=_doubts(first, source),
     )
 
 
@@ -159,15 +168,21 @@ def _run_of(image: Any, source: str, *, frames: int, timing: Timing) -> Run:
     dtype, slope, inter = _storage(data, source)
     return Run(
         source=source,
-        space=Grid.whole(image.affine, image.shape[:3]),
+        space=grid_of(image, image.shape[:3], source),
         frames=frames,
         timing=timing,
         dtype=dtype,
         slope=slope,
         inter=inter,
-        codes=_codes(image),
+        codes=header_codes(image),
         _open=_opener(data, dtype),
+        notes=_doubts(image, source),
     )
+
+
+def _doubts(image: Any, source: str) -> tuple[str, ...]:
+    doubt = doubt_of_place(image, source)
+    return (doubt,) if doubt else ()
 
 
 def _data_of(image: Any) -> Any:
@@ -206,13 +221,6 @@ def _opener(data: Any, dtype: np.dtype[Any]) -> Callable[[NDArray[np.bool_]], Fr
     mapped = layout.memory_map()
     keeper = PageKeeper(mapped)
     return lambda wanted: LoadedFrames(lambda index: mapped[..., index], wanted, keeper)
-
-
-def _codes(image: Any) -> tuple[int, int]:
-    header = image.header
-    if "sform_code" not in getattr(header, "keys", list)():
-        return (2, 0)  # aligned: what is known of an image without codes
-    return int(header["sform_code"]), int(header["qform_code"])
 
 
 def _header_t_r(image: Any) -> float:

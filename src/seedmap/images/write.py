@@ -228,7 +228,7 @@ def volume_image(
     if values.dtype.kind in "fb" or values.dtype.itemsize > np.dtype(stored).itemsize:
         values = values.astype(stored)
     image = nib.Nifti1Image(values, grid.affine)
-    image.set_sform(grid.affine, code=codes[0] or 2)
+    image.set_sform(grid.affine, code=codes[0] or (2 if codes[1] else 0))
     image.set_qform(grid.affine, code=codes[1])
     header = image.header
     header.set_xyzt_units("mm", "sec" if t_r else "unknown")

@@ -124,6 +124,7 @@ def _opened(recipe: Recipe, inputs: RunInputs) -> RunWork:
     )
     mask = recipe.mask_img if recipe.mask_img is not None else inputs.mask
     opened = open_inputs(Inputs(run, sample_mask=chosen[0].keep, mask_img=mask))
+    notes = (*run.notes, *notes)
     space = opened.run.space
     grid = space if opened.mask is None else space.within(opened.mask)
     seeds, missing = place_inside(recipe.seeds, grid, run.source)

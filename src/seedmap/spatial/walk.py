@@ -244,6 +244,7 @@ class _Blocks:
             self.smoother.smooth_rows(self.sink.block[: stop - start], self.reading.n_jobs)
             self.sink.take(start, stop, pool)
         stream.take()  # reads the file to its end, which shows damage there
+        self.reading.run.check_unchanged()
 
     def _threads(self) -> int:
         """Return how many threads take frames. Where frames are small, passing them on costs more than it saves."""

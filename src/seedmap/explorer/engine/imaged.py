@@ -190,7 +190,7 @@ class ExplorableImages:
 
 def open_images(inputs: Inputs, method: Method, limits: Limits) -> ExplorableImages:
     """Open a run of images; see `seedmap.explorer.engine.open_source`."""
-    run = open_run(inputs.bold, inputs.t_r)
+    run = replace(open_run(inputs.bold, inputs.t_r), placed=True)  # voxels are chosen by eye
     if not isinstance(run.space, Grid):
         msg = f"{run.source}: a run on a surface; the explorer shows volumes: give the run in a volume"
         raise ImageError(msg)
