@@ -8,8 +8,10 @@ warnings and figures are the whole process's, so threads of one would mix them u
 
 import importlib.util
 import os
-import shutil
+import signal
+import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,6 +22,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from seedmap._texts import read_yaml
 from seedmap.errors import OptionError, SeedmapWarning
+from seedmap.leftovers import claimed_folder, new_folder_name, sweep_left
 
 __all__ = ["ClusterKind", "Pool", "Share", "core_count", "job_script", "run_each", "share_of"]
 
@@ -31,6 +34,7 @@ CLASSES = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "sge": "SGECluster", "l
 # A worker that comes near its limit is stopped by Dask at 95 percent; plan with less.
 USABLE = 0.9
 TRIES = 3
+TEMPORARY = "seedmap-dask-"
 ANSWER_WITHIN = 10  # s
 SETTINGS = {
     "distributed.scheduler.allowed-failures": TRIES - 1,
@@ -260,21 +264,62 @@ def _local_cluster(pool: Pool, share: Share) -> Iterator[Any]:
 
     from distributed import LocalCluster
 
-    if pool.work_dir is not None:
-        pool.work_dir.mkdir(parents=True, exist_ok=True)
-    folder = tempfile.mkdtemp(prefix="seedmap-dask-", dir=pool.work_dir)
+    parent = pool.work_dir or Path(tempfile.gettempdir())
+    sweep_left(parent, TEMPORARY)
+    with ExitStack() as stack:
+        folder = stack.enter_context(claimed_folder(parent / new_folder_name(TEMPORARY)))
+        stack.enter_context(_main_is_not_imported())
+        with _signals_later():
+            cluster = LocalCluster(
+                n_workers=share.workers,
+                threads_per_worker=1,
+                memory_limit=int(share.memory),
+                local_directory=str(folder),
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+            )
+            stack.enter_context(cluster)
+        yield cluster
+
+
+@contextmanager
+def _signals_later() -> Iterator[None]:
+    """Put signals off until all is started, and keep those of the keyboard from what is started.
+
+    Threads and processes inherit which signals are blocked: of a whole group of processes that are
+    interrupted, only the first is to stop the others.
+    """
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    came: list[int] = []
+    with ExitStack() as stack:
+        if threading.current_thread() is threading.main_thread():
+            for number in (getattr(signal, name) for name in names):
+                stack.callback(signal.signal, number, signal.getsignal(number))
+                signal.signal(number, lambda number, _: came.append(number))
+        if hasattr(signal, "pthread_sigmask"):  # not on Windows
+            keys = {signal.SIGINT, signal.SIGHUP}
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, keys)
+            stack.callback(signal.pthread_sigmask, signal.SIG_SETMASK, before)
+        yield
+    for number in came[:1]:
+        signal.raise_signal(number)
+
+
+@contextmanager
+def _main_is_not_imported() -> Iterator[None]:
+    """Keep worker processes from running the user's script again, which they import otherwise.
+
+    What they work on is in this package. A script that starts a study at its top level, not below
+    ``if __name__ == "__main__"``, would start it in every worker again.
+    """
+    main = sys.modules["__main__"]
+    names = {key: value for key, value in vars(main).items() if key in ("__file__", "__spec__")}
+    main.__spec__ = None
+    vars(main).pop("__file__", None)
     try:
-        with LocalCluster(
-            n_workers=share.workers,
-            threads_per_worker=1,
-            memory_limit=int(share.memory),
-            local_directory=folder,
-            dashboard_address=None,
-            silence_logs=logging.CRITICAL,
-        ) as cluster:
-            yield cluster
+        yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        vars(main).update(names)
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from seedmap.participants.ledger import (
     Entry,
     FileState,
     commit,
-    new_work_folder,
     read_entry,
     stage_of,
+    work_folder,
     write_entry,
 )
 
@@ -25,7 +25,7 @@ def out(tmp_path):
 
 
 def write(out, entry):
-    with stage_of(new_work_folder(out), "x") as stage:
+    with work_folder(out) as work, stage_of(work, "x") as stage:
         write_entry(out, entry, stage)
 
 
@@ -44,7 +44,7 @@ def test_no_path_of_a_ledger_leads_out_of_the_folder(out, tmp_path, path):
     victim.write_text("keep")
     name = path.format(folder=tmp_path)
     write(out, Entry("01", "failed", "f", files=(FileState(name, 4),)))
-    with stage_of(new_work_folder(out), "01") as stage:
+    with work_folder(out) as work, stage_of(work, "01") as stage:
         (stage / RESULTS / "map.txt").write_text("1")
         commit(stage, out, Entry("01", "done", "f"))
     assert victim.read_text() == "keep"

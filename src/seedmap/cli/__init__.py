@@ -1,10 +1,12 @@
 """The command line: one function a verb, one line for every error.
 
 Exit codes: 0 done; 2 the input is wrong, in one line on standard error; 3 some
-participants of a study failed; 130 interrupted; 1 a fault of seedmap itself, with its traceback.
+participants of a study failed; 130 interrupted; 128 and its number: stopped by
+another signal; 1 a fault of seedmap itself, with its traceback.
 """
 
 import errno
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -15,6 +17,7 @@ from seedmap._version import __version__
 from seedmap.cli.config import spell_out
 from seedmap.cli.help import PlainFormatter, typed
 from seedmap.cli.invocation import called_with, record
+from seedmap.cli.signals import Stopped, stopped_by_signals
 from seedmap.errors import SeedmapError, SeedmapWarning
 
 __all__ = ["main"]
@@ -73,7 +76,7 @@ def build_app(called: str = "") -> App:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
-    with warnings.catch_warnings(), called_with(tokens):
+    with warnings.catch_warnings(), called_with(tokens), stopped_by_signals():
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", SeedmapWarning)
         warnings.showwarning = _show_warning
@@ -100,9 +103,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "give --max-memory 2GB, say, where there is that option; nothing was left half-written"
             )
             return 2
-        except KeyboardInterrupt:
-            _say("seedmap: interrupted; nothing was left half-written")
-            return 130
+        except KeyboardInterrupt as error:
+            number = error.number if isinstance(error, Stopped) else signal.SIGINT
+            what = "interrupted" if number == signal.SIGINT else f"stopped by {number.name}"
+            _say(f"seedmap: {what}; nothing was left half-written")
+            return 128 + number
     return code if isinstance(code, int) else 0
 
 

@@ -22,7 +22,7 @@ from seedmap.cli.study_options import (
 )
 from seedmap.errors import MissingFile
 from seedmap.parallel import Pool, job_script
-from seedmap.participants.ledger import new_work_folder
+from seedmap.participants.ledger import work_folder
 from seedmap.participants.methods import methods_text
 from seedmap.participants.pages import write_study_page
 from seedmap.participants.recipe import Recipe
@@ -153,7 +153,8 @@ def _write_page(screen: Screen, recipe: Recipe, out: Path) -> int:
         msg = f"{out}: no results are there, so there is nothing to report; run without --reports-only"
         raise MissingFile(msg)
     check_ours(recipe, out)
-    write_study_page(recipe, entries, out, new_work_folder(out))
+    with work_folder(out) as work:
+        write_study_page(recipe, entries, out, work)
     screen.facts([("Look at", str(out / "index.html"))])
     return SOME_FAILED if any(one.state == "failed" for one in entries) else 0
 

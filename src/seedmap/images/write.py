@@ -8,7 +8,6 @@ them into place when all are complete; if anything fails nothing is left. `write
 import errno
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from seedmap.errors import OutputError
 from seedmap.images.space import Grid
+from seedmap.leftovers import LOCK, claimed_folder, new_folder_name, sweep_left
 
 __all__ = [
     "MapKind",
@@ -35,6 +35,7 @@ __all__ = [
 
 FULL = (errno.EFBIG, errno.ENOSPC, getattr(errno, "EDQUOT", -1))
 DESCRIPTION = "dataset_description.json"
+STAGE = ".seedmap-stage-"
 MAP = re.compile(r"(.+_seed-[^_]+)_stat-[^_]+(_desc-[^_]+)?_statmap\.")
 COMPRESSION = 2  # isal's default: half the time of zlib's level 1 at about its size
 
@@ -99,18 +100,16 @@ def staged_folder(folder: Path | str) -> Iterator[Path]:
         If the folder cannot be made or written to, or the disk is full.
     """
     folder = Path(folder).expanduser()
-    made, stage = _missing(folder), None
+    made = _missing(folder)
     try:
-        stage = _make_stage(folder)
-        yield stage
-        _move_into_place(stage, folder)
+        with _stage_in(folder) as stage:
+            yield stage
+            _move_into_place(stage, folder)
     except BaseException as error:
-        _forget(stage, made)
+        _remove_empty(made)
         if isinstance(error, OSError) and error.errno is not None:
             raise _cannot_write(folder, error) from error
         raise
-    else:
-        stage.rmdir()
 
 
 def check_writable(folder: Path | str) -> None:
@@ -122,13 +121,14 @@ def check_writable(folder: Path | str) -> None:
         If it cannot.
     """
     folder = Path(folder).expanduser()
-    made, stage = _missing(folder), None
+    made = _missing(folder)
     try:
-        stage = _make_stage(folder)
+        with _stage_in(folder):
+            pass
     except OSError as error:
         raise _cannot_write(folder, error) from error
     finally:
-        _forget(stage, made)
+        _remove_empty(made)
 
 
 def _missing(folder: Path) -> list[Path]:
@@ -136,15 +136,22 @@ def _missing(folder: Path) -> list[Path]:
     return [one for one in (folder, *folder.parents) if not one.exists()]
 
 
-def _make_stage(folder: Path) -> Path:
-    """Make a folder, and within it a hidden one."""
+@contextmanager
+def _stage_in(folder: Path) -> Iterator[Path]:
+    """Make a folder, and within it a hidden one; those that killed calls left go."""
     folder.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix=".seedmap-", dir=folder))
+    sweep_left(folder, STAGE)
+    with claimed_folder(folder / new_folder_name(STAGE)) as stage:
+        yield stage
 
 
 def _move_into_place(stage: Path, folder: Path) -> None:
-    """Rename every staged file; a folder that is empty by then is removed."""
-    staged = [(path, folder / path.relative_to(stage)) for path in sorted(stage.rglob("*"))]
+    """Rename every staged file."""
+    staged = [
+        (path, folder / path.relative_to(stage))
+        for path in sorted(stage.rglob("*"))
+        if path != stage / LOCK
+    ]
     for path, target in staged:  # before anything has moved
         if target.exists() and target.is_dir() != path.is_dir():
             what = "folder" if target.is_dir() else "file"
@@ -158,8 +165,6 @@ def _move_into_place(stage: Path, folder: Path) -> None:
             path.unlink()  # another program's, or with what the user added
         else:
             path.replace(target)
-    for path in sorted(stage.rglob("*"), reverse=True):
-        path.rmdir()
 
 
 def stale_maps(there: Iterable[Path], fresh: Collection[str]) -> list[Path]:
@@ -191,10 +196,8 @@ def stale_maps(there: Iterable[Path], fresh: Collection[str]) -> list[Path]:
     ]
 
 
-def _forget(stage: Path | None, made: list[Path]) -> None:
-    """Remove a stage and the folders that were made for it."""
-    if stage is not None:
-        shutil.rmtree(stage, ignore_errors=True)
+def _remove_empty(made: list[Path]) -> None:
+    """Remove the folders that were made for results that did not come."""
     for folder in made:
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()

@@ -2,18 +2,15 @@
 
 Results are made in a hidden folder beside the others and moved, file by file, when all of a
 participant's are complete. The ledger says before the move which files are coming, and after it
-that they are there, so that a call after any interruption knows what is whole. A folder that an
-interrupted call left is swept away by the next call.
+that they are there, so that a call after any interruption knows what is whole. A folder that a
+killed call left is removed by the next call.
 """
 
 import hashlib
 import json
-import os
 import shutil
-import socket
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PureWindowsPath
 from typing import Any, Literal
@@ -21,6 +18,7 @@ from uuid import uuid4
 
 from seedmap.errors import OutputError
 from seedmap.images import stale_maps, write_text
+from seedmap.leftovers import claimed_folder, new_folder_name, sweep_left
 
 __all__ = [
     "RESULTS",
@@ -28,12 +26,11 @@ __all__ = [
     "FileState",
     "commit",
     "digest",
-    "new_work_folder",
     "put_text",
     "read_entry",
     "stage_of",
     "state_of",
-    "sweep",
+    "work_folder",
     "write_entry",
 ]
 
@@ -41,8 +38,6 @@ State = Literal["done", "failed", "writing"]
 WORK = ".seedmap-work"
 RESULTS = "results"
 ERROR_LOG = "_error.txt"
-# A folder of another machine, of whose processes nothing is known, counts as left after a day.
-LEFT_AFTER = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -226,9 +221,27 @@ def put_text(path: Path, text: str, stage: Path) -> None:
     whole.replace(path)
 
 
-def new_work_folder(out: Path) -> Path:
-    """Name the hidden folder of a call; it is made when first used."""
-    return out / WORK / f"{socket.gethostname()}.{os.getpid()}.{uuid4().hex[:8]}"
+@contextmanager
+def work_folder(out: Path) -> Iterator[Path]:
+    """Make the hidden folder of a call; those that killed calls left go.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made.
+    """
+    root = out / WORK
+    sweep_left(root)
+    try:
+        with ExitStack() as stack:
+            try:
+                work = stack.enter_context(claimed_folder(root / new_folder_name()))
+            except OSError as error:
+                raise _cannot_write(error, out) from error
+            yield work
+    finally:
+        with suppress(OSError):
+            root.rmdir()  # the last call to end
 
 
 @contextmanager
@@ -241,16 +254,12 @@ def stage_of(work: Path, label: str) -> Iterator[Path]:
     except OSError as error:
         if isinstance(error, OutputError) or error.errno is None:
             raise
-        raise _cannot_write(error, stage) from error
+        raise _cannot_write(error, work.parent.parent) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
-        for folder in (work, work.parent):
-            with suppress(OSError):
-                folder.rmdir()  # the last one to leave
 
 
-def _cannot_write(error: OSError, stage: Path) -> OutputError:
-    where = stage.parent.parent.parent
+def _cannot_write(error: OSError, where: Path) -> OutputError:
     msg = f"{where}: cannot be written ({error.strerror}); free some space or choose another folder"
     found = OutputError(msg)
     found.errno = error.errno
@@ -344,29 +353,3 @@ def _standing(before: Entry | None, fingerprint: str, names: set[str]) -> Iterat
     for done in (*before.earlier, *last):
         if done.fingerprint != fingerprint and not names & {file.path for file in done.files}:
             yield done
-
-
-def sweep(out: Path, mine: Sequence[Path] = ()) -> None:
-    """Remove hidden folders that earlier calls left, and ``mine``."""
-    root = out / WORK
-    if not root.is_dir():
-        return
-    for folder in root.iterdir():
-        if folder in mine or _is_left(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-    with suppress(OSError):
-        root.rmdir()
-
-
-def _is_left(folder: Path) -> bool:
-    """Whether the call that made a hidden folder has ended."""
-    host, _, rest = folder.name.rpartition(".")[0].rpartition(".")
-    try:
-        if host == socket.gethostname():
-            os.kill(int(rest), 0)
-            return False
-        return time.time() - folder.stat().st_mtime > LEFT_AFTER
-    except (ProcessLookupError, ValueError, FileNotFoundError):
-        return True
-    except PermissionError:
-        return False

@@ -24,9 +24,9 @@ from seedmap.participants.ledger import (
     RESULTS,
     Entry,
     commit,
-    new_work_folder,
     put_text,
     stage_of,
+    work_folder,
 )
 from seedmap.participants.outputs import folder_of, save_run, strategy_facts
 from seedmap.participants.pages import run_page, strategy_page
@@ -95,9 +95,11 @@ def run_participant(
     Result
         Also where it failed; nothing is raised but what stops a program.
     """
+    if work is None:
+        with work_folder(out) as made:
+            return run_participant(recipe, participant, out, made)
     started, label = time.perf_counter(), participant.label
     try:
-        work = work or new_work_folder(out)
         entry = new_entry(recipe, participant, out)
         result = earlier_result(entry, label, out, work) or _fresh(
             recipe, participant, out, work, entry

@@ -13,11 +13,10 @@ from seedmap.errors import OutputError, SeedmapError, SeedmapWarning
 from seedmap.parallel import Pool, Share, run_each, share_of
 from seedmap.participants.ledger import (
     Entry,
-    new_work_folder,
     put_text,
     read_entry,
     stage_of,
-    sweep,
+    work_folder,
 )
 from seedmap.participants.outputs import BIDSIGNORE, README, dataset_description
 from seedmap.participants.pages import write_study_page
@@ -104,31 +103,28 @@ def run_study(
         If the results cannot be written; what was complete before stays.
     """
     check_ours(recipe, out)
-    work = new_work_folder(out)
     results = list(plan.settled)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        sweep(out)
-        write_common(recipe, out, work)
-        threaded = replace(recipe, n_jobs=plan.share.threads)
-        with closing(_results(threaded, plan, out, pool, work)) as coming:
-            for result in coming:
-                if result.fatal:
-                    raise OutputError(result.reason)
-                results.append(result)
-                if on_result is not None:
-                    on_result(result)
-                if stop_on_first_crash and result.state == "failed":
-                    break
-        if not recipe.from_store:
-            write_study_page(recipe, gather(out, results), out, work)
+        with work_folder(out) as work:
+            write_common(recipe, out, work)
+            threaded = replace(recipe, n_jobs=plan.share.threads)
+            with closing(_results(threaded, plan, out, pool, work)) as coming:
+                for result in coming:
+                    if result.fatal:
+                        raise OutputError(result.reason)
+                    results.append(result)
+                    if on_result is not None:
+                        on_result(result)
+                    if stop_on_first_crash and result.state == "failed":
+                        break
+            if not recipe.from_store:
+                write_study_page(recipe, gather(out, results), out, work)
     except OSError as error:
         if isinstance(error, SeedmapError):
             raise
         msg = f"{out}: cannot be written ({error.strerror or error}); free some space or choose another folder"
         raise OutputError(msg) from error
-    finally:
-        sweep(out, [work])
     return sorted(results, key=lambda result: result.participant)
 
 

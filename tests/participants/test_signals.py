@@ -1,0 +1,113 @@
+"""Whatever ends a call that works in several processes: one line, and nothing left."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from seedmap.datasets import make_study
+
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals"),
+]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return make_study(tmp_path_factory.mktemp("study"), 4, voxel_size=4, n_frames=200).folder
+
+
+def start(line, **settings):
+    text = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([str(one) for one in line], start_new_session=True, **text, **settings)
+
+
+def call(*words):
+    return [sys.executable, "-m", "seedmap", *words]
+
+
+def wait_for(process, folder, pattern):
+    """Wait until there is something of that name in a folder."""
+    until = time.monotonic() + 60
+    while not list(folder.glob(pattern)):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("when", ["sub-*", "sub-0*"], ids=["at the start", "at work"])
+@pytest.mark.parametrize("nprocs", ["1", "2"])
+@pytest.mark.parametrize("whom", ["all", "one"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_study_that_is_stopped_leaves_nothing(study, tmp_path, number, whom, nprocs, when):
+    if nprocs == "2":
+        pytest.importorskip("distributed")
+    out, temporary = tmp_path / "out", tmp_path / "tmp"
+    words = ("bids", study, out, "participant", "--seed", "PCC=0,-52,18", "--no-figures")
+    process = start(call(*words, "--nprocs", nprocs, "--work-dir", temporary))
+    wait_for(process, out, f".seedmap-work/*/{when}")
+    time.sleep(0.2)
+    (os.killpg if whom == "all" else os.kill)(process.pid, number)
+    _, said = process.communicate(timeout=60)
+    # Python ends itself by SIGINT, which a shell calls 130, if a module was just being imported.
+    assert process.returncode in (128 + number, -signal.SIGINT)
+    what = "interrupted" if number == signal.SIGINT else f"stopped by {number.name}"
+    assert said == f"seedmap: {what}; nothing was left half-written\n"
+    assert not (out / ".seedmap-work").exists()
+    assert not list(temporary.glob("*"))
+    assert not list(out.glob("sub-*/**/*stat*"))
+
+
+def test_what_a_killed_study_left_is_removed_by_the_next(study, tmp_path):
+    pytest.importorskip("distributed")
+    out, temporary = tmp_path / "out", tmp_path / "tmp"
+    words = ("bids", study, out, "participant", "--seed", "PCC=0,-52,18", "--no-figures")
+    line = call(*words, "--nprocs", "2", "--work-dir", temporary, "--participant-label", "01", "02")
+    process = start(line)
+    wait_for(process, out, ".seedmap-work/*/sub-0*")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert list(temporary.glob("seedmap-dask-*"))
+    done = start(line)
+    done.communicate(timeout=120)
+    assert done.returncode == 0
+    assert not list(temporary.glob("*"))
+    assert not (out / ".seedmap-work").exists()
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(study, tmp_path):
+    bold = next(study.glob("sub-01/func/*preproc_bold.nii.gz"))
+    line = call("run", bold, "--seed", "PCC=0,-52,18", "--out", tmp_path)
+    process = start(line)
+    wait_for(process, tmp_path, ".seedmap-stage-*/*")
+    process.kill()
+    process.communicate()
+    assert list(tmp_path.glob(".seedmap-*"))
+    done = start([*line, "--no-figures"])
+    done.communicate(timeout=60)
+    assert done.returncode == 0
+    assert not list(tmp_path.glob(".seedmap-*"))
+
+
+SCRIPT = """
+import sys
+from seedmap.cli import main
+print("started", flush=True)
+code = main(["bids", sys.argv[1], sys.argv[2], "participant", "--seed", "PCC=0,-52,18",
+             "--nprocs", "2", "--no-figures", "-q", "--participant-label", "01", "02"])
+print(code, __file__ == sys.argv[0])
+"""
+
+
+def test_a_script_may_start_a_study_at_its_top_level(study, tmp_path):
+    """Worker processes do not run the script again."""
+    pytest.importorskip("distributed")
+    (tmp_path / "script.py").write_text(SCRIPT)
+    done = start([sys.executable, tmp_path / "script.py", study, tmp_path / "out"])
+    out, err = done.communicate(timeout=120)
+    assert (out, err) == ("started\n0 True\n", "")
+    assert len(list((tmp_path / "out").glob("sub-*/func/*stat-r*.nii.gz"))) == 2
