@@ -6,6 +6,7 @@ file, in the documentation:
 ==================  ======================================================================
 `seed_maps`         one run in, one map a seed out
 `stored_maps`       the same from a run that `seedmap bids --store` kept, without its images
+`group_maps`        participants' maps in, what is true of people out; `Shuffles` says how it is tested
 `explore`           the live page: click a voxel, its map is there
 `SeedMaps`          the result: numbers, images, figures, files
 `Sphere` ...        the seeds: `Sphere`, `MaskSeed`, `Region`, `VertexPatch`, `SeriesSeed`,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from seedmap import datasets, errors, maskers, report, signal
     from seedmap.analysis import SeedMaps, seed_maps, stored_maps
     from seedmap.explorer import explore
+    from seedmap.group import Shuffles, group_maps
     from seedmap.images import Grayordinates, Grid, Mesh, Run, open_run
     from seedmap.seeds import MaskSeed, Region, SeriesSeed, Sphere, VertexPatch, parse_seed
     from seedmap.temporal import Cleaning
@@ -50,12 +52,14 @@ __all__ = [
     "Run",
     "SeedMaps",
     "SeriesSeed",
+    "Shuffles",
     "Sphere",
     "VertexPatch",
     "__version__",
     "datasets",
     "errors",
     "explore",
+    "group_maps",
     "maskers",
     "open_run",
     "parse_seed",
@@ -75,9 +79,11 @@ _MODULES = {
     "Run": "images",
     "SeedMaps": "analysis",
     "SeriesSeed": "seeds",
+    "Shuffles": "group",
     "Sphere": "seeds",
     "VertexPatch": "seeds",
     "explore": "explorer",
+    "group_maps": "group",
     "open_run": "images",
     "parse_seed": "seeds",
     "seed_maps": "analysis",

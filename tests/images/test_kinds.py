@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from seedmap.analysis import Measure
-from seedmap.images import MEASURE_KINDS, STATISTICS, statistic
+from seedmap.images import GROUP_STATISTICS, MEASURE_KINDS, STATISTICS, statistic
 
 
-@pytest.mark.parametrize("row", STATISTICS.values(), ids=STATISTICS)
+@pytest.mark.parametrize(
+    "row", [*STATISTICS.values(), *GROUP_STATISTICS.values()], ids=lambda row: row.description[:30]
+)
 def test_words_fit_a_header(row):
     header = nib.Nifti1Header()
     header.set_intent(row.kind.intent, row.kind.parameters)

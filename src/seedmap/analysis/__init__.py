@@ -9,7 +9,7 @@ from seedmap.analysis.options import Inputs, Limits, Measure, Method, Uncertaint
 from seedmap.analysis.pipeline import map_run, maps_of, seed_maps
 from seedmap.analysis.prepare import Preflight, Prepared, prepare, prepare_opened, read
 from seedmap.analysis.provenance import Provenance
-from seedmap.analysis.sidecar import versions
+from seedmap.analysis.sidecar import dataset_description, json_text, versions
 from seedmap.analysis.stored import maps_of_stored, origin_facts, stored_maps
 from seedmap.analysis.uncertainty import Certainty
 from seedmap.seeds import SeedFacts
@@ -32,7 +32,9 @@ __all__ = [
     "SeedMaps",
     "Uncertainty",
     "check_method",
+    "dataset_description",
     "global_signal",
+    "json_text",
     "kind_of",
     "map_run",
     "maps_of",

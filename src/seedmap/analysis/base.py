@@ -21,7 +21,15 @@ from seedmap.clusters import (
 )
 from seedmap.errors import OptionError
 from seedmap.figures import draw_map
-from seedmap.images import STATISTICS, Space, map_image, staged_folder, write_map, write_text
+from seedmap.images import (
+    STATISTICS,
+    MapKind,
+    Space,
+    map_image,
+    staged_folder,
+    write_map,
+    write_text,
+)
 from seedmap.spatial import Atlas, can_cluster
 
 __all__ = ["Maps", "save_maps"]
@@ -90,6 +98,10 @@ class Maps(ABC):
     def center(self, seed: str) -> tuple[float, float, float] | None:
         """Return where figures are cut and the seed is marked [mm]; None for nowhere."""
 
+    def kind(self, stat: str) -> MapKind:
+        """Return what the values of a map are, for the header of its image."""
+        return STATISTICS[stat].kind
+
     def index(self, seed: str) -> int:
         """Return the position of a seed by name.
 
@@ -113,7 +125,7 @@ class Maps(ABC):
 
         0 outside the mask, NaN where a sample is constant or not finite in the run.
         """
-        return map_image(self.values(seed, stat), self.space, STATISTICS[stat].kind, self.codes)
+        return map_image(self.values(seed, stat), self.space, self.kind(stat), self.codes)
 
     def __repr__(self) -> str:
         """Say in three lines what the maps are of, where, and which there are."""
@@ -322,7 +334,7 @@ def save_maps(
         for seed in maps.seeds:
             for stat in maps.stats:
                 name = maps.file_name(seed, "statmap", stat=stat, desc=desc + maps.desc)
-                values, kind = maps.values(seed, stat), STATISTICS[stat].kind
+                values, kind = maps.values(seed, stat), maps.kind(stat)
                 written = write_map(stage / name, values, maps.space, kind, maps.codes)
                 sidecar = maps.sidecar(seed, stat) | dict(facts or {})
                 write_text(stage / f"{name}.json", json_text(sidecar))

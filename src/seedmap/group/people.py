@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from seedmap.analysis import SeedMaps
 from seedmap.bids import entities_of, label_of
 from seedmap.errors import MissingFile, OptionError, SeedmapWarning
 from seedmap.group.model import nearest
@@ -16,8 +17,10 @@ from seedmap.group.tables import People, read_rows
 from seedmap.participants.ledger import Entry, read_entry
 
 __all__ = [
+    "RECORDED",
     "Choice",
     "Member",
+    "OneSeed",
     "Piece",
     "Used",
     "cells_of",
@@ -33,20 +36,31 @@ MAP = re.compile(r"_stat-fisherz_(?:.*_)?statmap\.(nii\.gz|nii|dscalar\.nii|func
 
 
 @dataclass(frozen=True, eq=False)
+class OneSeed:
+    """Maps of a participant that are in memory, and which of their seeds is meant."""
+
+    maps: SeedMaps
+    seed: str
+
+
+@dataclass(frozen=True, eq=False)
 class Piece:
     """One map of a participant with its weight.
 
     Attributes
     ----------
-    effect, se : path, image or SeedMaps
+    effect, se : path, image, paths of hemispheres, or OneSeed
         Fisher transforms and their standard errors; ``se`` may be None.
     weight : float
         What it counts: 1, or the weight of a session.
+    q : path or None
+        The map that is NaN around the seed and nowhere else in the mask.
     """
 
     effect: Any
     se: Any = None
     weight: float = 1.0
+    q: Any = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,11 +273,14 @@ def _only(label: str, paths: Sequence[Path], over: Sequence[str]) -> tuple[Path,
 
 def _piece(paths: tuple[Path, ...]) -> Piece:
     """Put a map and its standard errors together."""
-    errors = tuple(p.with_name(p.name.replace("_stat-fisherz_", "_stat-se_")) for p in paths)
-    se = errors if all(path.is_file() for path in errors) else None
-    if len(paths) == 1:
-        return Piece(paths[0], None if se is None else se[0])
-    return Piece(paths, se)
+    se, q = (
+        tuple(p.with_name(p.name.replace("_stat-fisherz_", f"_stat-{stat}_")) for p in paths)
+        for stat in ("se", "q")
+    )
+    errors, around = (one if all(path.is_file() for path in one) else None for one in (se, q))
+    if len(paths) > 1:
+        return Piece(paths, errors, q=around)
+    return Piece(paths[0], errors and errors[0], q=around and around[0])
 
 
 def _facts(entry: Entry | None, choice: Choice) -> dict[str, float]:

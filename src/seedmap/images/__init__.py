@@ -8,6 +8,7 @@ from seedmap.images.cifti import cifti_image
 from seedmap.images.file_order import FlatFrame, file_order, finite_only, flat, working_type
 from seedmap.images.gifti import hemisphere_of, load_surface
 from seedmap.images.kinds import (
+    GROUP_STATISTICS,
     MEASURE_KINDS,
     STATISTICS,
     MeasureKind,
@@ -34,6 +35,7 @@ from seedmap.images.write import (
 )
 
 __all__ = [
+    "GROUP_STATISTICS",
     "MEASURE_KINDS",
     "STATISTICS",
     "Canonical",

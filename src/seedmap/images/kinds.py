@@ -12,6 +12,7 @@ import numpy as np
 from seedmap.images.write import MapKind
 
 __all__ = [
+    "GROUP_STATISTICS",
     "MEASURE_KINDS",
     "STATISTICS",
     "MeasureKind",
@@ -221,6 +222,109 @@ STATISTICS = {
             MapKind("estimate", (), "seedmap: delay [s] of the sample behind the seed"),
             "Delay of the sample behind the seed where r is strongest [s]; NaN where that is the "
             "longest delay looked at",
+        ),
+    )
+}
+
+TESTED = "two-sided, from the largest value over all samples of the family in each shuffle"
+# Of people, where names of the first level mean something else.
+GROUP_STATISTICS = {
+    row.name: row
+    for row in (
+        Statistic(
+            "effect",
+            MapKind("estimate", (), "seedmap: contrast over people of atanh(r)"),
+            "Contrast over people of the Fisher transforms atanh(r)",
+            symbol="atanh r",
+        ),
+        Statistic(
+            "se",
+            MapKind("estimate", (), "seedmap: standard error of the contrast"),
+            "Standard error of the contrast over people",
+        ),
+        Statistic(
+            "t",
+            MapKind("t test", (), "seedmap: t of the contrast over people"),
+            "t of the contrast over people, with the degrees of freedom of the map dof",
+        ),
+        Statistic(
+            "f",
+            MapKind("estimate", (), "seedmap: F of the contrasts over people"),
+            "F of several contrasts together, with the degrees of freedom of the map dof",
+            title="F",
+            symbol="F",
+        ),
+        Statistic(
+            "z",
+            MapKind("z score", (), "seedmap: normal score of the test over people"),
+            "Normal score of t or F over people, by the degrees of freedom of each sample",
+        ),
+        Statistic(
+            "p",
+            MapKind("p value", (), "seedmap: p over people, uncorrected; 0 outside the mask"),
+            "Two-sided p over people, for one sample, uncorrected, from the distribution of t or F",
+        ),
+        Statistic(
+            "q",
+            MapKind("p value", (), "seedmap: FDR q over people; 0 outside means nothing"),
+            "Benjamini-Hochberg q of p over the family",
+        ),
+        Statistic(
+            "pfwe",
+            MapKind("p value", (), "seedmap: p corrected for all samples; 0 outside: nothing"),
+            f"p corrected for all samples: {TESTED}",
+        ),
+        Statistic(
+            "tfce",
+            MapKind("estimate", (), "seedmap: threshold-free cluster enhancement"),
+            "Threshold-free cluster enhancement of the tested statistic, with its sign, not in steps",
+        ),
+        Statistic(
+            "ptfce",
+            MapKind("p value", (), "seedmap: corrected p of TFCE; 0 outside means nothing"),
+            f"p of TFCE corrected for all samples: {TESTED}",
+        ),
+        Statistic(
+            "pextent",
+            MapKind("p value", (), "seedmap: corrected p of cluster extent; 0 outside: nothing"),
+            f"p of the extent of the cluster a sample lies in, 1 outside clusters: {TESTED}",
+        ),
+        Statistic(
+            "pmass",
+            MapKind("p value", (), "seedmap: corrected p of cluster mass; 0 outside: nothing"),
+            f"p of the mass of the cluster a sample lies in, 1 outside clusters: {TESTED}",
+        ),
+        Statistic(
+            "n",
+            MapKind("estimate", (), "seedmap: people with a value"),
+            "Number of people with a value",
+        ),
+        Statistic(
+            "dof",
+            MapKind("estimate", (), "seedmap: residual degrees of freedom over people"),
+            "Residual degrees of freedom over people",
+        ),
+        Statistic(
+            "g",
+            MapKind("estimate", (), "seedmap: Hedges g of the contrast"),
+            "Contrast in residual standard deviations between people, corrected for small samples",
+        ),
+        Statistic(
+            "r",
+            MapKind("correlation", (), "seedmap: effect as r"),
+            "Of a contrast with the mean: its effect as a correlation, tanh of it. Of others: the "
+            "partial correlation over people that belongs to t",
+            limit=1.0,
+        ),
+        Statistic(
+            "tau2",
+            MapKind("estimate", (), "seedmap: variance between people"),
+            "Variance between people that the first level's standard errors do not explain",
+        ),
+        Statistic(
+            "i2",
+            MapKind("estimate", (), "seedmap: share of variance that is between people"),
+            "Share of the variance that lies between people, 0 to 1",
         ),
     )
 }

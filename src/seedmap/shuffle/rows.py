@@ -37,8 +37,10 @@ NO_VARIANCE = 1e-13
 class Statistic(Protocol):
     """What a test needs of a statistic."""
 
-    scores: Scores
-    """How samples are compared; not tested where its dof is not finite."""
+    @property
+    def scores(self) -> Scores:
+        """How samples are compared; not tested where its dof is not finite."""
+        ...
 
     @property
     def bytes_a_sample(self) -> int:

@@ -1,0 +1,116 @@
+"""The files of a group: all of them, or none."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from seedmap.analysis import dataset_description, json_text
+from seedmap.group.peaks import clusters_text, find_group_clusters
+from seedmap.group.pipeline import Group
+from seedmap.images import file_of, staged_folder, write_map, write_text
+from seedmap.participants.ledger import digest
+from seedmap.spatial import Atlas
+
+__all__ = ["save_group"]
+
+UNITS = {"x_mm": "mm", "y_mm": "mm", "z_mm": "mm", "size": "mm3, on surfaces mm2"}
+CLUSTERS = (
+    "Clusters of adjacent samples of one sign beyond the cluster-forming p or with a corrected p of at "
+    "most .05; values are those of the peak, and 1a, 1b, 1c are further peaks of cluster 1"
+)
+
+
+def save_group(
+    group: Group, folder: Path, atlas: Atlas | None = None, page: str = ""
+) -> list[Path]:
+    """Write maps, sidecars, tables and the page; all appear together, or none does.
+
+    Parameters
+    ----------
+    group
+        The result.
+    folder
+        Where to; made if need be.
+    atlas
+        Where names of regions come from.
+    page
+        The page as HTML; empty for none.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written to.
+    """
+    folder = Path(folder).expanduser()
+    desc = f"desc-{group.strategy}_" if group.strategy else ""
+    names: list[str] = []
+    with staged_folder(folder) as stage:
+        for maps in group.maps.values():
+            for stat, values in maps.arrays.items():
+                name = maps.file_name(maps.seeds[0], "statmap", stat=stat, desc=group.strategy)
+                written = write_map(stage / name, values, maps.space, maps.kind(stat), maps.codes)
+                sidecar = maps.sidecar(maps.seeds[0], stat)
+                write_text(stage / f"{name}.json", json_text(sidecar))
+                names += [*(path.name for path in written), f"{name}.json"]
+            tables = maps.tables(maps.seeds[0])
+            found = find_group_clusters(maps, atlas)
+            about = {"Description": CLUSTERS, "Units": UNITS, **maps.facts}
+            about["Atlas"] = None if atlas is None else atlas.source
+            for suffix, text in {**tables, "clusters": clusters_text(found)}.items():
+                name = maps.file_name(maps.seeds[0], suffix, desc=group.strategy)
+                write_text(stage / f"{name}.tsv", text)
+                names.append(f"{name}.tsv")
+            write_text(stage / f"{name}.json", json_text(about))
+            names.append(f"{name}.json")
+        texts = {
+            "design.tsv": _design_text(group),
+            "participants.tsv": _people_text(group),
+            **({"report.html": page} if page else {}),
+        }
+        for suffix, text in texts.items():
+            name = f"{group.stem}_{desc}{suffix}"
+            write_text(stage / name, text)
+            names.append(name)
+        write_text(stage / "dataset_description.json", json_text(_description()))
+        names.append("dataset_description.json")
+    return [folder / name for name in names]
+
+
+def _description() -> dict[str, Any]:
+    return {**dataset_description(), "Name": "Group maps of seed-to-voxel correlation"}
+
+
+def _design_text(group: Group) -> str:
+    """Write the design, one row a person."""
+    design = group.plan.design
+    lines = ["\t".join(["participant_id", *design.columns])]
+    for label, row in zip(design.people, design.matrix, strict=True):
+        lines.append("\t".join([f"sub-{label}", *(f"{value:.8g}" for value in row)]))
+    return "\n".join(lines) + "\n"
+
+
+def _people_text(group: Group) -> str:
+    """Write who was used with their maps and checksums, and who was left out and why."""
+    lines = ["participant_id\tused\treason\tmaps\tchecksums"]
+    for member in group.plan.members:
+        files = [str(file) for piece in member.pieces for file in _files(piece.effect)]
+        sums = [digest(Path(file)) or "n/a" for file in files]
+        cells = [
+            f"sub-{member.label}",
+            "yes",
+            "n/a",
+            ",".join(files) or "n/a",
+            ",".join(sums) or "n/a",
+        ]
+        lines.append("\t".join(cells))
+    for label, reason in group.plan.dropped.items():
+        lines.append("\t".join([f"sub-{label}", "no", " ".join(reason.split()), "n/a", "n/a"]))
+    return "\n".join(lines) + "\n"
+
+
+def _files(effect: Any) -> Iterator[str]:
+    if isinstance(effect, tuple):
+        for one in effect:
+            yield from _files(one)
+    elif file_of(effect):
+        yield file_of(effect)

@@ -1,0 +1,231 @@
+"""The participants' maps as one array, whatever their space."""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedmap.errors import ImageError, SpaceMismatch
+from seedmap.group.people import Member, OneSeed, Piece
+from seedmap.images import (
+    Grayordinates,
+    Grid,
+    PartedSpace,
+    Space,
+    Surface,
+    file_of,
+    hemisphere_of,
+    load_cifti_map,
+    load_image,
+)
+from seedmap.images.gifti import load_surface_series, mesh_of
+from seedmap.spatial import standard_surfaces
+
+__all__ = ["Loaded", "load_people"]
+
+Row = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """The maps of people.
+
+    Attributes
+    ----------
+    space : Grid, Mesh or Grayordinates
+        With the samples that anybody has.
+    maps : ndarray of float32, shape (people, samples)
+        Fisher transforms, NaN where somebody has none.
+    variances : ndarray of float32, shape (people, samples), or None
+        Squares of their standard errors; None where not all people have some.
+    near : ndarray of bool, shape (samples,), or None
+        Whether a sample is near the seed of anybody; None where that is not known.
+    codes : tuple of int
+        The sform and qform codes of the first map.
+    """
+
+    space: Space
+    maps: NDArray[np.float32]
+    variances: NDArray[np.float32] | None
+    near: NDArray[np.bool_] | None
+    codes: tuple[int, int]
+
+
+def load_people(members: Sequence[Member], surfaces: Mapping[str, Surface]) -> Loaded:
+    """Load the maps of people, and combine those of one person by their weights.
+
+    Parameters
+    ----------
+    members
+        The people.
+    surfaces
+        Where the vertices lie, by hemisphere; empty for those of fsaverage5, or not known.
+
+    Raises
+    ------
+    SpaceMismatch
+        If the maps of two people lie on other grids.
+    """
+    first, space, codes = _load(members[0].pieces[0].effect)
+    maps = np.zeros((len(members), first.size), np.float32)
+    variances = np.zeros_like(maps) if all(_has_se(one) for one in members) else None
+    near = np.zeros(first.size, dtype=bool) if all(_knows_near(one) for one in members) else None
+    for row, member in enumerate(members):
+        for piece in member.pieces:
+            values = _on(piece.effect, space, members[0], member)
+            maps[row] += np.float32(piece.weight) * values
+            if variances is not None:
+                error = _on(_se_of(piece), space, members[0], member)
+                variances[row] += np.float32(piece.weight**2) * error**2
+            if near is not None:
+                near |= _near_in(piece, values, space, members[0], member)
+    there = np.isfinite(maps).any(axis=0)
+    if not there.any():
+        msg = f"{_named(members[0].pieces[0].effect)}: no sample of these maps has a value; give other maps"
+        raise ImageError(msg)
+    return Loaded(
+        _with_surfaces(space, surfaces).within(space.unmask(there)),
+        maps[:, there],
+        None if variances is None else variances[:, there],
+        None if near is None else near[there],
+        codes,
+    )
+
+
+def _with_surfaces(space: Space, surfaces: Mapping[str, Surface]) -> Any:
+    if isinstance(space, Grid):
+        return space
+    known = dict(surfaces) or standard_surfaces(space)
+    return space.with_surfaces(known) if known else space
+
+
+def _has_se(member: Member) -> bool:
+    return all(piece.se is not None or _certain(piece.effect) for piece in member.pieces)
+
+
+def _certain(effect: Any) -> bool:
+    return isinstance(effect, OneSeed) and effect.maps.certainty is not None
+
+
+def _knows_near(member: Member) -> bool:
+    return all(piece.q is not None or isinstance(piece.effect, OneSeed) for piece in member.pieces)
+
+
+def _se_of(piece: Piece) -> Any:
+    return (piece.effect, "se") if isinstance(piece.effect, OneSeed) else piece.se
+
+
+def _near_in(
+    piece: Piece, values: Row, space: Space, first: Member, member: Member
+) -> NDArray[np.bool_]:
+    """Say which samples are near the seed: q has no value there."""
+    if isinstance(piece.effect, OneSeed):
+        maps = piece.effect.maps
+        found = np.zeros(maps.space.n_samples)
+        found[maps.near[maps.index(piece.effect.seed)]] = 1
+        return np.asarray(maps.space.unmask(found)).ravel() > 0
+    known = _on(piece.q, space, first, member, zero=True)
+    return np.isfinite(values) & np.isnan(known)
+
+
+def _on(image: Any, space: Space, first: Member, member: Member, *, zero: bool = False) -> Row:
+    """Load a map that must lie in a space; shape (positions,)."""
+    values, own, _ = _load(image, zero=zero)
+    if not _same(own, space):
+        msg = (
+            f"{_named(image)}: the map of sub-{member.label} lies on another grid ({_size(own)}) than "
+            f"that of sub-{first.label} ({_size(space)}); choose maps of one --space and --res"
+        )
+        raise SpaceMismatch(msg)
+    return values
+
+
+def _size(space: Space) -> str:
+    shape = " x ".join(map(str, space.shape))
+    if isinstance(space, Grid):
+        return f"{shape}, {' x '.join(f'{size:.3g}' for size in space.voxel_sizes)} mm"
+    return f"{shape} {space.elements}"
+
+
+def _same(one: Space, other: Space) -> bool:
+    if isinstance(one, Grid) or isinstance(other, Grid):
+        return isinstance(one, Grid) and isinstance(other, Grid) and one.same_grid(other)
+    return len(one.parts) == len(other.parts) and all(
+        a.name == b.name and a.kind == b.kind and np.array_equal(a.places, b.places)
+        for a, b in zip(one.parts, other.parts, strict=True)
+    )
+
+
+def _named(image: Any) -> str:
+    if isinstance(image, tuple):
+        return _named(image[0])
+    if isinstance(image, OneSeed):
+        return image.maps.provenance.source
+    return file_of(image) or "a map"
+
+
+def _load(image: Any, *, zero: bool = False) -> tuple[Row, Any, tuple[int, int]]:
+    """Load a map: values at all positions, NaN where there is none, the whole space, and codes.
+
+    Maps are 0 outside their mask; with ``zero``, such values stay.
+    """
+    if isinstance(image, OneSeed):
+        image = (image, "fisherz")
+    if isinstance(image, tuple) and isinstance(image[0], OneSeed):
+        return _of_seed_maps(*image)
+    codes = (2, 0)
+    space: Any
+    if isinstance(image, tuple) or str(image).endswith(".gii"):
+        values, space = _of_surfaces(image if isinstance(image, tuple) else (image,))
+    elif str(image).endswith((".dscalar.nii", ".pscalar.nii")):
+        values, space = _of_cifti(image)
+    else:
+        values, space, codes = _of_volume(image)
+    values = values.astype(np.float32)
+    if not zero:
+        values[~np.isfinite(values) | (values == 0)] = np.nan
+    return values, space, codes
+
+
+def _of_seed_maps(one: OneSeed, stat: str) -> tuple[Row, Any, tuple[int, int]]:
+    maps, space = one.maps, one.maps.space
+    row = np.asarray(space.unmask(maps.values(one.seed, stat), outside=np.nan)).ravel()
+    whole: Any = space.within(np.ones(space.mask.shape, dtype=bool))
+    return row.astype(np.float32), whole, maps.codes
+
+
+def _of_volume(image: Any) -> tuple[NDArray[Any], Grid, tuple[int, int]]:
+    loaded = load_image(image, role="participant's map")
+    values = np.asarray(loaded.dataobj)
+    values = values[..., 0] if values.ndim == 4 and values.shape[3] == 1 else values
+    if values.ndim != 3:
+        msg = f"{_named(image)}: this participant's map has shape {values.shape}; a 3-D image is wanted"
+        raise ImageError(msg)
+    header = loaded.header
+    known = "sform_code" in header if hasattr(header, "__contains__") else False
+    codes = (int(header["sform_code"]), int(header["qform_code"])) if known else (2, 0)
+    return values.ravel(), Grid.whole(loaded.affine, values.shape), codes
+
+
+def _of_surfaces(images: Sequence[Any]) -> tuple[NDArray[Any], PartedSpace]:
+    series = {}
+    for image in images:
+        side = hemisphere_of(Path(image))
+        series[side], _ = load_surface_series(image, side)
+    space = mesh_of(series, {})
+    return np.concatenate([series[part.name][0] for part in space.parts]), space
+
+
+def _of_cifti(image: Any) -> tuple[NDArray[Any], PartedSpace]:
+    import nibabel as nib
+
+    found = load_cifti_map(Path(image))
+    xml = ET.fromstring(nib.load(image).header.to_xml())
+    places = [
+        one for one in xml.iter("MatrixIndicesMap") if "1" in one.attrib["AppliesToMatrixDimension"]
+    ]
+    return found.values, Grayordinates.of_places(found.parts, ET.tostring(places[0]))

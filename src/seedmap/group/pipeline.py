@@ -1,0 +1,358 @@
+"""`group_maps`: from participants' maps to the maps of a group."""
+
+import json
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from seedmap.analysis import SeedMaps, versions
+from seedmap.bids import entities_of, label_of
+from seedmap.errors import OptionError, SeedmapWarning
+from seedmap.group.loading import Loaded, load_people
+from seedmap.group.maps import GroupMaps
+from seedmap.group.options import Estimator, Question, Shuffles, Variance
+from seedmap.group.people import (
+    Choice,
+    Member,
+    OneSeed,
+    Piece,
+    Used,
+    find_members,
+    listed_members,
+    warn_of_dropped,
+)
+from seedmap.group.plan import GroupPlan, plan_group
+from seedmap.group.tables import read_people
+from seedmap.group.tested import Tested, estimate_contrast, graph_of
+from seedmap.images import file_of
+from seedmap.parallel import core_count
+
+__all__ = ["Group", "group_maps", "members_of", "run_group"]
+
+# Entities that names of group maps take from the participants' where all share them.
+SHARED = ("task", "space", "res", "den")
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """The maps of one seed over people, contrast by contrast.
+
+    Attributes
+    ----------
+    plan : GroupPlan
+        Who, which model, which contrasts.
+    maps : dict of str to GroupMaps
+        By contrast, as it was written.
+    loaded : Loaded
+        The people's maps.
+    stem : str
+        What the names of files begin with, without the contrast.
+    strategy : str
+        The denoising strategy; may be empty.
+    command : str
+        The call.
+    """
+
+    plan: GroupPlan
+    maps: Mapping[str, GroupMaps]
+    loaded: Loaded
+    stem: str
+    strategy: str
+    command: str = ""
+
+    @property
+    def contrasts(self) -> tuple[str, ...]:
+        """The contrasts."""
+        return tuple(self.maps)
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Labels of the people used."""
+        return self.plan.labels
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know."""
+        return (*self.plan.notes, *(note for one in self.maps.values() for note in one.notes))
+
+    def __getitem__(self, contrast: str) -> GroupMaps:
+        """Return the maps of a contrast, as it was written or by its label.
+
+        Raises
+        ------
+        OptionError
+            If there is no such contrast.
+        """
+        for text, maps in self.maps.items():
+            if contrast in (text, maps.contrast.label, maps.contrast.text):
+                return maps
+        msg = f"there is no contrast {contrast!r}; there are {', '.join(self.maps)}"
+        raise OptionError(msg)
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the contrasts."""
+        return iter(self.maps)
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write maps, sidecars and tables into a folder; all appear together, or none does."""
+        from seedmap.group.files import save_group
+
+        return save_group(self, Path(folder))
+
+
+def group_maps(  # noqa: PLR0913  each is an everyday choice, all but two by keyword
+    maps: Any,
+    seed: str = "",
+    *,
+    design: Any = None,
+    model: str = "1",
+    contrasts: str | Sequence[str] = (),
+    strategy: str = "",
+    entities: Mapping[str, str] | None = None,
+    within: str = "",
+    estimator: Estimator = "ols",
+    variance: Variance = "auto",
+    inference: Shuffles | Literal["parametric"] = Shuffles(),  # noqa: B008  frozen
+    min_participants: float = 0.8,
+    surfaces: Mapping[str, Any] | None = None,
+    n_jobs: int | None = None,
+) -> Group:
+    """Estimate and test over people what their maps have in common, or how they differ.
+
+    Parameters
+    ----------
+    maps
+        Folder that ``seedmap bids`` wrote; or a table of maps with the columns participant_id,
+        effect (Fisher transforms) and perhaps se; or, by participant's label, `SeedMaps`, an image, or
+        a pair of images (Fisher transforms, standard errors).
+    seed
+        Name of the seed.
+    design
+        Table of participants: path of a TSV or CSV file, or a data frame, with participant_id.
+        Rows are matched by label. ``mean_fd``, ``frames_kept`` and ``dof`` are known without it.
+    model
+        Formula such as ``"group + age + C(site)"``; ``"1"`` is the mean alone. Covariates are
+        centred, and the intercept is the mean over levels.
+    contrasts
+        What is tested: ``"mean"``, ``"age"``, ``"patient - control"``, ``"age:group"``, a factor
+        (F), or ``"[a - b, b - c]"`` (F). ``"NAME=..."`` gives it a name.
+    strategy
+        Denoising strategy, where the folder has several.
+    entities
+        Further BIDS entities that names must have, such as ``{"task": "rest"}``.
+    within
+        Weights of sessions that sum to 0, such as ``"ses-2 - ses-1"``: that difference of each
+        person is analysed.
+    estimator
+        ``"ols"``, or ``"weighted"``: random effects with the first level's standard errors.
+    variance
+        ``"pooled"``, ``"robust"``, or ``"auto"``: robust where levels of a factor are compared.
+    inference
+        How people are shuffled (`Shuffles`), or ``"parametric"``.
+    min_participants
+        Share of the people who must have a value where a sample is tested.
+    surfaces
+        Where vertices lie, by hemisphere; not needed for fsaverage5.
+    n_jobs
+        Threads; all cores if not given.
+
+    Returns
+    -------
+    Group
+        ``group["age"].t``, ``.pfwe``, ``.ptfce``, ... of each contrast.
+
+    Raises
+    ------
+    SeedmapError
+        If maps, table, model and contrasts do not fit together.
+
+    References
+    ----------
+    Winkler et al. (2014), doi:10.1016/j.neuroimage.2014.01.060; Smith and Nichols (2009),
+    doi:10.1016/j.neuroimage.2008.03.061; Knapp and Hartung (2003), doi:10.1002/sim.1482.
+    """
+    question = Question(
+        seed=seed,
+        model=model,
+        contrasts=(contrasts,) if isinstance(contrasts, str) else tuple(contrasts),
+        estimator=estimator,
+        variance=variance,
+        inference=None if inference == "parametric" else inference,
+        min_participants=min_participants,
+    )
+    choice = Choice(seed, strategy, entities or {}, within)
+    members, dropped = members_of(maps, choice)
+    table = None if design is None else read_people(design)
+    plan = plan_group(members, question, table, dropped)
+    warn_of_dropped(Used(plan.labels, plan.dropped))
+    group = run_group(plan, strategy=strategy, surfaces=surfaces, n_jobs=n_jobs)
+    for note in group.notes:
+        warnings.warn(note, SeedmapWarning, stacklevel=2)
+    return group
+
+
+def members_of(maps: Any, choice: Choice) -> tuple[list[Member], dict[str, str]]:
+    """Find the people's maps in whatever they come in; see `group_maps`."""
+    if isinstance(maps, Mapping):
+        return [_given(str(label), one, choice.seed) for label, one in maps.items()], {}
+    if isinstance(maps, str | Path) and Path(maps).expanduser().is_dir():
+        if not choice.seed:
+            msg = f"{maps}: no seed is given; name one whose maps are there"
+            raise OptionError(msg)
+        return find_members(Path(maps).expanduser(), choice)
+    if isinstance(maps, str | Path) and not str(maps).endswith((".tsv", ".csv", ".txt")):
+        return find_members(Path(maps).expanduser(), choice)  # which says that it is not there
+    if isinstance(maps, str | Path) or hasattr(maps, "to_dict"):
+        return listed_members(maps), {}
+    msg = (
+        f"maps are a {type(maps).__name__}; give a folder, a table, or maps by participant's label"
+    )
+    raise OptionError(msg)
+
+
+def _given(label: str, one: Any, seed: str) -> Member:
+    label = label.removeprefix("sub-")
+    if isinstance(one, SeedMaps):
+        if seed:
+            one.index(seed)  # says which there are
+        return Member(label, (Piece(OneSeed(one, seed or one.seeds[0])),))
+    effect, se = one if isinstance(one, tuple | list) else (one, None)
+    return Member(label, (Piece(effect, se),))
+
+
+def run_group(
+    plan: GroupPlan,
+    *,
+    strategy: str = "",
+    surfaces: Mapping[str, Any] | None = None,
+    n_jobs: int | None = None,
+    on_done: Callable[[int, int], object] | None = None,
+    command: str = "",
+) -> Group:
+    """Do what was planned; see `group_maps`.
+
+    Parameters
+    ----------
+    plan
+        Who and what.
+    strategy, command
+        For names and sidecars.
+    surfaces
+        Where vertices lie, by hemisphere.
+    n_jobs
+        Threads; all cores if None.
+    on_done
+        Called with the shuffles done and all there are, over all contrasts.
+    """
+    loaded = load_people(plan.members, surfaces or {})
+    stem, strategy = _names(plan, strategy)
+    place = _place(plan.members[0].pieces[0].effect)
+    graph = graph_of(loaded.space) if plan.question.inference is not None else None
+    total = sum(one.total for one in plan.plans if one is not None)
+    before, maps = 0, {}
+    for contrast, shuffles in zip(plan.contrasts, plan.plans, strict=True):
+        so_far = before
+
+        def progress(done: int, so_far: int = so_far) -> None:
+            if on_done is not None:
+                on_done(so_far + done, total)
+
+        jobs = n_jobs or core_count()
+        tested = estimate_contrast(contrast, shuffles, loaded, plan.question, graph, jobs, progress)
+        before += 0 if shuffles is None else shuffles.total
+        left_out = loaded.near if contrast.has_mean and loaded.near is not None else None
+        maps[contrast.text] = GroupMaps(
+            seeds=(plan.question.seed or "seed",),
+            space=loaded.space,
+            near=(np.flatnonzero(left_out) if left_out is not None else np.empty(0, np.int64),),
+            contrast=contrast,
+            arrays=tested.arrays,
+            maxima=tested.maxima,
+            facts=_facts(plan, tested, contrast.text, command),
+            stem=stem,
+            strategy=strategy,
+            image_codes=loaded.codes,
+            place=place,
+            notes=tested.notes,
+        )
+    return Group(plan, maps, loaded, stem, strategy, command)
+
+
+def _names(plan: GroupPlan, strategy: str) -> tuple[str, str]:
+    """Return what names of files begin with, and the strategy, from what all inputs share."""
+    effects = [piece.effect for one in plan.members for piece in one.pieces]
+    named = [entities_of(Path(_file(effect)).name.split(".")[0]) for effect in effects]
+    entities = [
+        f"{key}-{named[0][key]}"
+        for key in SHARED
+        if key in named[0] and all(one.get(key) == named[0][key] for one in named)
+    ]
+    desc = {one.get("desc", "") for one in named if one.get("stat")}
+    strategy = label_of(strategy) or (desc.pop() if len(desc) == 1 else "")
+    seed = label_of(plan.question.seed or "seed")
+    return "_".join(["group", *entities, f"seed-{seed}"]), strategy
+
+
+def _file(effect: Any) -> str:
+    if isinstance(effect, tuple):
+        return _file(effect[0])
+    return effect.maps.provenance.source if isinstance(effect, OneSeed) else file_of(effect)
+
+
+def _place(effect: Any) -> tuple[float, float, float] | None:
+    """Return where the seed lies, of the first map or its sidecar [mm]."""
+    if isinstance(effect, OneSeed):
+        return effect.maps.center(effect.seed)
+    file = Path(_file(effect))
+    sidecar = file.with_name(file.name.split(".")[0].replace("_hemi-L", "") + ".json")
+    try:
+        center = json.loads(sidecar.read_text(encoding="utf-8"))["Seed"]["center"]
+        x, y, z = (float(value) for value in center)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return x, y, z
+
+
+def _facts(plan: GroupPlan, tested: Tested, text: str, command: str) -> dict[str, Any]:
+    """Return what all sidecars of a contrast say."""
+    at = next(i for i, one in enumerate(plan.contrasts) if one.text == text)
+    contrast, shuffles, question = plan.contrasts[at], plan.plans[at], plan.question
+    facts: dict[str, Any] = {
+        "Seed": question.seed,
+        "Model": question.model,
+        "DesignColumns": list(plan.design.columns),
+        "Contrast": contrast.text,
+        "ContrastWeights": contrast.weights.tolist(),
+        "Participants": [f"sub-{label}" for label in plan.labels],
+        "Estimator": question.estimator,
+        "Statistic": tested.statistic,
+        "ComparedBy": tested.compared,
+        "SamplesInFamily": tested.family,
+        "SamplesNearSeedLeftOut": bool(contrast.has_mean),
+        "MinParticipants": question.min_participants,
+        "PredictedGainOfWeighting": tested.gain,
+        "Inference": "parametric",
+    }
+    if shuffles is not None and question.inference is not None:
+        kinds = [
+            name
+            for name, yes in (("permutations", shuffles.permutes), ("signs", shuffles.flips))
+            if yes
+        ]
+        facts |= {
+            "Inference": "shuffles",
+            "Shuffles": shuffles.number,
+            "ShufflesPossible": min(shuffles.possible, 2**53),
+            "ShufflesExhaustive": shuffles.exhaustive,
+            "ShufflesKind": " and ".join(kinds),
+            "ShufflesSeed": shuffles.seed,
+            "Blocks": question.inference.blocks,
+            "ClusterFormingP": question.inference.cluster_p,
+            "ClusterFormingScore": tested.threshold,
+            "Tail": question.inference.tail,
+        }
+    return {**facts, "SoftwareVersions": versions(), "Command": command}
