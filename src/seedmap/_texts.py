@@ -7,7 +7,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from seedmap.errors import MissingFile, OptionError, SeedmapError
+from seedmap._files import check_there
+from seedmap.errors import OptionError, SeedmapError
 
 __all__ = ["check_types", "one_line", "read_json", "read_text", "read_yaml"]
 
@@ -44,10 +45,7 @@ def read_text(path: Path, role: str, kind: type[SeedmapError] = OptionError) -> 
     SeedmapError
         If it cannot be read: of the type ``kind``.
     """
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "is not there"
-        msg = f"{path}: this {role} {what}; check the path"
-        raise MissingFile(msg)
+    check_there(path, role)
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from seedmap._arrays import Array, Keep, readonly
+from seedmap._files import check_there
 from seedmap._texts import read_json
-from seedmap.errors import ConfoundsError, MissingFile, SeedmapWarning
+from seedmap.errors import ConfoundsError, SeedmapWarning
 
 __all__ = ["ConfoundTable", "read_confounds", "read_metadata"]
 
@@ -228,10 +229,7 @@ def _from_frame(frame: Any) -> ConfoundTable:
 
 
 def _from_file(path: Path, role: str) -> ConfoundTable:
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "is not there"
-        msg = f"{path}: this {role} {what}; check the path"
-        raise MissingFile(msg)
+    check_there(path, role)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from seedmap._arrays import Keep, parse_sample_mask
+from seedmap._files import is_there
 from seedmap.analysis.options import Inputs
 from seedmap.bids import sibling_confounds
 from seedmap.confounds import ConfoundTable, read_confounds, read_metadata
@@ -102,7 +103,7 @@ def _to_choose_from(
     """
     if given is not None:
         beside = Path(given.source).with_suffix(".json")
-        return given, read_metadata(beside if beside.is_file() else None)
+        return given, read_metadata(beside if is_there(beside, "JSON of the confounds") else None)
     path, about = sibling_confounds(run.source)
     table = read_confounds(path)
     if table is not None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from seedmap._files import absence, check_there
 from seedmap._texts import read_json
 from seedmap.bids.forms import SPATIAL, VOLUMES, Form, forms_by_run, is_series
 from seedmap.bids.names import BidsName, parse_name
@@ -183,9 +184,7 @@ def find_participants(
     """
     root = Path(root)
     for path in (surfaces or {}).values():
-        if not path.is_file():
-            msg = f"{path}: this surface is not there; check the path"
-            raise MissingFile(msg)
+        check_there(path, "surface")
     if not root.is_dir():
         msg = f"{root}: this data set is not there; check the path"
         raise MissingFile(msg)
@@ -237,7 +236,12 @@ def _files(folder: Path) -> Iterator[Path]:
     """Walk through a participant's functional files, with and without sessions."""
     for place in (folder / "func", folder, *sorted(folder.glob("ses-*/func"))):
         if place.is_dir():
-            yield from sorted(path for path in place.iterdir() if path.is_file())
+            yield from _named(place)
+
+
+def _named(folder: Path) -> list[Path]:
+    """List a folder's files, also links that lead nowhere: what is missing must not go unseen."""
+    return sorted(path for path in folder.iterdir() if path.is_file() or path.is_symlink())
 
 
 def _nothing(label: str, names: Sequence[BidsName], filters: Filters) -> str:
@@ -284,6 +288,9 @@ def _complete(
         other=right[0].path if right else None,
         surfaces=_surfaces(form, wanted.surfaces),
     )
+    problems += [
+        f"{key}: {path} {why}" for path in dict.fromkeys(run.files) if (why := absence(path))
+    ]
     return run, problems
 
 
@@ -295,8 +302,7 @@ def sibling_confounds(source: str) -> tuple[Path | None, Path | None]:
     bold = parse_name(Path(source))
     if bold is None or not bold.path.parent.is_dir():
         return None, None
-    around = sorted(path for path in bold.path.parent.iterdir() if path.is_file())
-    names = [name for path in around if (name := parse_name(path)) is not None]
+    names = [name for path in _named(bold.path.parent) if (name := parse_name(path)) is not None]
     return _confounds(bold.path.name, bold, names, [])
 
 
@@ -343,7 +349,7 @@ def _belonging(
     fitting = [
         name
         for name in names
-        if name.path.name.endswith(extensions)
+        if name.path.name.lower().endswith(extensions)
         and name.entities.get("space", "") == entities.get("space", "")
         and name.without("desc").items() <= entities.items()
     ]

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from seedmap._files import is_there
 from seedmap.images import stem_of
 
 __all__ = [
@@ -126,7 +127,7 @@ def _suffix(words: list[str], extension: str, entities: dict[str, str]) -> str:
 
 def _split(name: str) -> tuple[str, str, str]:
     """Split a name into stem, extension, which may hold dots, and hemisphere, if that states it."""
-    known = [extension for extension in EXTENSIONS if name.endswith(extension)]
+    known = [extension for extension in EXTENSIONS if name.lower().endswith(extension)]
     extension = max(known, key=len, default="")
     stem = name[: len(name) - len(extension)]
     old = re.fullmatch(r"(.+)\.([LR])(?:\.func)?", stem)
@@ -181,7 +182,7 @@ def sibling_mask(source: str) -> Path | None:
     stem = "_".join(p for p in stem_of(source).split("_")[:-1] if not p.startswith("desc-"))
     for suffix in (".nii.gz", ".nii"):
         mask = Path(source).with_name(f"{stem}_desc-brain_mask{suffix}")
-        if stem and mask.is_file():
+        if stem and is_there(mask, "brain mask"):
             return mask
     return None
 

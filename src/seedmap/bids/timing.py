@@ -39,10 +39,13 @@ def repetition_time(
     """
     bold = form.first
     beside, *others = dict.fromkeys(path for name in form.names for path in _of_file(name))
-    read = (beside,) if beside.is_file() else ()  # by `open_run`, whatever it states
+    # Read by `open_run`, whatever it states; a link that leads nowhere is reported.
+    read = (beside,) if beside.is_file() or beside.is_symlink() else ()
     if "RepetitionTime" in _json(beside):
         return None, read
     for path in (*others, *_inherited(bold, root)):
+        if path.is_symlink() and not path.exists():
+            return None, (*read, path)
         if value := _t_r(path):
             return value, (*read, path)
     stated = _of_other_forms(bold, names) if bold.extension == SURFACE else {}
@@ -55,7 +58,7 @@ def repetition_time(
 def _of_file(name: BidsName) -> tuple[Path, Path]:
     """Name the JSON files of a series: ``_bold.json``, and ``_bold.dtseries.json`` of fMRIPrep 20."""
     path = name.path
-    stem = path.name.removesuffix(name.extension)
+    stem = path.name[: -len(name.extension)]
     return path.with_name(f"{stem}.json"), path.with_suffix(".json")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from seedmap._files import check_there
 from seedmap.analysis import SeedMaps
 from seedmap.bids import entities_of, label_of
 from seedmap.errors import MissingFile, OptionError, SeedmapWarning
@@ -338,9 +339,7 @@ def _path(folder: Path, cell: str) -> Path | None:
         return None
     path = Path(text).expanduser()
     path = path if path.is_absolute() else folder / path
-    if not path.is_file():
-        msg = f"{path}: this participant's map is not there; check the table of maps"
-        raise MissingFile(msg)
+    check_there(path, "participant's map")
     return path
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from seedmap.errors import MissingFile, OptionError
+from seedmap._files import check_there
+from seedmap.errors import OptionError
 
 __all__ = ["People", "read_people", "read_rows"]
 
@@ -79,9 +80,7 @@ def read_rows(table: Any) -> tuple[list[dict[str, str]], list[str], str]:
         texts = [{key: _text(value) for key, value in row.items()} for row in rows]
         return texts, names, "the data frame"
     path = Path(table).expanduser()
-    if not path.is_file():
-        msg = f"{path}: this table of participants is not there; check the path"
-        raise MissingFile(msg)
+    check_there(path, "table of participants")
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:

@@ -10,7 +10,8 @@ from xml.etree import ElementTree as ET
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap.errors import ImageError, MissingFile, SpaceMismatch
+from seedmap._files import check_there
+from seedmap.errors import ImageError, SpaceMismatch
 from seedmap.images.parts import Mesh, Part, Surface
 
 __all__ = [
@@ -55,9 +56,7 @@ def load_surface_series(image: Any, hemisphere: str) -> tuple[NDArray[np.float32
         values = np.asarray(image, dtype=np.float32)
         return np.atleast_2d(values.T), f"{hemisphere} hemisphere in memory"
     path = Path(image).expanduser()
-    if not path.is_file():
-        msg = f"{path}: the {hemisphere} hemisphere is not there; check the path"
-        raise MissingFile(msg)
+    check_there(path, f"{hemisphere} hemisphere")
     named = _named_hemisphere(path)
     if named not in (None, hemisphere):
         msg = f"{path}: given as the {hemisphere} hemisphere, but its name says {named}; are the two swapped?"
@@ -113,9 +112,7 @@ def load_surface(surface: Any) -> Surface:
             np.asarray(surface.coordinates, float), np.asarray(surface.faces), "mesh in memory"
         )
     path = Path(surface).expanduser()
-    if not path.is_file():
-        msg = f"{path}: this surface is not there; check the path"
-        raise MissingFile(msg)
+    check_there(path, "surface")
     import nibabel as nib
 
     if not path.name.endswith((".gii", ".gii.gz")):

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap.errors import ImageError, MissingFile, SeedmapWarning, SpaceMismatch
+from seedmap._files import check_there
+from seedmap.errors import ImageError, SeedmapWarning, SpaceMismatch
 from seedmap.images.cifti import places_of
 from seedmap.images.gifti import hemisphere_of
 from seedmap.images.parts import Part, PartedSpace
@@ -58,7 +59,7 @@ def load_on_parts(image: Any, space: PartedSpace, role: str) -> tuple[NDArray[An
     """
     if isinstance(image, str | Path):
         path = Path(image).expanduser()
-        _check_is_file(path, role)
+        check_there(path, role)
         image = path if path.name.endswith(".nii") else {hemisphere_of(path): path}
     if isinstance(image, Path) or hasattr(image, "dataobj"):
         found = load_cifti_map(image)
@@ -108,12 +109,6 @@ def _beside(taken: Names, names: Names, values: NDArray[Any]) -> tuple[Names, ND
     return {new.get(number, number): name for number, name in names.items()}, moved
 
 
-def _check_is_file(path: Path, role: str) -> None:
-    if not path.is_file():
-        msg = f"{path}: this {role} is not there; check the path"
-        raise MissingFile(msg)
-
-
 def _check_size(values: NDArray[Any], wanted: int, source: str, role: str) -> None:
     if values.shape != (wanted,):
         msg = f"{source}: {values.shape} values for {wanted} places of the run; give a {role} of its mesh"
@@ -125,7 +120,7 @@ def _from_surface(image: str | Path) -> tuple[NDArray[Any], Names]:
     import nibabel as nib
 
     path = Path(image).expanduser()
-    _check_is_file(path, "surface map")
+    check_there(path, "surface map")
     try:
         if path.suffix == ".annot":
             labels, _, named = nib.freesurfer.read_annot(path)
@@ -201,7 +196,7 @@ def load_cifti_map(image: Any) -> CiftiMap:
 
     source = str(image) if isinstance(image, Path) else str(image.get_filename() or "in memory")
     if isinstance(image, Path):
-        _check_is_file(image, "CIFTI map")
+        check_there(image, "CIFTI map")
     try:
         loaded = nib.load(image) if isinstance(image, Path) else image
         values = np.asarray(loaded.dataobj[0]).ravel()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from seedmap._files import check_there
 from seedmap.errors import ImageError, OptionError, SeedmapWarning
 from seedmap.images.cifti import cifti_frames, open_cifti
 from seedmap.images.gifti import (
@@ -112,8 +113,8 @@ def _open_image(bold: Any, t_r: float | None) -> Run:
     """Open one file or image: CIFTI, FreeSurfer's surface series, or a volume."""
     if isinstance(bold, str | Path) and Path(bold).name.endswith(CIFTI_SERIES):
         path = Path(bold).expanduser()
-        if path.is_file():
-            return _open_cifti(path, t_r)
+        check_there(path, "run")
+        return _open_cifti(path, t_r)
     image = load_any_image(bold, role="run")
     if type(image).__name__ == "Cifti2Image":
         return _open_cifti(image, t_r)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from seedmap._files import is_there
 from seedmap._texts import read_json
 from seedmap.errors import ImageError, OptionError, SeedmapWarning
 from seedmap.images.parts import Grayordinates, Mesh
@@ -202,7 +203,7 @@ def warn_of_times(source: str, stated: Mapping[str, float]) -> None:
 def _sibling_t_r(source: str) -> float | None:
     """RepetitionTime of the JSON with the image's own name, if there is one [s]."""
     sibling = Path(source).with_name(stem_of(source) + ".json")
-    if not sibling.is_file():
+    if not is_there(sibling, "JSON beside the run"):
         return None
     facts = read_json(sibling, "JSON beside the run", ImageError)
     value = facts.get("RepetitionTime") if isinstance(facts, dict) else None

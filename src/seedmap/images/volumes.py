@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap.errors import ImageError, MissingFile, SeedmapWarning, SpaceMismatch
+from seedmap._files import check_there
+from seedmap.errors import ImageError, SeedmapWarning, SpaceMismatch
 from seedmap.images.inflate import is_gzip
 from seedmap.images.placing import doubt_of_place, grid_of, header_codes
 from seedmap.images.run import Run, Timing, choose_timing, positive_t_r
@@ -50,10 +51,7 @@ def load_any_image(image: Any, *, role: str = "image") -> Any:
         msg = f"the {role} is a {type(image).__name__}; give a path or a nibabel image"
         raise ImageError(msg)
     path = Path(image).expanduser()
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "is not there"
-        msg = f"{path}: this {role} {what}; check the path"
-        raise MissingFile(msg)
+    check_there(path, role)
     try:
         loaded = nib.load(path)
     except (ImageFileError, HeaderDataError, EOFError, OSError, ValueError, zlib.error) as error:

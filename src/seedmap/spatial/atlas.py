@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seedmap._files import check_there, is_there
 from seedmap.errors import ImageError, MissingFile, SpaceMismatch
 from seedmap.images import (
     Grid,
@@ -129,7 +130,7 @@ def read_atlas(
     table = None if lut is None else Path(lut).expanduser()
     if table is None and not names and not isinstance(image, Mapping) and source:
         table = Path(source).with_name(stem_of(source) + ".tsv")
-    if table is not None and (lut is not None or table.is_file()):
+    if table is not None and (lut is not None or is_there(table, "look-up table")):
         names = _read_table(table)
     elif named and not names:
         where = f"{table} is not there" if table else f"{source or 'the atlas'} names no region"
@@ -193,9 +194,7 @@ def _whole_numbers(values: NDArray[Any], source: str) -> NDArray[Any]:
 
 def _read_table(path: Path) -> dict[int, str]:
     """Read the names of regions by their numbers."""
-    if not path.is_file():
-        msg = f"{path}: this look-up table is not there; check the path"
-        raise MissingFile(msg)
+    check_there(path, "look-up table")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))
