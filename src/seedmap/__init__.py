@@ -1,4 +1,4 @@
-"""Seed-to-voxel correlation maps of fMRI runs: fast, right, with an honest error bar.
+"""Seed-to-voxel correlation maps of fMRI runs: fast, right, with error bars.
 
 What it offers; the packages behind it stand in CONTRIBUTING, and the way of one run, file by
 file, in the documentation:

@@ -114,7 +114,10 @@ def test_the_command_line_prints_the_plan_and_its_concerns(tmp_path, capsys):
     assert code == 0
     flat = " ".join(out.split())
     assert "120 of 120 frames (4.0 min); 0 confounds of rank 0" in flat
-    assert re.search(r"cleaning leaves rank \d+, worth \d+ degrees of freedom", flat)
+    assert re.search(
+        r"cleaning leaves \d+ of \d+ degrees of freedom \(\d+ effective, were the noise white\)",
+        flat,
+    )
     assert "Mind 4.0 minutes are kept" in flat
 
 

@@ -96,7 +96,7 @@ class TestMethodsParagraph:
             "The run has 20 frames with a repetition time of 2 s (from the JSON beside the run); "
             "none was censored. "
             "The brain was smoothed with a Gaussian kernel of 6 mm full width at half maximum; "
-            "seeds were taken from the unsmoothed data. "
+            "seed time series were extracted from unsmoothed data. "
             "Every series had its mean and a straight line removed and was band-pass filtered "
             "from 0.01 to 0.1 Hz (Butterworth of order 5, run forwards and backwards). "
             "For the filter each series was continued past its ends, mirrored through its end "
@@ -120,14 +120,14 @@ class TestMethodsParagraph:
             "The run has 20 frames with a repetition time of 2 s (from the image's header); "
             "3 (15 %) were censored. "
             "The brain was smoothed with a Gaussian kernel of 4 x 4 x 0 mm full width at half "
-            "maximum; seeds were taken from the unsmoothed data. "
+            "maximum; seed time series were extracted from unsmoothed data. "
             "Every series was cut to the span between its first and its last kept frame, had its "
             "censored frames bridged by cubic splines, had its mean and a straight line removed, "
             "was band-pass filtered from 0.01 to 0.1 Hz (Butterworth of order 5, run forwards and "
             "backwards) and then lost its censored frames. "
             "For the filter each series was continued past its ends, mirrored as a whole. "
-            "2 confounds (csf, white_matter) went through the same steps, were centred and were "
-            "regressed out on the kept frames: 2 independent directions. "
+            "2 confounds (csf, white_matter) were filtered identically, centred and "
+            "regressed out on the kept frames (2 degrees of freedom lost to nuisance regression). "
             "r is the Pearson correlation of the cleaned series of a seed and of a voxel over "
             "the 17 kept frames; Fisher z is atanh r."
         )
@@ -148,8 +148,8 @@ class TestMethodsParagraph:
     def test_cosines_are_regressors(self):
         source = provenance(cleaning=Cleaning(filter="cosine", low_pass=None), confound_rank=1)
         words = describe_cleaning(source)
-        assert "Cosines slower than 0.01 Hz went through the same steps" in words
-        assert "1 independent direction." in words
+        assert "Cosines slower than 0.01 Hz were detrended identically" in words
+        assert "(1 degree of freedom lost to nuisance regression)." in words
         assert "Butterworth" not in words
 
     @pytest.mark.parametrize(
@@ -166,11 +166,11 @@ class TestMethodsParagraph:
         words = describe_cleaning(source)
         assert "Every series" not in words
         assert "1 confound (a) were taken as they are" not in words
-        assert "1 confound (a) was taken as it is and was regressed out" in words
+        assert "1 confound (a) was taken as it is and regressed out" in words
 
     def test_many_confounds_are_counted(self):
         source = provenance(confounds=tuple(f"c{n}" for n in range(30)), confound_rank=12)
-        assert "30 confounds went through" in describe_cleaning(source)
+        assert "30 confounds were filtered identically" in describe_cleaning(source)
 
     def test_a_time_course_is_not_taken_from_the_data(self):
         assert "unsmoothed" not in describe_cleaning(provenance(seeds=(OWN,)))

@@ -117,7 +117,7 @@ class Screen:
         """Print what the analysis will leave and cost, and what to mind."""
         kept = f"{plan.kept} of {count(plan.frames, 'frame')}"
         kept += f" ({plan.minutes:.1f} min)" if plan.minutes is not None else ""
-        left = f"rank {plan.rank}, worth {plan.white_dof:.0f} degrees of freedom for white noise"
+        left = f"{plan.rank} of {plan.kept} degrees of freedom ({plan.white_dof:.0f} effective, were the noise white)"
         words = [
             f"{kept}; {count(plan.confounds, 'confound')} of rank {plan.confound_rank}",
             f"cleaning leaves {left}",

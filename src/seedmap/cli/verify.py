@@ -1,4 +1,4 @@
-"""``seedmap verify``: see on your own run that the error bar is honest."""
+"""``seedmap verify``: check the error bars on your own run."""
 
 from dataclasses import replace
 from pathlib import Path

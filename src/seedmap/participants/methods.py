@@ -32,9 +32,9 @@ def methods_text(recipe: Recipe) -> Iterator[str]:
     seeds = ", ".join(f"{seed.seed.name} ({seed.seed.definition})" for seed in recipe.seeds[:8])
     more = f" and {len(recipe.seeds) - 8} more" if len(recipe.seeds) > 8 else ""
     yield (
-        f"Seed-based functional connectivity was computed with seedmap {__version__} from series that "
-        f"fMRIPrep had preprocessed (Esteban et al. 2019). Seeds were {seeds}{more}. Seeds were extracted from "
-        "unsmoothed data; the brain was "
+        f"Seed-based functional connectivity was computed with seedmap {__version__} from data "
+        f"preprocessed with fMRIPrep (Esteban et al. 2019). Seeds were {seeds}{more}. Seed time series "
+        "were extracted from unsmoothed data; the brain was "
         + (
             f"smoothed with a Gaussian kernel of {recipe.method.smoothing_fwhm:g} mm full width at half maximum."
             if recipe.method.smoothing_fwhm
@@ -45,11 +45,12 @@ def methods_text(recipe: Recipe) -> Iterator[str]:
     for strategy in recipe.strategies:
         yield f"Strategy {strategy.name}: {_took(strategy)} {_dropped(strategy)}".strip()
     yield (
-        f"Each seed's cleaned series was correlated with that of every voxel or vertex "
+        f"Each seed's cleaned time series was correlated with that of every voxel or vertex "
         f"({recipe.method.measure}; Biswal et al. 1995)."
         + (
-            " Effective degrees of freedom, z and p account for the autocorrelation of the noise and "
-            "for what the cleaning took away (after Worsley et al. 2002)."
+            " Effective degrees of freedom, z and p account for the autocorrelation of the noise and for "
+            "the degrees of freedom lost to filtering, nuisance regression and censoring (after Worsley "
+            "et al. 2002)."
             if recipe.method.uncertainty == "operator"
             else ""
         )
@@ -61,7 +62,8 @@ def methods_text(recipe: Recipe) -> Iterator[str]:
 def _cleaning_words(recipe: Recipe) -> str:
     cleaning = recipe.method.cleaning
     steps = ["a linear trend was removed"] if cleaning.detrend else []
-    if cleaning.filter and cleaning.needs_t_r:
+    filtered = bool(cleaning.filter and cleaning.needs_t_r)
+    if filtered:
         low = f"from {cleaning.high_pass:g} Hz" if cleaning.high_pass else ""
         high = (
             f"to {cleaning.low_pass:g} Hz"
@@ -70,10 +72,11 @@ def _cleaning_words(recipe: Recipe) -> str:
         )
         band = " ".join(part for part in (low, high) if part)
         steps.append(f"a {cleaning.filter} filter passed fluctuations {band}")
-    done = " and ".join(steps) or "neither trend nor band was removed"
+    done = " and ".join(steps) or "no trend was removed and no filter was applied"
     return (
-        f"Within each run {done}; confounds went through the same steps and were projected out of the "
-        "kept frames, so that no step brings back what another took."
+        f"Within each run {done}. Confounds were {'filtered' if filtered else 'treated'} identically and "
+        "regressed out over the kept frames, so that filtering does not reintroduce nuisance signal "
+        "(Lindquist et al. 2019)."
     )
 
 

@@ -37,8 +37,8 @@ EDGES = {"odd": "mirrored through its end points", "even": "mirrored as a whole"
 FILLS = {"linear": "straight lines", "spline": "cubic splines"}
 METHODS = {
     "operator": (
-        "Effective degrees of freedom were estimated for each {element} from the cleaning and from "
-        "the autocorrelation of the noise."
+        "Effective degrees of freedom were estimated for each {element} from the autocorrelation of "
+        "its noise and the degrees of freedom lost to filtering, nuisance regression and censoring."
     ),
     "xdf": (
         "Effective degrees of freedom were estimated by xDF from the autocorrelations and "
@@ -46,7 +46,7 @@ METHODS = {
     ),
     "naive": (
         "Degrees of freedom were taken from the number of kept frames, as if these were "
-        "independent; they are not, so z, p and q are too sure."
+        "independent. They are not, so p and q are too small."
     ),
 }
 NAMED = 8  # so many confounds are named in a sentence; a longer list stands on its own
@@ -112,7 +112,7 @@ def describe_smoothing(source: Provenance) -> str:
         return "The brain was not smoothed."
     size = " x ".join(f"{w:g}" for w in widths)
     in_space = [facts for facts in source.seeds if facts.center is not None]
-    unsmoothed = "; seeds were taken from the unsmoothed data" if in_space else ""
+    unsmoothed = "; seed time series were extracted from unsmoothed data" if in_space else ""
     return (
         f"The brain was smoothed with a Gaussian kernel of {size} mm full width at half "
         f"maximum{unsmoothed}."
@@ -239,6 +239,14 @@ def _of_which(source: Provenance) -> str:
     return f" ({', '.join(words)})" if words else ""
 
 
+def _alike(source: Provenance, pronoun: str) -> str:
+    """Say what was done to the confounds before they were regressed out."""
+    if not _steps(source):
+        return f"taken as {pronoun}"
+    filtered = source.cleaning.filter == "butterworth" and _butterworth(source.cleaning)
+    return "filtered identically" if filtered else "detrended identically"
+
+
 def _confounds(source: Provenance) -> str:
     """Word the regression: confounds, and the cosines of a high-pass filter by regression."""
     cleaning, given = source.cleaning, source.confounds
@@ -250,10 +258,9 @@ def _confounds(source: Provenance) -> str:
         return "No confounds were regressed out."
     one = len(given) == 1 and len(parts) == 1
     verb, pronoun = ("was", "it is") if one else ("were", "they are")
-    same = "went through the same steps" if _steps(source) else f"{verb} taken as {pronoun}"
-    centred = f"{verb} centred" if cleaning.standardize_confounds else ""
     where = " on the kept frames" if not source.keep.all() else ""
-    done = listed([step for step in (same, centred, f"{verb} regressed out{where}") if step])
+    centred = "centred" if cleaning.standardize_confounds else ""
+    done = [step for step in (_alike(source, pronoun), centred, f"regressed out{where}") if step]
     what = listed(parts)
-    span = count(source.confound_rank, "independent direction")
-    return f"{what[0].upper()}{what[1:]} {done}: {span}."
+    cost = f"{count(source.confound_rank, 'degree')} of freedom lost to nuisance regression"
+    return f"{what[0].upper()}{what[1:]} {verb} {listed(done)} ({cost})."

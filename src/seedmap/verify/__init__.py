@@ -1,4 +1,4 @@
-"""Whether the error bar is honest on a run: simulated nulls, planted signals, and nilearn's r.
+"""Whether the error bars of a run are right: simulated nulls, planted signals, and nilearn's r.
 
 `verify_run` does it all for a run and its options; `write_verification` writes what it found.
 """

@@ -137,12 +137,12 @@ def verdict(found: Verification) -> str:
         fits = "more than there should be: take its p with care"
     return (
         f"On null pairs like this run's, seedmap calls {rate:.1%} significant at p < {level:g}, "
-        f"{fits}; a test that takes frames for independent calls {naive.rates[level][0]:.0%}."
+        f"{fits}; a test that treats frames as independent calls {naive.rates[level][0]:.0%}."
     )
 
 
 def _plot(rates: tuple[Rates, ...]) -> dict[str, Any]:
-    """Lay the QQ plot out: lines in pixels, ticks, and the diagonal that honest tests follow."""
+    """Lay the QQ plot out: lines in pixels, ticks, and the diagonal that valid tests follow."""
     unit = SIDE / DECADES
 
     def place(x: float, y: float) -> str:

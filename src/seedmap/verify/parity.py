@@ -59,7 +59,10 @@ def compare_with_nilearn(prepared: Prepared) -> Parity:
         return Parity(seed.name, 0, float("nan"), "the run is not one image of voxels")
     if prepared.operator.confound_rank < prepared.operator.confounds_given:
         return Parity(
-            seed.name, 0, float("nan"), "confounds repeat each other, which nilearn takes otherwise"
+            seed.name,
+            0,
+            float("nan"),
+            "some confounds are linear combinations of others, which nilearn also regresses out as rounding noise",
         )
     image = load_image(prepared.run.source, role="run")
     comparable, note = _comparable(prepared)

@@ -2,7 +2,7 @@
 
 Pairs of series are drawn that have nothing to do with each other, one with the noise spectrum of
 a seed, the other with that of a voxel. They are cleaned by the run's own matrix, correlated and
-tested. A test is honest if it calls as many of them significant as it promises.
+tested. A test is valid if it calls as many of them significant as it promises.
 """
 
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ class Rates:
     rates : dict of float to tuple of float
         For each level its false-positive rate and the ends of the rate's 95 % interval.
     spread : float
-        Standard deviation of z; 1 if the test is honest.
+        Standard deviation of z; 1 if the test is valid.
     unanswered : float
         Share of pairs that got no p, for want of degrees of freedom; they count as not significant.
     quantiles : ndarray, shape (n, 2)
