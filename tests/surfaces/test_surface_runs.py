@@ -84,6 +84,23 @@ def median_in(maps, seed, cortex, target):
     return np.median(maps.space.unmask(maps.values(seed))[inside])
 
 
+@pytest.mark.parametrize(
+    ("frames", "vertices"), [(50, 642), (1200, 642), (120, 10242), (300, 5000), (642, 10242)]
+)
+@pytest.mark.parametrize("frames_first", [True, False])
+def test_one_array_may_hold_frames_first_or_last(frames, vertices, frames_first, tmp_path):
+    values = np.arange(frames * vertices, dtype=np.float32).reshape(frames, vertices)
+    array = nib.gifti.GiftiDataArray(
+        values if frames_first else values.T.copy(),
+        intent="NIFTI_INTENT_TIME_SERIES",
+        datatype="NIFTI_TYPE_FLOAT32",
+    )
+    path = tmp_path / "lh.func.gii"
+    nib.save(nib.gifti.GiftiImage(darrays=[array]), path)
+    found, _ = load_surface_series(path, "left")
+    np.testing.assert_array_equal(found, values)
+
+
 def test_what_was_planted_is_found(cortex, maps):
     for target, planted in (("mPFC", 0.8), ("LIPL", 0.75), ("LMotor", 0.0), ("LIPS", -0.4)):
         assert median_in(maps, "PCC", cortex, target) == pytest.approx(planted, abs=0.12)

@@ -16,7 +16,7 @@ from seedmap._texts import read_json
 from seedmap.bids.forms import SPATIAL, VOLUMES, Form, forms_by_run, is_series
 from seedmap.bids.names import BidsName, parse_name
 from seedmap.bids.timing import repetition_time
-from seedmap.errors import MissingFile, OptionError
+from seedmap.errors import MissingFile, OptionError, SeedmapError
 
 __all__ = [
     "Filters",
@@ -197,7 +197,7 @@ def find_participants(
     labels = [label.removeprefix("sub-") for label in filters.participants] or list(folders)
     wanted = _Wanted(root, filters, needs_confounds, needs_mask, surfaces or {})
     return [
-        _participant(label, folders[label], wanted)
+        _readable(label, folders[label], wanted)
         if label in folders
         else _unknown(label, folders, root)
         for label in dict.fromkeys(labels)
@@ -208,6 +208,17 @@ def _unknown(label: str, folders: Iterable[str], root: Path) -> Participant:
     near = difflib.get_close_matches(label, folders, n=3)
     hint = f"; near are {', '.join(near)}" if near else ""
     return Participant(label, problems=(f"sub-{label} is not in {root}{hint}",))
+
+
+def _readable(label: str, folder: Path, wanted: _Wanted) -> Participant:
+    """Look for a participant's runs; where a folder cannot be read, that is its problem alone."""
+    try:
+        return _participant(label, folder, wanted)
+    except OSError as error:
+        if isinstance(error, SeedmapError) or error.errno is None:
+            raise
+        text = f"{error.filename or folder}: cannot be read ({error.strerror}); check your rights to it"
+        return Participant(label, problems=(text,))
 
 
 def _participant(label: str, folder: Path, wanted: _Wanted) -> Participant:

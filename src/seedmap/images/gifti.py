@@ -28,6 +28,8 @@ HEMISPHERES = ("left", "right")
 TRIANGLES, POINTS = 1009, 1008  # GIFTI's intents for the two halves of a mesh
 INTENTS = {"NIFTI_INTENT_TRIANGLE": TRIANGLES, "NIFTI_INTENT_POINTSET": POINTS}
 TYPES = {"NIFTI_TYPE_UINT8": "u1", "NIFTI_TYPE_INT32": "i4", "NIFTI_TYPE_FLOAT32": "f4"}
+# Vertices of a hemisphere: of the icosahedra (fsaverage3 to fsaverage) and of fs_LR.
+MESHES = (642, 2562, 10242, 40962, 163842, 4002, 7842, 32492, 59292)
 HEAD = 1 << 16  # bytes of a file within which its sizes stand
 STRUCTURE = "AnatomicalStructurePrimary"
 
@@ -191,8 +193,19 @@ def _from_gifti(path: Path, hemisphere: str) -> NDArray[np.float32]:
         msg = f"{path}: the GIFTI file holds no data; a series with one array a frame is wanted"
         raise ImageError(msg)
     if len(arrays) == 1 and arrays[0].ndim == 2:
-        return np.asarray(arrays[0], dtype=np.float32).T
+        return _frames_first(np.asarray(arrays[0], dtype=np.float32))
     return np.stack([np.asarray(array, dtype=np.float32).ravel() for array in arrays])
+
+
+def _frames_first(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn a whole series in one array to (frames, vertices).
+
+    Programs disagree on the order. The axis of vertices is the one whose length is that of a usual
+    mesh, and the longer one where that does not decide.
+    """
+    known = [size in MESHES for size in values.shape]
+    vertices = known.index(True) if sum(known) == 1 else int(np.argmax(values.shape))
+    return values if vertices == 1 else values.T
 
 
 def _frames_of(path: Path) -> tuple[str, list[NDArray[Any]]]:

@@ -52,6 +52,7 @@ def load_any_image(image: Any, *, role: str = "image") -> Any:
         raise ImageError(msg)
     path = Path(image).expanduser()
     check_there(path, role)
+    _check_readable(path, role)
     try:
         loaded = nib.load(path)
     except (ImageFileError, HeaderDataError, EOFError, OSError, ValueError, zlib.error) as error:
@@ -62,6 +63,16 @@ def load_any_image(image: Any, *, role: str = "image") -> Any:
         msg = f"{path}: this {role} is a {type(loaded).__name__}; a volume image (NIfTI) is wanted"
         raise ImageError(msg)
     return loaded
+
+
+def _check_readable(path: Path, role: str) -> None:
+    """Refuse a file that the disk does not give, of which nothing can be said."""
+    try:
+        with path.open("rb") as file:
+            file.read(512)
+    except OSError as error:
+        msg = f"{path}: this {role} cannot be read ({error.strerror}); check the disk and your rights, and try again"
+        raise ImageError(msg) from error
 
 
 def load_volume(image: Any, role: str = "image") -> tuple[NDArray[Any], Grid]:
