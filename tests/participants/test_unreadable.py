@@ -18,9 +18,8 @@ from seedmap.images import load_image
 from seedmap.participants.ledger import read_entry
 from seedmap.participants.participant import may_pass
 
-FAILING = Path("/proc/self/mem")  # opens, and cannot be read where it begins
 LINE = ("--nprocs", "1", "--no-figures", "-q", "--seed", "PCC=0,-52,18", "--strategy", "6P")
-needs_failing = pytest.mark.skipif(not FAILING.exists(), reason="a file of Linux")
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rights")
 
 
 @pytest.fixture
@@ -46,7 +45,7 @@ def not_root():
         os.seteuid(0)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rights")
+@posix
 @pytest.mark.parametrize("which", ["sub-01", "sub-01/func"])
 def test_an_unreadable_folder_is_the_problem_of_its_participant(study, which):
     (study / which).chmod(0)
@@ -62,27 +61,30 @@ def test_an_unreadable_folder_is_the_problem_of_its_participant(study, which):
     assert [one.problems for one in find_participants(study, Filters())] == [(), ()]
 
 
-@needs_failing
-def test_a_file_that_cannot_be_read_is_not_called_no_image(tmp_path):
-    (tmp_path / "bold.nii.gz").symlink_to(FAILING)
-    with pytest.raises(
-        ImageError, match=r"this run cannot be read \(Input/output error\); .*again"
-    ):
-        load_image(tmp_path / "bold.nii.gz", role="run")
+@posix
+def test_a_file_that_cannot_be_read_is_not_called_no_image(study):
+    (bold,) = study.glob("sub-01/func/*preproc_bold.nii.gz")
+    load_image(bold, role="run")  # what it imports can be read
+    bold.chmod(0)
+    wanted = r"this run cannot be read \(Permission denied\); .*try again"
+    with not_root(), pytest.raises(ImageError, match=wanted):
+        load_image(bold, role="run")
 
 
-@needs_failing
-def test_a_read_error_is_not_remembered(study, tmp_path):
-    out, (bold,) = tmp_path / "out", study.glob("sub-01/func/*preproc_bold.nii.gz")
-    bold.rename(tmp_path / "good.nii.gz")
-    bold.symlink_to(FAILING)
-    assert main(["bids", str(study), str(out), "participant", *LINE]) == 3
+@posix
+def test_a_read_error_is_not_remembered(study):
+    out, (bold,) = study.parent / "out", study.glob("sub-01/func/*preproc_bold.nii.gz")
+    assert main(["bids", str(study), str(study.parent / "first"), "participant", *LINE]) == 0
+    out.mkdir()
+    out.chmod(0o777)
+    bold.chmod(0)
+    with not_root():
+        assert main(["bids", str(study), str(out), "participant", *LINE]) == 3
     entry = read_entry(out, "01")
     assert (entry.state, entry.lasting) == ("failed", False)
-    assert "cannot be read (Input/output error)" in entry.reason
+    assert "cannot be read (Permission denied)" in entry.reason
     assert read_entry(out, "02").state == "done"
-    bold.unlink()
-    (tmp_path / "good.nii.gz").rename(bold)
+    bold.chmod(0o644)
     assert main(["bids", str(study), str(out), "participant", *LINE]) == 0
 
 
