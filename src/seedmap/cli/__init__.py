@@ -10,6 +10,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -32,6 +33,7 @@ VERBS = {
     "run": "Correlate seeds with every voxel of one run and write the maps.",
     "explore": "Explore a run in the browser: click a voxel, the map is there.",
     "bids": "Make the maps of a whole study from a BIDS derivative folder.",
+    "group": "Test over participants what their maps have in common, or how they differ.",
     "verify": "Check the error bars on your own run, by simulation and against nilearn.",
     "demo": "Make a small run with a known answer, find its default mode network.",
     "fetch": "Download or make data to try seedmap on.",
@@ -42,11 +44,29 @@ USAGE = {
     "run": "BOLD --seed NAME=x,y,z [OPTIONS]",
     "explore": "BOLD [OPTIONS]",
     "bids": "BIDS_DIR OUTPUT_DIR participant --seed NAME=x,y,z [OPTIONS]",
+    "group": "DERIVATIVES --seed NAME [OPTIONS]",
     "verify": "BOLD --seed NAME=x,y,z [OPTIONS]",
     "demo": "[OPTIONS]",
     "fetch": "DATASET [OPTIONS]",
     "completion": "SHELL",
 }
+
+
+def group_level(tokens: Sequence[str]) -> list[str]:
+    """Write the second level of a BIDS App as the verb that it is.
+
+    Examples
+    --------
+    >>> group_level(["bids", "in", "out", "group", "--seed", "PCC"])
+    ['group', 'out', '--seed', 'PCC']
+    """
+    if len(tokens) < 4 or tokens[0] != "bids" or tokens[3] != "group":
+        return list(tokens)
+    table = Path(tokens[1]) / "participants.tsv"
+    options = [token.replace("_", "-") if token.startswith("--") else token for token in tokens[4:]]
+    given = any(token.partition("=")[0] == "--design" for token in options)
+    design = ["--design", str(table)] if table.is_file() and not given else []
+    return ["group", tokens[2], *options, *design]
 
 
 def build_app(called: str = "") -> App:
@@ -81,8 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warnings.simplefilter("always", SeedmapWarning)
         warnings.showwarning = _show_warning
         try:
-            code = build_app(tokens[0] if tokens else "")(
-                spell_out(tokens),
+            words = group_level(tokens)
+            code = build_app(words[0] if words else "")(
+                spell_out(words),
                 exit_on_error=False,
                 print_error=False,
                 result_action="return_value",

@@ -74,7 +74,7 @@ def bids(  # noqa: PLR0913  the three places of a BIDS App, and its groups of op
     output_dir
         Folder for the results; made if it is not there.
     analysis_level
-        participant.
+        participant; with group in its place, the options are those of seedmap group.
     """
     screen = Screen(call.quiet, call.verbose)
     recipe = _recipe(bids_dir, seeds, denoise, cleaning, analysis)

@@ -10,12 +10,15 @@ __all__ = ["GROUPS", "PlainFormatter", "group", "typed"]
 
 GROUPS = (
     "Which runs",
+    "Which maps",
     "Seeds",
     "Run",
     "Denoising",
     "Cleaning",
     "Analysis",
     "Measure",
+    "Model",
+    "Test",
     "Surfaces",
     "Page",
     "Output",

@@ -1,6 +1,7 @@
 """The participants' maps as one array, whatever their space."""
 
 import xml.etree.ElementTree as ET
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap.errors import ImageError, SpaceMismatch
+from seedmap.errors import ImageError, SpaceMismatch, TruncatedImage
 from seedmap.group.people import Member, OneSeed, Piece
 from seedmap.images import (
     Grayordinates,
@@ -200,7 +201,11 @@ def _of_seed_maps(one: OneSeed, stat: str) -> tuple[Row, Any, tuple[int, int]]:
 
 def _of_volume(image: Any) -> tuple[NDArray[Any], Grid, tuple[int, int]]:
     loaded = load_image(image, role="participant's map")
-    values = np.asarray(loaded.dataobj)
+    try:
+        values = np.asarray(loaded.dataobj)
+    except (EOFError, OSError, ValueError, zlib.error) as error:
+        msg = f"{_named(image)}: the end of this participant's map is missing or damaged; make it again"
+        raise TruncatedImage(msg) from error
     values = values[..., 0] if values.ndim == 4 and values.shape[3] == 1 else values
     if values.ndim != 3:
         msg = f"{_named(image)}: this participant's map has shape {values.shape}; a 3-D image is wanted"

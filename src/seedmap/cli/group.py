@@ -1,0 +1,198 @@
+"""``seedmap group``: participants' maps in, what is true of people out."""
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from seedmap.cli.console import Screen
+from seedmap.cli.group_options import GroupChoice, GroupOutput, GroupTest, ModelOptions
+from seedmap.cli.help import group as titled
+from seedmap.cli.invocation import command_line, write_log
+from seedmap.errors import SeedmapWarning
+from seedmap.group import Group, GroupMaps, GroupPlan, members_of, plan_group, run_group
+from seedmap.group.cost import cost_of
+from seedmap.group.files import save_group
+from seedmap.group.peaks import find_group_clusters
+from seedmap.group.people import Choice
+from seedmap.group.stored import stored_members
+from seedmap.group.tables import People, read_people
+from seedmap.images import check_writable, load_surface
+from seedmap.spatial import open_atlas
+
+__all__ = ["group"]
+
+TOP = 5
+SHOWN_ROWS = 12
+WORDS = {
+    "ptfce": "TFCE p",
+    "pfwe": "corrected p",
+    "pmass": "cluster mass p",
+    "pextent": "cluster extent p",
+    "q": "q",
+}
+
+
+def group(
+    derivatives: Path,
+    /,
+    *,
+    choice: Annotated[GroupChoice, Parameter(name="*", group=titled("Which maps"))] = GroupChoice(),  # noqa: B008
+    model: Annotated[ModelOptions, Parameter(name="*", group=titled("Model"))] = ModelOptions(),  # noqa: B008
+    test: Annotated[GroupTest, Parameter(name="*", group=titled("Test"))] = GroupTest(),  # noqa: B008
+    output: Annotated[GroupOutput, Parameter(name="*", group=titled("Output"))] = GroupOutput(),  # noqa: B008
+) -> None:
+    """Test over participants what their maps have in common, or how they differ.
+
+    Example, a difference between groups with age and motion in the model:
+
+        seedmap group derivatives/seedmap --seed PCC --design participants.tsv
+        --model "group + age + mean_fd" --contrast "patient - control"
+
+    Parameters
+    ----------
+    derivatives
+        The folder that seedmap bids wrote; with --maps, the folder for the results.
+    """
+    screen = Screen(output.quiet, output.verbose)
+    out = output.out or derivatives / "group"
+    table = None if model.design is None else read_people(model.design)
+    planned = list(_plans(derivatives, choice, model, test, table))
+    for one, _, plan in planned:
+        _say_plan(screen, plan, one, dry=output.dry_run)
+    if output.dry_run:
+        return
+    check_writable(out)
+    looked_at = f"{len(planned)} x {len(planned[0][2].contrasts)}"
+    for _, strategy, plan in planned:
+        _one(screen, plan, strategy, choice, output, out)
+    if len(planned) * len(planned[0][2].contrasts) > 1:
+        screen.facts(
+            [
+                (
+                    "Looked at",
+                    f"{looked_at} maps (seeds and strategies x contrasts); p are corrected within each",
+                )
+            ]
+        )
+    write_log(out)
+
+
+def _plans(
+    root: Path, choice: GroupChoice, model: ModelOptions, test: GroupTest, table: People | None
+) -> Iterator[tuple[Choice, str, GroupPlan]]:
+    """Find and check all before anything is done."""
+    for one in choice.choices():
+        seed, strategy = one.seed, one.strategy
+        dropped: dict[str, str] = {}
+        question = test.question(
+            seed, model
+        )  # what makes no sense is said before maps are looked for
+        if choice.from_store:
+            members, seed, strategy = stored_members(root, one, one.seed)
+            question = test.question(seed, model)
+        else:
+            members, dropped = members_of(choice.maps or root, one)
+        yield one, strategy, plan_group(members, question, table, dropped)
+
+
+def _one(
+    screen: Screen,
+    plan: GroupPlan,
+    strategy: str,
+    choice: GroupChoice,
+    output: GroupOutput,
+    out: Path,
+) -> None:
+    """Test one seed with one strategy, and write and print what comes out."""
+    with screen.progress("Shuffling people") as progress:
+        found = run_group(
+            plan,
+            strategy=strategy,
+            surfaces=_surfaces(choice),
+            n_jobs=output.n_jobs,
+            on_done=progress,
+            command=command_line(),
+        )
+    for maps in found.maps.values():
+        for note in maps.notes:
+            warnings.warn(note, SeedmapWarning, stacklevel=2)
+    atlas = None if output.atlas is None else open_atlas(output.atlas, found.loaded.space)
+    paths = save_group(found, out, atlas, _page(found))
+    for text, maps in found.maps.items():
+        screen.facts([(text, _found_words(maps))])
+    screen.end(out, paths)
+
+
+def _page(found: Group) -> str:  # noqa: ARG001
+    return ""
+
+
+def _surfaces(choice: GroupChoice) -> dict[str, Any]:
+    sides = {"left": choice.surface_left, "right": choice.surface_right}
+    return {side: load_surface(path) for side, path in sides.items() if path is not None}
+
+
+def _say_plan(screen: Screen, plan: GroupPlan, choice: Choice, *, dry: bool) -> None:
+    """Print who is used, the design, the shuffles and what to mind."""
+    people, columns = plan.design.matrix.shape
+    name = f"{plan.question.seed}{f', {choice.strategy}' if choice.strategy else ''}"
+    rows = [("Seed", name), ("People", f"{people} used, {len(plan.dropped)} left out")]
+    rows += [(f"sub-{label}", f"left out: {why}") for label, why in plan.dropped.items()]
+    rows.append(("Model", f"{plan.question.model}: {', '.join(plan.design.columns)}"))
+    rows.append(
+        ("Freedom", f"{people - columns} residual degrees of freedom where all have a value")
+    )
+    for contrast, shuffles in zip(plan.contrasts, plan.plans, strict=True):
+        kind = "t" if contrast.tested.q == 1 else f"F of {contrast.tested.q} contrasts"
+        how = "not shuffled"
+        if shuffles is not None:
+            moves = [
+                w
+                for w, yes in (("permuted", shuffles.permutes), ("signs flipped", shuffles.flips))
+                if yes
+            ]
+            some = f"all {shuffles.total}" if shuffles.exhaustive else f"{shuffles.number}"
+            how = f"{' and '.join(moves)}, {some} of {_large(shuffles.possible)} ways"
+        rows.append((contrast.text, f"{kind}; {how}"))
+    if dry:
+        rows += [("Design", _design_words(plan)), ("Cost", cost_of(plan))]
+    screen.facts([*rows, *(("Mind", note) for note in plan.notes)])
+
+
+def _large(number: int) -> str:
+    return (
+        f"{number:,}" if number < 10**9 else f"{float(number) if number < 10**300 else 1e300:.1e}"
+    )
+
+
+def _design_words(plan: GroupPlan) -> str:
+    """Write the first rows of the design."""
+    columns = plan.design.columns
+    widths = [max(len(name), 7) for name in columns]
+    lines = [" " * 12 + "  ".join(f"{n:>{w}}" for n, w in zip(columns, widths, strict=True))]
+    for label, row in zip(plan.labels[:SHOWN_ROWS], plan.design.matrix, strict=False):
+        cells = "  ".join(f"{v:>{w}.3g}" for v, w in zip(row, widths, strict=True))
+        lines.append(f"{f'sub-{label}':<12}{cells}")
+    more = len(plan.labels) - SHOWN_ROWS
+    return "\n".join([*lines, *([f"and {more} more"] if more > 0 else [])])
+
+
+def _found_words(maps: GroupMaps) -> str:
+    """Say what was found, with the largest clusters."""
+    share = int(maps.significant().sum())
+    lines = [
+        f"{share:,} of {maps.facts['SamplesInFamily']:,} {maps.space.elements} with {WORDS[maps.corrected]} <= .05"
+    ]
+    found = [one for one in find_group_clusters(maps) if one.name.isdigit()][:TOP]
+    for one in found:
+        x, y, z = one.place
+        stat = "t" if "t" in one.values else "f"
+        p = float(maps.arrays[maps.corrected][one.sample])
+        lines.append(
+            f"{x:5.0f} {y:4.0f} {z:4.0f} mm   {stat} {one.values[stat]:6.2f}   {WORDS[maps.corrected]} {p:.4f}   "
+            f"{one.size:.0f} {maps.space.elements}  {one.region}".rstrip()
+        )
+    return "\n".join(lines)

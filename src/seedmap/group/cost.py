@@ -1,0 +1,37 @@
+"""About how long a test takes, and what memory: from the size of one map."""
+
+import numpy as np
+
+from seedmap.group.loading import load_people
+from seedmap.group.plan import GroupPlan
+from seedmap.parallel import core_count
+
+__all__ = ["cost_of"]
+
+# Seconds, on one core: of a product a person and sample, and of clusters and TFCE a sample.
+PRODUCT, CLUSTERS, TFCE = 6e-11, 8e-9, 1.8e-7
+# Beside the maps [bytes].
+BESIDE = 200e6
+
+
+def cost_of(plan: GroupPlan) -> str:
+    """Say about how long the shuffles take on this machine, and the memory at most."""
+    first = load_people(plan.members[:1], {})
+    samples, people = first.maps.shape[1], len(plan.members)
+    seconds = 0.0
+    for contrast, shuffles in zip(plan.contrasts, plan.plans, strict=True):
+        inference = plan.question.inference
+        if shuffles is None or inference is None:
+            continue
+        rows = 1 + contrast.tested.null.shape[1]
+        each = samples * people * rows * PRODUCT
+        each += samples * (CLUSTERS if inference.cluster_p else 0) + samples * TFCE * inference.tfce
+        seconds += shuffles.total * each
+    seconds /= core_count()
+    memory = 4 * samples * people * (1 if first.variances is None else 2) + BESIDE
+    time = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    fewest = int(np.ceil(plan.question.min_participants * people))
+    return (
+        f"about {time} of shuffles over {samples:,} samples, at most {memory / 1e6:.0f} MB; tested where {fewest} "
+        "people or more have a value"
+    )

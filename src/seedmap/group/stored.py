@@ -1,0 +1,88 @@
+"""People's maps of a new seed, made from the cleaned runs that ``seedmap bids --store`` kept."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seedmap.analysis import SeedMaps, stored_maps
+from seedmap.bids import entities_of, label_of
+from seedmap.errors import MissingFile, OptionError
+from seedmap.group.people import Choice, Member, OneSeed, Piece
+from seedmap.participants.combine import combine_maps
+from seedmap.seeds import parse_seed
+
+__all__ = ["stored_members"]
+
+ENDING = "_bold.zarr"
+
+
+def stored_members(root: Path, choice: Choice, seed: str) -> tuple[list[Member], str, str]:
+    """Make the maps of a seed from stored runs, those of one person combined by degrees of freedom.
+
+    Parameters
+    ----------
+    root
+        Folder of results, or its folder ``store``.
+    choice
+        Which runs; its seed does not matter.
+    seed
+        The seed as it is written on the command line, such as ``PCC=0,-52,18``.
+
+    Returns
+    -------
+    members : list of Member
+        The people.
+    name, strategy : str
+        Of the seed, and of the stored runs.
+
+    Raises
+    ------
+    MissingFile
+        If there are no stored runs that fit.
+    OptionError
+        If there are several strategies, or sessions are to be compared.
+    """
+    if choice.within:
+        msg = "--within and --from-store exclude each other; make the sessions' maps with seedmap bids first"
+        raise OptionError(msg)
+    folder = root / "store" if (root / "store").is_dir() else root
+    paths = [p for p in sorted(folder.glob(f"sub-*{ENDING}")) if _fits(p, choice)]
+    if not paths:
+        msg = (
+            f"{root}: no stored run fits; make some with seedmap bids --store, or widen the choice"
+        )
+        raise MissingFile(msg)
+    strategies = sorted({_entities(path).get("desc", "") for path in paths})
+    if len(strategies) > 1:
+        msg = f"{folder}: runs of several strategies are stored ({', '.join(strategies)}); give --strategy"
+        raise OptionError(msg)
+    placed = parse_seed(seed)
+    by_label: dict[str, list[Path]] = {}
+    for path in paths:
+        by_label.setdefault(_entities(path)["sub"], []).append(path)
+    members = [_member(label, runs, placed) for label, runs in by_label.items()]
+    return members, placed.name, strategies[0]
+
+
+def _entities(path: Path) -> dict[str, str]:
+    return entities_of(path.name.removesuffix(ENDING))
+
+
+def _fits(path: Path, choice: Choice) -> bool:
+    named = _entities(path)
+    wanted = dict(choice.entities)
+    if choice.strategy:
+        wanted["desc"] = label_of(choice.strategy)
+    return all(named.get(key, "") == value for key, value in wanted.items())
+
+
+def _member(label: str, paths: Sequence[Path], seed: Any) -> Member:
+    runs: list[SeedMaps] = [stored_maps(path, seed) for path in paths]
+    maps = runs[0] if len(runs) == 1 else combine_maps(runs, runs[0].provenance.source, "dof")
+    facts = {
+        "frames_kept": float(sum(one.provenance.kept for one in runs)),
+        "dof": float(np.nanmedian(maps.dof)),
+    }
+    return Member(label, (Piece(OneSeed(maps, maps.seeds[0])),), facts)
