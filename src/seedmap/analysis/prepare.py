@@ -32,6 +32,8 @@ FEWEST_MINUTES = 5.0
 FRAMES_A_CONFOUND = 3
 # Maps that each seed holds at most while a measure other than the correlation is worked out.
 OTHER_MEASURE = 8
+# Values whose squares, summed over thousands of frames, float32 still holds (3e38).
+LARGEST = 1e17
 
 
 @dataclass(frozen=True)
@@ -222,6 +224,7 @@ def read(
             rows=seeds if for_one_use and seeds > np.count_nonzero(keep) else 0,
         ),
     )
+    _check_size(run, extracted)
     _check_alive(run, extracted)
     return extracted
 
@@ -244,6 +247,17 @@ def _check_alive(run: Run, extracted: Extracted) -> None:
         msg = (
             f"{run.source}: none of the {extracted.grid.n_samples} voxels in the mask changes over "
             "time; a series was wanted. Is the image all zero, or one volume repeated? Check it"
+        )
+        raise ImageError(msg)
+
+
+def _check_size(run: Run, extracted: Extracted) -> None:
+    """Refuse values whose squares float32 cannot hold."""
+    size = float(np.median(np.abs(extracted.reference)))
+    if size > LARGEST:
+        msg = (
+            f"{run.source}: values of about {size:.1g} in the mask; below {LARGEST:g} are wanted, for "
+            "correlations are worked out in float32. Scale the image"
         )
         raise ImageError(msg)
 

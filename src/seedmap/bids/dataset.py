@@ -50,14 +50,14 @@ class Filters:
     """Labels of participants, without ``sub-``."""
 
     desc: str = "preproc"
-    """Which of fMRIPrep's series."""
+    """Which of the series of a run, by their ``desc``; empty for those without."""
 
     entities: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Short keys of entities, or ``extension``, with wanted values; without any the entity must be missing."""
 
     def accept(self, name: BidsName) -> bool:
         """Say whether a run is wanted."""
-        plain = None if name.extension in VOLUMES else PREPROC
+        plain = "" if name.extension in VOLUMES or not self.desc else PREPROC
         if name.entities.get("desc", plain) != self.desc:
             return False
         given = {**name.entities, "extension": name.extension}
@@ -70,7 +70,7 @@ class Filters:
     def words(self) -> str:
         """The choice in words."""
         said = [f"{key}-{'|'.join(values) or 'none'}" for key, values in self.entities]
-        return ", ".join([f"desc-{self.desc}", *said])
+        return ", ".join([f"desc-{self.desc}" if self.desc else "no desc", *said])
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def _participant(label: str, folder: Path, wanted: _Wanted) -> Participant:
     names = [name for path in _files(folder) if (name := parse_name(path)) is not None]
     series = [name for name in names if is_series(name) and wanted.filters.accept(name)]
     if not series:
-        return Participant(label, problems=(_nothing(label, names, wanted.filters),))
+        return Participant(label, problems=(_nothing(label, names, wanted),))
     runs, problems = [], []
     for key, forms in forms_by_run(series).items():
         if len(forms) > 1:
@@ -255,12 +255,15 @@ def _named(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_file() or path.is_symlink())
 
 
-def _nothing(label: str, names: Sequence[BidsName], filters: Filters) -> str:
+def _nothing(label: str, names: Sequence[BidsName], wanted: _Wanted) -> str:
     """Say that nothing fits, and what there is instead."""
+    filters, root = wanted.filters, wanted.root
     others = [name for name in names if is_series(name)]
     few = ", ".join(name.path.name for name in others[:2])
-    there = f"; there are {few}{' ...' if len(others) > 2 else ''}" if few else ""
-    return f"sub-{label}: no series fits {filters.words}{there}"
+    there = f"; there are {few}{' ...' if len(others) > 2 else ''} (--desc chooses)" if few else ""
+    near = sorted(root.glob(f"derivatives/*/sub-{label}"))
+    hint = f"; did you mean {near[0].parent}?" if near else ""
+    return f"sub-{label}: no series fits {filters.words}{there}{hint}"
 
 
 def _complete(

@@ -21,7 +21,7 @@ from seedmap.confounds import read_confounds
 from seedmap.denoising import Strategy, strategy_of
 from seedmap.errors import OptionError, SeedmapError
 from seedmap.images import Run
-from seedmap.seeds import DEFAULT_RADIUS, MaskSeed, Region, Sphere, VertexPatch, parse_seed
+from seedmap.seeds import DEFAULT_RADIUS, Seed, parse_seed
 from seedmap.spatial import DEFAULT_FWHM
 
 __all__ = [
@@ -52,7 +52,7 @@ class SeedOptions:
     radius: float = DEFAULT_RADIUS
     """Radius of spheres, and of patches along a surface [mm]."""
 
-    def parsed(self) -> list[Sphere | MaskSeed | Region | VertexPatch]:
+    def parsed(self) -> list[Seed]:
         """Read the seeds."""
         return [parse_seed(text, self.radius) for text in self.seed]
 

@@ -59,7 +59,10 @@ class ChoiceOptions:
     """Runs, as their names have them (1, or 01)."""
 
     space: str | None = None
-    """The space of the runs, such as MNI152NLin2009cAsym; needed where there are several."""
+    """The space of the runs, such as MNI152NLin2009cAsym or MNIInfant:cohort-1; needed where there are several."""
+
+    desc: str | None = None
+    """Which of the series, by their desc, such as denoised; none for those without. If not given, the one that the strategy cleans: preproc, mostly."""
 
     res: str | None = None
     """The resolution of the runs, as their names have it; needed where there are several."""
@@ -74,12 +77,32 @@ class ChoiceOptions:
             for key, values in (("ses", self.session_id), ("task", self.task_id), ("run", self.run))
             if values
         ]
-        for key, value in (("space", self.space), ("res", self.res)):
+        space, *entities = (self.space or "").split(":")  # with its cohort, as fMRIPrep has it
+        wanted = [
+            ("space", space or None),
+            *(_entity(text) for text in entities),
+            ("res", self.res),
+        ]
+        for key, value in wanted:
             if value is not None:
                 chosen.append((key, () if value == "none" else (value,)))
         strip = [(key, tuple(v.removeprefix(f"{key}-") for v in values)) for key, values in chosen]
         more = read_filter_file(self.bids_filter_file) if self.bids_filter_file else ()
-        return Filters(participants=self.participant_label, desc=desc, entities=(*strip, *more))
+        desc = desc if self.desc is None else self.desc.removeprefix("desc-")
+        return Filters(
+            participants=self.participant_label,
+            desc="" if desc == "none" else desc,
+            entities=(*strip, *more),
+        )
+
+
+def _entity(text: str) -> tuple[str, str]:
+    """Read an entity that follows a space, such as ``cohort-1``."""
+    key, found, value = text.partition("-")
+    if not (found and key and value):
+        msg = f"--space: {text!r} after the colon is no entity; write it as in MNIInfant:cohort-1"
+        raise OptionError(msg)
+    return key, value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -161,7 +161,9 @@ STATISTICS = {
     for row in (
         Statistic(
             "r",
-            MapKind("correlation", (), "seedmap: Pearson correlation r"),
+            # Not NIfTI's intent of a correlation: its parameter, from which viewers work p out, is
+            # one number of degrees of freedom, and here they differ by sample.
+            MapKind("estimate", (), "seedmap: Pearson correlation r"),
             MEASURE_KINDS["correlation"].description,
             threshold=ThresholdRule("r>0.5", "a size from 0 to below 1", "large", 1.0),
             limit=1.0,

@@ -19,6 +19,7 @@ from seedmap.images.gifti import (
     load_surface_series,
     mesh_of,
 )
+from seedmap.images.inflate import is_gzip
 from seedmap.images.parts import Mesh, PartedSpace, Surface
 from seedmap.images.run import (
     Run,
@@ -111,9 +112,14 @@ def _open(bold: Any, t_r: float | None) -> Run:
 
 def _open_image(bold: Any, t_r: float | None) -> Run:
     """Open one file or image: CIFTI, FreeSurfer's surface series, or a volume."""
-    if isinstance(bold, str | Path) and Path(bold).name.endswith(CIFTI_SERIES):
+    if isinstance(bold, str | Path) and Path(bold).name.endswith(
+        (*CIFTI_SERIES, *(f"{suffix}.gz" for suffix in CIFTI_SERIES))
+    ):
         path = Path(bold).expanduser()
         check_there(path, "run")
+        if is_gzip(path):
+            msg = f"{path}: the file is compressed; unpack it (gunzip), CIFTI files are read uncompressed"
+            raise ImageError(msg)
         return _open_cifti(path, t_r)
     image = load_any_image(bold, role="run")
     if type(image).__name__ == "Cifti2Image":

@@ -56,7 +56,7 @@ def load_any_image(image: Any, *, role: str = "image") -> Any:
     try:
         loaded = nib.load(path)
     except (ImageFileError, HeaderDataError, EOFError, OSError, ValueError, zlib.error) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = wrong_suffix(path) or " ".join(str(error).split()) or type(error).__name__
         msg = f"{path}: this {role} is not an image that can be read ({reason}); a NIfTI file is wanted"
         raise ImageError(msg) from error
     if not hasattr(loaded, "dataobj"):
@@ -73,6 +73,18 @@ def _check_readable(path: Path, role: str) -> None:
     except OSError as error:
         msg = f"{path}: this {role} cannot be read ({error.strerror}); check the disk and your rights, and try again"
         raise ImageError(msg) from error
+
+
+def wrong_suffix(path: Path) -> str:
+    """Say that a file is compressed and not called so, or the other way; empty where neither is so."""
+    called = path.name.lower().endswith(".gz")
+    if called == is_gzip(path):
+        return ""
+    return (
+        "it is not compressed, rename it without .gz"
+        if called
+        else "it is compressed, rename it to .gz"
+    )
 
 
 def load_volume(image: Any, role: str = "image") -> tuple[NDArray[Any], Grid]:

@@ -113,7 +113,7 @@ def _stored_runs(folder: Path, filters: Filters) -> Iterator[tuple[tuple[str, ..
     runs: dict[tuple[str, ...], set[str]] = {}
     for path in sorted(folder.glob("sub-*.zarr")):
         stem, _, desc = path.name.removesuffix("_bold.zarr").rpartition("_desc-")
-        name = parse_name(Path(f"{stem}_desc-{filters.desc}_bold.nii.gz"))
+        name = parse_name(Path(f"{stem}_desc-{filters.desc or 'none'}_bold.nii.gz"))
         if name is not None and filters.accept(name):
             runs.setdefault(tuple(stem.split("_")), set()).add(desc)
     yield from runs.items()

@@ -5,15 +5,18 @@ from pathlib import Path
 
 from seedmap.errors import SeedError
 from seedmap.seeds.common import DEFAULT_RADIUS
-from seedmap.seeds.surface import VertexPatch
+from seedmap.seeds.surface import Parcel, VertexPatch
 from seedmap.seeds.volume import MaskSeed, Region, Sphere
 
 __all__ = ["parse_seed"]
 
 
+NUMBER = r"[-+]?[0-9.]+"
+
+
 def parse_seed(
     text: str, radius: float | None = DEFAULT_RADIUS
-) -> Sphere | MaskSeed | Region | VertexPatch:
+) -> Sphere | MaskSeed | Region | VertexPatch | Parcel:
     """Read a seed as a user types it.
 
     Parameters
@@ -22,13 +25,14 @@ def parse_seed(
         ``PCC=0,-52,18`` (a sphere), ``PCC=0,-52,18:6`` (with its own radius in mm),
         ``lesion=mask.nii.gz`` (the voxels of an image) or ``PCC=atlas.nii.gz#31`` (a region by
         number, or by name where a look-up table lies beside the atlas), or
-        ``PCC=lh:vertex:1234`` (a patch of the left or right surface, ``:6`` for its own radius).
+        ``PCC=lh:vertex:1234`` (a patch of the left or right surface, ``:6`` for its own radius), or
+        ``V1=parcel:L_V1`` (a parcel of a ``ptseries``).
     radius
         Radius [mm] of spheres that do not bring their own.
 
     Returns
     -------
-    Sphere, MaskSeed, Region or VertexPatch
+    Sphere, MaskSeed, Region, VertexPatch or Parcel
 
     Raises
     ------
@@ -53,9 +57,18 @@ def parse_seed(
     if patch := re.fullmatch(r"([lr])h:vertex:(\d+)(?::([0-9.]+))?", place):
         hemisphere = "left" if patch[1] == "l" else "right"
         return VertexPatch(name, hemisphere, int(patch[2]), float(patch[3]) if patch[3] else radius)
+    if place.startswith("parcel:"):
+        return Parcel(name, place.removeprefix("parcel:").strip())
     sphere = re.fullmatch(r"\(?([^:#/()]+,[^:#/()]+)\)?(?::(.+))?", place)
     if sphere and not Path(place).exists():
         return _parse_sphere(name, sphere[1], sphere[2], radius)
+    if (
+        re.fullmatch(rf"{NUMBER}(?:\s*[;\s]\s*{NUMBER}){{2}}(?::.+)?", place)
+        and not Path(place).exists()
+    ):
+        commas = re.sub(r"\s*[;\s]\s*", ",", place)
+        msg = f"seed {name!r}: {place!r} has no commas; write coordinates in mm as {name}={commas}"
+        raise SeedError(msg)
     image, is_region, label = place.rpartition("#")
     if is_region and not Path(place).exists():
         return Region(name, image, int(label) if label.strip().isdecimal() else label.strip())

@@ -150,7 +150,7 @@ def parse_seeds(
     _check_kinds(chosen)
     seen: dict[str, str] = {}
     for seed in chosen:
-        label = label_of(seed.name)
+        label = label_of(seed.name).lower()  # some disks do not distinguish case
         if label in seen:
             msg = (
                 f"seeds {seen[label]!r} and {seed.name!r} would both be called {label!r} in file names; "

@@ -1,5 +1,6 @@
 """Seeds on surfaces and grayordinates: patches of vertices, snapped coordinates, labels."""
 
+import difflib
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from seedmap.images import Grid, Part, PartedSpace, Space, load_on_parts
 from seedmap.seeds.common import DEFAULT_RADIUS, check_name
 from seedmap.spatial import SeedWeights, distances_from
 
-__all__ = ["VertexPatch", "mask_on_parts", "proportional", "sphere_on_parts"]
+__all__ = ["Parcel", "VertexPatch", "mask_on_parts", "proportional", "sphere_on_parts"]
 
 # A coordinate farther than this from every vertex and voxel [mm] means another place or space:
 # grey matter is 2 to 4 mm thick, and templates differ by a few millimetres.
@@ -82,6 +83,57 @@ class VertexPatch:
             )
             raise SeedError(msg)
         return _patch(self, space, part, int(place[0]), self.radius)
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """One parcel of a run of parcels (``ptseries``).
+
+    Parameters
+    ----------
+    name
+        Its name.
+    parcel
+        What the run calls the parcel.
+    """
+
+    name: str
+    parcel: str
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+
+    @property
+    def definition(self) -> str:
+        """What it is, in words."""
+        return f"parcel {self.parcel}"
+
+    @property
+    def source(self) -> str:
+        """Parcels come from no other file."""
+        return ""
+
+    def weights(self, space: Space) -> SeedWeights:
+        """Return the parcel's position.
+
+        Raises
+        ------
+        SeedError
+            If the run has no such parcel, or two.
+        """
+        names = () if isinstance(space, Grid) else sum((p.names for p in space.parts), ())
+        if not names:
+            msg = f"seed {self.name!r}: {self.definition}, but the run has no parcels; it is no ptseries"
+            raise SeedError(msg)
+        found = [place for place, one in enumerate(names) if one == self.parcel]
+        if len(found) != 1:
+            near = difflib.get_close_matches(self.parcel, names, n=3, cutoff=0.3) or names[:3]
+            msg = (
+                f"seed {self.name!r}: {len(found)} parcels of the run are called {self.parcel!r}; near "
+                f"are {', '.join(near)}"
+            )
+            raise SeedError(msg)
+        return SeedWeights(np.array(found), np.ones(1))
 
 
 def _patch(

@@ -200,6 +200,12 @@ class Region:
             If the atlas or its table cannot be used.
         """
         atlas = self.atlas
+        if self.source.endswith(".ptseries.nii"):
+            msg = (
+                f"seed {self.name!r}: {self.source} is a series and no atlas; of a run of parcels give one "
+                f"by name, as {self.name}=parcel:{self.label}"
+            )
+            raise SeedError(msg)
         if not isinstance(atlas, Atlas):
             atlas = read_atlas(atlas, space, self.lut, named=isinstance(self.label, str))
         if isinstance(space, PartedSpace) is not (atlas.grid is None):
@@ -252,8 +258,22 @@ def _weights_from(
     onto = resample_onto(values, grid, space, interpolation).ravel()
     positions = np.flatnonzero(onto > 0)
     if not positions.size:
-        why = "is empty" if not values.any() else "has no voxel on the grid of the run"
-        msg = f"seed {seed.name!r}: {seed.definition} {why}; is it in the space of the run?"
+        msg = f"seed {seed.name!r}: {seed.definition} {_why_none(values, grid, space)}"
         raise SeedError(msg)
     weights = onto[positions].astype(np.float64)
     return SeedWeights(positions, weights / weights.sum())
+
+
+def _why_none(values: NDArray[Any], grid: Grid, space: Grid) -> str:
+    """Say why an image has no voxel on the grid of a run, and what to do."""
+    inside = np.argwhere(values)
+    if not inside.size:
+        return "is empty; values above 0 are wanted"
+    voxels = space.to_voxels(grid.to_mm(inside))
+    if not ((voxels > -0.5) & (voxels < np.array(space.shape) - 0.5)).all(axis=1).any():
+        return "lies outside the run; is it in the space of the run?"
+    volume = len(inside) * grid.voxel_volume
+    return (
+        f"({volume:.0f} mm3) is in the box of the run, but no voxel centre of the run is in it: it is "
+        f"small for voxels of {space.voxel_volume:.0f} mm3; give a larger region, or a sphere"
+    )
