@@ -191,9 +191,7 @@ class TestMasks:
     def test_an_image_elsewhere_is_refused(self):
         far = AFFINE.copy()
         far[:3, 3] = 500
-        with pytest.raises(
-            SeedError, match=r"has no voxel on the grid of the run; is it in the space"
-        ):
+        with pytest.raises(SeedError, match=r"lies outside the run; is it in the space"):
             MaskSeed("m", image(blob(), far)).weights(GRID)
 
     def test_a_file_that_is_not_there_is_reported(self, tmp_path):
@@ -279,7 +277,7 @@ class TestRegions:
     def test_a_region_lost_on_the_way_is_reported(self):
         values = np.zeros((20, 24, 16), np.int16)
         values[2, 2, 2] = 5
-        with pytest.raises(SeedError, match="has no voxel on the grid of the run"):
+        with pytest.raises(SeedError, match="no voxel centre of the run is in it"):
             Region("r", image(values, FINE), 5).weights(GRID)
 
 

@@ -15,7 +15,10 @@ LARGEST_POINTER = 1024  # bytes; git LFS keeps its pointers below that
 
 
 def absence(path: Path) -> str:
-    """Say why a path is no file with content, and what to do; empty if it is one."""
+    """Say why a path is no file with content, and what to do; empty if it is one.
+
+    What the disk does not give is left to whoever reads it.
+    """
     try:
         if path.is_symlink() and not path.exists():
             return (
@@ -28,8 +31,8 @@ def absence(path: Path) -> str:
             return ""
         with path.open("rb") as file:
             start = file.read(LARGEST_POINTER)
-    except OSError as error:
-        return f"cannot be read ({error.strerror or error}); check its path and rights"
+    except OSError:
+        return ""
     return next((f"is {what}" for mark, what in POINTERS.items() if start.startswith(mark)), "")
 
 
@@ -54,7 +57,10 @@ def is_there(path: Path, role: str) -> bool:
     MissingFile
         If its name is there and its content is not, which would change the results in silence.
     """
-    if not path.is_file() and not path.is_symlink():
+    try:
+        if not path.is_file() and not path.is_symlink():
+            return False
+    except OSError:  # a name that no disk can hold
         return False
     check_there(path, role)
     return True

@@ -263,8 +263,10 @@ class TestVolumes:
         assert (int(header["sform_code"]), int(header["qform_code"])) == codes
         np.testing.assert_allclose(header.get_sform(), np.diag([2.0, 2, 3, 1]))
 
-    def test_an_image_without_an_sform_gets_one(self):
-        assert int(volume_image(np.zeros(GRID.shape), GRID, codes=(0, 0)).header["sform_code"]) == 2
+    @pytest.mark.parametrize(("codes", "sform"), [((0, 1), 2), ((0, 0), 0), ((4, 0), 4)])
+    def test_an_image_without_an_sform_gets_one_where_its_place_is_known(self, codes, sform):
+        header = volume_image(np.zeros(GRID.shape), GRID, codes=codes).header
+        assert (int(header["sform_code"]), int(header["qform_code"])) == (sform, codes[1])
 
     @pytest.mark.parametrize(
         ("intent", "parameters", "code"),

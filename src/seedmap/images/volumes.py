@@ -22,6 +22,8 @@ __all__ = ["file_of", "load_any_image", "load_image", "load_volume", "open_volum
 # NIfTI's codes of the repetition time's unit, in seconds, and the bits of the header they stand in.
 # An unknown unit is taken for seconds, as everyone does.
 SECONDS, UNIT_BITS = {8: 1.0, 16: 1e-3, 24: 1e-6}, 0b111000
+# The first number in the headers of NIfTI-1 and NIfTI-2: their size in bytes.
+NIFTI_SIZES = {348, 540}
 
 
 def load_image(image: Any, *, role: str = "image") -> Any:
@@ -76,15 +78,14 @@ def _check_readable(path: Path, role: str) -> None:
 
 
 def wrong_suffix(path: Path) -> str:
-    """Say that a file is compressed and not called so, or the other way; empty where neither is so."""
+    """Say that an image is compressed and not called so, or the other way; empty for neither."""
     called = path.name.lower().endswith(".gz")
-    if called == is_gzip(path):
-        return ""
-    return (
-        "it is not compressed, rename it without .gz"
-        if called
-        else "it is compressed, rename it to .gz"
-    )
+    if is_gzip(path):
+        return "" if called else "it is compressed, rename it to .gz"
+    with path.open("rb") as file:
+        start = file.read(4)
+    plain = {int.from_bytes(start, "little"), int.from_bytes(start, "big")} & NIFTI_SIZES
+    return "it is not compressed, rename it without .gz" if called and plain else ""
 
 
 def load_volume(image: Any, role: str = "image") -> tuple[NDArray[Any], Grid]:
