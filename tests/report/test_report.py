@@ -260,7 +260,7 @@ class TestTables:
 class Strict(HTMLParser):
     """Checks that tags nest, ids are unique, and nothing is loaded from elsewhere."""
 
-    VOID = frozenset({"meta", "img", "br", "link", "hr"})
+    VOID = frozenset({"meta", "img", "br", "link", "hr", "input"})
 
     def __init__(self, page):
         super().__init__()
@@ -275,8 +275,9 @@ class Strict(HTMLParser):
         self.refers += attributes.get("aria-labelledby", "").split()
         if tag == "img":
             self.images.append(attributes)
-        assert tag not in {"script", "link", "iframe"}
-        assert "href" not in attributes
+        assert tag not in {"link", "iframe"}
+        assert tag != "script" or "src" not in attributes
+        assert attributes.get("href", "figures/").startswith("figures/")
         if tag not in self.VOID:
             self.open.append(tag)
 

@@ -21,6 +21,7 @@ from seedmap.report.participant import RunPage, StrategyPage
 from seedmap.report.pictures import Picture, load_picture, map_words
 from seedmap.report.study import StudyPage, StudyRow, render_study
 from seedmap.report.tables import seed_table
+from seedmap.report.viewer import pack_maps
 from seedmap.report.words import (
     DASH,
     T_R_SOURCES,
@@ -70,10 +71,18 @@ def strategy_page(recipe: Recipe, done: StrategyWork, figures: Path) -> Strategy
                 describe_certainty(maps),
             ]
         ),
+        packed=tuple(pack_maps(maps, _shown_as(done, maps))) if drawn else (),
         elements=maps.space.elements,
         order=order,
         undrawn=undrawn if recipe.figures else "",
         warnings=done.warnings,
+    )
+
+
+def _shown_as(done: StrategyWork, maps: SeedMaps) -> str:
+    """Name run and strategy before the seeds where a reader chooses a map."""
+    return (
+        f"{source_stem(modern_name(Path(maps.provenance.source)))}, {done.chosen.strategy.name}, "
     )
 
 

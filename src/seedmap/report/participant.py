@@ -7,6 +7,7 @@ that needs nothing else.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from seedmap.report.charts import carpet, histogram, trace
 from seedmap.report.pictures import Picture
 from seedmap.report.rendering import render
 from seedmap.report.tables import library_versions
+from seedmap.report.viewer import viewer_of
 from seedmap.report.words import count, listed, number, percent
 
 __all__ = ["ParticipantPage", "RunPage", "StrategyPage", "render_participant"]
@@ -59,6 +61,9 @@ class StrategyPage:
 
     methods: str
     """What was done, in words."""
+
+    packed: tuple[dict[str, Any], ...] = ()
+    """The maps for the slices of the page, as `seedmap.report.viewer.pack_maps` packs them."""
 
     elements: str = "voxels"
     """What samples are called."""
@@ -181,6 +186,9 @@ def render_participant(page: ParticipantPage, date: datetime | None = None) -> s
         "participant",
         date,
         page=page,
+        viewer=viewer_of(
+            one for run in page.runs for made in run.strategies for one in made.packed
+        ),
         summary=summary,
         number=number,
         percent=percent,

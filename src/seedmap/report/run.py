@@ -8,6 +8,7 @@ from seedmap.clusters import FoundClusters, Threshold
 from seedmap.report.pictures import Pictures
 from seedmap.report.rendering import render
 from seedmap.report.tables import cluster_rows, library_versions, run_facts, seed_table
+from seedmap.report.viewer import pack_maps, viewer_of
 from seedmap.report.words import (
     describe_certainty,
     describe_cleaning,
@@ -59,6 +60,7 @@ def render_report(
         notes=maps.provenance.notes,
         seeds=maps.provenance.seeds,
         pictures=pictures,
+        viewer=viewer_of(pack_maps(maps)) if pictures.maps else None,
         measures=seed_table(maps, threshold),
         threshold=threshold.words,
         clusters=[
