@@ -8,8 +8,16 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from seedmap.errors import OutputError
-from seedmap.figures import plot_map, plot_sample_series, plot_series, save_figure, volume
+from seedmap.errors import OptionError, OutputError
+from seedmap.figures import (
+    Highlight,
+    Look,
+    plot_map,
+    plot_sample_series,
+    plot_series,
+    save_figure,
+    volume,
+)
 
 CENTER = (0.0, -52.0, 18.0)
 AFFINE = np.array([[8.0, 0, 0, -90], [0, 8, 0, -126], [0, 0, 8, -72], [0, 0, 0, 1]])
@@ -52,15 +60,68 @@ class TestMap:
         assert "PCC: r (|r| > 0.5)" in said
         assert {"x=0", "y=-52", "z=18"} <= set(said)
         marks = [c for c in figure.findobj() if type(c).__name__ == "PathCollection"]
-        assert len(marks) == 9  # rim, ring and dot in each of three cuts
+        assert len(marks) == 15  # rim, ring and dot in each of three cuts and two glass brains
+        assert len([word for word in said if word.startswith("z=")]) == 8  # a cut and seven slices
 
-    def test_values_within_the_threshold_are_not_drawn(self):
-        figure = plot_map(a_map(), seed="PCC", center=CENTER)
-        for image in overlays(figure):
-            if image.get_cmap().name == "RdBu_r":
-                shown = np.ma.compressed(image.get_array())
-                assert (np.abs(shown) >= 0.5).all()
-                assert image.get_clim() == (-1, 1)
+    def test_values_within_the_threshold_fade_by_the_square_of_their_size(self):
+        values = np.zeros((24, 28, 24), np.float32)
+        values[10, 8, 12], values[14, 8, 12], values[12, 8, 12] = 0.9, 0.25, -0.4
+        image = nib.Nifti1Image(values, AFFINE)
+        center = tuple(AFFINE[:3, :3] @ (12, 8, 12) + AFFINE[:3, 3])
+        figure = plot_map(image, seed="a", center=center, look=Look(display_mode="ortho"))
+        shades = figure.axes[2].images[1].get_array()
+        seen = shades[..., 3][8, [10, 12, 14]]
+        np.testing.assert_allclose(seen, [1.0, 0.75 * 0.8**2, 0.75 * 0.5**2], atol=1e-6)
+        assert np.count_nonzero(shades[..., 3]) == 3
+
+    def test_the_outline_runs_along_the_edges_of_what_is_beyond(self):
+        values = np.zeros((24, 28, 24), np.float32)
+        values[10:12, 8, 12] = 0.9
+        values[15, 8, 12] = 0.4
+        center = tuple(AFFINE[:3, :3] @ (10, 8, 12) + AFFINE[:3, 3])
+        image = nib.Nifti1Image(values, AFFINE)
+        figure = plot_map(image, seed="a", center=center, look=Look(display_mode="ortho"))
+        (outline,) = figure.axes[2].collections[:1]
+        edges = np.array(outline.get_segments())
+        assert len(edges) == 6  # of two pixels side by side
+        low, high = edges.min(axis=(0, 1)), edges.max(axis=(0, 1))
+        size = np.abs(np.diag(AFFINE)[:2])
+        np.testing.assert_allclose(high - low, size * (2, 1))
+        passed = values != 0
+        other = Highlight(passed, "q < 0.05")
+        figure = plot_map(image, seed="a", center=center, threshold=other)
+        assert "a: r (q < 0.05)" in words(figure)
+
+    @pytest.mark.parametrize(
+        ("mode", "panels"), [("ortho", 3), ("glass", 3), ("z", 7), ("all", 12)]
+    )
+    def test_what_is_shown_can_be_chosen(self, mode, panels):
+        figure = plot_map(a_map(), seed="PCC", center=CENTER, look=Look(display_mode=mode))
+        assert len(figure.axes) == panels + 1  # and the colour bar
+
+    def test_places_colours_and_ends_can_be_chosen(self):
+        look = Look(display_mode="x", cut_coords=[-10, 20], vmax=0.7, cmap="PiYG")
+        figure = plot_map(a_map(), seed="PCC", center=CENTER, look=look)
+        assert {"x=-10", "x=20"} <= set(words(figure))
+        assert figure.axes[-1].get_ylim() == (-0.7, 0.7)
+        figure = plot_map(a_map(), seed="PCC", center=CENTER, look=Look(cut_coords=(4, 8, 12)))
+        assert {"x=4", "y=8", "z=12"} <= set(words(figure))
+        with pytest.raises(OptionError, match="give x, y and z in mm"):
+            plot_map(a_map(), seed="PCC", center=CENTER, look=Look(cut_coords=(4, 8)))
+        with pytest.raises(OptionError, match="display_mode='tiled' is not known"):
+            Look(display_mode="tiled")
+
+    def test_axes_that_are_given_are_drawn_into(self):
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(12, 5))
+        _, right = figure.subplots(1, 2)
+        assert plot_map(a_map(), seed="PCC", center=CENTER, look=Look(axes=right)) is figure
+        box = right.get_position()
+        for axes in figure.axes[2:]:
+            place = axes.get_position()
+            assert box.x0 <= place.x0 < place.x1 <= box.x1
+            assert box.y0 <= place.y0 < place.y1 <= box.y1
 
     def test_colour_bar_of_r_ends_at_one_whatever_the_map_holds(self):
         for peak in (0.2, 1.0):
@@ -101,14 +162,14 @@ class TestMap:
 
     def test_background_of_ones_own(self):
         background = nib.Nifti1Image(np.full((24, 28, 24), 900, np.int16), AFFINE)
-        plot_map(a_map(), seed="PCC", center=CENTER, background=background)
+        plot_map(a_map(), seed="PCC", center=CENTER, look=Look(background=background))
 
     def test_all_three_cuts_have_one_scale(self):
         figure = plot_map(a_map(), seed="PCC", center=CENTER)
         spans = []
         for axes in figure.axes[:3]:
             place = axes.get_position()
-            width, height = place.width * 7.6, place.height * 2.85
+            width, height = place.width * 7.6, place.height * 3.9
             assert 0 <= place.x0 < place.x1 <= 0.9
             assert 0 <= place.y0 < place.y1 <= 0.92
             spans += [width / np.ptp(axes.get_xlim()), height / np.ptp(axes.get_ylim())]
@@ -124,8 +185,8 @@ class TestMap:
                 "L",
                 "R",
             ]
-            shown = axes.images[1].get_array()
-            (columns,) = np.nonzero(~np.ma.getmaskarray(shown).all(axis=0))
+            shown = axes.images[1].get_array()[..., 3]
+            (columns,) = np.nonzero(shown.any(axis=0))
             left, right, *_ = axes.images[1].get_extent()
             assert left < right
             assert set(columns) == {3, 4, 5}

@@ -28,6 +28,7 @@ __all__ = [
     "FoundClusters",
     "Threshold",
     "clusters_table",
+    "default_threshold",
     "find_clusters",
     "open_atlas",
     "parse_threshold",
@@ -110,6 +111,17 @@ def parse_threshold(threshold: object) -> Threshold:
         )
         raise OptionError(msg)
     return Threshold(found[1] or "r", value)
+
+
+def default_threshold(stats: Sequence[str]) -> Threshold:
+    """Return the threshold of maps with these statistics where none is given.
+
+    Examples
+    --------
+    >>> print(default_threshold(("r", "z", "q")), default_threshold(("r",)))
+    q<0.05 r>0.3
+    """
+    return Threshold("q", 0.05) if "q" in stats else Threshold("r", 0.3)
 
 
 def _either(words: Iterable[str]) -> str:

@@ -53,8 +53,10 @@ def test_data_frames(maps):
     assert set(maps.clusters(threshold=0.3)["seed"]) == {"PCC", "LM"}
 
 
-def test_html_has_figure_and_table(maps):
-    page = maps["PCC"]._repr_html_()
+def test_html_has_figure_and_table(maps, phantom):
+    assert "No cluster with q &lt; 0.05" in maps["PCC"]._repr_html_()
+    maps = sm.seed_maps(phantom.func[0], "PCC=0,-52,18", strategy="6P", uncertainty=None)
+    page = maps._repr_html_()
     assert "data:image/png;base64," in page
     assert "<th>x_mm</th>" in page
     assert "SeedMaps: correlation of PCC" in page

@@ -116,7 +116,7 @@ def test_any_maps_have_clusters_images_and_figures(tmp_path):
     (text,) = [
         one.get_text() for one in Measured().plot("PCC", "z>5").texts if "PCC" in one.get_text()
     ]
-    assert text == "PCC, |z| > 5, partial: r"
+    assert text == "PCC, partial: r (|z| > 5)"
     paths = maps.save_clusters(tmp_path, 0.5)
     assert [path.name for path in paths[:2]] == [
         f"group_task-rest_seed-PCC_clusters{end}" for end in (".tsv", ".json")

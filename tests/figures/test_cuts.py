@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedmap.figures.cuts import Volume, box_of, cut, middle, strongest
+from seedmap.figures.cuts import (
+    Volume,
+    box_of,
+    cut,
+    middle,
+    projection,
+    straightened,
+    strongest,
+)
 
 AFFINE = np.array([[4.0, 0, 0, -20], [0, 3, 0, -31], [0, 0, 5, -12], [0, 0, 0, 1]])
 
@@ -126,3 +134,44 @@ class TestWhereToCut:
         values = np.zeros((11, 20, 7), np.float32)
         values[0, 0, 0], values[2, 0, 0] = 0.1, -0.3
         np.testing.assert_allclose(middle(Volume(values, AFFINE)), [-16, -31, -12])
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+@pytest.mark.parametrize("flips", list(itertools.product([False, True], repeat=3)))
+def test_straightened_is_the_same_however_it_is_stored(order, flips):
+    volume = a_volume()
+    straight = straightened(stored_otherwise(volume, list(order), np.array(flips)))
+    np.testing.assert_array_equal(straight.values, volume.values)
+    np.testing.assert_allclose(straight.affine, volume.affine)
+
+
+def test_an_askew_volume_is_interpolated():
+    # A plane through the world, which linear interpolation gives back exactly within the volume.
+    turn = np.eye(4)
+    turn[:2, :2] = [[np.cos(0.4), -np.sin(0.4)], [np.sin(0.4), np.cos(0.4)]]
+    grid = np.stack(np.indices((20, 22, 12)), axis=-1).reshape(-1, 3)
+    askew = Volume(np.zeros((20, 22, 12)), turn @ AFFINE)
+    places = askew.place(grid)
+    plane = (places @ [0.5, -0.25, 1.0] + 300).reshape(20, 22, 12)
+    straight = straightened(Volume(plane, turn @ AFFINE))
+    matrix = straight.affine[:3, :3]
+    assert np.array_equal(matrix, np.diag(np.diag(matrix)))
+    grid = np.stack(np.indices(straight.values.shape), axis=-1)
+    there = straight.place(grid.reshape(-1, 3)).reshape(grid.shape)
+    back = np.linalg.inv(turn @ AFFINE)
+    index = there @ back[:3, :3].T + back[:3, 3]
+    inside = ((index >= 0) & (index <= np.array([19, 21, 11]))).all(axis=-1)
+    assert inside.sum() > 1000
+    wanted = there @ [0.5, -0.25, 1.0] + 300
+    np.testing.assert_allclose(straight.values[inside], wanted[inside], rtol=1e-5)
+
+
+def test_a_projection_shows_what_is_farthest_from_zero():
+    values = np.zeros((3, 4, 5), np.float32)
+    values[0, 1, 2], values[2, 1, 2], values[1, 3, 4] = 0.4, -0.7, 0.2
+    pixels, box = projection(Volume(values, AFFINE), 0)
+    assert pixels.shape == (5, 4)
+    assert pixels[2, 1] == np.float32(-0.7)
+    assert pixels[4, 3] == np.float32(0.2)
+    assert np.count_nonzero(pixels) == 2
+    np.testing.assert_allclose(box, box_of(Volume(values, AFFINE)))

@@ -16,11 +16,12 @@ from seedmap.clusters import (
     FoundClusters,
     Threshold,
     clusters_table,
+    default_threshold,
     find_clusters,
     parse_threshold,
 )
 from seedmap.errors import OptionError
-from seedmap.figures import draw_map
+from seedmap.figures import Display, Highlight, Look, draw_map
 from seedmap.images import (
     STATISTICS,
     MapKind,
@@ -155,6 +156,11 @@ class Maps(ABC):
         columns = {f"{axis}_mm": places[:, at] for at, axis in enumerate("xyz")}
         return pd.DataFrame(columns | {seed: self.values(seed, stat) for seed in self.seeds})
 
+    @property
+    def default_threshold(self) -> Threshold:
+        """``q<0.05`` where there are error bars, else ``r>0.3``."""
+        return default_threshold(self.stats)
+
     def passed(self, seed: str, threshold: float | str | Threshold) -> NDArray[np.bool_]:
         """Say which samples are beyond a threshold as `parse_threshold` reads it, (samples,)."""
         threshold = parse_threshold(threshold)
@@ -163,7 +169,7 @@ class Maps(ABC):
     def clusters(
         self,
         seed: str | None = None,
-        threshold: float | str | Threshold = 0.5,
+        threshold: float | str | Threshold | None = None,
         *,
         atlas: Atlas | None = None,
         near: bool = False,
@@ -188,7 +194,7 @@ class Maps(ABC):
     def found_clusters(
         self,
         seed: str,
-        threshold: float | str | Threshold = 0.5,
+        threshold: float | str | Threshold | None = None,
         *,
         atlas: Atlas | None = None,
         near: bool = False,
@@ -200,12 +206,14 @@ class Maps(ABC):
         seed
             Name of the seed.
         threshold
-            A size of r, or ``"r>0.5"``, ``"z>3.1"`` or ``"q<0.05"``. Both signs count.
+            A size of r, or ``"r>0.5"``, ``"z>3.1"`` or ``"q<0.05"``; both signs count. None takes
+            `default_threshold`.
         atlas
             Where names of regions come from: see `seedmap.spatial.open_atlas`.
         near
             Whether the seed's own neighbourhood counts, where r is high by construction.
         """
+        threshold = self.default_threshold if threshold is None else threshold
         counts = self.passed(seed, threshold)
         if not near:
             counts = counts.copy()
@@ -214,35 +222,70 @@ class Maps(ABC):
         return find_clusters(self.space, counts, self.values(seed), known, atlas)
 
     def all_clusters(
-        self, threshold: float | str | Threshold = 0.5, *, atlas: Atlas | None = None
+        self, threshold: float | str | Threshold | None = None, *, atlas: Atlas | None = None
     ) -> FoundClusters:
         """Find the clusters of every seed, none where it is not known which samples are adjacent."""
-        threshold = parse_threshold(threshold)
+        threshold = self.default_threshold if threshold is None else parse_threshold(threshold)
         known = self.seeds if can_cluster(self.space) else ()
         by_seed = {seed: self.found_clusters(seed, threshold, atlas=atlas) for seed in known}
         return FoundClusters(threshold, atlas, by_seed)
 
-    def plot(
-        self, seed: str | None = None, threshold: float | str | Threshold = 0.5, stat: str = "r"
+    def plot(  # noqa: PLR0913  the options of nilearn's figures
+        self,
+        seed: str | None = None,
+        threshold: float | str | Threshold | None = None,
+        stat: str = "r",
+        *,
+        vmax: float | None = None,
+        cmap: str = Look.cmap,
+        cut_coords: Any = None,
+        display_mode: Display = "all",
+        axes: Any = None,
     ) -> Any:
-        """Draw one map on the anatomy, cut at the seed, or on the cortex; return a matplotlib figure.
+        """Draw one map on the anatomy, or on the cortex; return a matplotlib figure.
 
-        A number is a size of ``stat``, values within which of zero are not drawn. With a
-        threshold of another map (``"z>3.1"``, ``"q<0.05"``), the samples beyond that are drawn.
-        ``seed`` may be left out where there is only one.
+        What is beyond the threshold is outlined, the rest fades (Taylor et al. 2023,
+        doi:10.1016/j.neuroimage.2023.120138); on the cortex the rest is not drawn.
+
+        Parameters
+        ----------
+        seed
+            Which map; may be left out where there is only one.
+        threshold
+            A size of ``stat``, or ``"r>0.5"``, ``"z>3.1"`` or ``"q<0.05"`` of whatever map is
+            drawn. None takes `default_threshold`.
+        stat
+            Which statistic.
+        vmax
+            End of the colour bar; None takes 1 for r, else one that nearly all values fit in.
+        cmap
+            Colours, by matplotlib's name.
+        cut_coords
+            Where to cut a volume [mm]: a point, or for slices (``display_mode`` x, y or z) their
+            places or how many. None cuts at the seed.
+        display_mode
+            ``"all"``: three cuts, a glass brain and axial slices; ``"ortho"``: the cuts;
+            ``"glass"``; or slices across ``"x"``, ``"y"`` or ``"z"``.
+        axes
+            matplotlib axes in whose place to draw a volume; None makes a figure.
         """
         seed = self.seeds[0] if seed is None else seed
-        size = threshold if isinstance(threshold, float | int) else None
-        values, name = self.values(seed, stat), seed
-        if size is None:
-            threshold = parse_threshold(threshold)
-            size = threshold.value if threshold.stat == stat else None
-            if size is None:
-                values = np.where(self.passed(seed, threshold), values, 0)
-                name = f"{seed}, {threshold.words}"
-        name = f"{name}, {self.desc}" if self.desc else name
+        values = self.values(seed, stat)
+        if isinstance(threshold, float | int):
+            symbol = STATISTICS[stat].symbol or stat
+            words = f"|{symbol}| > {threshold:g}" if threshold else ""
+            highlight = Highlight(np.abs(np.nan_to_num(values)) > threshold, words)
+        else:
+            given = self.default_threshold if threshold is None else parse_threshold(threshold)
+            highlight = Highlight(self.passed(seed, given), given.words)
+        look = Look(
+            vmax=vmax, cmap=cmap, cut_coords=cut_coords, display_mode=display_mode, axes=axes
+        )
+        name = f"{seed}, {self.desc}" if self.desc else seed
         center = self.center(seed)
-        return draw_map(values, self.space, name=name, center=center, threshold=size, stat=stat)
+        return draw_map(
+            values, self.space, highlight, name=name, center=center, stat=stat, look=look
+        )
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write every map with its sidecar, and the seeds' series, into a folder.
@@ -264,7 +307,7 @@ class Maps(ABC):
     def save_clusters(
         self,
         folder: str | Path,
-        threshold: float | str | Threshold = 0.5,
+        threshold: float | str | Threshold | None = None,
         *,
         atlas: Atlas | None = None,
     ) -> list[Path]:

@@ -28,7 +28,9 @@ def page_of(maps: "Maps") -> str:
         if can_cluster(maps.space):
             found = maps.clusters(seed)
             kept = [name for name in SHOWN if (found[name].notna() & (found[name] != "")).any()]
-            parts.append(found[kept].head(MOST_CLUSTERS).round(3).to_html(index=False, border=0))
+            none = f"<p>No cluster with {html.escape(maps.default_threshold.words)}.</p>"
+            table = found[kept].head(MOST_CLUSTERS).round(3).to_html(index=False, border=0)
+            parts.append(table if len(found) else none)
     if len(maps.seeds) > MOST_SEEDS:
         parts.append(f"<p>and {len(maps.seeds) - MOST_SEEDS} more seeds</p>")
     return "\n".join(parts)

@@ -179,8 +179,8 @@ class OutputOptions:
     out: Annotated[Path, Parameter(name=["--out", "-o"])] = Path("seedmap-results")
     """Folder for the results; made if it is not there."""
 
-    threshold: str = "r>0.5"
-    """What is drawn and listed as clusters: 'r>0.5' (or 0.5), 'z>3.1' or 'q<0.05', in quotes; both signs count. The files hold all values."""
+    threshold: str | None = None
+    """What is outlined in figures and listed as clusters: 'r>0.5' (or 0.5), 'z>3.1' or 'q<0.05', in quotes; both signs count. q<0.05 if not given, r>0.3 where there are no error bars. The files hold all values."""
 
     atlas: Path | None = None
     """Image of numbered regions that names the clusters, in the space of the run; names come from a TSV (columns index and name) of the same name beside it."""
@@ -197,9 +197,9 @@ class OutputOptions:
     def __post_init__(self) -> None:
         self.parsed()
 
-    def parsed(self) -> Threshold:
-        """Read the threshold."""
-        return read_threshold(self.threshold)
+    def parsed(self) -> Threshold | None:
+        """Read the threshold; None takes the default of the maps."""
+        return None if self.threshold is None else read_threshold(self.threshold)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,10 +226,10 @@ def read_threshold(text: str) -> Threshold:
 
 
 def check_threshold(
-    threshold: Threshold, uncertainty: Uncertainty | None, measure: Measure
+    threshold: Threshold | None, uncertainty: Uncertainty | None, measure: Measure
 ) -> None:
     """Refuse a threshold of a map that there will not be."""
-    if threshold.stat == "r":
+    if threshold is None or threshold.stat == "r":
         return
     if uncertainty is None or measure == "lagged":
         why = "--uncertainty none" if uncertainty is None else "--measure lagged"

@@ -21,6 +21,7 @@ from seedmap.cli.options import (
 )
 from seedmap.clusters import FoundClusters
 from seedmap.errors import OptionError, TooFewFrames
+from seedmap.figures import load_early
 from seedmap.images import check_writable, open_run, staged_folder
 from seedmap.report import write_report
 from seedmap.spatial import open_atlas
@@ -66,6 +67,8 @@ def run(  # noqa: PLR0913  one group of options each
         _check_store_alone(bold, options, cleaning, measure, surface)
     # The folder first: where it cannot be written to, that is said before the work is done.
     check_writable(output.out)
+    if output.figures:
+        load_early()
     if from_store is not None:
         maps = stored_maps(from_store, seeds.parsed(), uncertainty=options.uncertainty)
         maps = _with_command(maps)

@@ -8,15 +8,19 @@ nobody's style is changed. They take arrays, spaces and images and know nothing 
 
 from seedmap.figures.maps import can_draw, draw_map
 from seedmap.figures.series import plot_sample_series, plot_series
-from seedmap.figures.style import in_style, save_figure
+from seedmap.figures.style import in_style, load_early, save_figure
 from seedmap.figures.surface import Side, plot_sides
-from seedmap.figures.volume import plot_map
+from seedmap.figures.volume import Display, Highlight, Look, plot_map
 
 __all__ = [
+    "Display",
+    "Highlight",
+    "Look",
     "Side",
     "can_draw",
     "draw_map",
     "in_style",
+    "load_early",
     "plot_map",
     "plot_sample_series",
     "plot_series",

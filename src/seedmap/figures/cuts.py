@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from seedmap._arrays import Array
 
-__all__ = ["Volume", "box_of", "cut", "middle", "strongest"]
+__all__ = ["Volume", "box_of", "cut", "middle", "projection", "straightened", "strongest"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +100,54 @@ def cut(volume: Volume, axis: int, at: float) -> tuple[NDArray[Any], Array]:
     pixels = np.zeros(inside.shape, dtype=volume.values.dtype)
     pixels[inside] = volume.values[tuple(index[inside].T)]
     return pixels, box
+
+
+def straightened(volume: Volume, order: int = 1) -> Volume:
+    """Return a volume whose voxels stand along the axes of the world, each in rising order.
+
+    Parameters
+    ----------
+    volume
+        Any. Where it stands along the axes already, its voxels are reordered and stay what they
+        are; where it is askew, it is interpolated on voxels of its own size.
+    order
+        Of the interpolation: 1 linear, 0 the nearest voxel. 0 lies outside.
+    """
+    matrix = volume.affine[:3, :3]
+    along = np.abs(matrix).argmax(axis=0)
+    straight = np.abs(matrix) > 1e-3 * np.abs(matrix).max(axis=0)
+    if straight.sum() == 3 and len(set(along.tolist())) == 3:
+        values = np.transpose(volume.values, np.argsort(along))
+        steps = matrix.sum(axis=0)[np.argsort(along)]
+        ends = box_of(volume)
+        values = values[tuple(slice(None, None, 1 if step > 0 else -1) for step in steps)]
+        affine = np.diag([*np.abs(steps), 1.0])
+        affine[:3, 3] = ends[0] + np.abs(steps) / 2
+        return Volume(values, affine)
+    from scipy import ndimage
+
+    box, size = box_of(volume), np.linalg.norm(matrix, axis=0).min()
+    counts = np.ceil((box[1] - box[0]) / size).astype(int)
+    affine = np.diag([size, size, size, 1.0])
+    affine[:3, 3] = box[0] + size / 2
+    into = np.linalg.inv(volume.affine) @ affine
+    values = ndimage.affine_transform(
+        volume.values.astype(np.float32), into[:3, :3], into[:3, 3], tuple(counts), order=order
+    )
+    return Volume(values, affine)
+
+
+def projection(volume: Volume, axis: int) -> tuple[NDArray[Any], Array]:
+    """Look through a straight volume along an axis of the world: what is farthest from 0 is seen.
+
+    Returns
+    -------
+    pixels, box
+        As `cut` returns them.
+    """
+    values = np.moveaxis(volume.values, axis, 0)
+    low, high = values.min(axis=0), values.max(axis=0)
+    return np.where(high >= -low, high, low).T, box_of(volume)
 
 
 def strongest(volume: Volume, threshold: float) -> Array | None:

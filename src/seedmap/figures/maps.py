@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from seedmap._arrays import Array
 from seedmap.errors import OptionError
 from seedmap.figures.surface import Side, plot_sides
-from seedmap.figures.volume import plot_map
+from seedmap.figures.volume import Highlight, Look, plot_map
 from seedmap.images import Grid, PartedSpace, Space, map_image, statistic
 from seedmap.spatial import standard_shade, standard_surfaces
 
@@ -29,14 +29,15 @@ def can_draw(space: Space) -> bool:
     return isinstance(space, Grid) or any(part.surface is not None for part in space.parts)
 
 
-def draw_map(
+def draw_map(  # noqa: PLR0913  a map, what is in it, and how it is drawn
     values: NDArray[np.float32],
     space: Space,
+    highlight: Highlight,
     *,
     name: str,
     center: Center,
-    threshold: float | None,
-    stat: str,
+    stat: str = "r",
+    look: Look = Look(),  # noqa: B008
 ) -> "Figure":
     """Draw a map (samples,); of grayordinates the cortex.
 
@@ -46,12 +47,17 @@ def draw_map(
         The map.
     space
         Where the samples lie.
+    highlight
+        Which samples are beyond the threshold. In a volume the others fade, on the cortex they
+        are not drawn.
     name
         Of the seed, for the title.
     center
         Where to mark the seed [mm], and where to cut a volume.
-    threshold, stat
-        As `seedmap.figures.plot_map`.
+    stat
+        What the values are.
+    look
+        Colours, places, and what is shown of a volume.
 
     Raises
     ------
@@ -60,14 +66,18 @@ def draw_map(
     """
     if isinstance(space, Grid):
         image = map_image(values, space, statistic(stat).kind)
-        return plot_map(image, seed=name, center=center, threshold=threshold, stat=stat)
+        beyond = Highlight(space.unmask(highlight.passed) > 0, highlight.words)
+        return plot_map(image, seed=name, center=center, threshold=beyond, stat=stat, look=look)
     if not can_draw(space):
         msg = (
             "a figure needs to know where the vertices lie; give the surfaces (surfaces=, "
             "--surface-left, --surface-right)"
         )
         raise OptionError(msg)
-    return plot_sides(_sides(values, space, center), seed=name, threshold=threshold, stat=stat)
+    shown = np.where(highlight.passed, values, 0)
+    none = "" if highlight.passed.any() else f": no {space.element}"
+    title = f"{name} ({highlight.words}{none})" if highlight.words else name
+    return plot_sides(_sides(shown, space, center), seed=title, threshold=0.0, stat=stat)
 
 
 def _sides(values: Array, space: PartedSpace, center: Center) -> list[Side]:

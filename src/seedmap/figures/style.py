@@ -1,7 +1,10 @@
 """What all figures share: the style, the colour bar, and writing them as files."""
 
+import importlib
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +22,11 @@ __all__ = [
     "MARKER",
     "NOTHING",
     "QUIET",
+    "Scale",
     "colour_bar",
     "in_style",
     "limit_of",
+    "load_early",
     "save_figure",
 ]
 
@@ -88,6 +93,21 @@ def save_figure(
     return paths
 
 
+def load_early() -> threading.Thread:
+    """Import matplotlib, with what it writes files by, in a thread beside other work.
+
+    That takes about as long as reading a small run; who will draw afterwards waits less.
+    """
+
+    def load() -> None:
+        for name in ("figure", "collections", "backends.backend_agg", "backends.backend_pdf"):
+            importlib.import_module(f"matplotlib.{name}")
+
+    thread = threading.Thread(target=load, name="seedmap-figures")
+    thread.start()
+    return thread
+
+
 @contextmanager
 def in_style() -> Iterator[None]:
     """Draw in our style and from matplotlib's own defaults, and leave no trace of either."""
@@ -113,16 +133,35 @@ def limit_of(values: Array, shown: Statistic, threshold: float) -> float:
     return float(f"{steps[steps >= largest * (1 - 1e-9)][0]:.2g}")
 
 
-def colour_bar(figure: "Figure", limit: float, threshold: float, symbol: str) -> None:
-    """Add a symmetric colour bar that is blank where the map is."""
+def colour_bar(
+    figure: "Figure",
+    place: tuple[float, float, float, float],
+    scale: "Scale",
+    shades: Array | None = None,
+) -> None:
+    """Add a symmetric colour bar, by default blank where the map is.
+
+    Parameters
+    ----------
+    figure
+        Where to.
+    place
+        Left, bottom, width and height, as parts of the figure.
+    scale
+        Colours and their ends.
+    shades
+        Colours (n, 4) from end to end, in place of the scale's own.
+    """
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap, Normalize
 
-    shades = colormaps[COLOURS](np.linspace(0, 1, 512))
-    hidden = np.abs(np.linspace(-limit, limit, 512)) <= threshold
-    shades[hidden] = (0.93, 0.93, 0.93, 1.0)
-    axes = figure.add_axes((0.905, 0.12, 0.018, 0.66))
+    limit, threshold = scale.limit, scale.threshold
+    if shades is None:
+        shades = colormaps[scale.colours](np.linspace(0, 1, 512))
+        hidden = np.abs(np.linspace(-limit, limit, 512)) <= threshold
+        shades[hidden] = (0.93, 0.93, 0.93, 1.0)
+    axes = figure.add_axes(place)
     colours = ScalarMappable(Normalize(-limit, limit), ListedColormap(shades))
     ticks = sorted({-limit, -threshold, 0.0, threshold, limit})
     bar = figure.colorbar(colours, cax=axes, ticks=_apart(ticks, limit), format=_tick)
@@ -130,7 +169,17 @@ def colour_bar(figure: "Figure", limit: float, threshold: float, symbol: str) ->
     if bar.solids is not None:
         bar.solids.set_rasterized(True)  # as cells, some PDF viewers draw seams between them
     axes.tick_params(length=0, pad=4)
-    axes.set_title(symbol, size=9, pad=6)
+    axes.set_title(scale.symbol, size=9, pad=6)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Colours of a map: their name, the end on either side, where they begin, what they stand for."""
+
+    colours: str
+    limit: float
+    threshold: float
+    symbol: str
 
 
 def _tick(value: float, _: int) -> str:

@@ -12,6 +12,7 @@ from seedmap.figures.style import (
     INK,
     MARKER,
     NOTHING,
+    Scale,
     colour_bar,
     in_style,
     limit_of,
@@ -104,7 +105,7 @@ def plot_sides(
             words = f"{sides[place].hemisphere}, {view}"
             figure.text(left + (column + 0.5) * width, 0.03, words, size=8, ha="center")
         figure.text(0.012, 0.975, f"{seed}: {title}{beyond}", size=11, va="top")
-        colour_bar(figure, limit, threshold, symbol)
+        colour_bar(figure, (0.905, 0.12, 0.018, 0.66), Scale(COLOURS, limit, threshold, symbol))
     return figure
 
 

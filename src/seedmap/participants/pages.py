@@ -138,7 +138,7 @@ def _draw(maps: SeedMaps, seed: str, recipe: Recipe, figures: Path, done: Strate
     figures.mkdir(parents=True, exist_ok=True)
     stem = source_stem(modern_name(Path(maps.provenance.source)))
     name = f"{stem}_seed-{label_of(seed)}_stat-r_desc-{done.chosen.strategy.label}_statmap"
-    figure = maps.plot(seed, threshold=recipe.threshold)
+    figure = maps.plot(seed, threshold=recipe.threshold, display_mode="ortho")
     (png,) = save_figure(figure, figures / name, kinds=("png",))
     facts = maps.provenance.seeds[maps.index(seed)]
     return load_picture(png, *map_words(maps, facts, recipe.threshold))

@@ -57,7 +57,7 @@ class Pictures:
     series : tuple of Picture
         Series over time.
     z_maps : dict of str to Picture
-        Of z, likewise, where the threshold is one of z or q.
+        Of z, likewise, where the threshold is one of z.
     """
 
     maps: dict[str, Picture]
@@ -75,7 +75,7 @@ def draw_pictures(maps: SeedMaps, folder: Path, *, threshold: Threshold) -> Pict
     folder
         Where the page will be; it must exist.
     threshold
-        What is drawn; with z or q, maps of z are drawn beside those of r.
+        What is outlined; with one of z, maps of z are drawn beside those of r.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def draw_pictures(maps: SeedMaps, folder: Path, *, threshold: Threshold) -> Pict
     figures = folder / "figures"
     figures.mkdir(exist_ok=True)
     drawn: dict[str, dict[str, Picture]] = {"r": {}, "z": {}}
-    stats = ("r",) if threshold.stat == "r" else ("r", "z")
+    stats = ("r", "z") if threshold.stat == "z" else ("r",)
     for stat in stats if can_draw(maps.space) else ():
         for facts in maps.provenance.seeds:
             name = maps.file_name(facts.name, "statmap", stat=stat, desc=maps.desc)
@@ -153,16 +153,14 @@ def map_words(
 def _map_alt(maps: SeedMaps, facts: SeedFacts, threshold: Threshold, stat: str) -> str:
     elements = maps.space.elements
     where = "" if facts.center is None else f" at {_place(facts)}, where a green dot marks the seed"
-    if threshold.stat != stat:
-        drawn = f"{elements.capitalize()} with {threshold.words} are red where {stat} is above 0, blue below"
-    else:
-        low = true_minus(f"{-threshold.value:g}")
-        drawn = (
-            f"{elements.capitalize()} whose {stat} with {facts.name} is above {threshold.value:g} are red, below "
-            f"{low} blue"
+    drawn = (
+        f"{stat} above 0 is red, below 0 blue. {elements.capitalize()} with {threshold.words} are"
+    )
+    if isinstance(maps.space, Grid):
+        return (
+            f"The brain in three cuts{where}, and in axial slices. {drawn} outlined, others fade."
         )
-    shown = "The brain in three cuts" if isinstance(maps.space, Grid) else SURFACES
-    return f"{shown}{where}. {drawn}."
+    return f"{SURFACES}{where}. {drawn} drawn."
 
 
 def _map_caption(maps: SeedMaps, facts: SeedFacts, threshold: Threshold) -> str:

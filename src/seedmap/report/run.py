@@ -23,7 +23,7 @@ def render_report(
     maps: SeedMaps,
     pictures: Pictures,
     *,
-    threshold: float | str | Threshold = 0.5,
+    threshold: float | str | Threshold | None = None,
     date: datetime | None = None,
     atlas: Atlas | None = None,
     clusters: FoundClusters | None = None,

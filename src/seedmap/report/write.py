@@ -17,7 +17,7 @@ def write_report(
     maps: SeedMaps,
     folder: Path | str,
     *,
-    threshold: float | str | Threshold = 0.5,
+    threshold: float | str | Threshold | None = None,
     figures: bool = True,
     atlas: Atlas | None = None,
     clusters: FoundClusters | None = None,
@@ -32,7 +32,7 @@ def write_report(
         Where to; made if it is not there. Figures go to its folder ``figures``.
     threshold
         What is drawn and listed as clusters: a size of r, or ``"r>0.5"``, ``"z>3.1"``,
-        ``"q<0.05"``. With z or q, maps of z are drawn beside those of r.
+        ``"q<0.05"``; None takes the maps' default. With one of z, maps of z are drawn beside those of r.
     figures
         Whether to draw; the page comes in words and numbers otherwise.
     atlas
