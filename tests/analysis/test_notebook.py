@@ -15,7 +15,7 @@ def maps(phantom):
 
 def test_the_repr_has_three_lines(maps, phantom):
     lines = repr(maps).splitlines()
-    assert lines[0] == "SeedMaps: correlation of PCC, LM"
+    assert lines[0] == "SeedMaps of PCC, LM"
     assert f"{maps.space.n_samples:,} voxels" in lines[1]
     assert f"{np.nanmin(maps.r[0]):.2f} to {np.nanmax(maps.r[0]):.2f}" in lines[1]
     assert len(lines) == 3
@@ -59,7 +59,7 @@ def test_html_has_figure_and_table(maps, phantom):
     page = maps._repr_html_()
     assert "data:image/png;base64," in page
     assert "<th>x_mm</th>" in page
-    assert "SeedMaps: correlation of PCC" in page
+    assert "SeedMaps of PCC" in page
 
 
 @pytest.mark.parametrize("place", [(0, -52, 18), [0, -52, 18], np.array([0, -52, 18.0])])

@@ -132,17 +132,11 @@ class Maps(ABC):
         """Say in three lines what the maps are of, where, and which there are."""
         kind = type(self).__name__
         seeds = ", ".join(self.seeds[:5]) + (" ..." if len(self.seeds) > 5 else "")
-        what = f"{kind}: {self.desc or 'correlation'} of {seeds}"
+        what = f"{kind} of {seeds}{self.desc and f', {self.desc}'}"
         r = self.values(self.seeds[0], self.stats[0])
         ends = f", {np.nanmin(r):.2f} to {np.nanmax(r):.2f}" if np.isfinite(r).any() else ""
         where = f"  {self.space.n_samples:,} {self.space.elements}; {self.stats[0]} of {self.seeds[0]}{ends}"
         return f"{what}\n{where}\n  maps: {', '.join(self.stats)}"
-
-    def _repr_html_(self) -> str:
-        """Show figure and table of clusters of the first seeds in a notebook."""
-        from seedmap.analysis.notebook import page_of
-
-        return page_of(self)
 
     def to_frame(self, stat: str = "r") -> Any:
         """Return the maps of one statistic as a pandas data frame.

@@ -162,6 +162,12 @@ class SeedMaps(Maps):
             f"these maps have no {stat}: they were made with uncertainty=None; ask for 'operator'"
         )
 
+    def _repr_html_(self) -> str:
+        """Show figure and table of clusters of the first seeds in a notebook."""
+        from seedmap.analysis.notebook import page_of
+
+        return page_of(self)
+
     def __getitem__(self, seed: str) -> "SeedMaps":
         """Return the maps of one seed alone, to be drawn, saved or put into a table.
 

@@ -75,9 +75,9 @@ def draw_map(  # noqa: PLR0913  a map, what is in it, and how it is drawn
         )
         raise OptionError(msg)
     shown = np.where(highlight.passed, values, 0)
-    none = "" if highlight.passed.any() else f": no {space.element}"
-    title = f"{name} ({highlight.words}{none})" if highlight.words else name
-    return plot_sides(_sides(shown, space, center), seed=title, threshold=0.0, stat=stat)
+    sides = _sides(shown, space, center)
+    words, vmax, cmap = highlight.words, look.vmax, look.cmap
+    return plot_sides(sides, seed=name, words=words, stat=stat, vmax=vmax, cmap=cmap)
 
 
 def _sides(values: Array, space: PartedSpace, center: Center) -> list[Side]:

@@ -61,7 +61,13 @@ class Side:
 
 
 def plot_sides(
-    sides: Sequence[Side], *, seed: str, threshold: float | None = 0.5, stat: str = "r"
+    sides: Sequence[Side],
+    *,
+    seed: str,
+    words: str = "",
+    stat: str = "r",
+    vmax: float | None = None,
+    cmap: str = COLOURS,
 ) -> "Figure":
     """Draw a map on the cortex, each hemisphere from outside and from the middle.
 
@@ -71,11 +77,15 @@ def plot_sides(
         One hemisphere or two.
     seed
         Name of the seed, for the title.
-    threshold
-        Values no further from zero than this are not drawn; None draws all.
+    words
+        The threshold that what is not 0 is beyond, for the title.
     stat
         What the values are: ``"r"`` gets a colour bar from -1 to 1, others one that nearly all
         values fit in.
+    vmax
+        End of the colour bar in place of that.
+    cmap
+        Colours, by matplotlib's name.
 
     Returns
     -------
@@ -85,13 +95,17 @@ def plot_sides(
     from matplotlib.figure import Figure
 
     values = [np.nan_to_num(np.asarray(one.values, dtype=np.float64)) for one in sides]
-    threshold = max(abs(float(threshold or 0.0)), NOTHING)
     shown = statistic(stat)
     title, symbol = shown.title or stat, shown.symbol or stat
-    limit = limit_of(np.concatenate(values), shown, threshold)
-    drawn = any((np.abs(one) > threshold).any() for one in values)
-    beyond = f" (|{symbol}| > {threshold:g}{'' if drawn else ': no vertex'})"
-    beyond = beyond if threshold > NOTHING else ""
+    sizes = np.abs(np.concatenate(values))
+    drawn = sizes[sizes > NOTHING]
+    scale = Scale(
+        cmap,
+        vmax or limit_of(np.concatenate(values), shown, NOTHING),
+        float(drawn.min()) if drawn.size and words else NOTHING,
+        symbol,
+    )
+    beyond = f" ({words}{'' if drawn.size else ': no vertex'})" if words else ""
     views = [(place, view) for place in range(len(sides)) for view in VIEWS]
     if len(views) == 4:  # both middles in the middle
         views = [views[0], views[1], views[3], views[2]]
@@ -101,30 +115,29 @@ def plot_sides(
         left = 0.005 + (4 - len(views)) / 2 * width
         for column, (place, view) in enumerate(views):
             axes = figure.add_axes((left + column * width, 0.02, width, 0.8), projection="3d")
-            _draw(axes, sides[place], values[place], view, (threshold, limit))
-            words = f"{sides[place].hemisphere}, {view}"
-            figure.text(left + (column + 0.5) * width, 0.03, words, size=8, ha="center")
+            _draw(axes, sides[place], values[place], view, scale)
+            which = f"{sides[place].hemisphere}, {view}"
+            figure.text(left + (column + 0.5) * width, 0.03, which, size=8, ha="center")
         figure.text(0.012, 0.975, f"{seed}: {title}{beyond}", size=11, va="top")
-        colour_bar(figure, (0.905, 0.12, 0.018, 0.66), Scale(COLOURS, limit, threshold, symbol))
+        colour_bar(figure, (0.905, 0.12, 0.018, 0.66), scale)
     return figure
 
 
-def _draw(axes: Any, side: Side, values: Array, view: str, ends: tuple[float, float]) -> None:
+def _draw(axes: Any, side: Side, values: Array, view: str, scale: Scale) -> None:
     """Draw one view with nilearn, and mark the seed where it faces the viewer."""
     from nilearn.plotting import plot_surf_stat_map
 
-    threshold, limit = ends
     plot_surf_stat_map(
         [side.surface.coordinates, side.surface.triangles],
         values,
         bg_map=side.shade,
         hemi=side.hemisphere,
         view=view,
-        cmap=COLOURS,
+        cmap=scale.colours,
         colorbar=False,
-        threshold=threshold,
-        vmin=-limit,
-        vmax=limit,
+        threshold=NOTHING,
+        vmin=-scale.limit,
+        vmax=scale.limit,
         bg_on_data=False,
         axes=axes,
         figure=axes.figure,

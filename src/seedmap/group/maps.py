@@ -18,7 +18,7 @@ __all__ = ["GroupMaps"]
 CORRECTED = ("ptfce", "pfwe", "pmass", "pextent", "q")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GroupMaps(Maps):
     """Maps of one contrast of one seed.
 
