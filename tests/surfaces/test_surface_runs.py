@@ -255,7 +255,7 @@ def test_the_command_line_takes_two_hemispheres(cortex, tmp_path, capsys):
         ([], "no run is given"),
         (["--left", "{right}"], "given as the left hemisphere, but"),
         (["{left}", "--right", "{right}"], "give the one or the other"),
-        (["--left", "nowhere.func.gii"], "nowhere.func.gii: the left hemisphere is not there"),
+        (["--left", "nowhere.func.gii"], "nowhere.func.gii: this left hemisphere is not there"),
         (["--left", "{mesh}"], "holds a mesh, not a series"),
         (["--left", "{left}", "--surface-left", "{left}"], "holds no mesh; a surface (.surf.gii)"),
         (["--left", "{label}"], "1 map on the surface; a run has one a frame"),
