@@ -32,8 +32,8 @@ FEWEST_MINUTES = 5.0
 FRAMES_A_CONFOUND = 3
 # Maps that each seed holds at most while a measure other than the correlation is worked out.
 OTHER_MEASURE = 8
-# Values whose squares, summed over thousands of frames, float32 still holds (3e38).
-LARGEST = 1e17
+# The largest number whose square float32 holds, and how far values reach beyond their median.
+LARGEST, MANY_TIMES = float(np.sqrt(np.finfo(np.float32).max)), 20.0
 
 
 @dataclass(frozen=True)
@@ -252,12 +252,14 @@ def _check_alive(run: Run, extracted: Extracted) -> None:
 
 
 def _check_size(run: Run, extracted: Extracted) -> None:
-    """Refuse values whose squares float32 cannot hold."""
-    size = float(np.median(np.abs(extracted.reference)))
-    if size > LARGEST:
+    """Refuse values whose squares, summed over the frames, float32 cannot hold."""
+    frames = len(extracted.series)
+    size = float(np.median(np.abs(extracted.series[[frames // 2, -1]])))
+    if not size * MANY_TIMES * np.sqrt(frames) < LARGEST:
+        found = float(np.median(np.abs(extracted.reference)))
         msg = (
-            f"{run.source}: values of about {size:.1g} in the mask; below {LARGEST:g} are wanted, for "
-            "correlations are worked out in float32. Scale the image"
+            f"{run.source}: values of about {found:.1g}, too large for float32, in which correlations are "
+            "worked out; scale the image"
         )
         raise ImageError(msg)
 
