@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seedmap.report.participant import ParticipantPage, RunPage, StrategyPage, render_participant
-from seedmap.report.study import StudyPage, StudyRow, render_study
+from seedmap.report.study import MapOfStudy, StudyPage, StudyRow, outliers, render_study
 
 RNG = np.random.default_rng(0)
 
@@ -98,3 +98,34 @@ def test_a_study_names_those_that_failed_first(failed):
 def test_a_study_of_one_is_one_participant():
     text = render_study(StudyPage("Study", (StudyRow("01", "done"),)))
     assert "1 participant, 1 complete." in text
+
+
+def test_outliers_are_on_the_bad_side():
+    fd = (0.10, 0.12, 0.11, 0.13, 0.09, 0.9)
+    dof = (50.0, 52.0, 51.0, 49.0, 90.0, 50.5)
+    rows = [
+        StudyRow(f"0{n}", "done", "task-rest", "36P", "100 of 100", a, b, 1.0)
+        for n, (a, b) in enumerate(zip(fd, dof, strict=True))
+    ]
+    assert outliers(rows) == {(5, "mean_fd")}  # 90 degrees of freedom are far, and good
+    assert outliers(rows[:4] + rows[5:]) == {(4, "mean_fd")}
+    assert outliers(rows[2:]) == set()  # four say nothing
+    text = render_study(StudyPage("Study", tuple(rows)))
+    check(text)
+    assert text.count("<span>outlier</span>") == 1
+
+
+def test_all_maps_of_a_seed_stand_together():
+    maps = tuple(
+        MapOfStudy(seed, "36P", f"sub-0{n}", f"sub-0{n}/figures/{seed}.png", f"sub-0{n}.html")
+        for n in (1, 2)
+        for seed in ("PCC", "LM")
+    )
+    text = render_study(StudyPage("Study", (StudyRow("01", "done"),), maps=maps))
+    check(text)
+    grids = text.split('<ul class="grid">')[1:]
+    assert [part.split("</ul>")[0].count("<img") for part in grids] == [2, 2]
+    assert re.findall(r'src="([^"]+)"', grids[0]) == [
+        "sub-01/figures/PCC.png",
+        "sub-02/figures/PCC.png",
+    ]

@@ -1,5 +1,6 @@
 """From what was worked out to the pages: a participant's, and the study's."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from seedmap.participants.recipe import Recipe
 from seedmap.participants.run import RunWork, StrategyWork
 from seedmap.report.participant import RunPage, StrategyPage
 from seedmap.report.pictures import Picture, load_picture, map_words
-from seedmap.report.study import StudyPage, StudyRow, render_study
+from seedmap.report.study import MapOfStudy, StudyPage, StudyRow, render_study
 from seedmap.report.tables import seed_table
 from seedmap.report.viewer import pack_maps
 from seedmap.report.words import (
@@ -195,6 +196,7 @@ def write_study_page(recipe: Recipe, entries: Iterable[Entry], out: Path, work: 
         title=f"Seed maps of {recipe.root.name}",
         rows=tuple(row for entry in entries for row in _rows(entry, out)),
         motion=tuple(motion_effects(recipe, entries)),
+        maps=tuple(one for entry in entries for one in _maps_of(entry, out)),
         methods=tuple(methods_text(recipe)),
         command=recipe.command,
     )
@@ -202,6 +204,19 @@ def write_study_page(recipe: Recipe, entries: Iterable[Entry], out: Path, work: 
         put_text(out / "logs" / "CITATION.bib", citations(), stage)
         put_text(out / "logs" / "CITATION.md", "\n\n".join(page.methods) + "\n", stage)
         put_text(out / "index.html", render_study(page), stage)
+
+
+def _maps_of(entry: Entry, out: Path) -> Iterator[MapOfStudy]:
+    """Find the pictures of a participant's maps of r."""
+    page = f"sub-{entry.participant}.html"
+    page = page if (out / page).is_file() else ""
+    earlier = (file for done in entry.earlier for file in done.files)
+    for path in dict.fromkeys(file.path for file in (*entry.files, *earlier)):
+        found = re.fullmatch(r"(.*)_seed-([^_]+)_stat-r_desc-([^_]+)_statmap\.png", Path(path).name)
+        if found and (out / path).is_file():
+            run, seed, strategy = found.groups()
+            name = re.sub(r"_(space|res)-[^_]+", "", run)
+            yield MapOfStudy(seed, strategy, name, path, page)
 
 
 def _rows(entry: Entry, out: Path) -> list[StudyRow]:

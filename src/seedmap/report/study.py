@@ -1,5 +1,6 @@
 """The page of a study: who was analysed, who was not and why, and how motion shows in the maps."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,12 +12,27 @@ from seedmap.report.rendering import render
 from seedmap.report.tables import library_versions
 from seedmap.report.words import count, number, percent
 
-__all__ = ["MotionEffect", "StudyPage", "StudyRow", "motion_effect", "render_study"]
+__all__ = [
+    "MapOfStudy",
+    "MotionEffect",
+    "StudyPage",
+    "StudyRow",
+    "motion_effect",
+    "outliers",
+    "render_study",
+]
 
 # With fewer participants a correlation over them says little.
 FEWEST = 10
 # Two-sided 5 percent of a correlation: t of 1.96 in large samples.
 ALPHA = 0.05
+# A value is marked if it is this many robust standard deviations on the bad side of the median
+# (Iglewicz and Hoaglin 1993), where a strategy has at least this many values.
+FAR, FEWEST_ROWS = 3.5, 5
+# Median absolute deviation to standard deviation, for normal values.
+ROBUST = 1.4826
+# Of each measure, whether large or small values are bad.
+BAD_SIDE = {"mean_fd": 1, "dof": -1, "coverage": -1}
 
 
 @dataclass(frozen=True)
@@ -32,6 +48,17 @@ class StudyRow:
     dof: float = float("nan")
     coverage: float = float("nan")
     reason: str = ""
+    page: str = ""
+
+
+@dataclass(frozen=True)
+class MapOfStudy:
+    """The picture of one map: a file beside the page."""
+
+    seed: str
+    strategy: str
+    participant: str
+    path: str
     page: str = ""
 
 
@@ -110,6 +137,7 @@ class StudyPage:
     title: str
     rows: tuple[StudyRow, ...]
     motion: tuple[MotionEffect, ...] = ()
+    maps: tuple[MapOfStudy, ...] = ()
     methods: tuple[str, ...] = ()
     command: str = ""
 
@@ -148,6 +176,40 @@ def motion_effect(
     return MotionEffect(strategy, len(mean_fd), r, distance[enough])
 
 
+def outliers(rows: Sequence[StudyRow]) -> set[tuple[int, str]]:
+    """Find values that lie far on the bad side of those of the same strategy.
+
+    Much motion, few degrees of freedom and little coverage are bad. Far is 3.5 robust standard
+    deviations from the median (median absolute deviation).
+
+    Returns
+    -------
+    set of (row, measure)
+        Numbers of rows, and ``"mean_fd"``, ``"dof"`` or ``"coverage"``.
+    """
+    found = set()
+    for strategy in {row.strategy for row in rows}:
+        its = [number for number, row in enumerate(rows) if row.strategy == strategy]
+        for measure, side in BAD_SIDE.items():
+            values = np.array([getattr(rows[number], measure) for number in its], dtype=float)
+            if np.isfinite(values).sum() < FEWEST_ROWS:
+                continue
+            away = side * (values - np.nanmedian(values))
+            spread = ROBUST * np.nanmedian(np.abs(away))
+            far = away > FAR * max(spread, 1e-9)
+            found |= {(number, measure) for number, one in zip(its, far, strict=True) if one}
+    return found
+
+
+def _grid(maps: Sequence[MapOfStudy]) -> dict[str, list[MapOfStudy]]:
+    """Put the maps of each seed and strategy together."""
+    several = len({one.strategy for one in maps}) > 1
+    grid: dict[str, list[MapOfStudy]] = {}
+    for one in maps:
+        grid.setdefault(f"{one.seed}, {one.strategy}" if several else one.seed, []).append(one)
+    return grid
+
+
 def render_study(page: StudyPage, date: datetime | None = None) -> str:
     """Make the page of a study: HTML5 with pictures and style inside; it loads nothing."""
     states = {row.participant: row.state for row in page.rows}
@@ -160,6 +222,8 @@ def render_study(page: StudyPage, date: datetime | None = None) -> str:
         page=page,
         summary=summary,
         failed=list(failed.items()),
+        outliers=outliers(page.rows),
+        grid=_grid(page.maps),
         number=number,
         percent=percent,
         fewest=FEWEST,
