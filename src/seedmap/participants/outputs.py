@@ -13,15 +13,24 @@ from seedmap.denoising import Chosen
 from seedmap.images import Grid
 from seedmap.participants.recipe import Recipe
 
-__all__ = ["BIDSIGNORE", "README", "dataset_description", "folder_of", "save_run", "strategy_facts"]
+__all__ = [
+    "BIDSIGNORE",
+    "README",
+    "dataset_description",
+    "folder_of",
+    "is_page",
+    "save_run",
+    "strategy_facts",
+]
 
-BIDSIGNORE = "*_statmap.*\n*_timeseries.tsv\n*.html\nlogs\nstore\nfigures\n.seedmap-work\n"
+BIDSIGNORE = "*_statmap.*\n*_timeseries.tsv\n*.html\nlogs\nstore\nfigures\n.seedmap-*\n"
 README = """Maps of the correlation of seeds with the whole brain, made by seedmap.
 
 Open index.html for the study, sub-XX.html for a participant. Maps are in sub-XX/func (or
 sub-XX/ses-YY/func), one file a seed, statistic and denoising strategy (desc); the JSON beside each
 says how it was made. What was done in words, and what to cite, is in logs.
 """
+GENERATOR = '<meta name="generator" content="seedmap">'
 CODE_URL = "https://pypi.org/project/seedmap/"
 
 
@@ -75,6 +84,15 @@ def _origin(source: Provenance, root: Path) -> dict[str, Any]:
         "Sources": [uri(Path(file), root) for file in files if file],
         "Mask": uri(mask, root) if mask.is_absolute() else source.mask_source,
     }
+
+
+def is_page(path: Path) -> bool:
+    """Whether a file is a page that seedmap wrote."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return GENERATOR in file.read(4096)
+    except OSError:
+        return False
 
 
 def strategy_facts(chosen: Chosen) -> dict[str, Any]:

@@ -197,7 +197,7 @@ def write_study_page(recipe: Recipe, entries: Iterable[Entry], out: Path, work: 
         rows=tuple(row for entry in entries for row in _rows(entry, out)),
         motion=tuple(motion_effects(recipe, entries)),
         maps=tuple(one for entry in entries for one in _maps_of(entry, out)),
-        methods=tuple(methods_text(recipe)),
+        methods=tuple(_methods(recipe, out)),
         command=recipe.command,
     )
     with stage_of(work, "page") as stage:
@@ -217,6 +217,18 @@ def _maps_of(entry: Entry, out: Path) -> Iterator[MapOfStudy]:
             run, seed, strategy = found.groups()
             name = re.sub(r"_(space|res)-[^_]+", "", run)
             yield MapOfStudy(seed, strategy, name, path, page)
+
+
+def _methods(recipe: Recipe, out: Path) -> Iterable[str]:
+    """Say what was done; of stored runs, what an earlier call from images said, if one did."""
+    if not recipe.from_store:
+        return methods_text(recipe)
+    try:
+        return (out / "logs" / "CITATION.md").read_text(encoding="utf-8").strip().split("\n\n")
+    except (OSError, ValueError):
+        return [
+            "Maps were made from stored runs; the sidecar of each says how its run was cleaned."
+        ]
 
 
 def _rows(entry: Entry, out: Path) -> list[StudyRow]:

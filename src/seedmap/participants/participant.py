@@ -13,28 +13,28 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from seedmap.analysis import SeedMaps
 from seedmap.bids import Participant, RunInputs, uri
 from seedmap.errors import OutputError, SeedmapError, SeedmapWarning
 from seedmap.images import Run
 from seedmap.participants.combined import save_combined
+from seedmap.participants.facts import finite_or_none, map_facts, merged
 from seedmap.participants.ledger import (
     RESULTS,
     Entry,
     commit,
     put_text,
+    read_entry,
     stage_of,
     work_folder,
 )
-from seedmap.participants.outputs import folder_of, save_run, strategy_facts
+from seedmap.participants.outputs import folder_of, is_page, save_run, strategy_facts
 from seedmap.participants.pages import run_page, strategy_page
-from seedmap.participants.qc import probe
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.resume import Result, as_before, earlier_result, new_entry
 from seedmap.participants.run import RunWork, StrategyWork, clean_run, open_work
 from seedmap.participants.stored import FOLDER, keep_run, maps_from_store
+from seedmap.report.maps import find_maps, with_all_maps
 from seedmap.report.participant import ParticipantPage, RunPage, render_participant
 
 __all__ = ["run_participant"]
@@ -116,16 +116,8 @@ def _fresh(recipe: Recipe, participant: Participant, out: Path, work: Path, blan
     with stage_of(work, participant.label) as stage:
         outcome = _analyse(recipe, participant, stage / RESULTS)
         failed = bool(outcome.problems)
-        page = ParticipantPage(
-            participant.label,
-            tuple(outcome.pages),
-            tuple(outcome.problems),
-            tuple(outcome.combined),
-            recipe.command,
-        )
-        if not recipe.from_store:
-            html = stage / RESULTS / f"sub-{participant.label}.html"
-            put_text(html, render_participant(page), stage)
+        page = _page(recipe, participant.label, outcome, out, stage / RESULTS)
+        put_text(stage / RESULTS / f"sub-{participant.label}.html", page, stage)
         if outcome.tracebacks:
             log = stage / RESULTS / "logs" / f"sub-{participant.label}_error.txt"
             log.parent.mkdir(exist_ok=True)
@@ -135,13 +127,34 @@ def _fresh(recipe: Recipe, participant: Participant, out: Path, work: Path, blan
             state="failed" if failed else "done",
             reason="; ".join(outcome.problems),
             lasting=outcome.lasting,
-            facts={"runs": outcome.runs},
+            facts={"runs": merged(_earlier_runs(out, blank), outcome.runs)},
         )
         entry = commit(stage, out, entry)
     return replace(
         as_before(entry, participant.label, blank.fingerprint),
         state="failed" if failed else "done",
     )
+
+
+def _page(recipe: Recipe, label: str, outcome: _Outcome, out: Path, results: Path) -> str:
+    """Render a participant's page; maps of a stored run are added to the page that is there."""
+    name = f"sub-{label}.html"
+    rows = find_maps(out, results, label)
+    if recipe.from_store and is_page(out / name):
+        return with_all_maps((out / name).read_text(encoding="utf-8"), rows)
+    page = ParticipantPage(
+        label,
+        tuple(outcome.pages),
+        tuple(outcome.problems),
+        tuple(outcome.combined),
+        recipe.command,
+    )
+    return with_all_maps(render_participant(page), rows)
+
+
+def _earlier_runs(out: Path, blank: Entry) -> list[dict[str, Any]]:
+    before = read_entry(out, blank.participant)
+    return before.facts.get("runs", []) if before is not None else []
 
 
 def _analyse(recipe: Recipe, participant: Participant, folder: Path) -> _Outcome:
@@ -203,44 +216,26 @@ def _one_stored(
     for strategy in recipe.strategies:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", SeedmapWarning)
-            maps = maps_from_store(recipe, inputs, strategy)
+            maps, run = maps_from_store(recipe, inputs, strategy)
         notes = [str(w.message) for w in caught]
         about = {"Strategy": strategy.name, "Notes": notes}
         save_run(maps, folder / folder_of(inputs), recipe, strategy.label, about)
         if recipe.combine != "none":
             outcome.maps.setdefault(strategy.name, []).append((inputs, maps))
-        yield {"run": inputs.name, "strategy": strategy.name, "missing": notes}
+        yield {**map_facts(maps), "run": run, "strategy": strategy.name, "missing": notes}
 
 
 def _facts(
     recipe: Recipe, inputs: RunInputs, run: Run, done: StrategyWork, opened: RunWork
 ) -> dict[str, Any]:
     """Collect what the study's page shows of a run."""
-    source, maps = done.maps.provenance, done.maps
-    dof = {}
-    if maps.certainty is not None:
-        for seed in maps.seeds:
-            values = maps.values(seed, "dof")
-            finite = values[np.isfinite(values)]
-            dof[seed] = round(float(np.median(finite)), 1) if finite.size else None
     return {
+        **map_facts(done.maps),
         "run": inputs.name,
         "source": uri(inputs.bold, recipe.root),
         "strategy": done.chosen.strategy.name,
         "frames": int(run.frames),
-        "kept": source.kept,
-        "t_r": source.t_r,
-        "mean_fd": _number(done.chosen.mean_fd),
-        "confounds": len(source.confounds),
-        "rank": source.rank,
-        "coverage": {facts.name: _number(facts.coverage) for facts in source.seeds},
-        "dof": dof,
-        "probes": probe(maps),
-        "centers": {facts.name: facts.center for facts in source.seeds},
+        "mean_fd": finite_or_none(done.chosen.mean_fd),
         "missing": list(opened.missing),
         "warnings": list(done.warnings),
     }
-
-
-def _number(value: float) -> float | None:
-    return round(float(value), 4) if np.isfinite(value) else None

@@ -11,8 +11,9 @@ from seedmap.errors import OptionError, SeedError
 from seedmap.participants.combine import Weighting
 from seedmap.participants.seeds import StudySeed
 
-__all__ = ["Combine", "Recipe"]
+__all__ = ["STORED", "Combine", "Recipe"]
 
+STORED = "_stored"  # after the label, in the ledger of what is made from stored runs
 Combine = Literal["none", "session", "participant"]
 THRESHOLD = Threshold("r", 0.5)
 
@@ -91,7 +92,7 @@ class Recipe:
 
     def key(self, participant: str) -> str:
         """Return under which name a participant stands in the ledger."""
-        return f"{participant}_stored" if self.from_store else participant
+        return f"{participant}{STORED}" if self.from_store else participant
 
     @property
     def desc(self) -> str:

@@ -157,8 +157,8 @@ def _participant(
     return Participant(label, tuple(runs), tuple(problems))
 
 
-def maps_from_store(recipe: Recipe, inputs: RunInputs, strategy: Strategy) -> SeedMaps:
-    """Make maps of seeds from a stored run.
+def maps_from_store(recipe: Recipe, inputs: RunInputs, strategy: Strategy) -> tuple[SeedMaps, str]:
+    """Make maps of seeds from a stored run; return the name that the run had, too.
 
     Raises
     ------
@@ -176,4 +176,4 @@ def maps_from_store(recipe: Recipe, inputs: RunInputs, strategy: Strategy) -> Se
         warnings.warn(text, SeedmapWarning, stacklevel=2)
     maps = maps_of_stored(stored, seeds, recipe.method.uncertainty)
     origin = replace(maps.provenance, source=stored.facts["source"], command=recipe.command)
-    return replace(maps, provenance=origin)
+    return replace(maps, provenance=origin), str(stored.facts["run"])

@@ -11,6 +11,7 @@ from pathlib import Path
 from seedmap.bids import Participant
 from seedmap.errors import OutputError, SeedmapError, SeedmapWarning
 from seedmap.parallel import Pool, Share, run_each, share_of
+from seedmap.participants.facts import merged
 from seedmap.participants.ledger import (
     Entry,
     put_text,
@@ -18,10 +19,10 @@ from seedmap.participants.ledger import (
     stage_of,
     work_folder,
 )
-from seedmap.participants.outputs import BIDSIGNORE, README, dataset_description
+from seedmap.participants.outputs import BIDSIGNORE, README, dataset_description, is_page
 from seedmap.participants.pages import write_study_page
 from seedmap.participants.participant import run_participant
-from seedmap.participants.recipe import Recipe
+from seedmap.participants.recipe import STORED, Recipe
 from seedmap.participants.resume import Result, is_current
 from seedmap.participants.run import estimate_memory
 
@@ -30,7 +31,6 @@ __all__ = ["Plan", "check_ours", "gather", "plan_study", "run_study"]
 DESCRIPTION = "dataset_description.json"
 # What results have in common; in a folder of another program these are its own.
 COMMON = (DESCRIPTION, "README.md", ".bidsignore", "index.html", "logs")
-GENERATOR = '<meta name="generator" content="seedmap">'
 FALLBACK = 1e9  # bytes, where no header can be read
 
 
@@ -118,8 +118,7 @@ def run_study(
                         on_result(result)
                     if stop_on_first_crash and result.state == "failed":
                         break
-            if not recipe.from_store:
-                write_study_page(recipe, gather(out, results), out, work)
+            write_study_page(recipe, gather(out, results), out, work)
     except OSError as error:
         if isinstance(error, SeedmapError):
             raise
@@ -130,9 +129,12 @@ def run_study(
 
 def gather(out: Path, results: Sequence[Result] = ()) -> list[Entry]:
     """Read what is known of every participant, of this call and of earlier ones."""
-    labels = {path.stem.removeprefix("sub-") for path in (out / "logs").glob("sub-*.json")}
-    labels = {label for label in labels if "_" not in label}  # without those of stored runs
-    known = {label: entry for label in labels if (entry := read_entry(out, label)) is not None}
+    labels = sorted(path.stem.removeprefix("sub-") for path in (out / "logs").glob("sub-*.json"))
+    known: dict[str, Entry] = {}
+    for entry in (read_entry(out, label) for label in labels):
+        if entry is not None:
+            label = entry.participant.removesuffix(STORED)
+            known[label] = _together(known.get(label), replace(entry, participant=label))
     for result in results:
         if result.participant not in known:
             known[result.participant] = Entry(result.participant, "failed", "", result.reason)
@@ -140,6 +142,18 @@ def gather(out: Path, results: Sequence[Result] = ()) -> list[Entry]:
             entry = known[result.participant]
             known[result.participant] = replace(entry, state="failed", reason=result.reason)
     return list(known.values())
+
+
+def _together(images: Entry | None, entry: Entry) -> Entry:
+    """Add what was made from a participant's stored runs to what was made from the images."""
+    if images is None:
+        return entry
+    return replace(
+        images,
+        state="failed" if "failed" in (images.state, entry.state) else images.state,
+        reason="; ".join(filter(None, (images.reason, entry.reason))),
+        facts={"runs": merged(images.facts.get("runs", []), entry.facts.get("runs", []))},
+    )
 
 
 def _results(recipe: Recipe, plan: Plan, out: Path, pool: Pool, work: Path) -> Generator[Result]:
@@ -183,7 +197,7 @@ def check_ours(recipe: Recipe, out: Path) -> None:
         raise OutputError(msg)
     if _is_ours(out / DESCRIPTION):
         page = out / "index.html"
-        foreign = [page] if page.exists() and GENERATOR not in _start_of(page) else []
+        foreign = [page] if page.exists() and not is_page(page) else []
     else:
         foreign = [out / name for name in COMMON if (out / name).exists()]
     if foreign:
@@ -201,14 +215,6 @@ def _is_ours(description: Path) -> bool:
         return any(one["Name"] == "seedmap" and "Description" not in one for one in made)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
-
-
-def _start_of(page: Path) -> str:
-    try:
-        with page.open(encoding="utf-8", errors="replace") as file:
-            return file.read(4096)
-    except OSError:
-        return ""
 
 
 def write_common(recipe: Recipe, out: Path, work: Path) -> None:

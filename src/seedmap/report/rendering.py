@@ -8,7 +8,7 @@ from typing import Any
 from seedmap.report.pictures import Picture
 from seedmap.report.words import true_minus
 
-__all__ = ["render"]
+__all__ = ["data_uri", "render"]
 
 
 def render(template: str, date: datetime | None = None, **facts: Any) -> str:
@@ -50,9 +50,10 @@ def _templates() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"data_uri": _data_uri, "true_minus": true_minus}
+    templates.filters |= {"data_uri": data_uri, "true_minus": true_minus}
     return templates
 
 
-def _data_uri(picture: Picture) -> str:
+def data_uri(picture: Picture) -> str:
+    """Write a picture as an address that holds it."""
     return f"data:image/png;base64,{base64.b64encode(picture.png).decode()}"
