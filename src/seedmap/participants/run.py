@@ -302,7 +302,9 @@ def _extent(recipe: Recipe, inputs: RunInputs) -> tuple[Kind, int, int, float]:
     if inputs.bold.name.endswith(".gii"):
         shapes = [gifti_shape(path) for path in (inputs.bold, inputs.other) if path is not None]
         return "surfaces", shapes[0][0], sum(vertices for _, vertices in shapes), 0.0
-    run = open_run(inputs.bold, recipe.t_r or inputs.t_r or 1.0)
+    with warnings.catch_warnings():  # said when the run is worked on
+        warnings.simplefilter("ignore", SeedmapWarning)
+        run = open_run(inputs.bold, recipe.t_r or inputs.t_r or 1.0)
     samples = run.space.n_samples
     volume = float(samples) * max(4, run.dtype.itemsize)
     if inputs.mask is not None and isinstance(run.space, Grid):
