@@ -12,9 +12,10 @@ from seedmap.cli.group_options import GroupChoice, GroupOutput, GroupTest, Model
 from seedmap.cli.help import group as titled
 from seedmap.cli.invocation import command_line, write_log
 from seedmap.errors import SeedmapWarning
-from seedmap.group import Group, GroupMaps, GroupPlan, members_of, plan_group, run_group
+from seedmap.group import GroupMaps, GroupPlan, members_of, plan_group, run_group
 from seedmap.group.cost import cost_of
 from seedmap.group.files import save_group
+from seedmap.group.page import group_page
 from seedmap.group.peaks import find_group_clusters
 from seedmap.group.people import Choice
 from seedmap.group.stored import stored_members
@@ -120,14 +121,10 @@ def _one(
         for note in maps.notes:
             warnings.warn(note, SeedmapWarning, stacklevel=2)
     atlas = None if output.atlas is None else open_atlas(output.atlas, found.loaded.space)
-    paths = save_group(found, out, atlas, _page(found))
+    paths = save_group(found, out, atlas, group_page(found, atlas))
     for text, maps in found.maps.items():
         screen.facts([(text, _found_words(maps))])
     screen.end(out, paths)
-
-
-def _page(found: Group) -> str:  # noqa: ARG001
-    return ""
 
 
 def _surfaces(choice: GroupChoice) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from seedmap.images import (
     load_cifti_map,
     load_image,
 )
-from seedmap.images.gifti import load_surface_series, mesh_of
+from seedmap.images.gifti import mesh_of
 from seedmap.spatial import standard_surfaces
 
 __all__ = ["Loaded", "load_people"]
@@ -217,12 +217,21 @@ def _of_volume(image: Any) -> tuple[NDArray[Any], Grid, tuple[int, int]]:
 
 
 def _of_surfaces(images: Sequence[Any]) -> tuple[NDArray[Any], PartedSpace]:
-    series = {}
-    for image in images:
-        side = hemisphere_of(Path(image))
-        series[side], _ = load_surface_series(image, side)
+    series = {hemisphere_of(Path(image)): _of_hemisphere(Path(image)) for image in images}
     space = mesh_of(series, {})
     return np.concatenate([series[part.name][0] for part in space.parts]), space
+
+
+def _of_hemisphere(path: Path) -> NDArray[np.float32]:
+    """Read one map of a hemisphere, shape (1, vertices)."""
+    import nibabel as nib
+
+    try:
+        return np.asarray(nib.load(path).darrays[0].data, dtype=np.float32).reshape(1, -1)
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        msg = f"{path}: not a surface map that can be read ({reason}); a .func.gii of one map is wanted"
+        raise ImageError(msg) from error
 
 
 def _of_cifti(image: Any) -> tuple[NDArray[Any], PartedSpace]:

@@ -28,7 +28,7 @@ from seedmap.group.people import (
 from seedmap.group.plan import GroupPlan, plan_group
 from seedmap.group.tables import read_people
 from seedmap.group.tested import Tested, estimate_contrast, graph_of
-from seedmap.images import file_of
+from seedmap.images import Surface, file_of, load_surface
 from seedmap.parallel import core_count
 
 __all__ = ["Group", "group_maps", "members_of", "run_group"]
@@ -102,6 +102,12 @@ class Group:
         from seedmap.group.files import save_group
 
         return save_group(self, Path(folder))
+
+    def report(self) -> str:
+        """Return the page of the group: HTML that loads nothing."""
+        from seedmap.group.page import group_page
+
+        return group_page(self)
 
 
 def group_maps(  # noqa: PLR0913  each is an everyday choice, all but two by keyword
@@ -248,7 +254,11 @@ def run_group(
     on_done
         Called with the shuffles done and all there are, over all contrasts.
     """
-    loaded = load_people(plan.members, surfaces or {})
+    meshes = {
+        side: one if isinstance(one, Surface) else load_surface(one)
+        for side, one in (surfaces or {}).items()
+    }
+    loaded = load_people(plan.members, meshes)
     stem, strategy = _names(plan, strategy)
     place = _place(plan.members[0].pieces[0].effect)
     graph = graph_of(loaded.space) if plan.question.inference is not None else None

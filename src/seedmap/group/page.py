@@ -1,0 +1,234 @@
+"""From a group to its page."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from seedmap._linear import Floats
+from seedmap.figures import Highlight, can_draw, draw_map, save_figure
+from seedmap.group.checks import inflation
+from seedmap.group.maps import GroupMaps
+from seedmap.group.model import Factor
+from seedmap.group.peaks import GroupCluster, find_group_clusters
+from seedmap.group.pipeline import Group
+from seedmap.group.words import P_NAMES, counts_words, found_words, methods_words, question_words
+from seedmap.images import Grid
+from seedmap.report.group import ContrastPart, GroupPage, PeakPart, render_group
+from seedmap.report.people import design_chart, values_chart
+from seedmap.report.pictures import Picture, load_picture
+from seedmap.report.words import number
+from seedmap.spatial import Atlas
+
+__all__ = ["group_page"]
+
+CLUSTERS, PEAKS = 10, 3
+# A person is unlike the others this many median deviations below the median likeness.
+UNLIKE = 3.0
+TIED = 0.3
+
+
+def group_page(group: Group, atlas: Atlas | None = None) -> str:
+    """Make the page of a group: one HTML file that loads nothing."""
+    plan = group.plan
+    design = plan.design
+    looked = len(group.maps)
+    notes = [*group.notes, *_unlike(group)]
+    if looked > 1:
+        notes.append(
+            f"{looked} contrasts were looked at; p are corrected within each, not over them"
+        )
+    page = GroupPage(
+        title=f"{plan.question.seed or 'Maps'} over people{f', {group.strategy}' if group.strategy else ''}",
+        question=question_words(group),
+        people=f"{len(plan.labels)} people were used and {len(plan.dropped)} left out.",
+        dropped=tuple(plan.dropped.items()),
+        design=design_chart(design.matrix, design.columns, [f"sub-{one}" for one in plan.labels]),
+        model=tuple(_model_facts(group)),
+        contrasts=tuple(_part(group, maps, atlas) for maps in group.maps.values()),
+        notes=tuple(notes),
+        counts=counts_words(group),
+        methods=methods_words(group),
+        command=group.command,
+    )
+    return render_group(page)
+
+
+def _model_facts(group: Group) -> Iterator[tuple[str, str]]:
+    design = group.plan.design
+    people, columns = design.matrix.shape
+    yield "Formula", design.formula.text
+    yield "Freedom", f"{people - columns} residual degrees of freedom"
+    for name, vif in inflation(design).items():
+        yield name, f"variance inflation {number(vif)}"
+    varying = [j for j in range(columns) if np.ptp(design.matrix[:, j]) > 0]
+    for at, j in enumerate(varying):
+        for k in varying[at + 1 :]:
+            r = float(np.corrcoef(design.matrix[:, j], design.matrix[:, k])[0, 1])
+            if abs(r) > TIED:
+                yield f"{design.columns[j]}, {design.columns[k]}", f"r = {number(r)} over people"
+
+
+def _unlike(group: Group) -> Iterator[str]:
+    """Name the people whose map is unlike the mean of the others'."""
+    maps = group.loaded.maps.astype(np.float64)
+    maps = maps[:, np.isfinite(maps).all(axis=0)]
+    if len(maps) < 4 or maps.shape[1] < 3:
+        return
+    others = (maps.sum(axis=0) - maps) / (len(maps) - 1)
+    likeness = np.array([np.corrcoef(a, b)[0, 1] for a, b in zip(maps, others, strict=True)])
+    middle = float(np.median(likeness))
+    spread = 1.4826 * float(np.median(np.abs(likeness - middle)))
+    for at in np.flatnonzero(likeness < middle - UNLIKE * max(spread, 0.01)):
+        yield (
+            f"sub-{group.people[at]}: the map is unlike the others' mean (r = {likeness[at]:.2f}, median of all "
+            f"{middle:.2f}); look at it"
+        )
+
+
+def _part(group: Group, maps: GroupMaps, atlas: Atlas | None) -> ContrastPart:
+    clusters = find_group_clusters(maps, atlas)
+    first = [one for one in clusters if one.name.isdigit()]
+    rows = tuple(_row(maps, one) for one in clusters[:CLUSTERS])
+    stat = "t" if "t" in maps.arrays else "f"
+    effect = ("Effect (95 %)", "g") if stat == "t" else ()
+    head = (
+        "Cluster",
+        "Peak [mm]",
+        stat.upper() if stat == "f" else stat,
+        *effect,
+        P_NAMES[maps.corrected],
+        "n",
+        "Size",
+        "Region",
+    )
+    return ContrastPart(
+        maps.contrast.text,
+        found_words(maps),
+        tuple(_pictures(maps)),
+        head,
+        rows,
+        tuple(_peak(group, maps, one) for one in first[:PEAKS]),
+    )
+
+
+def _row(maps: GroupMaps, one: GroupCluster) -> tuple[str, ...]:
+    values = one.values
+    unit = "mm³" if isinstance(maps.space, Grid) else "mm²"
+    cells = [
+        one.name,
+        f"({', '.join(number(c, 0) for c in one.place)})",
+        number(values.get("t", values.get("f", np.nan))),
+    ]
+    if "effect" in values:
+        cells += [_effect_words(maps, values), number(values["g"])]
+    p = float(maps.arrays[maps.corrected][one.sample])
+    size = f"{one.extent:,.0f} {unit}" if np.isfinite(one.extent) else ""
+    return (*cells, number(p, 4), f"{values.get('n', np.nan):.0f}", size, one.region)
+
+
+def _effect_words(maps: GroupMaps, values: dict[str, float]) -> str:
+    """Write an effect with its interval: a mean as r, others as Fisher transforms."""
+    ends = np.array([values["effect"], values["ci_low"], values["ci_high"]])
+    if maps.contrast.has_mean:
+        ends = np.tanh(ends)
+    return f"{number(ends[0])} ({number(ends[1])} to {number(ends[2])})"
+
+
+def _pictures(maps: GroupMaps) -> Iterator[Picture]:
+    """Draw z unthresholded with what is significant outlined, and the significant part alone."""
+    if not can_draw(maps.space):
+        return
+    found, z = maps.significant(), np.nan_to_num(maps.arrays["z"]).astype(np.float32)
+    words, volume = (
+        f"{P_NAMES[maps.corrected]} \N{LESS-THAN OR EQUAL TO} .05",
+        isinstance(maps.space, Grid),
+    )
+    what = f"Normal scores of {maps.contrast.text}"
+    shown = [(Highlight(found, words), f"{what}; what has {words} is outlined, all else faded.")]
+    if not volume:
+        everything = Highlight(np.ones_like(found), "unthresholded")
+        shown = [
+            (everything, f"{what}, unthresholded."),
+            (Highlight(found, words), f"The same where {words}."),
+        ]
+    with tempfile.TemporaryDirectory() as folder:
+        for at, (highlight, caption) in enumerate(shown[: 2 if found.any() else 1]):
+            figure = draw_map(
+                z,
+                maps.space,
+                highlight,
+                name=f"{maps.contrast.text}, {maps.seeds[0]}",
+                center=maps.center(maps.seeds[0]),
+                stat="z",
+            )
+            (path,) = save_figure(figure, Path(folder) / str(at), kinds=("png",))
+            alt = f"{'The brain in cuts' if volume else 'The cortex'}. {caption}"
+            yield load_picture(path, alt, caption)
+
+
+def _peak(group: Group, maps: GroupMaps, one: GroupCluster) -> PeakPart:
+    """Show people at a peak: values, who matters most, and what goes along with them."""
+    y = group.loaded.maps[:, one.sample].astype(np.float64)
+    variances = group.loaded.variances
+    errors = None if variances is None else np.sqrt(variances[:, one.sample].astype(np.float64))
+    place = ", ".join(number(c, 0) for c in one.place)
+    said = []
+    if "effect" in one.values:
+        said.append(
+            f"Effect {_effect_words(maps, one.values)}{' as r' if maps.contrast.has_mean else ' in Fisher z'}."
+        )
+        change, who = _leave_one_out(group, maps, y)
+        said.append(
+            f"Without sub-{who} it would change by {number(change)}, more than without any other."
+        )
+    for name, other in (
+        ("mean FD", group.plan.beside.get("mean_fd")),
+        ("its own standard error", errors),
+    ):
+        if other is not None:
+            r = _correlation(y, other)
+            if np.isfinite(r) and (name == "mean FD" or abs(r) > TIED):
+                said.append(f"Over people, the value correlates with {name} by {number(r)}.")
+    labels = [f"sub-{label}" for label in group.people]
+    title = f"People at ({place}) mm{f', {one.region}' if one.region else ''}"
+    chart = values_chart(
+        y, errors, labels, _groups(group, maps), f"{title}: correlations of each person"
+    )
+    return PeakPart(title, " ".join(said), chart)
+
+
+def _groups(group: Group, maps: GroupMaps) -> list[str]:
+    """Return the level of each person in the first factor that the contrast names."""
+    variables = group.plan.design.variables
+    named = [name for name, _ in maps.contrast.levels]
+    factors = [
+        v
+        for n, v in variables.items()
+        if isinstance(v, Factor) and (n in named or n == maps.contrast.text)
+    ]
+    if not factors:
+        return [""] * len(group.people)
+    return [factors[0].levels[at] for at in factors[0].values]
+
+
+def _leave_one_out(group: Group, maps: GroupMaps, y: Floats) -> tuple[float, str]:
+    """Return the largest change of the least squares effect when one person is left out, and who."""
+    there = np.isfinite(y)
+    x = group.plan.design.matrix[there]
+    inverse = np.linalg.pinv(x.T @ x)
+    left = y[there] - x @ (inverse @ (x.T @ y[there]))
+    leverage = np.einsum("ij,jk,ik->i", x, inverse, x)
+    sound = leverage < 1 - 1e-9
+    step = np.where(sound, left / np.where(sound, 1 - leverage, 1), 0)
+    changes = -(maps.contrast.weights[0] @ inverse @ x.T) * step
+    most = int(np.argmax(np.abs(changes)))
+    return float(changes[most]), np.array(group.people)[there][most]
+
+
+def _correlation(one: Floats, other: Floats) -> float:
+    known = np.isfinite(one) & np.isfinite(other)
+    if known.sum() < 4 or np.ptp(one[known]) == 0 or np.ptp(other[known]) < 1e-9:
+        return float("nan")
+    return float(np.corrcoef(one[known], other[known])[0, 1])

@@ -1,0 +1,101 @@
+"""The page of a group: what was asked of whom, and what was found."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from seedmap.report.pictures import Picture
+from seedmap.report.rendering import render
+from seedmap.report.tables import library_versions
+
+__all__ = ["ContrastPart", "GroupPage", "PeakPart", "render_group"]
+
+
+@dataclass(frozen=True)
+class PeakPart:
+    """What people's values are at a peak.
+
+    Attributes
+    ----------
+    title, sentence : str
+        Where it is, and what is said of it.
+    chart : str
+        Each person's value, as SVG.
+    """
+
+    title: str
+    sentence: str
+    chart: str
+
+
+@dataclass(frozen=True)
+class ContrastPart:
+    """One contrast on the page.
+
+    Attributes
+    ----------
+    title : str
+        The contrast.
+    sentence : str
+        What was found, in one sentence.
+    pictures : tuple of Picture
+        The result, outlined and thresholded.
+    head : tuple of str
+        Heads of the table of clusters.
+    rows : tuple of tuple of str
+        Its cells.
+    peaks : tuple of PeakPart
+        People at the peaks.
+    """
+
+    title: str
+    sentence: str
+    pictures: tuple[Picture, ...]
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    peaks: tuple[PeakPart, ...]
+
+
+@dataclass(frozen=True)
+class GroupPage:
+    """All that the page shows.
+
+    Attributes
+    ----------
+    title, question : str
+        What it is about, and what was asked, in one sentence.
+    people : str
+        Who was used, in one sentence.
+    dropped : tuple of (str, str)
+        Who was not, and why.
+    design : str
+        The design as SVG.
+    model : tuple of (str, str)
+        Facts of the model: columns with their variance inflation, correlations.
+    contrasts : tuple of ContrastPart
+        The results.
+    notes : tuple of str
+        What a reader should know.
+    counts : str
+        How many people each sample has.
+    methods : tuple of str
+        The methods text.
+    command : str
+        The call; may be empty.
+    """
+
+    title: str
+    question: str
+    people: str
+    dropped: tuple[tuple[str, str], ...]
+    design: str
+    model: tuple[tuple[str, str], ...]
+    contrasts: tuple[ContrastPart, ...]
+    notes: tuple[str, ...]
+    counts: str
+    methods: tuple[str, ...]
+    command: str = ""
+
+
+def render_group(page: GroupPage, date: datetime | None = None) -> str:
+    """Make the page of a group: HTML5 with pictures and style inside; it loads nothing."""
+    return render("group", date, page=page, versions=library_versions())
