@@ -31,6 +31,11 @@ def listed(page):
     return [(seed, strategy) for _, seed, strategy in rows], re.findall('href="(.*?)"', section)
 
 
+def strategies(index):
+    """Return the strategy of every row of the study's table."""
+    return re.findall(r"<td[^>]*>(\dP)</td>", index)
+
+
 def test_a_second_seed_and_a_second_strategy_do_not_hide_the_first(study, tmp_path):
     out = tmp_path / "out"
     bids(study, out, *PCC)
@@ -42,7 +47,7 @@ def test_a_second_seed_and_a_second_strategy_do_not_hide_the_first(study, tmp_pa
     assert page.count("<img") == 4  # two carpets, the new map, and the earlier one
     page, index = bids(study, out, *M1, strategy="9P")
     assert listed(page)[0] == [("M1", "6P"), ("M1", "9P"), ("PCC", "6P")]
-    assert re.findall(r"<td>(\dP)</td>", index) == ["6P", "9P"]
+    assert strategies(index) == ["6P", "9P"]
 
 
 def test_maps_from_the_store_are_on_the_pages(study, tmp_path):
@@ -52,10 +57,10 @@ def test_maps_from_the_store_are_on_the_pages(study, tmp_path):
     page, index = bids(study, out, *M1, "--from-store", out)
     assert listed(page)[0] == [("M1", "6P"), ("PCC", "6P")]
     assert page.count("<img") == first.count("<img")
-    assert index.count("<td>6P</td>") == 1
+    assert strategies(index) == ["6P"]
     page, index = bids(study, other, *M1, "--from-store", out)
     assert listed(page)[0] == [("M1", "6P")]
-    assert index.count("<td>6P</td>") == 1
+    assert strategies(index) == ["6P"]
     page, _ = bids(study, other, *PCC, "--from-store", out)
     assert listed(page)[0] == [("M1", "6P"), ("PCC", "6P")]
 
