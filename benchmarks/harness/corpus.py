@@ -1,6 +1,7 @@
 """Small whole files of every kind that seedmap reads, each kind with a command that reads it."""
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,8 +65,8 @@ def make_corpus(folder: Path) -> None:
     (folder / "confounds.tsv").write_text("\n".join(["\t".join(names), *rows]) + "\n")
     (folder / "kept.txt").write_text("\n".join("0" if n in (7, 8) else "1" for n in range(FRAMES)))
     (folder / "bold.json").write_text(json.dumps({"RepetitionTime": T_R, "TaskName": "rest"}))
-    _write_store(folder)
     _write_study(folder)
+    _write_store(folder)
 
 
 def _noisy(rng: np.random.Generator, shared: np.ndarray, many: int) -> np.ndarray:
@@ -167,21 +168,25 @@ def _write_cifti(folder: Path, rng: np.random.Generator, shared: np.ndarray) -> 
 
 
 def _write_store(folder: Path) -> None:
-    """Store the run, as studies do."""
-    import seedmap as sm
-    from seedmap.analysis import Inputs
-    from seedmap.analysis.prepare import prepare, read
-    from seedmap.analysis.stored import origin_facts
-    from seedmap.spatial import extract
-    from seedmap.store import write_stored
+    """Store the run of the study."""
+    from seedmap.cli import main
 
-    inputs = Inputs(folder / "bold.nii", mask_img=folder / "mask.nii")
-    prepared = prepare(inputs, sm.parse_seed(SEED))
-    smooth = read(prepared)
-    plain = extract(prepared.run, prepared.keep, mask=prepared.mask, smoothing_fwhm=None)
-    maps = sm.seed_maps(folder / "bold.nii", SEED, mask_img=folder / "mask.nii")
-    facts = {**origin_facts(maps), "file": "bold.nii"}
-    write_stored(folder / "run.zarr", prepared.operator, smooth, plain, T_R, facts)
+    out = folder / "stored"
+    words = [
+        "bids",
+        str(folder / "study"),
+        str(out),
+        "participant",
+        "--store",
+        "--no-figures",
+        "-q",
+    ]
+    if main([*words, *BY_SEED, "--strategy", str(folder / "own.yaml"), "--nprocs", "1"]):
+        msg = "the study cannot be stored"
+        raise RuntimeError(msg)
+    (store,) = (out / "store").glob("*.zarr")
+    store.rename(folder / "run.zarr")
+    shutil.rmtree(out)
 
 
 def _write_study(folder: Path) -> None:
@@ -299,7 +304,12 @@ FAMILIES = (
         (*SURFACE, "--seed", "S=lh.label.gii#second"),
         expected=reference.labels_map,
     ),
-    Family(".annot", ("lh.names.annot",), (*SURFACE, "--seed", "S=lh.names.annot#second")),
+    Family(
+        ".annot",
+        ("lh.names.annot",),
+        (*SURFACE, "--seed", "S=lh.names.annot#second"),
+        expected=reference.annot_map,
+    ),
     Family(
         "CIFTI run",
         ("bold.dtseries.nii",),

@@ -140,7 +140,9 @@ def _wanted(family: Family, folder: Path, base: np.ndarray) -> np.ndarray | None
 
 def read_map(family: Family, folder: Path) -> np.ndarray | None:
     """Read the map of r that a command made."""
-    paths = sorted(p for p in (folder / "OUT").rglob(family.made) if p.suffix != ".json")
+    paths = sorted(
+        p for p in (folder / "OUT").rglob(family.made) if p.suffix in (".gz", ".nii", ".gii")
+    )
     if not paths:
         return None
     image = nib.load(paths[0])

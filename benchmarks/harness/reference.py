@@ -91,6 +91,12 @@ def labels_map(folder: Path) -> np.ndarray:
     return _surface(folder, labels.darrays[0].data.ravel() == names["second"])
 
 
+def annot_map(folder: Path) -> np.ndarray:
+    """Return the map of a region of FreeSurfer's labels."""
+    labels, _, names = nib.freesurfer.read_annot(folder / "lh.names.annot")
+    return _surface(folder, labels == names.index(b"second"))
+
+
 def _series(folder: Path) -> np.ndarray:
     arrays = nib.load(folder / "lh.func.gii").darrays
     return np.stack([np.asarray(array.data, dtype=float).ravel() for array in arrays])

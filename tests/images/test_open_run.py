@@ -367,6 +367,7 @@ def test_gzip_is_known_by_its_bytes(tiny_run, tmp_path):
     assert np.array_equal(frames_of(open_run(other))[1], as_nibabel_reads(path))
 
 
+@pytest.mark.filterwarnings("ignore:.*header of this run was mended")
 @pytest.mark.full
 @pytest.mark.parametrize("flip", [0x01, 0x80, 0xFF])
 def test_no_header_is_so_broken_that_it_is_our_fault(tiny_run, flip):

@@ -5,6 +5,8 @@ times over, which takes longer than reading the data; here the few numbers that 
 of it, and what it says of the places is kept word for word for the maps.
 """
 
+import math
+import re
 import struct
 import threading
 from collections.abc import Callable
@@ -18,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap.errors import ImageError, TruncatedImage
+from seedmap.images.loading import reading
 from seedmap.images.parts import Grayordinates, Kind, Part
 
 __all__ = ["CiftiSeries", "cifti_bytes", "cifti_frames", "cifti_image", "open_cifti", "places_of"]
@@ -58,6 +61,9 @@ SERIES, MODELS, PARCELS, SCALARS = (
     f"CIFTI_INDEX_TYPE_{kind}" for kind in ("SERIES", "BRAIN_MODELS", "PARCELS", "SCALARS")
 )
 INTENTS = {"parcels": (3008, b"ConnParcelScalr")}
+ONE_NUMBER = np.array([1, 1 << 21, 1 << 42])  # a voxel's three, none above two millions, as one
+OTHER_THAN_NUMBERS = re.compile(r"[^\s0-9]+")
+WANTED = "a CIFTI-2 time series (dtseries or ptseries)"
 DENSE = (3006, b"ConnDenseScalar")
 
 
@@ -85,22 +91,20 @@ def open_cifti(image: Any) -> CiftiSeries:
         source = str(image.get_filename() or "image in memory")
         # A memory map where the file is not compressed.
         xml, values = image.header.to_xml(), np.asanyarray(image.dataobj)
-    try:
+    with reading(source, "run", WANTED):
         maps = _maps_of(xml)
-    except (ET.ParseError, KeyError, ValueError) as error:
-        msg = f"{source}: not a CIFTI-2 file that can be read ({error}); a dtseries is wanted"
-        raise ImageError(msg) from error
-    kinds = [one.attrib["IndicesMapToDataType"] for one in maps]
+        kinds = [one.attrib["IndicesMapToDataType"] for one in maps]
     if kinds[:1] != [SERIES] or len(kinds) != 2 or kinds[1] not in (MODELS, PARCELS):
         found = " x ".join(kind.removeprefix("CIFTI_INDEX_TYPE_").lower() for kind in kinds)
         msg = f"{source}: a CIFTI file of {found}; a time series (dtseries or ptseries) is wanted"
         raise ImageError(msg)
-    parts = places_of(xml)
-    space = Grayordinates.of_places(parts, ET.tostring(maps[1]))
-    if values.shape != (int(maps[0].attrib["NumberOfSeriesPoints"]), space.mask.size):
-        msg = f"{source}: values of shape {values.shape} for another header; write it again"
-        raise ImageError(msg)
-    return CiftiSeries(values, space, _step(maps[0]))
+    with reading(source, "run", WANTED):
+        space = Grayordinates.of_places(places_of(xml), ET.tostring(maps[1]))
+        stated = (int(maps[0].attrib["NumberOfSeriesPoints"]), space.mask.size)
+        if values.shape != stated:
+            msg = f"values of shape {values.shape} where {stated} is stated"
+            raise ValueError(msg)
+        return CiftiSeries(values, space, _step(maps[0]))
 
 
 def _read(path: Path) -> tuple[bytes, NDArray[Any]]:
@@ -109,13 +113,13 @@ def _read(path: Path) -> tuple[bytes, NDArray[Any]]:
         start = file.read(START + 8)
         header, order = _header(path, start)
         size, code = struct.unpack(f"{order}ii", start[START:])
-        xml = file.read(max(size - 8, 0)).rstrip(b"\0")
-    if code != CIFTI_CODE:
-        msg = f"{path}: a NIfTI-2 file without CIFTI's header; a dtseries is wanted"
-        raise ImageError(msg)
+        dtype, offset = np.dtype(order + TYPES[int(header["datatype"])]), int(header["vox_offset"])
+        xml = file.read(min(max(size - 8, 0), path.stat().st_size)).rstrip(b"\0")
     shape = tuple(header["dim"][5 : header["dim"][0] + 1].tolist())
-    dtype, offset = np.dtype(order + TYPES[int(header["datatype"])]), int(header["vox_offset"])
-    wanted = offset + int(np.prod(shape)) * dtype.itemsize
+    if code != CIFTI_CODE or len(shape) != 2 or min(shape) < 1 or offset < START + size:
+        msg = f"{path}: a NIfTI-2 file without CIFTI's header; {WANTED} is wanted"
+        raise ImageError(msg)
+    wanted = offset + math.prod(shape) * dtype.itemsize
     if path.stat().st_size < wanted:
         msg = (
             f"{path}: {path.stat().st_size} bytes, {wanted} are wanted. The file is damaged or "
@@ -136,7 +140,7 @@ def _header(path: Path, start: bytes) -> tuple[Any, str]:
         header = np.frombuffer(start, HEADER.newbyteorder(order), 1)[0]
         if header["sizeof_hdr"] == HEADER.itemsize and int(header["datatype"]) in TYPES:
             return header, order
-    msg = f"{path}: not a CIFTI-2 file that can be read (no NIfTI-2 header); a dtseries is wanted"
+    msg = f"{path}: not a CIFTI-2 file that can be read (no NIfTI-2 header); {WANTED} is wanted"
     raise ImageError(msg)
 
 
@@ -158,18 +162,41 @@ def _step(series: ET.Element) -> float | None:
 
 def _models(places: ET.Element) -> tuple[Part, ...]:
     """Read the surfaces and structures of a dense file."""
-    affine, parts = _affine(places), []
+    parts: list[Part] = []
     models = places.findall("BrainModel")
     for model in sorted(models, key=lambda one: int(one.attrib["IndexOffset"])):
-        name = model.attrib["BrainStructure"].removeprefix("CIFTI_STRUCTURE_")
-        if model.attrib["ModelType"] == "CIFTI_MODEL_TYPE_SURFACE":
-            vertices = _numbers(model, "VertexIndices")
-            size = int(model.attrib["SurfaceNumberOfVertices"])
-            parts.append(Part(SHORT.get(name, name), "surface", vertices, size))
-        else:
-            voxels = _numbers(model, "VoxelIndicesIJK").reshape(-1, 3)
-            parts.append(Part(SHORT.get(name, name), "voxels", voxels, affine=affine))
+        part = _model(model, places)
+        stated = (int(model.attrib["IndexOffset"]), int(model.attrib["IndexCount"]))
+        if stated != (sum(one.size for one in parts), part.size):
+            msg = f"{part.name} holds {part.size} places, and {stated[1]} from {stated[0]} on are stated"
+            raise ValueError(msg)
+        if part.name in {one.name for one in parts}:
+            msg = f"{part.name} stands twice"
+            raise ValueError(msg)
+        parts.append(part)
     return tuple(parts)
+
+
+def _model(model: ET.Element, places: ET.Element) -> Part:
+    """Read one surface or structure, whose places are different ones that it can have."""
+    name = model.attrib["BrainStructure"].removeprefix("CIFTI_STRUCTURE_")
+    name = SHORT.get(name, name)
+    if model.attrib["ModelType"] == "CIFTI_MODEL_TYPE_SURFACE":
+        found = _numbers(model, "VertexIndices")
+        size = int(model.attrib["SurfaceNumberOfVertices"])
+        inside, different = found < size, len(np.unique(found)) == len(found)
+        part = Part(name, "surface", found, size)
+    else:
+        found = _numbers(model, "VoxelIndicesIJK").reshape(-1, 3)
+        box = places.find("./Volume")
+        limits = "" if box is None else box.attrib.get("VolumeDimensions", "")
+        inside = found < np.array(limits.split(",") if limits else [np.inf] * 3, dtype=float)
+        different = len(np.unique(found @ ONE_NUMBER)) == len(found)
+        part = Part(name, "voxels", found, affine=_affine(places))
+    if not (inside.all() and different):
+        msg = f"places of {name} that stand twice, or that it does not have"
+        raise ValueError(msg)
+    return part
 
 
 def _affine(places: ET.Element) -> NDArray[np.float64] | None:
@@ -179,11 +206,18 @@ def _affine(places: ET.Element) -> NDArray[np.float64] | None:
         return None
     affine = np.array((matrix.text or "").split(), dtype=np.float64).reshape(4, 4)
     affine[:3] *= 10.0 ** (int(matrix.attrib["MeterExponent"]) + 3)
+    if not np.isfinite(affine).all() or np.linalg.det(affine) == 0:
+        msg = f"an affine that maps voxels to no place ({affine.tolist()})"
+        raise ValueError(msg)
     return affine
 
 
 def _numbers(model: ET.Element, name: str) -> NDArray[np.int64]:
-    return np.array((model.findtext(name) or "").split(), dtype=np.int64)
+    text = model.findtext(name) or ""
+    if other := OTHER_THAN_NUMBERS.search(text):
+        msg = f"{other[0]!r} among the {name}, which are whole numbers"
+        raise ValueError(msg)
+    return np.array(text.split(), dtype=np.int64)
 
 
 def _parcels(places: ET.Element) -> tuple[Part, ...]:

@@ -1,8 +1,11 @@
 """Surface time series: GIFTI and FreeSurfer files, and nilearn's surface images."""
 
 import binascii
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 from xml.etree import ElementTree as ET
@@ -10,8 +13,11 @@ from xml.etree import ElementTree as ET
 import numpy as np
 from numpy.typing import NDArray
 
+from seedmap._arrays import Array
 from seedmap._files import check_there
 from seedmap.errors import ImageError, SpaceMismatch
+from seedmap.images.inflate import open_file
+from seedmap.images.loading import MOST_INFLATED, load_file, reading, values_of
 from seedmap.images.parts import Mesh, Part, Surface
 
 __all__ = [
@@ -22,12 +28,23 @@ __all__ = [
     "load_surface",
     "load_surface_series",
     "mesh_of",
+    "read_gifti",
 ]
 
 HEMISPHERES = ("left", "right")
-TRIANGLES, POINTS = 1009, 1008  # GIFTI's intents for the two halves of a mesh
-INTENTS = {"NIFTI_INTENT_TRIANGLE": TRIANGLES, "NIFTI_INTENT_POINTSET": POINTS}
-TYPES = {"NIFTI_TYPE_UINT8": "u1", "NIFTI_TYPE_INT32": "i4", "NIFTI_TYPE_FLOAT32": "f4"}
+# GIFTI's intents for the two halves of a mesh.
+TRIANGLES, POINTS = "NIFTI_INTENT_TRIANGLE", "NIFTI_INTENT_POINTSET"
+TYPES = {
+    f"NIFTI_TYPE_{name}{8 * size}": f"{kind}{size}"
+    for name, kind, sizes in (
+        ("UINT", "u", (1, 2, 4, 8)),
+        ("INT", "i", (1, 2, 4, 8)),
+        ("FLOAT", "f", (4, 8)),
+    )
+    for size in sizes
+}
+BINARY = ("Base64Binary", "GZipBase64Binary")
+MOST_AXES = 6  # as GIFTI has them
 # Vertices of a hemisphere: of the icosahedra (fsaverage3 to fsaverage) and of fs_LR.
 MESHES = (642, 2562, 10242, 40962, 163842, 4002, 7842, 32492, 59292)
 HEAD = 1 << 16  # bytes of a file within which its sizes stand
@@ -115,20 +132,39 @@ def load_surface(surface: Any) -> Surface:
         )
     path = Path(surface).expanduser()
     check_there(path, "surface")
+    if path.name.endswith((".gii", ".gii.gz")):
+        found = {array.intent: array.values for array in read_gifti(path, "surface").arrays}
+        if POINTS not in found or TRIANGLES not in found:
+            msg = (
+                f"{path}: holds no mesh; a surface (.surf.gii) with points and triangles is wanted"
+            )
+            raise ImageError(msg)
+        points, triangles = found[POINTS], found[TRIANGLES]
+    else:
+        points, triangles = _geometry(path)
+    points, triangles = np.asarray(points, dtype=float), np.asarray(triangles, dtype=np.int64)
+    _check_mesh(points, triangles, path)
+    return Surface(points, triangles, str(path))
+
+
+def _geometry(path: Path) -> tuple[Any, Any]:
+    """Read a surface of FreeSurfer's."""
     import nibabel as nib
 
-    if not path.name.endswith((".gii", ".gii.gz")):
-        try:
-            points, triangles = nib.freesurfer.read_geometry(path)
-        except (OSError, ValueError) as error:
-            msg = f"{path}: not a surface that can be read ({error}); a .surf.gii file is wanted"
-            raise ImageError(msg) from error
-        return Surface(points, triangles.astype(np.int64), str(path))
-    arrays = {int(array.intent): array.data for array in _open_gifti(path).darrays}
-    if POINTS not in arrays or TRIANGLES not in arrays:
-        msg = f"{path}: holds no mesh; a surface (.surf.gii) with points and triangles is wanted"
+    with reading(path, "surface", "a .surf.gii file"):
+        points, triangles = nib.freesurfer.read_geometry(path)
+        return points, triangles
+
+
+def _check_mesh(points: Array, triangles: NDArray[np.int64], path: Path) -> None:
+    """Refuse what is no mesh: places that are no numbers, corners that are no vertices."""
+    shaped = points.ndim == triangles.ndim == 2 and points.shape[1] == triangles.shape[1] == 3
+    if not shaped or not len(points):
+        msg = f"{path}: points of shape {points.shape}, triangles of {triangles.shape}; three numbers each are wanted"
         raise ImageError(msg)
-    return Surface(arrays[POINTS].astype(float), arrays[TRIANGLES].astype(np.int64), str(path))
+    if not np.isfinite(points).all() or (triangles < 0).any() or (triangles >= len(points)).any():
+        msg = f"{path}: places that are not finite, or triangles of vertices that it does not have; write it again"
+        raise ImageError(msg)
 
 
 def gifti_shape(path: Path) -> tuple[int, int]:
@@ -168,32 +204,26 @@ def check_same_frames(series: Mapping[str, NDArray[Any]], sources: Mapping[str, 
         raise SpaceMismatch(msg)
 
 
-def _open_gifti(path: Path) -> Any:
-    import nibabel as nib
-
-    try:
-        image = nib.load(path)
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        msg = f"{path}: not a GIFTI file that can be read ({reason}); a .func.gii file is wanted"
-        raise ImageError(msg) from error
-    if not hasattr(image, "darrays"):
-        msg = f"{path}: a {type(image).__name__}; a GIFTI file (.func.gii) is wanted"
-        raise ImageError(msg)
-    return image
-
-
 def _from_gifti(path: Path, hemisphere: str) -> NDArray[np.float32]:
-    says, arrays = _frames_of(path)
+    gifti = read_gifti(path, "run", "a .func.gii file")
+    if {TRIANGLES, POINTS} & {array.intent for array in gifti.arrays}:
+        msg = f"{path}: holds a mesh, not a series; give the run (.func.gii) here"
+        raise ImageError(msg)
+    says = gifti.structure
     other = HEMISPHERES[1 - HEMISPHERES.index(hemisphere)]
     if says.lower() == f"cortex{other}":
         msg = f"{path}: given as the {hemisphere} hemisphere, but the file says {says}; are the two swapped?"
         raise ImageError(msg)
+    arrays = [array.values for array in gifti.arrays]
     if not arrays:
         msg = f"{path}: the GIFTI file holds no data; a series with one array a frame is wanted"
         raise ImageError(msg)
     if len(arrays) == 1 and arrays[0].ndim == 2:
         return _frames_first(np.asarray(arrays[0], dtype=np.float32))
+    sizes = sorted({array.size for array in arrays})
+    if len(sizes) > 1:
+        msg = f"{path}: frames of {sizes[0]} and of {sizes[-1]} vertices; frames of one mesh are wanted"
+        raise ImageError(msg)
     return np.stack([np.asarray(array, dtype=np.float32).ravel() for array in arrays])
 
 
@@ -208,51 +238,96 @@ def _frames_first(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return values if vertices == 1 else values.T
 
 
-def _frames_of(path: Path) -> tuple[str, list[NDArray[Any]]]:
-    """Return the hemisphere that a GIFTI file states, and its arrays, which are no mesh."""
-    from isal import isal_zlib
+@dataclass(frozen=True, eq=False)
+class GiftiArray:
+    """One array of a GIFTI file, and what it is meant to be."""
 
-    zlib: Any = isal_zlib
-    try:
-        root = ET.parse(path).getroot()
-        facts = {
-            one.findtext("Name"): one.findtext("Value") for one in root.iterfind("MetaData/MD")
+    intent: str
+    values: NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Gifti:
+    """A GIFTI file: its arrays, the names of its labels by number, the structure it states."""
+
+    arrays: tuple[GiftiArray, ...]
+    names: dict[int, str]
+    structure: str
+
+
+def read_gifti(path: Path, role: str, wanted: str = "a GIFTI file") -> Gifti:
+    """Read a GIFTI file, compressed or not.
+
+    Parameters
+    ----------
+    path
+        The file.
+    role, wanted
+        What messages call it, and what it should be.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be read, or its arrays are not of the sizes that it states.
+    """
+    with reading(path, role, wanted), closing(open_file(path)) as file:
+        root = ET.parse(file).getroot()
+        meta = {one.findtext("Name"): one.findtext("Value") for one in root.iterfind("MetaData/MD")}
+        found = root.findall("DataArray")
+        stated = int(root.attrib.get("NumberOfDataArrays", len(found)))
+        if root.tag != "GIFTI" or stated != len(found):
+            msg = f"a {root.tag} of {len(found)} arrays, and {stated} are stated"
+            raise ValueError(msg)
+        labels = root.iterfind("LabelTable/Label")
+        names = {
+            int(one.attrib.get("Key", one.attrib.get("Index", ""))): one.text or ""
+            for one in labels
         }
-        found = root.findall("DataArray") if root.tag == "GIFTI" else [root]
-        _refuse_mesh(path, {INTENTS.get(one.attrib["Intent"], 0) for one in found})
-        return str(facts.get(STRUCTURE) or ""), [_decoded(one, zlib.decompress) for one in found]
-    except (ET.ParseError, KeyError, ValueError, OSError, zlib.error):
-        # Another encoding, a compressed file, or none at all: nibabel knows more, and says more.
-        image = _open_gifti(path)
-    _refuse_mesh(path, {int(array.intent) for array in image.darrays})
-    return str(image.meta.get(STRUCTURE, "")), [array.data for array in image.darrays]
+        arrays = tuple(GiftiArray(one.attrib["Intent"], _decoded(one)) for one in found)
+        return Gifti(arrays, names, str(meta.get(STRUCTURE) or ""))
 
 
-def _refuse_mesh(path: Path, intents: set[int]) -> None:
-    if intents & {TRIANGLES, POINTS}:
-        msg = f"{path}: holds a mesh, not a series; give the run (.func.gii) here"
-        raise ImageError(msg)
-
-
-def _decoded(element: ET.Element, inflate: Callable[[bytes], bytes]) -> NDArray[Any]:
-    """Return one array of a GIFTI file that is stored as base64, compressed or not."""
+def _decoded(element: ET.Element) -> NDArray[Any]:
+    """Return one array of a GIFTI file."""
     facts = element.attrib
-    shape = [int(facts[f"Dim{axis}"]) for axis in range(int(facts["Dimensionality"]))]
-    raw = binascii.a2b_base64(element.findtext("Data") or "")
-    if {"GZipBase64Binary": True, "Base64Binary": False}[facts["Encoding"]]:
-        raw = inflate(raw)
-    dtype = np.dtype(
-        {"LittleEndian": "<", "BigEndian": ">"}[facts["Endian"]] + TYPES[facts["DataType"]]
-    )
+    axes = int(facts["Dimensionality"])
+    if not 1 <= axes <= MOST_AXES:
+        msg = f"an array of {axes} axes"
+        raise ValueError(msg)
+    shape = [int(facts[f"Dim{axis}"]) for axis in range(axes)]
+    dtype = np.dtype(TYPES[facts["DataType"]])
+    text, encoding = element.findtext("Data") or "", facts["Encoding"]
     order: Literal["C", "F"] = "F" if facts["ArrayIndexingOrder"] == "ColumnMajorOrder" else "C"
+    if encoding == "ASCII":
+        return np.array(text.split(), dtype=dtype).reshape(shape, order=order)
+    if encoding not in BINARY:
+        msg = f"an array stored as {encoding}, which is not read; write it into the file itself"
+        raise ValueError(msg)
+    raw = binascii.a2b_base64(text)
+    if encoding == "GZipBase64Binary":
+        raw = _inflated(raw, math.prod(shape) * dtype.itemsize)
+    dtype = dtype.newbyteorder({"LittleEndian": "<", "BigEndian": ">"}[facts["Endian"]])  # type: ignore[arg-type]
     return np.frombuffer(raw, dtype).reshape(shape, order=order)
 
 
-def _from_mgh(path: Path) -> NDArray[np.float32]:
-    import nibabel as nib
+def _inflated(raw: bytes, size: int) -> bytes:
+    """Inflate to a size that is known, and to no more."""
+    from isal import isal_zlib
 
-    values = np.asarray(nib.load(path).dataobj, dtype=np.float32)
+    zlib: Any = isal_zlib
+    inflating = zlib.decompressobj()
+    found: bytes = (
+        inflating.decompress(raw, size + 1) if 0 < size <= MOST_INFLATED * len(raw) else b""
+    )
+    if len(found) != size or not inflating.eof:
+        msg = f"an array that states {size} bytes, and holds others"
+        raise ValueError(msg)
+    return found
+
+
+def _from_mgh(path: Path) -> NDArray[np.float32]:
+    values = values_of(load_file(path, "run", "a .func.gii or .mgz file"), "run")
     if values.ndim != 4 or values.shape[1:3] != (1, 1):
         msg = f"{path}: shape {values.shape}; surface data have the shape (vertices, 1, 1, frames)"
         raise ImageError(msg)
-    return np.ascontiguousarray(values[:, 0, 0].T)
+    return np.ascontiguousarray(values[:, 0, 0].T, dtype=np.float32)

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from seedmap._files import check_there
 from seedmap.errors import ImageError, SeedmapWarning, SpaceMismatch
+from seedmap.images.annot import read_annot
 from seedmap.images.cifti import places_of
-from seedmap.images.gifti import hemisphere_of
+from seedmap.images.gifti import hemisphere_of, read_gifti
+from seedmap.images.loading import load_file, reading
 from seedmap.images.parts import Part, PartedSpace
 
 __all__ = ["load_cifti_map", "load_on_parts"]
@@ -117,24 +119,16 @@ def _check_size(values: NDArray[Any], wanted: int, source: str, role: str) -> No
 
 def _from_surface(image: str | Path) -> tuple[NDArray[Any], Names]:
     """Read one map of a hemisphere."""
-    import nibabel as nib
-
     path = Path(image).expanduser()
     check_there(path, "surface map")
-    try:
-        if path.suffix == ".annot":
-            labels, _, named = nib.freesurfer.read_annot(path)
-            return labels, {index: name.decode() for index, name in enumerate(named)}
-        loaded = nib.load(path)
-        names = {int(key): name for key, name in loaded.labeltable.get_labels_as_dict().items()}
-        _warn_of_maps(str(path), len(loaded.darrays))
-        return np.asarray(loaded.darrays[0].data).ravel(), names
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        msg = (
-            f"{path}: not a surface map that can be read ({reason}); .label.gii or .annot is wanted"
-        )
-        raise ImageError(msg) from error
+    if path.suffix == ".annot":
+        return read_annot(path)
+    gifti = read_gifti(path, "surface map", ".label.gii or .annot")
+    if not gifti.arrays:
+        msg = f"{path}: the GIFTI file holds no data; one value a vertex is wanted"
+        raise ImageError(msg)
+    _warn_of_maps(str(path), len(gifti.arrays))
+    return gifti.arrays[0].values.ravel(), gifti.names
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,19 +189,19 @@ def load_cifti_map(image: Any) -> CiftiMap:
     import nibabel as nib
 
     source = str(image) if isinstance(image, Path) else str(image.get_filename() or "in memory")
-    if isinstance(image, Path):
-        check_there(image, "CIFTI map")
-    try:
-        loaded = nib.load(image) if isinstance(image, Path) else image
-        values = np.asarray(loaded.dataobj[0]).ravel()
+    wanted = "a dlabel or dscalar file"
+    loaded = load_file(image, "CIFTI map", wanted) if isinstance(image, Path) else image
+    with reading(source, "CIFTI map", wanted):
         axis, parts = loaded.header.get_axis(0), places_of(loaded.header.to_xml())
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        msg = f"{source}: not a CIFTI map that can be read ({reason}); dlabel or dscalar is wanted"
-        raise ImageError(msg) from error
-    table = axis.label[0] if isinstance(axis, nib.cifti2.LabelAxis) else {}
-    _warn_of_maps(source, loaded.shape[0])
-    return CiftiMap(values, {int(key): name for key, (name, _) in table.items()}, parts, source)
+        values = np.asarray(loaded.dataobj[0]).ravel()
+        if values.size != sum(part.size for part in parts):
+            msg = f"{values.size} values for {sum(part.size for part in parts)} places"
+            raise ValueError(msg)
+        table = axis.label[0] if isinstance(axis, nib.cifti2.LabelAxis) else {}
+        names = {int(key): name for key, (name, _) in table.items()}
+        maps = int(loaded.shape[0])
+    _warn_of_maps(source, maps)
+    return CiftiMap(values, names, parts, source)
 
 
 def _warn_of_maps(source: str, maps: int) -> None:

@@ -1,7 +1,7 @@
 """Volumes: NIfTI files of any kind, nibabel images, and lists of single volumes."""
 
+import math
 import warnings
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._files import check_there
 from seedmap.errors import ImageError, SeedmapWarning, SpaceMismatch
 from seedmap.images.inflate import is_gzip
+from seedmap.images.loading import MOST_VOXELS, check_size, load_file, values_of
 from seedmap.images.placing import doubt_of_place, grid_of, header_codes
 from seedmap.images.run import Run, Timing, choose_timing, positive_t_r
 from seedmap.images.space import Grid
@@ -22,8 +22,6 @@ __all__ = ["file_of", "load_any_image", "load_image", "load_volume", "open_volum
 # NIfTI's codes of the repetition time's unit, in seconds, and the bits of the header they stand in.
 # An unknown unit is taken for seconds, as everyone does.
 SECONDS, UNIT_BITS = {8: 1.0, 16: 1e-3, 24: 1e-6}, 0b111000
-# The first number in the headers of NIfTI-1 and NIfTI-2: their size in bytes.
-NIFTI_SIZES = {348, 540}
 
 
 def load_image(image: Any, *, role: str = "image") -> Any:
@@ -43,49 +41,17 @@ def load_image(image: Any, *, role: str = "image") -> Any:
 
 def load_any_image(image: Any, *, role: str = "image") -> Any:
     """Return a nibabel image with data, volume or CIFTI, for a path or an image."""
-    import nibabel as nib
-    from nibabel.filebasedimages import ImageFileError
-    from nibabel.spatialimages import HeaderDataError
-
     if hasattr(image, "dataobj"):
         return image
     if not isinstance(image, str | Path):
         msg = f"the {role} is a {type(image).__name__}; give a path or a nibabel image"
         raise ImageError(msg)
     path = Path(image).expanduser()
-    check_there(path, role)
-    _check_readable(path, role)
-    try:
-        loaded = nib.load(path)
-    except (ImageFileError, HeaderDataError, EOFError, OSError, ValueError, zlib.error) as error:
-        reason = wrong_suffix(path) or " ".join(str(error).split()) or type(error).__name__
-        msg = f"{path}: this {role} is not an image that can be read ({reason}); a NIfTI file is wanted"
-        raise ImageError(msg) from error
+    loaded = load_file(path, role)
     if not hasattr(loaded, "dataobj"):
         msg = f"{path}: this {role} is a {type(loaded).__name__}; a volume image (NIfTI) is wanted"
         raise ImageError(msg)
     return loaded
-
-
-def _check_readable(path: Path, role: str) -> None:
-    """Refuse a file that the disk does not give, of which nothing can be said."""
-    try:
-        with path.open("rb") as file:
-            file.read(512)
-    except OSError as error:
-        msg = f"{path}: this {role} cannot be read ({error.strerror}); check the disk and your rights, and try again"
-        raise ImageError(msg) from error
-
-
-def wrong_suffix(path: Path) -> str:
-    """Say that an image is compressed and not called so, or the other way; empty for neither."""
-    called = path.name.lower().endswith(".gz")
-    if is_gzip(path):
-        return "" if called else "it is compressed, rename it to .gz"
-    with path.open("rb") as file:
-        start = file.read(4)
-    plain = {int.from_bytes(start, "little"), int.from_bytes(start, "big")} & NIFTI_SIZES
-    return "it is not compressed, rename it without .gz" if called and plain else ""
 
 
 def load_volume(image: Any, role: str = "image") -> tuple[NDArray[Any], Grid]:
@@ -101,7 +67,7 @@ def load_volume(image: Any, role: str = "image") -> tuple[NDArray[Any], Grid]:
         If it cannot be read, or holds more than one volume.
     """
     loaded = load_image(image, role=role)
-    values = np.asarray(loaded.dataobj)
+    values = values_of(loaded, role)
     values = values[..., 0] if values.ndim == 4 and values.shape[3] == 1 else values
     if values.ndim != 3:
         source = loaded.get_filename() or "in memory"
@@ -138,8 +104,9 @@ def open_volume(image: Any, t_r: float | None) -> Run:
             "Is it a single volume?"
         )
         raise ImageError(msg)
-    if min(shape) < 1:
-        msg = f"{source}: the image has shape {shape}, so there is nothing in it; mend its header"
+    check_size(image, "run")
+    if math.prod(shape[:3]) > MOST_VOXELS:
+        msg = f"{source}: the run has shape {shape}; at most {MOST_VOXELS:,} voxels a frame can be used: resample it"
         raise ImageError(msg)
     return _run_of(
         image, source, frames=shape[3], timing=choose_timing(_header_t_r(image), source, t_r)
