@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nilearn.exceptions import AllVolumesRemovedError
 
+from seedmap.errors import SeedmapWarning
 from seedmap.signal import clean, high_variance_confounds
 
 FRAMES, T_R = 80, 2.0
@@ -103,6 +104,7 @@ def test_censored_frames_leave_no_trace(censored, band):
     np.testing.assert_array_equal(*found)
 
 
+@pytest.mark.filterwarnings("ignore:.*repeat each other:seedmap.errors.SeedmapWarning")
 def test_redundant_confounds_count_once(signals, confounds):
     more = np.hstack([confounds, confounds[:, :2] + 3, np.full((FRAMES, 1), 7.0)])
     for options in FILTERS.values():
@@ -316,3 +318,18 @@ class TestHighVariance:
             high_variance_confounds(signals, percentile=101)
         with pytest.raises(TypeError, match="detrend"):
             high_variance_confounds(signals, detrend="yes")
+
+
+def test_confounds_that_repeat_each_other_are_named():
+    import pandas as pd
+
+    random = np.random.default_rng(0)
+    table = pd.DataFrame(random.standard_normal((60, 3)), columns=["csf", "dvars", "trans_x"])
+    series = random.standard_normal((60, 2))
+    plain = clean(series, confounds=table, t_r=2.0)
+    table["std_dvars"] = 0.3 * table["dvars"] + 4
+    with pytest.warns(SeedmapWarning, match="confounds: dvars, std_dvars repeat each other"):
+        repeated = clean(series, confounds=table, t_r=2.0)
+    np.testing.assert_allclose(repeated, plain, atol=1e-9)
+    with pytest.warns(SeedmapWarning, match="column 1, column 3 repeat each other"):
+        clean(series, confounds=table.to_numpy(), t_r=2.0)

@@ -58,6 +58,7 @@ def test_averages_of_integers_are_not_truncated(images):
     assert np.abs(its - expected).max() > 0.5
 
 
+@pytest.mark.filterwarnings("ignore:.*repeat each other:seedmap.errors.SeedmapWarning")
 def test_redundant_confounds_count_once(images, mask_img, confounds):
     redundant = np.hstack([confounds, confounds @ np.ones((4, 2)), np.ones((60, 1))])
     masker = ours.NiftiMasker(mask_img, **BAND)

@@ -6,6 +6,7 @@ of our `seedmap.temporal` operators, so that censored frames have no weight in a
 
 import warnings
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from seedmap._arrays import Array, Keep
+from seedmap.confounds import read_confounds
 from seedmap.errors import ConfoundsError, SeedmapWarning
 from seedmap.signal.nilearn_private import (
     _check_cosine_by_user,
@@ -34,6 +36,7 @@ from seedmap.temporal import (
     Nuisance,
     TimeOperator,
     confound_basis,
+    repeated_columns,
 )
 
 __all__ = ["CleaningPlan", "RunCleaning", "plan_cleaning"]
@@ -114,6 +117,7 @@ def plan_cleaning(  # noqa: PLR0913  nilearn's signature
     confounds = stringify_path(confounds)
     if confounds is not None:
         _check_signal_parameters(detrend, standardize_confounds)
+    names = _names_of(confounds)
     kind, t_r, low_pass, high_pass = _check_filter_parameters(filter, low_pass, high_pass, t_r)
     codes = None if runs is None else np.unique(np.asarray(runs), return_inverse=True)[1]
     _, codes, confounds, masks, standardize = _sanitize_inputs(
@@ -129,6 +133,7 @@ def plan_cleaning(  # noqa: PLR0913  nilearn's signature
         band=(low_pass, high_pass),
         t_r=t_r,
         extrapolate=extrapolate,
+        names=names,
         butterworth={
             name.removeprefix("butterworth__"): value
             for name, value in kwargs.items()
@@ -150,6 +155,7 @@ class _Options:
     t_r: float | None
     extrapolate: bool
     butterworth: dict[str, Any]
+    names: tuple[str, ...] = ()  # of the columns of confounds, where they have any
 
 
 def _each_run(
@@ -291,8 +297,40 @@ def _operator(
         raise ConfoundsError(msg)
     steps = _Written(np.eye(keep.size)) if written is None else _Written(written)
     table = np.asarray(confounds, dtype=np.float64)
+    _warn_of_repeated(options, table, keep)
     basis = confound_basis(table, steps, keep, centre=options.centre_confounds)
     return Nuisance(basis).apply(np.eye(keep.size) if operator is None else operator)
+
+
+def _warn_of_repeated(options: _Options, table: Array, keep: Keep) -> None:
+    """Warn of confounds that repeat each other: nilearn's numbers differ there."""
+    repeated = repeated_columns(table, keep, centre=options.centre_confounds)
+    if not repeated.size:
+        return
+    known = len(options.names) >= table.shape[1] > 0
+    names = [options.names[at] if known else f"column {at}" for at in repeated]
+    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    msg = (
+        f"confounds: {shown} repeat each other, as sums of one another; each direction is regressed "
+        "out once, where nilearn also regresses out the rounding noise between them and gives other "
+        "numbers; leave out columns that say nothing new"
+    )
+    warnings.warn(msg, SeedmapWarning, stacklevel=find_stack_level())
+
+
+def _names_of(confounds: Any) -> tuple[str, ...]:
+    """Return the names of the columns of confounds, as far as they have any."""
+    parts = confounds if isinstance(confounds, list) else [confounds]
+    names: list[str] = []
+    for part in parts:
+        if isinstance(part, str) and Path(part).is_file():
+            table = read_confounds(part)
+            names += table.names if table else ()
+        elif hasattr(part, "columns"):
+            names += map(str, part.columns)
+        else:
+            return ()
+    return tuple(names)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from seedmap.temporal.cleaning import (
     Filter,
     cleaning_operator,
     confound_basis,
+    repeated_columns,
 )
 from seedmap.temporal.highvariance import high_variance_confounds
 from seedmap.temporal.operators import (
@@ -45,4 +46,5 @@ __all__ = [
     "confound_basis",
     "cosine_drift",
     "high_variance_confounds",
+    "repeated_columns",
 ]

@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seedmap._arrays import Array, Keep, project_out, readonly
 from seedmap.errors import OptionError, TooFewFrames
@@ -34,7 +35,14 @@ from seedmap.temporal.operators import (
 )
 from seedmap.temporal.subspace import Subspace, find_gains, find_subspace
 
-__all__ = ["Cleaning", "CleaningOperator", "Filter", "cleaning_operator", "confound_basis"]
+__all__ = [
+    "Cleaning",
+    "CleaningOperator",
+    "Filter",
+    "cleaning_operator",
+    "confound_basis",
+    "repeated_columns",
+]
 
 Filter = Literal["butterworth", "cosine"]
 
@@ -44,6 +52,8 @@ RANK_BEFORE_FILTER = 1e-9
 # The same after trend and filter, measured against the unfiltered size. A confound that the
 # filter removes altogether (a constant, a line) ends near 1e-15.
 RANK_AFTER_FILTER = 1e-8
+# A column with a smaller weight than this has no part in a sum that vanishes.
+IN_A_SUM = 1e-6
 # Singular values of series to be projected out, each of unit norm, below this share of the largest:
 # one is a sum of the others.
 SAME = 1e-8
@@ -329,6 +339,21 @@ def confound_basis(given: Array, before: TimeOperator, keep: Keep, *, centre: bo
         cleaned = cleaned - cleaned.mean(axis=0)
     left, size, _ = np.linalg.svd(cleaned, full_matrices=False)
     return left[:, size > RANK_AFTER_FILTER]
+
+
+def repeated_columns(given: Array, keep: Keep, *, centre: bool) -> NDArray[np.int64]:
+    """Return the columns of confounds (frames, c) that are weighted sums of other columns.
+
+    Of columns that repeat each other all are returned. Constant columns repeat nothing.
+    """
+    kept = given[keep]
+    size_before = np.linalg.norm(kept, axis=0)
+    kept = kept - (kept.mean(axis=0) if centre else 0.0)
+    size = np.linalg.norm(kept, axis=0)
+    varies = np.flatnonzero(size > RANK_BEFORE_FILTER * size_before)
+    _, singular, right = np.linalg.svd(kept[:, varies] / size[varies], full_matrices=False)
+    nothing = singular <= RANK_BEFORE_FILTER * singular.max(initial=0.0)
+    return varies[(np.abs(right[nothing]) > IN_A_SUM).any(axis=0)]
 
 
 def _independent(given: Array, keep: Keep, *, centre: bool) -> Array:
