@@ -61,6 +61,7 @@ def test_sidecars_state_sources_columns_and_reasons(results):
     facts = json.loads(path.read_text())
     assert facts["Sources"][0].startswith("bids:preprocessed:sub-01/func/sub-01_task-rest_space")
     assert facts["Strategy"] == "9P_scrub"
+    assert "no confounds" not in path.read_text()
     assert facts["ConfoundReasons"]["global_signal"] == "global_signal=basic"
     censored = facts["CensoredFor"]["framewise_displacement > 0.5 mm"]
     assert censored == facts["FramesCensored"]

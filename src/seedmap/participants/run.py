@@ -229,7 +229,7 @@ def _by_strategy(opened: Opened, chosen: Chosen) -> Opened:
     """Take the frames and confounds that a strategy chose."""
     keep = parse_sample_mask(chosen.keep, opened.run.frames)
     table = chosen.table.for_frames(keep) if chosen.columns else None
-    return replace(opened, keep=keep, table=table, strategy=chosen.strategy.name)
+    return replace(opened, keep=keep, table=table, strategy=chosen.strategy.name, notes=())
 
 
 def clean_run(recipe: Recipe, work: RunWork) -> Iterator[StrategyWork]:
