@@ -187,6 +187,18 @@ def test_images_in_memory_and_a_table_of_maps_give_the_same(study, tmp_path):
         group_maps(images, "PCC", inference="parametric")
 
 
+def test_images_without_a_file_can_be_tested_and_saved(study, tmp_path):
+    affine = np.diag([4.0, 4, 4, 1])
+    images = {f"p{i}": nib.Nifti1Image(values, affine) for i, values in enumerate(study.maps)}
+    group = group_maps(images, inference="parametric")
+    np.testing.assert_allclose(
+        group["mean"].t, stats.ttest_1samp(study.samples, 0).statistic, rtol=1e-5
+    )
+    names = {path.name for path in group.save(tmp_path)}
+    assert "group_seed-seed_contrast-mean_stat-t_statmap.nii.gz" in names
+    assert "<title>Maps over people" in group.report()
+
+
 def test_weighting_needs_standard_errors(study):
     images = {
         f"{i:02d}": nib.load(next(study.folder.glob(f"sub-{i:02d}/func/*fisherz*")))

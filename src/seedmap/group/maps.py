@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from seedmap._linear import Floats
 from seedmap.analysis import Maps
 from seedmap.errors import OptionError
+from seedmap.figures import Highlight, draw_map
 from seedmap.group.model import Contrast
 from seedmap.images import GROUP_STATISTICS, MapKind, Space
 
@@ -109,6 +110,15 @@ class GroupMaps(Maps):
         with np.errstate(invalid="ignore"):
             found: NDArray[np.bool_] = self.arrays[self.corrected] <= alpha
         return found
+
+    def plot_significant(self, alpha: float = 0.05, stat: str = "z") -> Any:
+        """Draw a map with what is significant by `corrected` outlined; return a matplotlib figure."""
+        shown = Highlight(
+            self.significant(alpha), f"{self.corrected} \N{LESS-THAN OR EQUAL TO} {alpha:g}"
+        )
+        name = f"{self.contrast.text}, {self.seeds[0]}"
+        values = np.nan_to_num(self.values(self.seeds[0], stat))
+        return draw_map(values, self.space, shown, name=name, center=self.place, stat=stat)
 
     def center(self, seed: str) -> tuple[float, float, float] | None:
         """Return where the seed lies [mm]; None where that is not known."""

@@ -276,7 +276,7 @@ def run_group(
         before += 0 if shuffles is None else shuffles.total
         left_out = loaded.near if contrast.has_mean and loaded.near is not None else None
         maps[contrast.text] = GroupMaps(
-            seeds=(plan.question.seed or "seed",),
+            seeds=(_seed_name(plan),),
             space=loaded.space,
             near=(np.flatnonzero(left_out) if left_out is not None else np.empty(0, np.int64),),
             contrast=contrast,
@@ -303,8 +303,14 @@ def _names(plan: GroupPlan, strategy: str) -> tuple[str, str]:
     ]
     desc = {one.get("desc", "") for one in named if one.get("stat")}
     strategy = label_of(strategy) or (desc.pop() if len(desc) == 1 else "")
-    seed = label_of(plan.question.seed or "seed")
+    seed = label_of(_seed_name(plan))
     return "_".join(["group", *entities, f"seed-{seed}"]), strategy
+
+
+def _seed_name(plan: GroupPlan) -> str:
+    """Return the name of the seed: as it was asked for, or that of maps in memory."""
+    effect = plan.members[0].pieces[0].effect
+    return plan.question.seed or (effect.seed if isinstance(effect, OneSeed) else "seed")
 
 
 def _file(effect: Any) -> str:
@@ -317,6 +323,8 @@ def _place(effect: Any) -> tuple[float, float, float] | None:
     """Return where the seed lies, of the first map or its sidecar [mm]."""
     if isinstance(effect, OneSeed):
         return effect.maps.center(effect.seed)
+    if not _file(effect):
+        return None
     file = Path(_file(effect))
     sidecar = file.with_name(file.name.split(".")[0].replace("_hemi-L", "") + ".json")
     try:
@@ -332,7 +340,7 @@ def _facts(plan: GroupPlan, tested: Tested, text: str, command: str) -> dict[str
     at = next(i for i, one in enumerate(plan.contrasts) if one.text == text)
     contrast, shuffles, question = plan.contrasts[at], plan.plans[at], plan.question
     facts: dict[str, Any] = {
-        "Seed": question.seed,
+        "Seed": _seed_name(plan),
         "Model": question.model,
         "DesignColumns": list(plan.design.columns),
         "Contrast": contrast.text,
