@@ -98,6 +98,7 @@ def test_near_the_seed_is_left_out_of_the_mean_and_kept_in_differences(study):
     assert np.isfinite(mean.pfwe[~near]).all()
     assert np.isfinite(mean.t[near]).all()
     assert mean.facts["SamplesInFamily"] == (~near).sum()
+    assert mean.facts["SamplesNearSeedLeftOut"] == near.sum()
     assert np.isfinite(run(study, "patient - control", "group").pfwe).all()
 
 
