@@ -3,7 +3,9 @@
 import base64
 import contextlib
 import gzip
+import os
 import struct
+import threading
 import tracemalloc
 import zlib
 
@@ -270,4 +272,60 @@ def test_places_of_cifti_that_are_none_are_refused(dense, old, new):
         return
     with pytest.raises(ImageError) as error:
         open_run(path)
+    one_line(error, path)
+
+
+def test_a_plain_file_that_is_cut_while_it_is_read(whole, tmp_path):
+    """A memory map would end the process by a signal."""
+    values = np.random.default_rng(0).normal(size=(32, 32, 32, 40)).astype(np.float32)
+    path = tmp_path / "run.nii"
+    nib.save(nib.Nifti1Image(values, np.eye(4)), path)
+    run = open_run(path)
+    with run.stream() as stream:
+        np.testing.assert_array_equal(stream.take().values, values[..., 0])
+        os.truncate(path, 352 + 5 * values[..., 0].nbytes + 7)
+        frames = [stream.take() for _ in range(4)]
+        assert [frame.index for frame in frames] == [1, 2, 3, 4]
+        with pytest.raises(
+            TruncatedImage, match=r"655719 bytes of image .*\(5 of 40 frames"
+        ) as error:
+            stream.take()
+    one_line(error, path)
+    path.unlink()
+    with pytest.raises(MissingFile, match="is gone; put it back"):
+        run.stream()
+
+
+def test_frames_of_a_plain_file_are_read_by_many_threads(tmp_path):
+    values = np.random.default_rng(0).normal(size=(9, 8, 7, 60)).astype(np.float32)
+    path = tmp_path / "run.nii"
+    nib.save(nib.Nifti1Image(values, np.eye(4)), path)
+    found = {}
+
+    def work(stream):
+        while (frame := stream.take()) is not None:
+            found[frame.index] = frame.values.copy()
+            stream.give_back(frame)
+
+    wanted = np.arange(60) % 4 > 0
+    with open_run(path).stream(wanted) as stream:
+        threads = [threading.Thread(target=work, args=(stream,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(stream._free) <= 4
+    assert sorted(found) == np.flatnonzero(wanted).tolist()
+    for index, frame in found.items():
+        np.testing.assert_array_equal(frame, values[..., index])
+
+
+def test_a_cifti_file_that_is_cut_while_it_is_read(dense):
+    path = dense(b"SECOND", b"SECOND")
+    with open_run(path).stream() as stream:
+        for _ in range(32):  # so many are read at once
+            assert stream.take() is not None
+        os.truncate(path, path.stat().st_size - 100)
+        with pytest.raises(TruncatedImage, match="cuts the file") as error:
+            stream.take()
     one_line(error, path)

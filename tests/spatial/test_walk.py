@@ -120,8 +120,8 @@ def test_frames_of_one_value_are_named(tiny_run, value, given, holes):
     run, keep = open_run(path, t_r=2), np.ones(12, dtype=bool)
     keep[2] = False
     with pytest.warns(SeedmapWarning, match=rf"frame {', '.join(map(str, holes))} \(counted from"):
-        extract(run, keep, mask=mask if given else None, smoothing_fwhm=6)
+        extract(Reading(run, keep, 6), mask=mask if given else None)
     keep[list(holes)] = False
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        extract(run, keep, mask=mask if given else None, smoothing_fwhm=6)
+        extract(Reading(run, keep, 6), mask=mask if given else None)

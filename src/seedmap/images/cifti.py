@@ -255,11 +255,34 @@ def cifti_frames(values: Any) -> Callable[[int], NDArray[Any]]:
         first = index - index % FRAMES_TOGETHER
         with lock:
             if first not in held:
+                _check_whole(values)  # a file that is cut under a memory map would end the process
                 held.clear()
                 held[first] = _turned(plain[first : first + FRAMES_TOGETHER])
             return held[first][index - first]
 
     return load
+
+
+def _check_whole(values: Any) -> None:
+    """Refuse a memory map whose file has become too short.
+
+    Raises
+    ------
+    TruncatedImage
+        If it has.
+    """
+    if not isinstance(values, np.memmap) or values.filename is None:
+        return
+    path, wanted = Path(values.filename), values.offset + values.nbytes
+    found = (
+        path.stat().st_size if path.exists() else wanted
+    )  # a removed file stays as long as it is mapped
+    if found < wanted:
+        msg = (
+            f"{path}: {found} bytes are left of {wanted} that were there when it was opened. Something cuts "
+            "the file while it is read: let it end, and try again"
+        )
+        raise TruncatedImage(msg)
 
 
 def _turned(values: NDArray[Any]) -> NDArray[Any]:

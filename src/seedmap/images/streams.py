@@ -6,6 +6,7 @@ stream. A compressed file is inflated with isal, once.
 """
 
 import mmap
+import os
 import queue
 import threading
 import warnings
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from seedmap._texts import one_line
 from seedmap.errors import MissingFile, SeedmapWarning, TruncatedImage
 from seedmap.images.inflate import DamagedFile, open_file
 
@@ -29,6 +31,7 @@ __all__ = [
     "FrameStream",
     "LoadedFrames",
     "PageKeeper",
+    "PlainFrames",
     "RawFrame",
     "ReadAhead",
 ]
@@ -74,16 +77,14 @@ class FrameStream(ABC):
 
 
 class LoadedFrames(FrameStream):
-    """Frames in memory (an array, a memory map) or cheap to load one by one."""
+    """Frames in memory (an array) or cheap to load one by one."""
 
     def __init__(
         self,
         load: Callable[[int], NDArray[Any]],
         wanted: NDArray[np.bool_],
-        keeper: "PageKeeper | None" = None,
     ) -> None:
         self._load = load
-        self._keeper = keeper
         self._indices = iter(np.flatnonzero(wanted).tolist())
         self._lock = threading.Lock()
 
@@ -92,11 +93,6 @@ class LoadedFrames(FrameStream):
         with self._lock:
             index = next(self._indices, None)
         return None if index is None else RawFrame(index, self._load(index))
-
-    @override
-    def give_back(self, frame: RawFrame) -> None:
-        if self._keeper is not None:
-            self._keeper.used(frame.values.nbytes)
 
     @override
     def close(self) -> None:
@@ -147,18 +143,83 @@ class FileLayout:
         """View bytes as a frame (x, y, z); the first axis runs fastest in the file."""
         return raw.view(self.dtype).reshape(self.shape[::-1]).T
 
-    def memory_map(self) -> NDArray[Any]:
-        """Map an uncompressed file into memory, shape (x, y, z, frames), read-only."""
-        wanted, found = self.offset + self.frames * self.frame_bytes, self.path.stat().st_size
-        if found < wanted:
-            whole = max(found - self.offset, 0) // self.frame_bytes
-            msg = (
-                f"{self.path}: {found} bytes of image can be read, {wanted} are wanted ({whole} of "
-                f"{self.frames} frames). The file is damaged or incomplete: copy it again"
-            )
-            raise TruncatedImage(msg)
-        shape = (*self.shape, self.frames)
-        return np.memmap(self.path, self.dtype, "r", self.offset, shape, order="F")
+    def start_of(self, index: int) -> int:
+        """Return where a frame begins [bytes]."""
+        return self.offset + index * self.frame_bytes
+
+    def cut(self, found: int, reason: str = "there it ends") -> TruncatedImage:
+        """Return the error for a file of which only ``found`` bytes can be read."""
+        whole = max(found - self.offset, 0) // self.frame_bytes
+        msg = (
+            f"{self.path}: {found} bytes of image can be read, {self.start_of(self.frames)} are wanted ({whole} of "
+            f"{self.frames} frames; {reason}). The file is damaged or incomplete: copy it again"
+        )
+        return TruncatedImage(msg)
+
+    def gone(self) -> MissingFile:
+        """Return the error for a file that is no longer there."""
+        return MissingFile(
+            f"{self.path}: the run was there when it was opened, and is gone; put it back"
+        )
+
+
+class PlainFrames(FrameStream):
+    """Frames of an uncompressed file, each read when it is taken.
+
+    A memory map would end the whole process if somebody cut the file meanwhile.
+    """
+
+    def __init__(self, layout: FileLayout, wanted: NDArray[np.bool_]) -> None:
+        self._layout = layout
+        self._indices = iter(np.flatnonzero(wanted).tolist())
+        self._free: list[NDArray[np.uint8]] = []
+        self._lock = threading.Lock()
+        try:
+            self._file: BinaryIO = layout.path.open("rb", buffering=0)
+        except FileNotFoundError as error:
+            raise layout.gone() from error
+
+    @override
+    def take(self) -> RawFrame | None:
+        with self._lock:
+            index = next(self._indices, None)
+            buffer = self._free.pop() if self._free else None
+        if index is None:
+            return None
+        if buffer is None:
+            buffer = np.empty(self._layout.frame_bytes, dtype=np.uint8)
+        self._fill(buffer, self._layout.start_of(index))
+        return RawFrame(index, self._layout.frame_of(buffer))
+
+    def _fill(self, buffer: NDArray[np.uint8], at: int) -> None:
+        view, found = buffer.data, 0
+        try:
+            while found < len(view):
+                count = self._read(view[found:], at + found)
+                if not count:
+                    raise self._layout.cut(at + found)
+                found += count
+        except OSError as error:
+            raise self._layout.cut(at + found, one_line(error.strerror)) from error
+
+    def _read(self, view: memoryview, at: int) -> int:
+        """Read from a place on, as much as there is at once."""
+        if hasattr(os, "preadv"):  # several threads at once
+            return os.preadv(self._file.fileno(), [view], at)
+        with self._lock:
+            self._file.seek(at)
+            return int(self._file.readinto(view))  # type: ignore[attr-defined]
+
+    @override
+    def give_back(self, frame: RawFrame) -> None:
+        with self._lock:
+            self._free.append(frame.values.T.reshape(-1).view(np.uint8))
+
+    @override
+    def close(self) -> None:
+        with self._lock:
+            self._indices = iter(())
+        self._file.close()
 
 
 class ReadAhead(FrameStream):
@@ -200,8 +261,7 @@ class ReadAhead(FrameStream):
             with closing(open_file(self._layout.path)) as file:
                 self._read_frames(file)
         except FileNotFoundError:
-            msg = f"{self._layout.path}: the run was there when it was opened, and is gone; put it back"
-            self._full.put(MissingFile(msg))
+            self._full.put(self._layout.gone())
         except BaseException as error:  # noqa: BLE001  raised again in the thread that takes
             self._full.put(error)
         else:
@@ -214,7 +274,7 @@ class ReadAhead(FrameStream):
             buffer = self._free.get()
             if buffer is None or self._stop:
                 return
-            _fill(file, buffer, layout, at=layout.offset + index * layout.frame_bytes)
+            _fill(file, buffer, layout, at=layout.start_of(index))
             if self._wanted[index]:
                 self._full.put(RawFrame(index, layout.frame_of(buffer)))
             else:
@@ -234,14 +294,8 @@ def _fill(file: BinaryIO, buffer: NDArray[np.uint8], layout: FileLayout, *, at: 
         else:
             return
     except DAMAGED as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-    total = layout.offset + layout.frames * layout.frame_bytes
-    whole = max(at + found - layout.offset, 0) // layout.frame_bytes
-    msg = (
-        f"{layout.path}: {at + found} bytes of image can be read, {total} are wanted ({whole} of "
-        f"{layout.frames} frames; {reason}). The file is damaged or incomplete: copy it again"
-    )
-    raise TruncatedImage(msg)
+        reason = one_line(error)
+    raise layout.cut(at + found, reason)
 
 
 def _check_end(file: BinaryIO, layout: FileLayout) -> None:
@@ -250,7 +304,7 @@ def _check_end(file: BinaryIO, layout: FileLayout) -> None:
         while file.read(1 << 16):
             pass
     except DAMAGED as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error)
         msg = f"{layout.path}: the compressed file is damaged ({reason}); copy it again"
         raise TruncatedImage(msg) from error
     if garbage := getattr(file, "garbage", 0):

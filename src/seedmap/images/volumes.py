@@ -15,7 +15,7 @@ from seedmap.images.loading import MOST_VOXELS, check_size, load_file, values_of
 from seedmap.images.placing import doubt_of_place, grid_of, header_codes
 from seedmap.images.run import Run, Timing, choose_timing, positive_t_r
 from seedmap.images.space import Grid
-from seedmap.images.streams import FileLayout, FrameStream, LoadedFrames, PageKeeper, ReadAhead
+from seedmap.images.streams import FileLayout, FrameStream, LoadedFrames, PlainFrames, ReadAhead
 
 __all__ = ["file_of", "load_any_image", "load_image", "load_volume", "open_volume", "open_volumes"]
 
@@ -197,7 +197,7 @@ def _storage(data: Any, source: str) -> tuple[np.dtype[Any], float, float]:
 
 
 def _opener(data: Any, dtype: np.dtype[Any]) -> Callable[[NDArray[np.bool_]], FrameStream]:
-    """Choose how frames are read: from memory, through a memory map, or read ahead."""
+    """Choose how frames are read: from memory, from anywhere in a file, or read ahead."""
     import nibabel as nib
 
     if not nib.is_proxy(data):
@@ -207,9 +207,7 @@ def _opener(data: Any, dtype: np.dtype[Any]) -> Callable[[NDArray[np.bool_]], Fr
     layout = FileLayout(path, int(data.offset), dtype, data.shape[:3], data.shape[3])
     if is_gzip(path) or path.suffix in (".bz2", ".zst"):
         return lambda wanted: ReadAhead(layout, wanted)
-    mapped = layout.memory_map()
-    keeper = PageKeeper(mapped)
-    return lambda wanted: LoadedFrames(lambda index: mapped[..., index], wanted, keeper)
+    return lambda wanted: PlainFrames(layout, wanted)
 
 
 def _header_t_r(image: Any) -> float:
