@@ -1,26 +1,25 @@
 """Draw the figures of "How sure is a correlation?" and write its table.
 
-    python docs/scripts/draw_uncertainty.py --pairs 10000
+    python benchmarks/verify_statistics.py --json numbers.json
+    python docs/scripts/draw_uncertainty.py numbers.json
 
-Runs the simulations of benchmarks/verify_statistics.py, draws their false positives, and puts their
-table between the marks of docs/explanation/uncertainty.md. With real data (the environment variable
+Draws the false positives of the simulations of benchmarks/verify_statistics.py, and puts their
+tables between the marks of docs/explanation/uncertainty.md. With real data (the environment variable
 SEEDMAP_TEST_DATA names their folder) also the map of degrees of freedom is drawn anew.
 """
 
 import argparse
-import importlib.util
+import json
 import os
 import re
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 import seedmap as sm
 from seedmap.analysis import Inputs, Method, prepare, read
-from seedmap.connectivity import noise_autocovariance, noise_tables
+from seedmap.connectivity import noise_autocovariance, noise_tables, run_variance
 
 DOCS = Path(__file__).resolve().parents[1]
 IMAGES, PAGE = DOCS / "images", DOCS / "explanation" / "uncertainty.md"
@@ -45,16 +44,6 @@ METHODS = {
     "ours": ("seedmap", "#0072B2", "o"),
 }
 RUN = "volume/sub-01_task-rest_space-MNI152_res-4_desc-preproc_bold.nii.gz"
-
-
-def simulations() -> ModuleType:
-    """Import benchmarks/verify_statistics.py."""
-    path = DOCS.parent / "benchmarks" / "verify_statistics.py"
-    spec = importlib.util.spec_from_file_location("verify_statistics", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def draw_false_positives(rows: list[dict[str, Any]]) -> Any:
@@ -93,9 +82,8 @@ def draw_dof(folder: Path) -> Any:
     maps = sm.seed_maps(run, "PCC=0,-52,18", mask_img=mask, cleaning=cleaning)
     inputs, method = Inputs(run, mask_img=mask), Method(cleaning=cleaning)
     prepared = prepare(inputs, "PCC=0,-52,18", method)
-    operator = prepared.operator
-    tables = noise_tables(operator, prepared.run.timing.t_r)
-    raw = read(prepared).series
+    operator, raw = prepared.operator, read(prepared).series
+    tables = noise_tables(operator, run_variance(operator, raw))
     noise = noise_autocovariance(tables, operator.residuals(raw))
     memory = 1 + 2 * np.sum((noise[1:] / noise[0]) ** 2, axis=0)
     dof = maps.dof[0]
@@ -128,10 +116,10 @@ def save(figure: Any, name: str) -> None:
     print(path)
 
 
-def write_table(text: str) -> None:
-    """Put the table between its marks on the page."""
+def write_table(text: str, name: str) -> None:
+    """Put a table between its marks on the page."""
     page = PAGE.read_text(encoding="utf-8")
-    marks = r"(<!-- table -->\n).*?(<!-- end of table -->)"
+    marks = rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)"
     PAGE.write_text(
         re.sub(marks, lambda found: f"{found[1]}{text}\n{found[2]}", page, flags=re.DOTALL),
         encoding="utf-8",
@@ -139,25 +127,57 @@ def write_table(text: str) -> None:
     print(PAGE)
 
 
-def table(rows: list[dict[str, Any]], pairs: int) -> str:
-    """Write the rows for readers."""
-    lines = [
-        "| | run; noise of the two series | dof | seedmap | xDF | naive | prototype |",
-        "|---|---|--:|--:|--:|--:|--:|",
-    ]
+def _rates(row: dict[str, Any], method: str) -> str:
+    return f"{row[f'{method}_05']:.1f} ({row[f'{method}_001']:.2f})"
+
+
+def _run(row: dict[str, Any]) -> str:
+    length = f"{row['frames']} frames, {row['confounds']} confounds"
+    return f"{row['says']}, {length}; {row['noise']}"
+
+
+def steady_table(rows: list[dict[str, Any]], pairs: int) -> str:
+    """Write the rows of steady noise for readers."""
+    lines = ["| | run; noise of the two series | dof | seedmap | xDF | naive |"]
+    lines.append("|---|---|--:|--:|--:|--:|")
     for row in rows:
-        rates = " | ".join(
-            f"{row[f'{m}_05']:.1f} ({row[f'{m}_001']:.2f})" for m in reversed(METHODS)
-        )
-        run = f"{row['says']}, {row['frames']} frames, {row['confounds']} confounds; {row['noise']}"
-        lines.append(
-            f"| {row['scenario']} | {run} | {row['nu']:.0f} | {rates} | {row['earlier']:.1f} |"
-        )
+        rates = " | ".join(_rates(row, method) for method in reversed(METHODS))
+        lines.append(f"| {row['scenario']} | {_run(row)} | {row['nu']:.0f} | {rates} |")
     lines.append("")
     lines.append(
         f"Percent of {pairs:,} null pairs called significant at p < .05 (at p < .001). dof: median "
-        "effective degrees of freedom. Prototype: an earlier version with a shorter window of lags."
+        "effective degrees of freedom."
     )
+    return "\n".join(lines)
+
+
+def hard_table(rows: list[dict[str, Any]]) -> str:
+    """Write the rows of noise that is hard for readers."""
+    lines = ["| run; noise of the two series | dof | seedmap | before | no answer |"]
+    lines.append("|---|--:|--:|--:|--:|")
+    for row in rows:
+        before = "" if row["before"] is None else f"{row['before']:g}"
+        lines.append(
+            f"| {_run(row)} | {row['nu']:.0f} | {_rates(row, 'ours')} | {before} "
+            f"| {row['no_answer']:.0f} % |"
+        )
+    lines.append("")
+    lines.append(
+        "As above. Before: % at p < .05 of the version that took the noise as stationary. No answer: "
+        "fewer than 3 degrees of freedom are left."
+    )
+    return "\n".join(lines)
+
+
+def familywise_table(rows: list[dict[str, Any]]) -> str:
+    """Write the family-wise errors for readers."""
+    lines = ["| run | false maps, by voxel | by cluster | planted voxels found | by Bonferroni |"]
+    lines.append("|---|--:|--:|--:|--:|")
+    lines += [
+        f"| {row['says']} | {row['fwe']:.1f} % | {row['cluster']:.1f} % | {row['power']:.0f} % "
+        f"| {row['bonferroni']:.0f} % |"
+        for row in rows
+    ]
     return "\n".join(lines)
 
 
@@ -166,14 +186,14 @@ def main() -> None:
     import matplotlib as mpl
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=10_000, help="null pairs a scenario")
-    options = parser.parse_args()
+    parser.add_argument("numbers", type=Path, help="what verify_statistics.py --json wrote")
+    numbers = json.loads(parser.parse_args().numbers.read_text())
     IMAGES.mkdir(exist_ok=True)
-    module = simulations()
-    rows = [module.summary(s, module.simulate(s, options.pairs, 0)) for s in module.SCENARIOS]
-    write_table(table(rows, options.pairs))
+    write_table(steady_table(numbers["rows"], numbers["pairs"]), "table")
+    write_table(hard_table(numbers["hard"]), "hard table")
+    write_table(familywise_table(numbers["familywise"]), "familywise table")
     with mpl.rc_context(STYLE):
-        save(draw_false_positives(rows), "false-positives.svg")
+        save(draw_false_positives(numbers["rows"]), "false-positives.svg")
         folder = os.environ.get("SEEDMAP_TEST_DATA")
         if folder:
             save(draw_dof(Path(folder)), "dof.png")

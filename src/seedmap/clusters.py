@@ -6,20 +6,21 @@ table of clusters. Names of regions come from an atlas that is given.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array
+from seedmap.connectivity import corrected_p
 from seedmap.errors import OptionError
 from seedmap.images import (
     STATISTICS,
     Grid,
     Space,
 )
-from seedmap.spatial import Atlas, adjacency, open_atlas
+from seedmap.spatial import Adjacency, Atlas, adjacency, open_atlas
 
 __all__ = [
     "CLUSTER_COLUMNS",
@@ -29,6 +30,7 @@ __all__ = [
     "Threshold",
     "clusters_table",
     "default_threshold",
+    "extents",
     "find_clusters",
     "open_atlas",
     "parse_threshold",
@@ -152,6 +154,8 @@ class Cluster:
         ``"left"`` or ``"right"`` surface, or subcortical structure; empty in a volume.
     mm2 : float
         Area [mm2] on a surface, else NaN.
+    p_cluster : float
+        Chance that a map of nothing has a cluster as large anywhere; NaN where it is not known.
     """
 
     x: float
@@ -166,12 +170,13 @@ class Cluster:
     regions: str = ""
     part: str = ""
     mm2: float = np.nan
+    p_cluster: float = np.nan
 
 
 # The columns of tables: a number, then the fields of `Cluster`.
 CLUSTER_COLUMNS = (
     *("cluster", "x_mm", "y_mm", "z_mm", "r", "z", "q"),
-    *("voxels", "size_mm3", "region", "regions", "part", "size_mm2"),
+    *("voxels", "size_mm3", "region", "regions", "part", "size_mm2", "p_cluster"),
 )
 
 
@@ -200,6 +205,7 @@ def find_clusters(
     r: Array,
     others: Mapping[str, Array] | None = None,
     atlas: Atlas | None = None,
+    null_sizes: Array | None = None,
 ) -> tuple[Cluster, ...]:
     """Find the clusters of a map.
 
@@ -215,6 +221,8 @@ def find_clusters(
         Maps ``z`` and ``q``, shape (samples,), where they are known. With ``z``, peaks are its.
     atlas
         Where names of regions come from.
+    null_sizes
+        Sizes of the largest clusters of maps of nothing, as `extents` counts, for `p_cluster`.
 
     Returns
     -------
@@ -237,10 +245,23 @@ def find_clusters(
     source = _Source(space, np.flatnonzero(space.mask), graph.sizes, {"r": r, **others}, atlas)
     places = np.round(space.places(source.positions[peaks]), 2).tolist()
     found = [source.cluster(*one) for one in zip(groups, peaks, places, strict=True)]
+    if null_sizes is not None:
+        extent = extents(graph)
+        p = corrected_p([extent[members].sum() for members in groups], null_sizes)
+        found = [replace(one, p_cluster=float(each)) for one, each in zip(found, p, strict=True)]
     # Vertices differ in size; beside structures, though, areas cannot be compared with volumes.
     by_area = all(np.isfinite(one.mm2) for one in found)
     size = attrgetter("mm2" if by_area else "voxels")
     return tuple(sorted(found, key=lambda one: (-size(one), -abs(one.r), one.x, one.y)))
+
+
+def extents(graph: Adjacency) -> Array:
+    """Return what each sample adds to the size of a cluster, shape (samples,).
+
+    1 for a voxel, the area for a vertex; where there are both, 1 for each.
+    """
+    mixed = (graph.sizes == 1).any() and not (graph.sizes == 1).all()
+    return np.ones_like(graph.sizes) if mixed else graph.sizes
 
 
 @dataclass(frozen=True, eq=False)
@@ -291,11 +312,14 @@ def _shares(atlas: Atlas, labels: NDArray[np.int64]) -> str:
 
 def clusters_table(clusters: Sequence[Cluster]) -> str:
     """Write clusters as a tab-separated table, ``n/a`` where a value is not known."""
-    parted = any(one.part for one in clusters)
-    lines = ["\t".join(CLUSTER_COLUMNS if parted else CLUSTER_COLUMNS[:-2])]
+    left_out = set() if any(one.part for one in clusters) else {"part", "size_mm2"}
+    if not any(np.isfinite(one.p_cluster) for one in clusters):
+        left_out.add("p_cluster")
+    shown = [at for at, name in enumerate(CLUSTER_COLUMNS) if name not in left_out]
+    lines = ["\t".join(CLUSTER_COLUMNS[at] for at in shown)]
     for number, cluster in enumerate(clusters, start=1):
-        cells = [*map(_cell, astuple(cluster))]
-        lines.append("\t".join([str(number), *(cells if parted else cells[:-2])]))
+        cells = [str(number), *map(_cell, astuple(cluster))]
+        lines.append("\t".join(cells[at] for at in shown))
     return "\n".join(lines) + "\n"
 
 

@@ -46,9 +46,16 @@ def test_p_follows_z(maps, method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_se_and_dof(maps, method):
+    """Around no correlation se is 1 / sqrt(dof - 2); around another it depends on what is shared."""
     found = maps[method]
     known = np.isfinite(found.se)
-    np.testing.assert_allclose(found.se[known], 1 / np.sqrt(found.dof[known] - 2), rtol=1e-5)
+    ratio = found.se[known] * np.sqrt(found.dof[known] - 2)
+    if method != "operator":
+        np.testing.assert_allclose(ratio, 1, rtol=1e-5)
+        return
+    assert ratio.min() > 0.49
+    assert np.median(ratio) == pytest.approx(1, abs=0.1)
+    assert ratio.std() > 0.01
 
 
 def test_dof_is_far_below_the_number_of_frames(maps):

@@ -162,6 +162,13 @@ def test_again_into_the_same_folder(results, call, bold):
 # ---- what is printed -------------------------------------------------------------------------
 
 
+def assert_only_bad_frames_are_noted(done):
+    """The phantom's head jerks, and not all of that can be regressed out."""
+    (note,) = done.err.splitlines()
+    assert note.startswith("seedmap: note: the noise is uneven in time: frames ")
+    assert "Noise         frames " in done.out
+
+
 def test_printed(call, bold, tmp_path):
     words = ["--strategy", "none", "--no-figures", "--out", tmp_path / "r"]
     done = call("run", bold, *SEED, *words)
@@ -175,7 +182,8 @@ def test_printed(call, bold, tmp_path):
     assert "100% in the" in done.out
     assert re.search(r"Took +[\d.]+ s", done.out)
     assert str(tmp_path / "r")[:20] in done.out
-    assert done.err == ""
+    assert re.search(r"\|r\| above 0\.\d\d has p < \.001", done.out)
+    assert_only_bad_frames_are_noted(done)
 
 
 def test_nothing_stands_behind_the_facts_in_a_file(call, bold, tmp_path):
@@ -188,7 +196,7 @@ def test_nothing_stands_behind_the_facts_in_a_file(call, bold, tmp_path):
 def test_lines_of_progress_where_there_is_no_terminal(call, bold, tmp_path, monkeypatch):
     monkeypatch.setattr("seedmap.cli.console.EVERY", 0)
     done = call("run", bold, *SEED, "--no-figures", "--out", tmp_path / "r")
-    lines = done.err.splitlines()
+    lines = [line for line in done.err.splitlines() if not line.startswith("seedmap: note: ")]
     assert lines
     assert lines[-1] == "Reading and smoothing: 100 of 100 (100%)"
     assert call("run", bold, *SEED, "--no-figures", "-q", "--out", tmp_path / "r").err == ""
@@ -320,7 +328,7 @@ def test_figures_and_page(drawn):
     assert f"{STEM}_report.html" in names(folder)
     assert set(maps_of(STEM, "PCC", STATS)) <= set(names(folder))
     assert "Look at" in done.out
-    assert done.err == ""
+    assert_only_bad_frames_are_noted(done)
 
 
 @pytest.mark.full

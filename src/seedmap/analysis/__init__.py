@@ -5,17 +5,19 @@ from seedmap.analysis.cost import DRAWING, Kind, kind_of, peak_memory
 from seedmap.analysis.inputs import TEMPLATES, Opened, check_method, open_inputs
 from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.nuisance import global_signal
-from seedmap.analysis.options import Inputs, Limits, Measure, Method, Uncertainty
+from seedmap.analysis.options import NULL_SEEDS, Inputs, Limits, Measure, Method, Uncertainty
 from seedmap.analysis.pipeline import map_run, maps_of, seed_maps
 from seedmap.analysis.prepare import Preflight, Prepared, prepare, prepare_opened, read
 from seedmap.analysis.provenance import Provenance
-from seedmap.analysis.sidecar import dataset_description, json_text, versions
+from seedmap.analysis.sidecar import NULL_HYPOTHESIS, dataset_description, json_text, versions
 from seedmap.analysis.stored import maps_of_stored, origin_facts, stored_maps
 from seedmap.analysis.uncertainty import Certainty
 from seedmap.seeds import SeedFacts
 
 __all__ = [
     "DRAWING",
+    "NULL_HYPOTHESIS",
+    "NULL_SEEDS",
     "TEMPLATES",
     "Certainty",
     "Inputs",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seedmap._arrays import Array
 from seedmap.analysis.sidecar import dataset_description, json_text
 from seedmap.clusters import (
     CLUSTER_COLUMNS,
@@ -98,6 +99,10 @@ class Maps(ABC):
     @abstractmethod
     def center(self, seed: str) -> tuple[float, float, float] | None:
         """Return where figures are cut and the seed is marked [mm]; None for nowhere."""
+
+    def null_sizes(self, seed: str, threshold: Threshold) -> Array | None:  # noqa: ARG002
+        """Return the sizes of the largest clusters of maps of nothing, beyond a threshold, if known."""
+        return None
 
     def kind(self, stat: str) -> MapKind:
         """Return what the values of a map are, for the header of its image."""
@@ -213,7 +218,8 @@ class Maps(ABC):
             counts = counts.copy()
             counts[self.near[self.index(seed)]] = False
         known = {stat: self.values(seed, stat) for stat in self.stats if stat in ("z", "q")}
-        return find_clusters(self.space, counts, self.values(seed), known, atlas)
+        nulls = self.null_sizes(seed, parse_threshold(threshold))
+        return find_clusters(self.space, counts, self.values(seed), known, atlas, nulls)
 
     def all_clusters(
         self, threshold: float | str | Threshold | None = None, *, atlas: Atlas | None = None

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from seedmap._arrays import Array
 from seedmap.analysis.base import Maps
+from seedmap.analysis.familywise import FamilyWise
 from seedmap.analysis.provenance import Provenance
 from seedmap.analysis.sidecar import certainty_entries, column_text, sidecar_of
 from seedmap.analysis.uncertainty import Certainty
 from seedmap.bids import label_of, source_stem
-from seedmap.connectivity import Inference, fisherz, q_values
+from seedmap.clusters import Threshold
+from seedmap.connectivity import Inference, corrected_p, fisherz, q_values
 from seedmap.errors import OptionError
 from seedmap.figures import plot_series
 from seedmap.images import STATISTICS, Space
@@ -55,6 +57,8 @@ class SeedMaps(Maps):
         How sure the maps are; None if that was not asked for.
     extra : mapping of str to ndarray of float32, shape (seeds, samples)
         Further maps of the measure: ``beta`` and ``b`` of a regression, ``lag`` [s].
+    familywise : FamilyWise or None
+        The largest values of maps of null seeds; None if that was not asked for.
     """
 
     seeds: tuple[str, ...]
@@ -67,6 +71,7 @@ class SeedMaps(Maps):
     near: Sequence[NDArray[np.int64]]
     certainty: Certainty | None = None
     extra: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    familywise: FamilyWise | None = None
 
     @cached_property
     def fisherz(self) -> NDArray[np.float32]:
@@ -109,7 +114,8 @@ class SeedMaps(Maps):
     def stats(self) -> tuple[str, ...]:
         """Names of the maps that each seed has."""
         tested = () if self.certainty is None else TESTED
-        return ("r", "fisherz", *tested, *self.extra)
+        corrected = () if self.familywise is None else ("pfwe",)
+        return ("r", "fisherz", *tested, *corrected, *self.extra)
 
     def values(self, seed: str, stat: str = "r") -> NDArray[np.float32]:
         """Return one map, shape (samples,); ``stat`` is one of `stats`.
@@ -125,6 +131,10 @@ class SeedMaps(Maps):
             return self.r[row] if stat == "r" else fisherz(self.r[row])
         if stat in self.extra:
             return self.extra[stat][row]
+        if stat == "pfwe" and self.certainty is not None and self.familywise is not None:
+            z = np.abs(self._inference(self.certainty, row).z)
+            z[self.near[row]] = np.nan
+            return corrected_p(z, self.familywise.largest_z[row]).astype(np.float32)
         if self.certainty is None or stat not in TESTED:
             raise OptionError(self._no_such(stat))
         found = self._inference(self.certainty, row)
@@ -188,6 +198,7 @@ class SeedMaps(Maps):
             near=[self.near[at]],
             certainty=None if known is None else known.of(row),
             extra={name: values[row] for name, values in self.extra.items()},
+            familywise=None if self.familywise is None else self.familywise.of(row),
         )
 
     def _all(self, stat: str) -> NDArray[np.float32]:
@@ -224,9 +235,22 @@ class SeedMaps(Maps):
         if self.certainty is not None:
             near = int(self.near[self.index(seed)].size)
             r, dof = self.values(seed), self.values(seed, "dof")
-            entries = certainty_entries(self.certainty, r, dof, near)
+            entries = certainty_entries(self.certainty, self.provenance.keep, r, dof, near)
+        if self.familywise is not None:
+            entries = entries | self.familywise.entries(self.index(seed))
         values = self.values(seed, stat)
         return sidecar_of(self.provenance, facts, stat, values, self.space, entries)
+
+    def null_sizes(self, seed: str, threshold: Threshold) -> Array | None:
+        """Return the sizes of the largest clusters of the maps of null seeds, (draws,).
+
+        None where there are none, or not of this threshold.
+        """
+        known = self.familywise
+        if known is None or known.largest_cluster is None or threshold.stat != "z":
+            return None
+        same = np.isclose(threshold.value, known.forming)
+        return known.largest_cluster[self.index(seed)] if same else None
 
     def tables(self, seed: str) -> dict[str, str]:
         """Return the seed's cleaned series as a table."""

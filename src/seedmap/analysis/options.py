@@ -18,11 +18,23 @@ from seedmap.parallel import core_count
 from seedmap.spatial import DEFAULT_FWHM, fwhm_to_sigma, parse_memory
 from seedmap.temporal import Cleaning
 
-__all__ = ["FWHM", "Inputs", "Limits", "Measure", "Method", "Uncertainty", "refuse_misplaced"]
+__all__ = [
+    "FWHM",
+    "NULL_SEEDS",
+    "Inputs",
+    "Limits",
+    "Measure",
+    "Method",
+    "Uncertainty",
+    "refuse_misplaced",
+]
 
 FWHM = float | Sequence[float | None] | None
 Measure = Literal["correlation", "partial", "semipartial", "regression", "spearman", "lagged"]
 Uncertainty = Literal["operator", "xdf", "naive"]
+
+# Null seeds that fwe=True draws, the fewest that say something, and the |z| of p < .001.
+NULL_SEEDS, FEWEST_NULLS, FORMING = 1000, 100, 3.29
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +67,12 @@ class Method:
     measure: Measure = "correlation"
     max_lag: float = 8.0
     uncertainty: Uncertainty | None = "operator"
+    fwe: int = 0
+    forming: float = FORMING
 
     def __post_init__(self) -> None:
+        if self.fwe:
+            self._check_fwe()
         if self.measure not in get_args(Measure):
             known = ", ".join(get_args(Measure))
             msg = f"measure={self.measure!r} is not known; choose one of {known}"
@@ -68,6 +84,18 @@ class Method:
         fwhm_to_sigma(self.smoothing_fwhm, np.ones(3))  # refuses widths that make no sense
         if not (self.smoothing_fwhm is None or np.isscalar(self.smoothing_fwhm)):
             object.__setattr__(self, "smoothing_fwhm", tuple(self.smoothing_fwhm))  # type: ignore[arg-type]
+
+    def _check_fwe(self) -> None:
+        if self.fwe < FEWEST_NULLS:
+            msg = f"fwe={self.fwe}; give True, or {FEWEST_NULLS} null seeds or more"
+            raise OptionError(msg)
+        if self.uncertainty != "operator" or self.measure in ("spearman", "lagged"):
+            given = f"uncertainty={self.uncertainty!r} and measure={self.measure!r}"
+            msg = f"fwe with {given}; it is known for 'operator' and for correlation and partial measures"
+            raise OptionError(msg)
+        if not self.forming > 0:
+            msg = f"clusters of |z| > {self.forming:g} make no sense; give a z above 0 (3.29 is p < .001)"
+            raise OptionError(msg)
 
     @property
     def estimates(self) -> Uncertainty | None:

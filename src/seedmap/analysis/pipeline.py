@@ -10,10 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from seedmap._arrays import Array, Keep, zscored
+from seedmap.analysis.familywise import NullSeeds
 from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.measures import Measured, SampledSeries, measure_of
 from seedmap.analysis.options import (
     FWHM,
+    NULL_SEEDS,
     Inputs,
     Limits,
     Measure,
@@ -23,7 +25,13 @@ from seedmap.analysis.options import (
 )
 from seedmap.analysis.prepare import Preflight, Prepared, prepare, read
 from seedmap.analysis.provenance import Provenance
-from seedmap.analysis.uncertainty import Certainty, ErrorBars, warn_of_few_dof
+from seedmap.analysis.uncertainty import (
+    Certainty,
+    ErrorBars,
+    warn_of_few_dof,
+    warn_of_few_frames,
+    warn_of_uneven_variance,
+)
 from seedmap.connectivity import correlate
 from seedmap.denoising import Strategy
 from seedmap.errors import SeedError, SeedmapWarning, TooFewFrames
@@ -62,6 +70,8 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
     measure: Measure = Method.measure,
     max_lag: float = Method.max_lag,
     uncertainty: Uncertainty | None = Method.uncertainty,
+    fwe: bool | int = False,
+    forming: float = Method.forming,
     n_jobs: int | None = None,
     max_memory: float | str | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -123,6 +133,11 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
         cleaning; ``"xdf"`` (Afyouni et al. 2019) and ``"naive"`` (as if frames were independent)
         are there for comparison and are too sure of themselves after a filter; None gives r and
         fisherz only.
+    fwe
+        Whether to correct for the whole map: True draws 1000 null seeds for each seed, a number so
+        many. Gives the map ``pfwe`` and `p_cluster` of clusters beyond ``forming``.
+    forming
+        |z| beyond which samples belong to clusters that have a ``p_cluster``; 3.29 is p < .001.
     n_jobs
         Threads that may be busy at once; None or -1 for as many as there are processors.
     max_memory
@@ -168,6 +183,8 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
         measure=measure,
         max_lag=max_lag,
         uncertainty=uncertainty,
+        fwe=NULL_SEEDS if fwe is True else int(fwe),
+        forming=forming,
     )
     limits = Limits(n_jobs=n_jobs, max_memory=max_memory)
     return map_run(inputs, seeds, method, limits, progress=progress, on_ready=on_ready)
@@ -201,7 +218,9 @@ def maps_of(prepared: Prepared, extracted: Extracted) -> SeedMaps:
     raw = _raw_seed_series(seeds, extracted, prepared.operator.keep)
     cleaned_seeds = prepared.operator.on_kept @ raw
     sampled = SampledSeries(extracted.series, SEEN)
-    found, certainty, constant = _found(prepared, extracted, raw, sampled)
+    near = near_each(seeds, grid, prepared.method.smoothing_fwhm)
+    nulls = _null_seeds(prepared, extracted, raw, near)
+    found, certainty, constant = _found(prepared, extracted, raw, sampled, nulls)
     shown = np.linspace(0, sampled.columns.size - 1, LOOK_AT + 2).astype(np.int64)[1:-1]
     samples = sampled.columns[shown]
     few = sampled.series[:, shown] + extracted.reference[samples]
@@ -213,27 +232,35 @@ def maps_of(prepared: Prepared, extracted: Extracted) -> SeedMaps:
         sample_series=zscored(prepared.operator.on_kept @ few),
         sample_indices=samples,
         provenance=_provenance(prepared, facts, extracted, constant, found),
-        near=near_each(seeds, grid, prepared.method.smoothing_fwhm),
+        near=near,
         certainty=certainty,
         extra=found.extra,
+        familywise=None if nulls is None else nulls.end(grid),
     )
     if certainty is not None:
+        warn_of_few_frames(prepared.operator.keep)
+        warn_of_uneven_variance(certainty, prepared.operator.keep)
         warn_of_few_dof(certainty, maps.seeds)
     return maps
 
 
 def _found(
-    prepared: Prepared, extracted: Extracted, raw: Array, sampled: SampledSeries
+    prepared: Prepared,
+    extracted: Extracted,
+    raw: Array,
+    sampled: SampledSeries,
+    nulls: NullSeeds | None,
 ) -> tuple[Measured, Certainty | None, NDArray[np.bool_]]:
     """Go through the samples once: the measure, how sure it is, and which are constant."""
     method, operator, t_r = prepared.method, prepared.operator, prepared.run.timing.t_r
     measure = measure_of(method, operator, [seed.name for seed in prepared.seeds], t_r)
     kind = method.estimates
-    bars = None if kind is None else ErrorBars(kind, operator, t_r, joint=method.joint)
     measure.begin(raw, extracted.reference)
-    if bars is not None:
+    bars = None
+    if kind is not None:
+        bars = ErrorBars(kind, operator, extracted.series, joint=method.joint)
         bars.begin(raw, extracted.reference)
-    present = [one for one in (measure, bars, sampled) if one is not None]
+    present = [one for one in (measure, bars, nulls, sampled) if one is not None]
 
     def on_block(part: slice, series: NDArray[np.float32]) -> None:
         for one in present:
@@ -252,6 +279,21 @@ def _found(
     result = measure.end(found)
     certainty = None if bars is None else bars.end(result.tested, sampled.series)
     return result, certainty, found.constant
+
+
+def _null_seeds(
+    prepared: Prepared, extracted: Extracted, raw: Array, near: Sequence[NDArray[np.int64]]
+) -> NullSeeds | None:
+    """Draw the null seeds if family-wise error is asked for; samples not finite are not looked at."""
+    method = prepared.method
+    if not method.fwe:
+        return None
+    nulls = NullSeeds(
+        *(prepared.operator, extracted.series, method.fwe, method.forming), joint=method.joint
+    )
+    unusable = np.flatnonzero(extracted.unusable)
+    nulls.begin(raw, extracted.reference, [np.union1d(one, unusable) for one in near])
+    return nulls
 
 
 def _check_left(prepared: Prepared, r: Array, constant: NDArray[np.bool_]) -> None:

@@ -34,6 +34,8 @@ FRAMES_A_CONFOUND = 3
 OTHER_MEASURE = 8
 # The largest number whose square float32 holds, and how far values reach beyond their median.
 LARGEST, MANY_TIMES = float(np.sqrt(np.finfo(np.float32).max)), 20.0
+# Products of a null seed with a sample and coordinate: r, degrees of freedom, and scores.
+NULL_COST = 20.0
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,8 @@ class Prepared(Opened):
         stored = float(self.run.frames) * self.run.space.mask.size * self.run.dtype.itemsize
         products = 2.0 * samples * len(self.operator.coordinates) * (kept + len(self.seeds))
         products *= 1 if self.method.estimates is None else 2
+        nulls = self.method.fwe * len(self.seeds)
+        products += NULL_COST * samples * nulls * len(self.operator.coordinates)
         return run_seconds(stored, products, self.limits.threads)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from seedmap._arrays import Array
+from seedmap._arrays import Array, Keep
 from seedmap._version import __version__
 from seedmap.analysis.provenance import Provenance
 from seedmap.analysis.uncertainty import Certainty
@@ -18,6 +18,7 @@ from seedmap.images import MEASURE_KINDS, STATISTICS, Space
 from seedmap.seeds import SeedFacts
 
 __all__ = [
+    "NULL_HYPOTHESIS",
     "certainty_entries",
     "column_text",
     "dataset_description",
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 LIBRARIES = ("numpy", "scipy", "nibabel", "isal")
+NULL_HYPOTHESIS = "the sample is independent of the seed at all delays"
 SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -101,13 +103,17 @@ def _measure_entries(source: Provenance, facts: SeedFacts) -> dict[str, Any]:
     return said
 
 
-def certainty_entries(known: Certainty, r: Array, dof: Array, near: int) -> dict[str, Any]:
+def certainty_entries(
+    known: Certainty, keep: Keep, r: Array, dof: Array, near: int
+) -> dict[str, Any]:
     """Say how sure the maps of a seed are.
 
     Parameters
     ----------
     known
         The error bars.
+    keep
+        Frames that stay, shape (frames,).
     r, dof
         Two maps of the seed, shape (samples,).
     near
@@ -121,7 +127,22 @@ def certainty_entries(known: Certainty, r: Array, dof: Array, near: int) -> dict
         "DofIfWhite": _plain(known.white_dof),
         "SamplesWithoutDof": int(np.isfinite(r).sum() - dof.size),
         "NoiseAutocorrelation": list(known.noise_autocorrelation),
+        **_unevenness_entries(known, keep),
+        "NullHypothesis": NULL_HYPOTHESIS,
         "SamplesNearSeed": near,
+    }
+
+
+def _unevenness_entries(known: Certainty, keep: Keep) -> dict[str, Any]:
+    """Say how uneven the noise is in time, and which frames make it so."""
+    found = known.unevenness(keep)
+    if found is None:
+        return {}
+    return {
+        "VarianceFactor": _plain(found.factor),
+        "NoisiestFrame": found.largest,
+        "NoisiestFrameShare": _plain(found.largest_share),
+        "FramesOfLargeVariance": list(found.frames),
     }
 
 

@@ -12,7 +12,12 @@ from seedmap._arrays import zscored
 from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.options import Method
 from seedmap.analysis.provenance import Provenance
-from seedmap.analysis.uncertainty import Certainty, warn_of_few_dof
+from seedmap.analysis.uncertainty import (
+    Certainty,
+    warn_of_few_dof,
+    warn_of_few_frames,
+    warn_of_uneven_variance,
+)
 from seedmap.errors import OptionError, SeedmapWarning
 from seedmap.seeds import AnySeed, PlacedSeed, SeedFacts, near_each, parse_seeds, place_seeds
 from seedmap.store import StoredMaps, StoredRun, open_stored
@@ -101,6 +106,8 @@ def maps_of_stored(
         certainty=certainty,
     )
     if certainty is not None:
+        warn_of_few_frames(stored.keep)
+        warn_of_uneven_variance(certainty, stored.keep)
         warn_of_few_dof(certainty, maps.seeds)
     return maps
 
@@ -129,7 +136,10 @@ def _warn_of_lost_coverage(facts: Sequence[SeedFacts]) -> None:
 
 def _certainty(stored: StoredRun, found: StoredMaps) -> Certainty:
     autocorrelation = tuple(stored.facts["noise_autocorrelation"])
-    return Certainty("operator", found.dof, found.rank, stored.white_dof, autocorrelation)
+    return Certainty(
+        *("operator", found.dof, found.rank, stored.white_dof, autocorrelation),
+        variance=stored.variance,
+    )
 
 
 def _provenance(stored: StoredRun, seeds: tuple[SeedFacts, ...]) -> Provenance:

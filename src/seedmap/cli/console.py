@@ -19,6 +19,7 @@ from rich.text import Text
 from seedmap.analysis import Preflight, SeedMaps, global_signal
 from seedmap.cli.invocation import record
 from seedmap.clusters import Cluster, FoundClusters, Threshold
+from seedmap.connectivity import critical_r
 from seedmap.errors import SeedmapWarning
 from seedmap.report.words import count
 
@@ -186,6 +187,9 @@ def run_rows(maps: SeedMaps, *, verbose: bool) -> list[tuple[str, str]]:
         ("Seed series", str(maps.seed_series.shape)),
         ("Brain series", str((source.kept, maps.space.n_samples))),
     ]
+    noise = maps.certainty and maps.certainty.unevenness(source.keep)
+    if noise:
+        rows.append(("Noise", noise.words))
     if source.constant or source.unusable:
         fact = f"{source.constant} {maps.space.elements} are constant, {source.unusable} not finite: NaN in the maps"
         rows.append(("Left out", fact))
@@ -239,7 +243,19 @@ def certainty_words(maps: SeedMaps, seed: str) -> str:
         return "\nno effective degrees of freedom are left"
     found = np.count_nonzero(q < 0.05)
     share = found / np.count_nonzero(np.isfinite(q))
-    return f"\ndof      median {np.nanmedian(dof):.0f}; q < 0.05 in {found:,} {maps.space.elements} ({share:.0%})"
+    middle, low = float(np.nanmedian(dof)), np.nanpercentile(dof, 5)
+    return (
+        f"\ndof      median {middle:.0f}, 5 % {low:.0f}; |r| above {critical_r(middle, 0.001):.2f} has p < .001"
+        f"\nq < 0.05 in {found:,} {maps.space.elements} ({share:.0%}){_corrected(maps, seed)}"
+    )
+
+
+def _corrected(maps: SeedMaps, seed: str) -> str:
+    """Say how much is significant after a correction for the whole map."""
+    if maps.familywise is None:
+        return ""
+    found = np.count_nonzero(maps.values(seed, "pfwe") < 0.05)
+    return f", pfwe < 0.05 in {found:,}"
 
 
 def cluster_words(clusters: Sequence[Cluster], threshold: Threshold) -> str:
@@ -248,10 +264,12 @@ def cluster_words(clusters: Sequence[Cluster], threshold: Threshold) -> str:
     if not clusters:
         return f"no cluster {where}"
     lines = [f"{count(len(clusters), 'cluster')} {where}:"]
-    lines.append("   x    y    z mm      r      z        q    size")
+    corrected = any(np.isfinite(one.p_cluster) for one in clusters)
+    lines.append("   x    y    z mm      r      z        q    size" + "  p_cluster" * corrected)
     for one in clusters[:TOP_CLUSTERS]:
         place = f"{one.x:4.0f} {one.y:4.0f} {one.z_mm:4.0f}   "
         numbers = f"{one.r:6.2f} {_known(one.z, '6.2f')} {_known(one.q, '8.1e')} {_size(one)}"
+        numbers += f"  {_known(one.p_cluster, '9.3f')}" if corrected else ""
         lines.append(f"{place} {numbers}  {one.region}".rstrip())
     if len(clusters) > TOP_CLUSTERS:
         lines.append(f"and {len(clusters) - TOP_CLUSTERS} smaller ones in the table")

@@ -212,6 +212,9 @@ class MeasureOptions:
     max_lag: float = Method.max_lag
     """Longest delay either way that --measure lagged looks at [s]."""
 
+    fwe: Annotated[bool, Parameter(negative=())] = False
+    """Correct for the whole map: pfwe of every sample and p_cluster of clusters, from 1000 null seeds with the spectrum of the seed. Without --threshold, clusters of z>3.29 (p < .001) are listed."""
+
     force: Annotated[bool, Parameter(negative=())] = False
     """Go on where cleaning leaves too few degrees of freedom for any test."""
 

@@ -6,7 +6,15 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from seedmap.analysis import Method, Preflight, SeedMaps, map_run, stored_maps, write_clusters
+from seedmap.analysis import (
+    NULL_SEEDS,
+    Method,
+    Preflight,
+    SeedMaps,
+    map_run,
+    stored_maps,
+    write_clusters,
+)
 from seedmap.cli.console import Screen
 from seedmap.cli.help import group
 from seedmap.cli.invocation import command_line, write_log
@@ -62,6 +70,8 @@ def run(  # noqa: PLR0913  one group of options each
         Map a cleaned run that seedmap bids --store kept, in place of BOLD: a folder ..._bold.zarr. No image is read.
     """
     screen = Screen(output.quiet, output.verbose)
+    if measure.fwe and output.threshold == OutputOptions.threshold:
+        output = replace(output, threshold=f"z>{Method.forming:g}")
     check_threshold(output.parsed(), options.uncertainty, measure.measure)
     if from_store is not None:
         _check_store_alone(bold, options, cleaning, measure, surface)
@@ -74,7 +84,11 @@ def run(  # noqa: PLR0913  one group of options each
         maps = _with_command(maps)
     else:
         given = surface.given(bold)
-        maps = analyse(given, seeds, options, cleaning, screen, measure, surface.surfaces())
+        threshold = output.parsed()
+        forming = threshold.value if threshold.stat == "z" else Method.forming
+        maps = analyse(
+            *(given, seeds, options, cleaning, screen, measure, surface.surfaces()), forming=forming
+        )
     clusters = clusters_of(maps, output)
     screen.maps(maps)
     screen.clusters(clusters)
@@ -92,6 +106,7 @@ def analyse(  # noqa: PLR0913  one group of options each
     screen: Screen,
     measure: MeasureOptions = MeasureOptions(),  # noqa: B008
     surfaces: dict[str, Path] | None = None,
+    forming: float = Method.forming,
 ) -> SeedMaps:
     """Compute the maps, with the plan before and a bar while the run is read."""
     opened = open_run(bold, options.t_r, surfaces)
@@ -109,6 +124,8 @@ def analyse(  # noqa: PLR0913  one group of options each
         measure=measure.measure,
         max_lag=measure.max_lag,
         uncertainty=options.uncertainty,
+        fwe=NULL_SEEDS if measure.fwe else 0,
+        forming=forming,
     )
     with screen.progress("Reading and smoothing", later=True) as progress:
         maps = map_run(

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 from cyclopts import Parameter
 
 from seedmap.analysis import Limits, Method
@@ -13,7 +14,7 @@ from seedmap.cli.invocation import command_line
 from seedmap.cli.options import RunOptions, SeedOptions
 from seedmap.images import check_writable, open_run
 from seedmap.temporal import Cleaning
-from seedmap.verify import Verification, verify_run, write_verification
+from seedmap.verify import Verification, verdict, verify_run, write_verification
 
 __all__ = ["verify"]
 
@@ -28,11 +29,12 @@ def verify(  # noqa: PLR0913  each is a flag or a group of flags
     pairs: int = 10_000,
     out: Annotated[Path, Parameter(name=["--out", "-o"])] = Path("seedmap-results"),
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative=())] = False,
-) -> None:
+) -> int:
     """Check on your run that z and p mean what they say.
 
-    Draws noise like the run's through the run's own cleaning, counts false positives, and compares
-    r with nilearn's. Takes the options of `seedmap run`. Example:
+    Draws noise like the run's through the run's own cleaning, counts false positives, sets the
+    run's halves against each other, and compares r with nilearn's. Leaves with exit code 1 if
+    something does not hold. Takes the options of `seedmap run`. Example:
 
         seedmap verify sub-01_desc-preproc_bold.nii.gz --seed PCC=0,-52,18
         --confounds sub-01_desc-confounds_timeseries.tsv
@@ -62,6 +64,7 @@ def verify(  # noqa: PLR0913  each is a flag or a group of flags
     found = _with_command(found)
     screen.facts(rows(found))
     screen.end(out, write_verification(found, out))
+    return 0 if found.passed else 1
 
 
 def _with_command(found: Verification) -> Verification:
@@ -100,4 +103,11 @@ def rows(found: Verification) -> list[tuple[str, str]]:
         said.append(("nilearn", f"{fact} ({parity.note})" if parity.note else fact))
     else:
         said.append(("nilearn", f"not compared: {parity.note}"))
+    halves = found.halves
+    if np.isfinite(halves.error):
+        spread = f"(5 to 95 % of seeds: {halves.low:.2f} to {halves.high:.2f})"
+        said.append(
+            ("Halves", f"differ by {halves.error:.2f} standard errors {spread}; 1 is right")
+        )
+    said.append(("Verdict", verdict(found)))
     return said

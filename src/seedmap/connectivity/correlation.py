@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from seedmap._arrays import LARGEST_R, NOTHING_LEFT, ROUNDING, Array, check_same_frames
 from seedmap.temporal import Cleaner
 
-__all__ = ["BLOCK", "Correlations", "correlate", "fisherz", "in_blocks", "pearson"]
+__all__ = ["BLOCK", "Correlations", "correlate", "fisherz", "in_blocks", "pearson", "unit_seeds"]
 
 # Samples cleaned at once: a block of cleaned series stays in the processor's cache.
 BLOCK = 8192
@@ -145,7 +145,7 @@ def correlate(
     Correlations
     """
     samples = series.shape[1]
-    seeds = _unit(cleaner.clean_seeds(seed_series), seed_series).astype(np.float32)
+    seeds = unit_seeds(cleaner.clean_seeds(seed_series), seed_series).astype(np.float32)
     r = np.empty((seed_series.shape[1], samples), dtype=np.float32) if out is None else out
     spread = np.empty(samples, dtype=np.float32)
 
@@ -167,8 +167,8 @@ def correlate(
     return Correlations(r, np.isnan(spread), spread)
 
 
-def _unit(cleaned: Array, raw: Array) -> Array:
-    """Give cleaned seeds (coordinates, seeds) unit norm; NaN where nothing is left of one."""
+def unit_seeds(cleaned: Array, raw: Array) -> Array:
+    """Give cleaned seeds (rows, seeds) unit norm; NaN where nothing is left of ``raw`` (kept, seeds)."""
     size = np.linalg.norm(cleaned, axis=0)
     moves = NOTHING_LEFT * np.linalg.norm(raw - raw[:1], axis=0)
     rounding = ROUNDING * np.linalg.norm(raw, axis=0)  # of a seed that does not move at all

@@ -22,6 +22,7 @@ __all__ = [
     "FEWEST_DOF",
     "Inference",
     "confidence_interval",
+    "critical_r",
     "infer",
     "infer_from_se",
     "infer_naively",
@@ -41,7 +42,7 @@ class Inference:
     """Effective degrees of freedom nu; 3 or more."""
 
     se: NDArray[np.float64]
-    """Standard error of atanh(r)."""
+    """Standard error of atanh(r), for intervals around r."""
 
     t: NDArray[np.float64]
     """Student's t, with nu - 1 degrees of freedom."""
@@ -53,7 +54,9 @@ class Inference:
     """Two-sided p."""
 
 
-def infer(r: ArrayLike, nu: ArrayLike, rank: float = np.inf) -> Inference:
+def infer(
+    r: ArrayLike, nu: ArrayLike, rank: float = np.inf, se_ratio: ArrayLike = 1.0
+) -> Inference:
     """Test correlations against none, with effective degrees of freedom.
 
     Parameters
@@ -64,6 +67,9 @@ def infer(r: ArrayLike, nu: ArrayLike, rank: float = np.inf) -> Inference:
         Effective degrees of freedom as estimated, broadcast against ``r``.
     rank
         Directions that the cleaning leaves; ``nu`` above it is set to it.
+    se_ratio
+        Standard error around the correlation as it is, over that around none
+        (`effective_dof`), broadcast against ``r``. Only ``se`` follows it: p tests against none.
 
     Returns
     -------
@@ -80,11 +86,17 @@ def infer(r: ArrayLike, nu: ArrayLike, rank: float = np.inf) -> Inference:
         z = np.copysign(-scipy.special.ndtri_exp(_log_p(p, dof, left) - np.log(2)), r)
         return Inference(
             dof=dof,
-            se=1 / np.sqrt(dof - 2),
+            se=se_ratio / np.sqrt(dof - 2),
             t=r * np.sqrt((dof - 1) / left),
             z=z,
             p=p,
         )
+
+
+def critical_r(dof: float, level: float) -> float:
+    """Give the |r| whose two-sided p is ``level`` with ``dof`` effective degrees of freedom."""
+    t = scipy.special.stdtrit(dof - 1, 1 - level / 2)
+    return float(t / np.sqrt(dof - 1 + t**2))
 
 
 def infer_from_se(r: ArrayLike, se: ArrayLike) -> Inference:

@@ -1,22 +1,33 @@
 """How many independent frames a correlation is worth: the effective degrees of freedom.
 
-Neighbouring frames of a run resemble each other, and cleaning takes directions away, so a
-correlation over 168 frames may be worth only 35. Cleaning is a matrix L, so this can be worked
-out. With the raw noise of seed and sample stationary with autocovariances g_s and g_v, and
-independent of each other, the correlation of the cleaned series has to first order
+Neighbouring frames of a run resemble each other, some frames are noisier than others, and
+cleaning takes directions away, so a correlation over 168 frames may be worth only 35. Cleaning is
+a matrix L, so this can be worked out. Let the raw noise of a sample be D n, with n stationary of
+autocovariance g and D = diag(s_t), s_t^2 the variance of the run's noise at frame t (`variance`).
+Let x be the cleaned seed, of mean 0 and norm 1. Given the seed as it is, a sample that is
+independent of it has a correlation with it of variance, to first order,
 
-    Var(r) = tr(S_s S_v) / (tr S_s tr S_v) = 1 / nu,      S = Lc V Lc',  V = Toeplitz(g),
+    Var(r | x) = x' S x / tr S = 1 / nu,      S = Lc D Toeplitz(g) D Lc',
 
-where Lc is L with each column centred. With M = Lc'Lc and T_k the symmetric shift by k frames,
+where Lc is L with each column centred. With u = D Lc' x, and M = D Lc' Lc D,
 
-    nu = (h'g_s)(h'g_v) / (g_s' H g_v),   h_k = tr(T_k M),   H_kl = tr(T_k M T_l M).
+    nu = h'g / q'g,     h_k = tr(T_k M),     q_k = u' T_k u,
+
+T_k being the symmetric shift by k frames. Nothing is assumed of the seed: it may be anything,
+a task's time course too. That the sample's own variance enters r as well (in its norm) makes
+Var(r) smaller than the first order where nu is small. For noise like that of fMRI nu + 1 takes
+that into account; it is bounded by 1.15 nu.
 
 The autocovariances are estimated per sample from residuals e = R x, which have trend and
 confounds projected out but no band-pass: a filtered series no longer shows the noise that went
-in. Censored frames are gaps, so lags are true distances. The bias that the projection and the
-gaps put on the raw lagged products c is known, E[c] = A g, and is taken out (Worsley 2002); a
+in. Censored frames are gaps, so lags are true distances. The bias that the projection, the gaps
+and D put on the raw lagged products c is known, E[c] = A g, and is taken out (Worsley 2002); a
 Tukey taper then weakens the long lags. Every step after e is linear in c, so nu is a quotient of
 two weighted sums over the power spectrum of e: one Fourier transform per sample.
+
+The standard error around a correlation that is *not* zero depends on what the two series share.
+The full first-order variance of r (see `bands`) is set against that of no correlation, both from
+smoothed spectra and the cross-spectrum of the residuals.
 
 `noise_tables` is done once per run, `seed_kernels` once per set of seeds, `effective_dof` for
 each block of samples.
@@ -26,34 +37,45 @@ References
 Worsley and Friston (1995), doi:10.1006/nimg.1995.1023 (moments of a filtered series).
 Worsley et al. (2002), doi:10.1006/nimg.2001.0933 (unbiased autocovariance of residuals).
 Davey et al. (2013), doi:10.1016/j.neuroimage.2012.08.022 (the case of filtered white noise).
+Diedrichsen and Shadmehr (2005), doi:10.1016/j.neuroimage.2005.04.039 (noise variance by frame).
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import scipy  # its sub-packages load on first use
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array
+from seedmap.connectivity.bands import Bands, SeedBands, find_bands, se_ratio, seed_bands
+from seedmap.connectivity.correlation import unit_seeds
 from seedmap.errors import TooFewFrames
 from seedmap.temporal import CleaningOperator
 
 __all__ = [
     "NoiseTables",
+    "PairDof",
     "SeedKernels",
     "effective_dof",
+    "lags_of_cleaned",
     "noise_autocovariance",
     "noise_tables",
     "pair_dof",
+    "second_order",
     "seed_kernels",
+    "seed_lags",
 ]
 
 # Slow cosines among the regressors leave the bias of long lags nearly undetermined (condition
 # numbers of 1e3 to 2e5). Directions below this share of the largest are taken as 0, or their noise
 # would dominate the estimate; without cosines none lies below it.
 UNBIASED = 1e-2
-# The longest autocorrelation that is allowed for. A shorter window misses narrow resonances of physiology.
-WINDOW_SECONDS = 100.0
+# The longest lag, as a share of the kept frames: shorter ones miss narrow resonances of
+# physiology, and at a half the estimate is unstable.
+LONGEST_LAG = 1 / 3
+# Second order in 1 / nu: see above.
+ONE_MORE, MOST_MORE = 1.0, 0.15
 # Samples transformed together: their spectra (about 1 MB) then stay in the processor's cache.
 COLUMNS_TOGETHER = 512
 FEWEST_FRAMES = 5
@@ -66,8 +88,8 @@ class NoiseTables:
     frames_kept: NDArray[np.intp]
     """Positions of the kept frames on the time axis, the first kept frame being 0."""
 
-    t_r: float
-    """Repetition time, in seconds; infinite where none is known."""
+    scale: NDArray[np.float64]
+    """s_t, shape (kept,): standard deviation of the noise at each kept frame, relative."""
 
     taper: NDArray[np.float64]
     """Tukey taper over the lags, shape (lags,); 1 at lag 0."""
@@ -78,11 +100,11 @@ class NoiseTables:
     passed: NDArray[np.float64]
     """h, shape (lags,): ``h @ g`` is the expected sum of squares of a cleaned series."""
 
-    shared: NDArray[np.float64]
-    """H, shape (lags, lags): ``g_x @ H @ g_y`` is tr(S_x S_y)."""
-
     rank: int
     """Directions that the cleaning leaves: no effective degrees of freedom lie above it."""
+
+    bands: Bands | None = None
+    """Frequency bands that standard errors are worked out in; None gives none."""
 
     @property
     def lags(self) -> int:
@@ -99,101 +121,144 @@ class NoiseTables:
         """Transform length at which no lag of the window wraps around."""
         return int(scipy.fft.next_fast_len(self.span + self.lags, real=True))
 
-    @property
-    def white_dof(self) -> float:
-        """Effective degrees of freedom if the raw noise were white; NaN if nothing is left."""
-        if self.rank == 0:
-            return float("nan")
-        return float(self.passed[0] ** 2 / self.shared[0, 0])
-
 
 @dataclass(frozen=True, eq=False)
 class SeedKernels:
-    """Weights over the power spectrum that give nu for each seed; built by `seed_kernels`."""
+    """Weights that give nu of each seed with a sample; built by `seed_kernels`."""
 
     tables: NoiseTables
     """The run that the seeds belong to."""
 
     weights: NDArray[np.float64]
-    """Shape (1 + seeds, bins): the numerator, then each seed's denominator (NaN: no noise)."""
+    """Shape (1 + seeds + bands, bins), over the power spectrum of the residuals: nu's numerator,
+    each seed's denominator (NaN: no signal), and the bands."""
+
+    bands: SeedBands | None = None
+    """What standard errors need of the seeds."""
+
+    @property
+    def seeds(self) -> int:
+        """Number of seeds."""
+        of_bands = len(self.tables.bands.gains) if self.bands and self.tables.bands else 0
+        return len(self.weights) - 1 - of_bands
 
 
-def noise_tables(operator: CleaningOperator, t_r: float | None) -> NoiseTables:
+class PairDof(NamedTuple):
+    """What is known of each correlation, shape (seeds, samples)."""
+
+    dof: Array
+    """Effective degrees of freedom nu as estimated, neither bounded nor checked (see `infer`).
+    NaN where a sample or a seed has no noise, or is not finite."""
+
+    se_ratio: Array | None
+    """Standard error of atanh(r), over that of no correlation with nu: 0.5 or more."""
+
+
+def noise_tables(
+    operator: CleaningOperator, variance: Array | None = None, *, intervals: bool = True
+) -> NoiseTables:
     """Work out how a run's cleaning passes noise on.
 
     Parameters
     ----------
     operator
         The run's cleaning.
-    t_r
-        Repetition time, in seconds. None lets the window of lags follow from the number of frames
-        alone.
+    variance
+        Variance of the noise at each kept frame, from `frame_variance`; None is the same
+        everywhere.
+    intervals
+        Whether standard errors of correlations other than zero will be asked for.
 
     Returns
     -------
     NoiseTables
-        Small tables, of (lags, lags) at most.
+        Small tables, of (lags, lags) at most; lags of up to a third of the kept frames.
 
     Raises
     ------
     TooFewFrames
         If fewer than 5 frames are kept.
     """
-    (kept,), t_r = np.nonzero(operator.keep), t_r or np.inf
+    (kept,) = np.nonzero(operator.keep)
     if len(kept) < FEWEST_FRAMES:
         msg = (
             f"{len(kept)} frames are kept; at least {FEWEST_FRAMES} are needed to estimate noise; "
             "censor fewer frames"
         )
         raise TooFewFrames(msg)
-    span = slice(int(kept[0]), int(kept[-1]) + 1)
     position = kept - kept[0]
-    lags = _window(len(kept), t_r)
-    centred = operator.L[:, span] - operator.L[:, span].mean(axis=0)
-    passing = centred.T @ centred
+    lags = max(int(len(kept) * LONGEST_LAG), 2)
+    scale = np.ones(len(kept)) if variance is None else np.sqrt(variance)
+    rows, basis = operator.rows * scale, operator.noise_basis
+    passing = _on_span(position, rows.T @ rows)
+    residual_maker = _on_span(position, np.diag(scale) - basis @ (basis.T * scale))
     return NoiseTables(
         frames_kept=position,
-        t_r=float(t_r),
+        scale=scale,
         taper=0.5 * (1 + np.cos(np.pi * np.arange(lags) / lags)),
-        inverse=_unbias(operator.R[:, span], position, lags),
+        inverse=_unbias(residual_maker, position, lags),
         passed=_twice_past_zero(lags) * [np.trace(passing, k) for k in range(lags)],
-        shared=_shift_traces(passing, lags),
         rank=operator.rank,
+        bands=find_bands(passing, len(kept)) if intervals else None,
     )
 
 
-def seed_kernels(tables: NoiseTables, seed_residuals: Array) -> SeedKernels:
+def seed_lags(tables: NoiseTables, rows: Array, raw_seeds: Array) -> NDArray[np.float64]:
+    """Give q of each seed: ``q @ g`` over ``h @ g`` is the variance of its correlations.
+
+    Parameters
+    ----------
+    tables
+        The run's tables.
+    rows
+        `CleaningOperator.rows`, shape (n, kept): the cleaned run in few rows.
+    raw_seeds
+        Uncleaned seeds, shape (kept, seeds).
+
+    Returns
+    -------
+    ndarray, shape (lags, seeds)
+        NaN for a seed of which the cleaning leaves nothing.
+    """
+    raw_seeds = np.asarray(raw_seeds, dtype=np.float64)
+    return lags_of_cleaned(tables, rows, unit_seeds(rows @ raw_seeds, raw_seeds))
+
+
+def lags_of_cleaned(tables: NoiseTables, rows: Array, unit: Array) -> NDArray[np.float64]:
+    """Give q as `seed_lags` does, of seeds (n, seeds) cleaned by ``rows`` and of unit norm."""
+    back = tables.scale[:, None] * (rows.T @ unit)
+    return _twice_past_zero(tables.lags)[:, None] * _lagged_products(tables, back)
+
+
+def seed_kernels(
+    tables: NoiseTables, lags: Array, seed_residuals: Array | None = None
+) -> SeedKernels:
     """Prepare the seeds of a run for `effective_dof`.
 
     Parameters
     ----------
     tables
         The run's tables.
+    lags
+        The seeds, from `seed_lags`.
     seed_residuals
-        Residuals R s of the raw seed series, shape (kept, seeds).
+        Residuals R s of the raw seed series, shape (kept, seeds), for standard errors; None gives
+        none.
 
     Returns
     -------
     SeedKernels
-        The weights of a seed without noise (constant residuals) are NaN.
     """
-    noise = noise_autocovariance(tables, np.asarray(seed_residuals, dtype=np.float64))
-    power = tables.passed @ noise
-    with np.errstate(divide="ignore", invalid="ignore"):
-        denominator = np.where(power > 0, tables.shared @ noise / power, np.nan)
-    lag_weights = np.column_stack([tables.passed, denominator]) * tables.taper[:, None]
-    lag_weights = tables.inverse.T @ lag_weights
-    # c_k is the inverse transform of the power spectrum, so a weighted sum over lags is one over
-    # frequencies; those between zero and Nyquist stand for two.
-    length = tables.fft_length
-    weights = scipy.fft.rfft(lag_weights, n=length, axis=0).real * (2 / length)
-    weights[0] /= 2
-    if length % 2 == 0:
-        weights[-1] /= 2
-    return SeedKernels(tables, np.ascontiguousarray(weights.T))
+    of_lags = np.column_stack([tables.passed, lags]) * tables.taper[:, None]
+    weights, bands = [_over_bins(tables, tables.inverse.T @ of_lags)], None
+    if seed_residuals is not None and tables.bands is not None:
+        residuals = np.asarray(seed_residuals, dtype=np.float64)
+        bands = seed_bands(tables.bands, tables.frames_kept, residuals)
+        weights.append(_over_bins(tables, tables.bands.lag_weights))
+    return SeedKernels(tables, np.vstack(weights), bands)
 
 
-def effective_dof(kernels: SeedKernels, residuals: Array) -> Array:
+def effective_dof(kernels: SeedKernels, residuals: Array) -> PairDof:
     """Estimate the effective degrees of freedom of each seed with each sample.
 
     Parameters
@@ -206,20 +271,26 @@ def effective_dof(kernels: SeedKernels, residuals: Array) -> Array:
 
     Returns
     -------
-    ndarray, shape (seeds, samples)
-        nu as estimated, neither bounded nor checked (see `infer`). NaN where a sample or a seed
-        has no noise, or is not finite.
+    PairDof
+        Arrays of shape (seeds, samples).
     """
-    nu = np.empty((len(kernels.weights) - 1, residuals.shape[1]), dtype=residuals.dtype)
+    shape = kernels.seeds, residuals.shape[1]
+    found = PairDof(
+        np.empty(shape, dtype=residuals.dtype),
+        None if kernels.bands is None else np.empty(shape, dtype=residuals.dtype),
+    )
     weights = kernels.weights.astype(residuals.dtype)
     for start in range(0, residuals.shape[1], COLUMNS_TOGETHER):
         part = slice(start, start + COLUMNS_TOGETHER)
-        nu[:, part] = _quotients(kernels.tables, weights, residuals[:, part])
-    return nu
+        of_part = _of_part(kernels, weights, residuals[:, part])
+        for whole, some in zip(found, of_part, strict=True):
+            if whole is not None:
+                whole[:, part] = some
+    return found
 
 
 def noise_autocovariance(tables: NoiseTables, residuals: Array) -> Array:
-    """Estimate the autocovariance of the raw noise, without bias and tapered.
+    """Estimate the autocovariance of the raw noise over its variance in time, without bias, tapered.
 
     Parameters
     ----------
@@ -233,20 +304,20 @@ def noise_autocovariance(tables: NoiseTables, residuals: Array) -> Array:
     ndarray, shape (lags, samples)
         In the squared unit of the residuals, lag k being k frames.
     """
-    power = _power(tables, residuals)
-    products = scipy.fft.irfft(power, n=tables.fft_length, axis=0)[: tables.lags]
-    return tables.taper[:, None] * (tables.inverse @ products)
+    return tables.taper[:, None] * (tables.inverse @ _lagged_products(tables, residuals))
 
 
-def pair_dof(tables: NoiseTables, noise_x: Array, noise_y: Array) -> Array:
-    """Give the effective degrees of freedom of pairs of series whose autocovariance is known.
+def pair_dof(tables: NoiseTables, lags: Array, noise: Array) -> Array:
+    """Give the effective degrees of freedom of pairs of a seed and a sample.
 
     Parameters
     ----------
     tables
         The run's tables.
-    noise_x, noise_y
-        Autocovariances of the raw noise, shape (lags, pairs).
+    lags
+        The seeds, from `seed_lags`, shape (lags, pairs).
+    noise
+        Autocovariances of the samples' raw noise, shape (lags, pairs).
 
     Returns
     -------
@@ -254,13 +325,23 @@ def pair_dof(tables: NoiseTables, noise_x: Array, noise_y: Array) -> Array:
         nu, neither bounded nor checked.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        together = np.sum(noise_x * (tables.shared @ noise_y), axis=0)
-        return (tables.passed @ noise_x) * (tables.passed @ noise_y) / together
+        return second_order((tables.passed @ noise) / np.sum(lags * noise, axis=0))
 
 
-def _window(kept: int, t_r: float) -> int:
-    """Choose the number of lags: 2 sqrt T, 100 s at least, T/4 at most."""
-    return int(np.clip(max(2 * np.sqrt(kept), WINDOW_SECONDS / t_r), 1, kept / 4))
+def second_order(nu: Array) -> Array:
+    """Take from the first order in 1 / nu to the second: nu + 1, but 1.15 nu at most."""
+    more: Array = nu + np.minimum(MOST_MORE * nu, nu.dtype.type(ONE_MORE))
+    return more
+
+
+def _on_span(position: NDArray[np.intp], matrix: Array) -> NDArray[np.float64]:
+    """Set a matrix over kept frames (kept, kept) among all frames from the first to the last."""
+    span = int(position[-1]) + 1
+    if span == len(position):
+        return np.asarray(matrix, dtype=np.float64)
+    whole = np.zeros((span, span))
+    whole[np.ix_(position, position)] = matrix
+    return whole
 
 
 def _twice_past_zero(lags: int) -> NDArray[np.float64]:
@@ -285,9 +366,7 @@ def _shift_traces(matrix: Array, lags: int) -> NDArray[np.float64]:
 
 def _unbias(residual_maker: Array, position: NDArray[np.intp], lags: int) -> NDArray[np.float64]:
     """Invert E[c] = A g, where c_k sums the products of residuals k frames apart."""
-    embedded = np.zeros((residual_maker.shape[1], residual_maker.shape[1]))
-    embedded[position] = residual_maker
-    expected = _shift_traces(embedded, lags) / _twice_past_zero(lags)[:, None]
+    expected = _shift_traces(residual_maker, lags) / _twice_past_zero(lags)[:, None]
     # The autocovariance at a lag that no two kept frames are apart is taken as 0.
     kept = np.bincount(position)
     unseen = np.correlate(kept, kept, "full")[len(kept) - 1 :][:lags] == 0
@@ -295,25 +374,49 @@ def _unbias(residual_maker: Array, position: NDArray[np.intp], lags: int) -> NDA
     return np.asarray(np.linalg.pinv(expected, rcond=UNBIASED), dtype=np.float64)
 
 
-def _power(tables: NoiseTables, residuals: Array) -> Array:
-    """Give |rfft|^2 of the residuals set at their true times, shape (bins, samples)."""
-    series = residuals
+def _over_bins(tables: NoiseTables, lag_weights: Array) -> NDArray[np.float64]:
+    """Turn weights over lagged products (lags, n) into weights over the power spectrum (n, bins).
+
+    The products are the inverse transform of the power spectrum, so a weighted sum over lags is
+    one over frequencies; those between zero and Nyquist stand for two.
+    """
+    length = tables.fft_length
+    weights = scipy.fft.rfft(lag_weights, n=length, axis=0).real * (2 / length)
+    weights[0] /= 2
+    if length % 2 == 0:
+        weights[-1] /= 2
+    return np.ascontiguousarray(weights.T)
+
+
+def _lagged_products(tables: NoiseTables, series: Array) -> Array:
+    """Sum the products of frames k apart, shape (lags, samples)."""
+    power = _power(tables, series)
+    return scipy.fft.irfft(power, n=tables.fft_length, axis=0)[: tables.lags]
+
+
+def _power(tables: NoiseTables, series: Array) -> Array:
+    """Give |rfft|^2 of series over the kept frames set at their true times, (bins, samples)."""
     if tables.span != len(tables.frames_kept):
-        series = np.zeros((tables.span, residuals.shape[1]), dtype=residuals.dtype)
-        series[tables.frames_kept] = residuals
+        kept, series = series, np.zeros((tables.span, series.shape[1]), dtype=series.dtype)
+        series[tables.frames_kept] = kept
     spectrum = scipy.fft.rfft(series, n=tables.fft_length, axis=0)
-    parts = spectrum.view(residuals.dtype)
+    parts = spectrum.view(series.dtype)
     np.multiply(parts, parts, out=parts)
     return parts[:, ::2] + parts[:, 1::2]
 
 
-def _quotients(tables: NoiseTables, weights: Array, residuals: Array) -> Array:
-    """Give nu of a few samples, and again for those whose size leaves the number range."""
+def _of_part(kernels: SeedKernels, weights: Array, residuals: Array) -> PairDof:
+    """Work a few samples out, and again those whose size leaves the number range."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-        sums = weights @ _power(tables, residuals)
+        sums = weights @ _power(kernels.tables, residuals)
         tiny = np.sqrt(np.finfo(sums.dtype).tiny)
         lost = ~np.isfinite(sums[0]) | (np.abs(sums[0]) < tiny)
         if lost.any():
-            size = np.abs(residuals[:, lost]).max(axis=0)
-            sums[:, lost] = weights @ _power(tables, residuals[:, lost] / size)
-        return sums[0] / sums[1:]
+            residuals = residuals.copy()
+            residuals[:, lost] /= np.abs(residuals[:, lost]).max(axis=0)
+            sums[:, lost] = weights @ _power(kernels.tables, residuals[:, lost])
+        end = 1 + kernels.seeds
+        dof, bands = second_order(sums[0] / sums[1:end]), kernels.tables.bands
+        if kernels.bands is None or bands is None:
+            return PairDof(dof, None)
+        return PairDof(dof, se_ratio(bands, kernels.bands, sums[end:], residuals))

@@ -205,8 +205,18 @@ STATISTICS = {
         Statistic(
             "se",
             MapKind("estimate", (), "seedmap: standard error of atanh(r)"),
-            "Standard error of atanh(r): 1 / sqrt(dof - 2)",
+            "Standard error of atanh(r) around the correlation as it is, for intervals; NaN for a "
+            "semipartial correlation",
             from_certainty=True,
+        ),
+        Statistic(
+            "pfwe",
+            MapKind(
+                "p value", (), "seedmap: p of r corrected for the map; 0 outside means nothing"
+            ),
+            "p corrected for all samples outside the seed's own neighbourhood: the share of maps of "
+            "null seeds whose largest |z| is as large; NaN inside it",
+            threshold=ThresholdRule("pfwe<0.05", "above 0 to 1", "small", 1.0),
         ),
         Statistic(
             "beta",

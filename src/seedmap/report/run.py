@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+import numpy as np
+
 from seedmap.analysis import SeedMaps
 from seedmap.bids import source_stem
 from seedmap.clusters import FoundClusters, Threshold
@@ -67,6 +69,7 @@ def render_report(
             (seed, len(found), cluster_rows(found)) for seed, found in clusters.by_seed.items()
         ],
         regions=clusters.atlas is not None,
+        corrected=any(np.isfinite(c.p_cluster) for f in clusters.by_seed.values() for c in f),
         elements=maps.space.elements,
         methods=describe_cleaning(maps.provenance, maps.space.element),
         certainty=describe_certainty(maps),

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array
-from seedmap.analysis import Provenance, SeedMaps, versions
+from seedmap.analysis import NULL_HYPOTHESIS, Provenance, SeedMaps, versions
 from seedmap.clusters import Cluster, Threshold, parse_threshold
+from seedmap.connectivity import critical_r
 from seedmap.images import Grid, Space
 from seedmap.report.words import DASH, T_R_SOURCES, count, number, percent
 
@@ -69,14 +70,32 @@ def _significant(maps: SeedMaps, seed: int, _: Threshold) -> str:
     return f"{found:,} ({percent(found, int(np.isfinite(q).sum()))})"
 
 
+def _corrected(maps: SeedMaps, seed: int, _: Threshold) -> str:
+    return f"{np.count_nonzero(maps.values(maps.seeds[seed], 'pfwe') < ALPHA):,}"
+
+
 def _median_dof(maps: SeedMaps, seed: int, _: Threshold) -> str:
     dof = maps.values(maps.seeds[seed], "dof")
     finite = dof[np.isfinite(dof)]
     return number(float(np.median(finite)), 1) if finite.size else DASH
 
 
+def _low_dof(maps: SeedMaps, seed: int, _: Threshold) -> str:
+    dof = maps.values(maps.seeds[seed], "dof")
+    return number(float(np.nanpercentile(dof, 5)), 1) if np.isfinite(dof).any() else DASH
+
+
+def _smallest_r(maps: SeedMaps, seed: int, _: Threshold) -> str:
+    """Write the |r| of p < .001 at the median degrees of freedom."""
+    dof = maps.values(maps.seeds[seed], "dof")
+    if not np.isfinite(dof).any():
+        return DASH
+    return number(critical_r(float(np.nanmedian(dof)), STRICT))
+
+
 MOST_CLUSTERS = 10
 SMALLEST_SHOWN = 0.001
+STRICT = 0.001
 ALPHA = 0.05  # the usual rate of false discoveries; for a count only, nothing is cut off by it
 MEASURES = (
     Measure("{elements} in seed", _voxels),
@@ -88,7 +107,10 @@ MEASURES = (
     Measure("Max Fisher z", lambda maps, seed, _: _end(maps.fisherz[seed], np.max)),
     Measure("{elements} with {threshold}", _beyond),
     Measure("{elements} with q < 0.05", _significant, needs="q"),
+    Measure("{elements} with pfwe < 0.05", _corrected, needs="pfwe"),
     Measure("Median dof", _median_dof, needs="dof"),
+    Measure("5 % of dof", _low_dof, needs="dof"),
+    Measure("Smallest |r| with p < 0.001", _smallest_r, needs="dof"),
     Measure("NaN", lambda maps, seed, _: f"{np.count_nonzero(np.isnan(maps.r[seed])):,}"),
 )
 
@@ -116,6 +138,7 @@ def cluster_rows(clusters: Sequence[Cluster]) -> list[list[str]]:
             number(one.z),
             _small(one.q),
             f"{one.mm2:,.0f} mm²" if np.isfinite(one.mm2) else f"{one.mm3:,.0f}",
+            _small(one.p_cluster),
             one.regions or one.region,
         ]
         for one in clusters[:MOST_CLUSTERS]
@@ -146,6 +169,13 @@ def run_facts(maps: SeedMaps) -> list[tuple[str, str]]:
         facts.append(("Strategy", source.strategy))
     if source.confounds:
         facts.append(("Confounds", ", ".join(source.confounds)))
+    noise = maps.certainty and maps.certainty.unevenness(source.keep)
+    if noise:
+        facts += [
+            ("Noise in time", noise.words),
+            ("Noisiest frame", f"{noise.largest}, {percent(noise.largest_share)} of the squares"),
+            ("Null hypothesis", NULL_HYPOTHESIS),
+        ]
     return [
         *facts,
         ("Rank of confounds", f"{source.confound_rank} (independent directions removed)"),

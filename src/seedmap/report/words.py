@@ -38,7 +38,8 @@ FILLS = {"linear": "straight lines", "spline": "cubic splines"}
 METHODS = {
     "operator": (
         "Effective degrees of freedom were estimated for each {element} from the autocorrelation of "
-        "its noise and the degrees of freedom lost to filtering, nuisance regression and censoring."
+        "its noise, the variance of the noise in time, and the degrees of freedom lost to filtering, "
+        "nuisance regression and censoring, given the seed as it is."
     ),
     "xdf": (
         "Effective degrees of freedom were estimated by xDF from the autocorrelations and "
@@ -101,6 +102,19 @@ def describe_certainty(maps: SeedMaps) -> str:
     return (
         f"{METHODS[maps.certainty.method].format(element=maps.space.element)} z and p follow from r and these; q is "
         "Benjamini-Hochberg's over each map, the seed's own neighbourhood left out."
+        + _family_wise(maps)
+    )
+
+
+def _family_wise(maps: SeedMaps) -> str:
+    """Say how p were corrected for the whole map."""
+    known = maps.familywise
+    if known is None:
+        return ""
+    return (
+        f" pfwe and the p of clusters of |z| > {known.forming:g} come from the largest |z| and the largest "
+        f"cluster of the maps of {known.largest_z.shape[1]:,} null seeds: Gaussian noise with the seed's "
+        "spectrum and the run's variance in time, cleaned as the seed was."
     )
 
 

@@ -3,15 +3,15 @@
 Correlations see a cleaned run only through inner products, so a run is kept as its coordinates
 ``S W' x`` (see `seedmap.temporal.CleaningOperator`), cut off where no correlation changes by 1e-5:
 smoothed and of unit norm for the samples that seeds are compared with, unsmoothed for those that
-seeds are extracted from. For the error bars the noise autocovariance of each smoothed sample is kept, and of
-the unsmoothed ones the coordinates that the cleaning takes away: only the noise of seeds is
-estimated from them. All are whole numbers of as few bits as each needs (see `seedmap.store.numbers`).
+seeds are extracted from. For the error bars the noise autocovariance of each smoothed sample is kept,
+and the variance of the noise at each frame; the seed counts as it is. All are whole numbers of as few
+bits as each needs (see `seedmap.store.numbers`).
 
 A stored run is a Zarr group; of the package, only this folder knows it.
 """
 
+from seedmap.connectivity import quick_z
 from seedmap.store.reading import StoredMaps, StoredRun, open_stored
-from seedmap.store.scores import quick_z
 from seedmap.store.writing import write_stored
 
 __all__ = ["StoredMaps", "StoredRun", "open_stored", "quick_z", "write_stored"]

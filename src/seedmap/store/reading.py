@@ -9,19 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._arrays import NOTHING_LEFT, Array, Keep, project_out
-from seedmap.connectivity import BLOCK, NoiseTables, noise_autocovariance
+from seedmap._arrays import NOTHING_LEFT, Array, Keep
+from seedmap.connectivity import BLOCK, NoiseTables, lags_of_cleaned, quick_z, second_order
 from seedmap.errors import ImageError, MissingFile, SeedError
 from seedmap.images import Space
 from seedmap.spatial import SeedWeights
 from seedmap.store.arrays import Group, open_group, read_head
 from seedmap.store.numbers import Packed
-from seedmap.store.scores import quick_z
 from seedmap.store.spaces import recover_space
 
 __all__ = ["FORMAT", "StoredMaps", "StoredRun", "open_stored"]
 
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,8 +124,8 @@ class StoredRun:
         -------
         clean : ndarray, shape (coordinates, seeds)
             Cleaned seeds in the run's own coordinates.
-        residuals : ndarray, shape (kept, seeds)
-            Trend and confounds projected out.
+        size : ndarray, shape (seeds,)
+            Norm of what is left of them without trend and confounds, or more.
         coverage : ndarray, shape (seeds,)
             Share of the weight that lies in the mask; the rest is not sampled.
 
@@ -136,19 +135,21 @@ class StoredRun:
             If a seed has no voxel in the mask.
         """
         weights, places, coverage = _joined(seeds, self.space, self.group.whole("unusable"))
-        clean, other = (self._packed(name).values(places).T @ weights for name in ("plain", "rest"))
-        small = self._small
-        whole = small["directions"] @ (clean / small["strength"][:, None]) + small["others"] @ other
-        return clean, project_out(small["noise_basis"], whole), coverage
+        clean = self._packed("plain").values(places).T @ weights
+        return (
+            clean,
+            np.nan_to_num(self.group.arrays["noise_size"][places]) @ np.abs(weights),
+            coverage,
+        )
 
     def maps(self, seeds: Sequence[SeedWeights]) -> StoredMaps:
         """Correlate seeds with every sample."""
-        clean, residuals, coverage = self.extract_seeds(seeds)
+        clean, whole, coverage = self.extract_seeds(seeds)
         size = np.linalg.norm(clean, axis=0)
-        size[size <= NOTHING_LEFT * np.linalg.norm(residuals, axis=0)] = np.nan
+        size[size <= NOTHING_LEFT * whole] = np.nan
         return StoredMaps(
             r=self._correlate((clean / size).astype(np.float32)),
-            dof=self._dof(residuals),
+            dof=self._dof(clean / size),
             rank=self.rank,
             seed_series=self._basis @ clean,
             coverage=coverage,
@@ -165,18 +166,18 @@ class StoredRun:
             np.clip(some, -1.0, 1.0, out=r[:, part])
         return r
 
-    def _dof(self, residuals: Array) -> NDArray[np.float32]:
-        """Give nu of every seed with every sample: one product of small tables."""
-        tables = self.tables
-        noise = noise_autocovariance(tables, residuals)
-        shared = ((tables.shared @ noise) / (tables.passed @ noise)).T.astype(np.float32)
-        passed = tables.passed.astype(np.float32)
+    def _dof(self, unit: Array) -> NDArray[np.float32]:
+        """Give nu of every seed (coordinates, seeds) with every sample: one product of small tables."""
+        tables, small = self.tables, self._small
+        lags = lags_of_cleaned(tables, small["directions"].T * small["strength"][:, None], unit)
+        of_seeds, passed = lags.T.astype(np.float32), tables.passed.astype(np.float32)
         stored = self.group.arrays["noise"]
-        nu = np.empty((len(shared), self.space.n_samples), np.float32)
+        nu = np.empty((len(of_seeds), self.space.n_samples), np.float32)
         for at in range(0, nu.shape[1], BLOCK):
             part = stored[at : at + BLOCK].T.astype(np.float32)  # its scale falls out
             with np.errstate(divide="ignore", invalid="ignore"):
-                np.divide(passed @ part, shared @ part, out=nu[:, at : at + BLOCK])
+                first = (passed @ part) / (of_seeds @ part)
+                nu[:, at : at + BLOCK] = second_order(first)
         return nu
 
     @cached_property
@@ -184,13 +185,18 @@ class StoredRun:
         """What the cleaning does to noise."""
         return NoiseTables(
             frames_kept=np.flatnonzero(self.keep) - int(np.flatnonzero(self.keep)[0]),
-            t_r=self.t_r or float("inf"),
+            scale=self._small["scale"],
             taper=self._small["taper"],
             inverse=self._small["inverse"],
             passed=self._small["passed"],
-            shared=self._small["shared"],
             rank=self.rank,
         )
+
+    @property
+    def variance(self) -> NDArray[np.float64]:
+        """Variance of the noise at each kept frame, 1 on average."""
+        found: NDArray[np.float64] = self._small["scale"] ** 2
+        return found
 
     @cached_property
     def _basis(self) -> Array:

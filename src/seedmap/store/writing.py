@@ -9,10 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import NOTHING_LEFT, Array
-from seedmap.connectivity import BLOCK, NoiseTables, noise_autocovariance, noise_tables
+from seedmap.connectivity import (
+    BLOCK,
+    NoiseTables,
+    noise_autocovariance,
+    noise_tables,
+    run_variance,
+)
 from seedmap.spatial import Extracted
 from seedmap.store.arrays import write_group
-from seedmap.store.numbers import Packed, enough, pack
+from seedmap.store.numbers import enough, pack
 from seedmap.store.reading import FORMAT
 from seedmap.store.spaces import describe_space
 from seedmap.temporal import BlockCleaner, CleaningOperator
@@ -48,21 +54,20 @@ def write_stored(
         What else should be known; JSON.
     """
     directions, strength, clean, unsmoothed = _cleaned(operator, smooth, plain)
-    others, beside = _others(directions, operator)
-    tables = noise_tables(operator, t_r)
+    tables = noise_tables(operator, run_variance(operator, smooth.series), intervals=False)
     bits = enough(len(strength))
     packed = {
         "smooth": pack(_of_unit_norm(clean, smooth), bits),
         "plain": pack(unsmoothed, bits),
-        "rest": _rest(others, plain, beside=beside),
     }
-    small = _small_tables(operator, tables, directions, strength, others)
+    small = _small_tables(operator, tables, directions, strength)
     described, arrays = describe_space(smooth.grid)
     for name, one in packed.items():
         arrays |= one.arrays(name)
     for name, parts in small.items():
         arrays[name] = np.concatenate([part.ravel() for part in parts.values()])
     arrays["noise"] = _noise(tables, operator, smooth)
+    arrays["noise_size"] = _noise_size(operator, plain)
     arrays |= {"unusable": plain.unusable, "keep": operator.keep}
     about = {
         "format": FORMAT,
@@ -74,7 +79,7 @@ def write_stored(
         "space": described,
         "t_r": t_r,
         "rank": tables.rank,
-        "white_dof": tables.white_dof,
+        "white_dof": operator.white_dof,
         "facts": json.loads(json.dumps(facts)),
     }
     write_group(path, arrays, about)
@@ -106,22 +111,19 @@ def _small_tables(
     tables: NoiseTables,
     directions: Array,
     strength: Array,
-    others: Array,
 ) -> dict[str, dict[str, NDArray[Any]]]:
     """Collect the tables that do not grow with the brain; they are stored together."""
     return {
         "over_time": {
             "directions": directions.astype(np.float32),
-            "others": others.astype(np.float32),
-            "noise_basis": operator.noise_basis.astype(np.float32),
             "back": (operator.on_kept @ directions).astype(np.float32),
         },
         "over_lags": {
             "strength": strength,
+            "scale": tables.scale,
             "taper": tables.taper,
             "inverse": tables.inverse,
             "passed": tables.passed,
-            "shared": tables.shared,
         },
     }
 
@@ -158,31 +160,6 @@ def _needed(coordinates: Array, strength: Array) -> int:
     return len(worst) - int(np.count_nonzero(worst <= CUT_OFF))
 
 
-def _others(directions: Array, operator: CleaningOperator) -> tuple[Array, bool]:
-    """Return directions (kept, n) that complete those of the cleaning, and whether trend is not in them.
-
-    They span the residuals of trend and confounds, where the cleaning lies among these; where it
-    does not, since it leaves the trend in, all else.
-    """
-    basis = operator.noise_basis
-    beside = bool(np.abs(basis.T @ directions).max(initial=0.0) < 1e-7)
-    taken = np.hstack([basis, directions]) if beside else directions
-    whole = np.linalg.qr(taken, mode="complete")[0]
-    return np.ascontiguousarray(whole[:, taken.shape[1] :]), beside
-
-
-def _rest(others: Array, plain: Extracted, *, beside: bool) -> Packed:
-    """Keep what the cleaning takes away from the unsmoothed samples, as exactly as noise needs it.
-
-    Where a trend is among it, beside which noise is small, that is more exactly.
-    """
-    if others.shape[1]:
-        values = _blocks(BlockCleaner(others.T, plain.reference), plain)
-    else:
-        values = np.empty((0, plain.series.shape[1]), dtype=np.float32)
-    return pack(values, 12 if beside else 20)
-
-
 def _noise(tables: NoiseTables, operator: CleaningOperator, part: Extracted) -> NDArray[np.int16]:
     """Give every sample's noise autocovariance, each on a scale of its own, (samples, lags)."""
     found = np.empty((part.series.shape[1], tables.lags), dtype=np.int16)
@@ -190,4 +167,13 @@ def _noise(tables: NoiseTables, operator: CleaningOperator, part: Extracted) -> 
         raw = part.series[:, at : at + BLOCK]
         noise = noise_autocovariance(tables, operator.residuals(raw))
         found[at : at + BLOCK] = pack(noise, 16).coarse
+    return found
+
+
+def _noise_size(operator: CleaningOperator, part: Extracted) -> NDArray[np.float32]:
+    """Give the norm of every sample's residuals of trend and confounds, (samples,)."""
+    found = np.empty(part.series.shape[1], dtype=np.float32)
+    for at in range(0, found.size, BLOCK):
+        residuals = operator.residuals(part.series[:, at : at + BLOCK])
+        found[at : at + BLOCK] = np.sqrt(np.einsum("ij,ij->j", residuals, residuals))
     return found

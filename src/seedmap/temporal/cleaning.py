@@ -186,6 +186,14 @@ class CleaningOperator:
         """
         return self._subspace.coordinates
 
+    @property
+    def rows(self) -> Array:
+        """From kept frames to rows that have the inner products of the cleaned, centred run.
+
+        The coordinates, or other few rows that are known without a search; shape (n, kept).
+        """
+        return self.coordinates if self._few_rows is None else self._few_rows
+
     @cached_property
     def gains(self) -> Array:
         """Singular values of L, each column centred, largest first; negligible ones may be missing."""

@@ -13,7 +13,7 @@ from seedmap.bids import source_stem
 from seedmap.images import staged_folder, write_text
 from seedmap.report.rendering import render
 from seedmap.verify.simulation import LEVELS, METHODS, Rates
-from seedmap.verify.verification import Verification
+from seedmap.verify.verification import MOST_FALSE, Verification
 
 __all__ = ["render_verification", "verification_facts", "write_verification"]
 
@@ -53,6 +53,9 @@ def verification_facts(found: Verification) -> dict[str, Any]:
         "CleaningRank": source.rank,
         "DofIfWhite": None if known is None else _short(known.white_dof),
         "FalsePositives": {one.method: _rate_facts(one) for one in found.rates},
+        "Passed": found.passed,
+        "Checks": found.checks,
+        "Halves": {name: _short(value) for name, value in asdict(found.halves).items()},
         "Planted": {name: _short(value) for name, value in asdict(found.planted).items()},
         "SmallestSignificantR": {
             one.seed: {
@@ -133,11 +136,17 @@ def verdict(found: Verification) -> str:
         fits = "as many as there should be"
     elif rate < level:
         fits = "fewer than there should be: its p are on the safe side"
+    elif low <= MOST_FALSE:
+        fits = "a little more than there should be"
     else:
-        fits = "more than there should be: take its p with care"
+        fits = "more than there should be: do not believe its p"
+    failed = [check for check, held in found.checks.items() if not held]
+    said = (
+        f"Does NOT hold: {'; '.join(failed)}." if failed else "Everything that was checked holds."
+    )
     return (
         f"On null pairs like this run's, seedmap calls {rate:.1%} significant at p < {level:g}, "
-        f"{fits}; a test that treats frames as independent calls {naive.rates[level][0]:.0%}."
+        f"{fits}; a test that treats frames as independent calls {naive.rates[level][0]:.0%}. {said}"
     )
 
 

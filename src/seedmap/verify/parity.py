@@ -22,6 +22,8 @@ __all__ = ["TOLERANCE", "Parity", "compare_with_nilearn"]
 
 # float32 arithmetic on either side differs by a few times 1e-6.
 TOLERANCE = 5e-5
+# Of a confound of unit norm, what the others do not explain; less is rounding.
+REPEATS = 1e-7
 BOX = 6  # voxels along each edge of the part that is compared
 
 
@@ -57,15 +59,15 @@ def compare_with_nilearn(prepared: Prepared) -> Parity:
     seed = prepared.seeds[0]
     if prepared.run.path is None or not isinstance(prepared.run.space, Grid):
         return Parity(seed.name, 0, float("nan"), "the run is not one image of voxels")
-    if prepared.operator.confound_rank < prepared.operator.confounds_given:
+    image = load_image(prepared.run.source, role="run")
+    comparable, note = _comparable(prepared)
+    if comparable.operator.confound_rank < comparable.operator.confounds_given:
         return Parity(
             seed.name,
             0,
             float("nan"),
             "some confounds are linear combinations of others, which nilearn also regresses out as rounding noise",
         )
-    image = load_image(prepared.run.source, role="run")
-    comparable, note = _comparable(prepared)
     inner, outer = _boxes(prepared, prepared.run.space)
     mask = np.zeros(prepared.run.space.shape, dtype=bool)
     mask[inner] = True
@@ -88,7 +90,19 @@ def _comparable(prepared: Prepared) -> tuple[Prepared, str]:
     left_out = [] if prepared.keep.all() else ["censoring"]
     left_out += [] if shared == cleaning else ["the filter's edges and order"]
     table = prepared.table
-    table = None if table is None else replace(table, values=_whole(table.values))
+    if table is not None:
+        values = _whole(table.values)
+        independent = _independent(values)
+        if independent.size < values.shape[1]:
+            repeated = values.shape[1] - independent.size
+            which = (
+                "confounds that are linear combinations"
+                if repeated > 1
+                else "confound that is a linear combination"
+            )
+            left_out.append(f"{repeated} {which} of others")
+        names = tuple(table.names[column] for column in independent)
+        table = replace(table, values=values[:, independent], names=names)
     operator = cleaning_operator(shared, keep, run.timing.t_r, table.values if table else None)
     changed = replace(
         prepared,
@@ -99,6 +113,18 @@ def _comparable(prepared: Prepared) -> tuple[Prepared, str]:
         table=table,
     )
     return changed, f"on both sides without {' and '.join(left_out)}" if left_out else ""
+
+
+def _independent(values: Array) -> NDArray[np.intp]:
+    """Choose columns that span all of them, as many as their rank, in their order."""
+    from scipy import linalg
+
+    centred = values - values.mean(axis=0)
+    size = np.linalg.norm(centred, axis=0)
+    scaled = centred / np.where(size > 0, size, 1)
+    triangle, order = linalg.qr(scaled, mode="r", pivoting=True)
+    left = np.abs(np.diagonal(triangle))
+    return np.sort(order[: left.size][left > REPEATS])
 
 
 def _whole(values: Array) -> Array:

@@ -1,8 +1,9 @@
 """Noise like that of a run, through the run's own cleaning: how often a test errs.
 
 Pairs of series are drawn that have nothing to do with each other, one with the noise spectrum of
-a seed, the other with that of a voxel. They are cleaned by the run's own matrix, correlated and
-tested. A test is valid if it calls as many of them significant as it promises.
+a seed, the other with that of a voxel, both with the run's variance in time. They are cleaned by
+the run's own operator, correlated and tested, the variance in time being estimated anew. A test is
+valid if it calls as many of them significant as it promises.
 """
 
 from collections.abc import Iterator
@@ -15,19 +16,26 @@ from seedmap._arrays import Array
 from seedmap.connectivity import (
     Inference,
     NoiseTables,
+    draw_noise,
+    effective_dof,
     infer,
     infer_by_xdf,
     infer_naively,
     noise_autocovariance,
+    noise_tables,
     pair_dof,
+    run_variance,
+    seed_kernels,
+    seed_lags,
 )
 from seedmap.temporal import CleaningOperator
 
-__all__ = ["LEVELS", "METHODS", "Planted", "Rates", "draw", "null_rates", "planted", "spectra"]
+__all__ = ["LEVELS", "METHODS", "Planted", "Rates", "null_rates", "planted"]
 
 LEVELS = (0.05, 0.001)
 METHODS = {"naive": "frames independent", "xdf": "xDF", "operator": "seedmap"}
 PAIRS_TOGETHER = 500
+INTERVALS_TOGETHER = 50
 QUANTILES = 200
 
 
@@ -81,35 +89,10 @@ class Planted:
     covered: float
 
 
-def spectra(tables: NoiseTables, autocovariance: Array, frames: int) -> NDArray[np.float64]:
-    """Turn autocovariances (lags, series) into power spectra for `draw`, of mean 1.
-
-    Returns
-    -------
-    ndarray, shape (bins, series)
-        On the frequencies of a real transform of twice ``frames``; not negative.
-    """
-    length = 2 * frames
-    lags = min(tables.lags, frames)
-    around = np.zeros((length, autocovariance.shape[1]))
-    around[:lags] = autocovariance[:lags]
-    around[-(lags - 1) :] = autocovariance[1:lags][::-1]
-    power = np.clip(np.fft.rfft(around, axis=0).real, 0, None)
-    return np.asarray(power / power.mean(axis=0), dtype=np.float64)
-
-
-def draw(rng: np.random.Generator, power: Array, frames: int) -> NDArray[np.float64]:
-    """Draw a stationary Gaussian series for each power spectrum; (frames, series)."""
-    shape = power.shape
-    white = rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
-    series = np.fft.irfft(white * np.sqrt(power), n=2 * frames, axis=0)
-    return np.asarray(series[:frames], dtype=np.float64)
-
-
 def null_rates(
     operator: CleaningOperator,
     tables: NoiseTables,
-    power: tuple[Array, Array],
+    noise: tuple[Array, Array],
     pairs: int,
     rng: np.random.Generator,
 ) -> tuple[Rates, ...]:
@@ -120,9 +103,9 @@ def null_rates(
     operator
         The run's cleaning.
     tables
-        What it does to noise.
-    power
-        Spectra of seeds and of samples, of `spectra`; pairs take them at random.
+        What it does to noise, with the run's variance in time.
+    noise
+        Autocovariances of seeds and of samples, each (lags, series); pairs take them at random.
     pairs
         How many.
     rng
@@ -130,8 +113,8 @@ def null_rates(
     """
     results: dict[str, list[Inference]] = {method: [] for method in METHODS}
     for size in _batches(pairs):
-        x, y = (_some(rng, one, size, operator.keep.size) for one in power)
-        for method, result in _tests(operator, tables, x, y).items():
+        x, y = (draw_noise(rng, tables, _some(rng, one, size)) for one in noise)
+        for method, result in _tests(operator, x, y).items():
             results[method].append(result)
     return tuple(_rates(method, found) for method, found in results.items())
 
@@ -139,18 +122,21 @@ def null_rates(
 def planted(
     operator: CleaningOperator,
     tables: NoiseTables,
-    power: Array,
+    noise: tuple[Array, Array],
     rho: float,
     pairs: int,
     rng: np.random.Generator,
 ) -> Planted:
-    """Test pairs of equal spectra with a planted correlation by our method."""
+    """Test pairs with a planted correlation: samples that have noise of their own beside the seed's."""
     r, p, covered = [], [], []
     for size in _batches(pairs):
-        own = power[:, rng.integers(power.shape[1], size=size)]
-        x, other = (draw(rng, own, operator.keep.size) for _ in range(2))
-        y = rho * x + np.sqrt(1 - rho**2) * other
-        found, result = _ours(operator, tables, x, y)
+        x, own = (
+            draw_noise(rng, tables, each / (tables.passed @ each))
+            for each in (_some(rng, one, size) for one in noise)
+        )
+        y = rho * x + np.sqrt(1 - rho**2) * own
+        found = _correlation(operator, x, y)
+        result = _with_intervals(operator, found, x, y)
         r.append(np.arctanh(found))
         p.append(result.p)
         covered.append(np.abs(np.arctanh(found) - np.arctanh(rho)) < 1.959964 * result.se)
@@ -162,35 +148,45 @@ def planted(
     )
 
 
-def _some(rng: np.random.Generator, power: Array, size: int, frames: int) -> Array:
-    """Draw series with spectra taken at random."""
-    return draw(rng, power[:, rng.integers(power.shape[1], size=size)], frames)
+def _some(rng: np.random.Generator, noise: Array, size: int) -> Array:
+    """Take autocovariances at random."""
+    return noise[:, rng.integers(noise.shape[1], size=size)]
 
 
-def _tests(
-    operator: CleaningOperator, tables: NoiseTables, x: Array, y: Array
-) -> dict[str, Inference]:
-    """Clean raw pairs (frames, pairs) and test them by every method."""
-    r, ours = _ours(operator, tables, x, y)
-    cleaned_x, cleaned_y = operator.L @ x, operator.L @ y
+def _tests(operator: CleaningOperator, x: Array, y: Array) -> dict[str, Inference]:
+    """Clean raw pairs (kept, pairs) and test them by every method."""
+    cleaned, r = (operator.on_kept @ x, operator.on_kept @ y), _correlation(operator, x, y)
+    tables = noise_tables(operator, run_variance(operator, y), intervals=False)
+    noise = noise_autocovariance(tables, operator.residuals(y))
+    nu = pair_dof(tables, seed_lags(tables, operator.rows, x), noise)
     return {
-        "naive": infer_naively(r, len(cleaned_x)),
-        "xdf": infer_by_xdf(cleaned_x, cleaned_y),
-        "operator": ours,
+        "naive": infer_naively(r, len(x)),
+        "xdf": infer_by_xdf(*cleaned),
+        "operator": infer(r, nu, tables.rank),
     }
 
 
-def _ours(
-    operator: CleaningOperator, tables: NoiseTables, x: Array, y: Array
-) -> tuple[Array, Inference]:
-    """Correlate cleaned pairs and test them with their own degrees of freedom."""
-    centred = [series - series.mean(axis=0) for series in (operator.L @ x, operator.L @ y)]
+def _with_intervals(operator: CleaningOperator, r: Array, x: Array, y: Array) -> Inference:
+    """Test pairs as maps are tested, with standard errors around what was found."""
+    tables = noise_tables(operator, run_variance(operator, y))
+    dof, ratio = np.empty(r.size), np.empty(r.size)
+    for start in range(0, r.size, INTERVALS_TOGETHER):
+        part = slice(start, start + INTERVALS_TOGETHER)
+        lags = seed_lags(tables, operator.rows, x[:, part])
+        kernels = seed_kernels(tables, lags, operator.residuals(x[:, part]))
+        found = effective_dof(kernels, operator.residuals(y[:, part]))
+        dof[part] = np.diagonal(found.dof)
+        ratio[part] = 1.0 if found.se_ratio is None else np.diagonal(found.se_ratio)
+    return infer(r, dof, tables.rank, ratio)
+
+
+def _correlation(operator: CleaningOperator, x: Array, y: Array) -> Array:
+    """Correlate cleaned pairs."""
+    cleaned = [operator.on_kept @ series for series in (x, y)]
+    centred = [series - series.mean(axis=0) for series in cleaned]
     a, b = (series / np.linalg.norm(series, axis=0) for series in centred)
-    r = np.sum(a * b, axis=0)
-    noise = [
-        noise_autocovariance(tables, operator.residuals(series[operator.keep])) for series in (x, y)
-    ]
-    return r, infer(r, pair_dof(tables, *noise), tables.rank)
+    r: Array = np.sum(a * b, axis=0)
+    return r
 
 
 def _batches(pairs: int) -> Iterator[int]:

@@ -7,18 +7,29 @@ import numpy as np
 
 from seedmap._arrays import Array
 from seedmap.analysis import Inputs, Limits, Method, Prepared, SeedMaps, maps_of, prepare, read
-from seedmap.connectivity import NoiseTables, noise_autocovariance, noise_tables
+from seedmap.connectivity import (
+    NoiseTables,
+    critical_r,
+    noise_autocovariance,
+    noise_tables,
+    run_variance,
+)
 from seedmap.errors import OptionError, TooFewFrames
 from seedmap.seeds import AnySeed, SeriesSeed
 from seedmap.spatial import Extracted
+from seedmap.verify.halves import Halves, compare_halves
 from seedmap.verify.parity import Parity, compare_with_nilearn
-from seedmap.verify.simulation import LEVELS, Planted, Rates, null_rates, planted, spectra
+from seedmap.verify.simulation import LEVELS, Planted, Rates, null_rates, planted
 
-__all__ = ["Smallest", "Verification", "verify_run"]
+__all__ = ["MOST_FALSE", "Smallest", "Verification", "verify_run"]
 
 VOXELS = 2000  # whose noise the nulls take after
 RHO = 0.4
 FEWEST_PAIRS = 100
+# Beyond these a run's z, p and intervals are not to be believed: the false positives at p < .05
+# (the lower end of their interval), the coverage of 95 % intervals where correlations are planted,
+# and the difference of the halves in standard errors.
+MOST_FALSE, LEAST_COVERED, MOST_ERROR = 0.062, 0.88, 1.3
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,8 @@ class Verification:
         One a seed.
     parity : Parity
         How far r is from nilearn's.
+    halves : Halves
+        How the two halves of the run differ, in standard errors.
     """
 
     maps: SeedMaps
@@ -66,6 +79,28 @@ class Verification:
     planted: Planted
     smallest: tuple[Smallest, ...]
     parity: Parity
+    halves: Halves
+
+    @property
+    def checks(self) -> dict[str, bool]:
+        """What was checked, in a few words, and whether it held."""
+        (ours,) = (one for one in self.rates if one.method == "operator")
+        checks = {
+            f"false positives at most {MOST_FALSE:.1%}": ours.rates[LEVELS[0]][1] <= MOST_FALSE,
+            f"95 % intervals hold in {LEAST_COVERED:.0%} or more": self.planted.covered
+            >= LEAST_COVERED,
+            f"the halves differ by at most {MOST_ERROR:g} standard errors": not (
+                self.halves.error > MOST_ERROR
+            ),
+        }
+        if self.parity.samples:
+            checks["r is nilearn's"] = self.parity.same
+        return checks
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything that was checked held."""
+        return all(self.checks.values())
 
 
 def verify_run(
@@ -120,17 +155,21 @@ def _verified(
     rng: np.random.Generator,
 ) -> Verification:
     operator = prepared.operator
-    tables = noise_tables(operator, prepared.run.timing.t_r)
-    of_seeds = _spectra(prepared, tables, _seed_series(prepared, extracted))
-    step = max(1, extracted.grid.n_samples // VOXELS)
-    usable = np.flatnonzero(np.isfinite(maps.r[0]))[::step]
-    of_voxels = _spectra(prepared, tables, extracted.series[:, usable].astype(np.float64))
+    variance = run_variance(operator, extracted.series)
+    tables = noise_tables(operator, variance, intervals=False)
+    usable = np.flatnonzero(np.isfinite(maps.r[0]))
+    some = usable[:: max(1, usable.size // VOXELS)]
+    noise = (
+        _noise(prepared, tables, _seed_series(prepared, extracted)),
+        _noise(prepared, tables, extracted.series[:, some].astype(np.float64)),
+    )
     return Verification(
         maps=maps,
-        rates=null_rates(operator, tables, (of_seeds, of_voxels), pairs, rng),
-        planted=planted(operator, tables, of_voxels, RHO, max(pairs // 5, FEWEST_PAIRS), rng),
+        rates=null_rates(operator, tables, noise, pairs, rng),
+        planted=planted(operator, tables, noise, RHO, max(pairs // 5, FEWEST_PAIRS), rng),
         smallest=tuple(_smallest(maps, seed) for seed in maps.seeds),
         parity=compare_with_nilearn(prepared),
+        halves=compare_halves(operator, extracted.series[:, some], prepared.run.timing.t_r, rng),
     )
 
 
@@ -142,16 +181,16 @@ def _seed_series(prepared: Prepared, extracted: Extracted) -> Array:
     return np.stack([seed.values[prepared.operator.keep] for seed in courses], axis=1)
 
 
-def _spectra(prepared: Prepared, tables: NoiseTables, raw: Array) -> Array:
-    """Estimate the noise spectra of uncleaned series (kept, series); the silent are dropped.
+def _noise(prepared: Prepared, tables: NoiseTables, raw: Array) -> Array:
+    """Estimate noise autocovariances (lags, series) of uncleaned series; those without are dropped.
 
     Where removing the bias of an autocovariance leaves no variance, the biased one stands in.
     """
     residuals = prepared.operator.residuals(raw)
     noise = noise_autocovariance(tables, residuals)
     biased = replace(tables, inverse=np.eye(tables.lags))
-    noise = np.where(noise[0] > 0, noise, noise_autocovariance(biased, residuals))
-    return spectra(tables, noise[:, noise[0] > 0], prepared.operator.keep.size)
+    noise = np.where(tables.passed @ noise > 0, noise, noise_autocovariance(biased, residuals))
+    return noise[:, tables.passed @ noise > 0]
 
 
 def _smallest(maps: SeedMaps, seed: str) -> Smallest:
@@ -161,14 +200,6 @@ def _smallest(maps: SeedMaps, seed: str) -> Smallest:
     return Smallest(
         seed=seed,
         dof=dof,
-        r={level: _critical(dof, level) for level in LEVELS},
-        naive={level: _critical(frames - 1, level) for level in LEVELS},
+        r={level: critical_r(dof, level) for level in LEVELS},
+        naive={level: critical_r(frames - 1, level) for level in LEVELS},
     )
-
-
-def _critical(dof: float, level: float) -> float:
-    """Give the |r| whose two-sided p is ``level`` with nu = ``dof``."""
-    from scipy import special
-
-    t = special.stdtrit(dof - 1, 1 - level / 2)
-    return float(t / np.sqrt(dof - 1 + t**2))

@@ -61,8 +61,8 @@ class OnDisk:
     def mean(self, rows: NDArray[np.integer[Any]]) -> tuple[Array, float]:
         """Average samples, cleaned."""
         weights = SeedWeights(self.positions[rows], np.full(rows.size, 1 / rows.size))
-        clean, residuals, _ = self.stored.extract_seeds([weights])
-        return clean[:, 0], NOTHING_LEFT * float(np.linalg.norm(residuals))
+        clean, size, _ = self.stored.extract_seeds([weights])
+        return clean[:, 0], NOTHING_LEFT * float(size[0])
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import LARGEST_R, Array
-from seedmap.connectivity import FEWEST_DOF
+from seedmap.connectivity.inference import FEWEST_DOF
 
 __all__ = ["quick_z"]
 
