@@ -241,6 +241,12 @@ class SeedMaps(Maps):
         values = self.values(seed, stat)
         return sidecar_of(self.provenance, facts, stat, values, self.space, entries)
 
+    @property
+    def default_threshold(self) -> Threshold:
+        """The threshold where none is given: that of the clusters that have a p, if they have."""
+        known = self.familywise
+        return super().default_threshold if known is None else Threshold("z", known.forming)
+
     def null_sizes(self, seed: str, threshold: Threshold) -> Array | None:
         """Return the sizes of the largest clusters of the maps of null seeds, (draws,).
 

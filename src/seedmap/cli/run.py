@@ -70,8 +70,6 @@ def run(  # noqa: PLR0913  one group of options each
         Map a cleaned run that seedmap bids --store kept, in place of BOLD: a folder ..._bold.zarr. No image is read.
     """
     screen = Screen(output.quiet, output.verbose)
-    if measure.fwe and output.threshold == OutputOptions.threshold:
-        output = replace(output, threshold=f"z>{Method.forming:g}")
     check_threshold(output.parsed(), options.uncertainty, measure.measure)
     if from_store is not None:
         _check_store_alone(bold, options, cleaning, measure, surface)
@@ -85,7 +83,8 @@ def run(  # noqa: PLR0913  one group of options each
     else:
         given = surface.given(bold)
         threshold = output.parsed()
-        forming = threshold.value if threshold.stat == "z" else Method.forming
+        given_z = threshold is not None and threshold.stat == "z"
+        forming = threshold.value if threshold and given_z else Method.forming
         maps = analyse(
             *(given, seeds, options, cleaning, screen, measure, surface.surfaces()), forming=forming
         )
