@@ -137,7 +137,7 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
         Whether to correct for the whole map: True draws 1000 null seeds for each seed, a number so
         many. Gives the map ``pfwe`` and `p_cluster` of clusters beyond ``forming``.
     forming
-        |z| beyond which samples belong to clusters that have a ``p_cluster``; 3.29 is p < .001.
+        ``|z|`` beyond which samples belong to clusters that have a ``p_cluster``; 3.29 is p < .001.
     n_jobs
         Threads that may be busy at once; None or -1 for as many as there are processors.
     max_memory
