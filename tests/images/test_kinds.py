@@ -38,6 +38,7 @@ def test_only_r_z_and_q_are_cut_off():
         "r": [True, True, False, False, False, False],
         "z": [True, True, True, True, False, False],
         "q": [False, True, True, False, False, False],
+        "pfwe": [False, True, True, False, False, False],
     }
 
 

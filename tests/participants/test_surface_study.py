@@ -83,7 +83,9 @@ def test_files_of_one_run_are_named_as_those_of_seedmap_run(results):
 def test_faults_are_named_and_repairs_are_noticed(study, results, capsys):
     index = (results / "index.html").read_text()
     assert "no table of confounds" in index
-    assert "hemi-L_space-fsaverage5_bold.func.gii: not a GIFTI file that can be read" in index
+    assert (
+        "hemi-L_space-fsaverage5_bold.func.gii: this run is not an image that can be read" in index
+    )
     options = ("--space", "fsaverage5", *PCC, *QUICK[:-1])
     assert bids(study.folder, results, *options) == 3
     assert "0 participants, 1 unchanged" in " ".join(capsys.readouterr().out.split())

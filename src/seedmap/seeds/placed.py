@@ -150,14 +150,15 @@ def parse_seeds(
     _check_kinds(chosen)
     seen: dict[str, str] = {}
     for seed in chosen:
-        label = label_of(seed.name).lower()  # some disks do not distinguish case
-        if label in seen:
+        label = label_of(seed.name)
+        key = label.lower()  # some disks do not distinguish case
+        if key in seen:
             msg = (
-                f"seeds {seen[label]!r} and {seed.name!r} would both be called {label!r} in file names; "
+                f"seeds {seen[key]!r} and {seed.name!r} would both be called {label!r} in file names; "
                 "give them names that differ in letters or digits"
             )
             raise SeedError(msg)
-        seen[label] = seed.name
+        seen[key] = seed.name
         if isinstance(seed, SeriesSeed):
             _check_length(seed, frames)
     return chosen
