@@ -11,7 +11,7 @@ import pytest
 from seedmap.datasets import make_study
 
 pytestmark = [
-    pytest.mark.full,
+    pytest.mark.slow,
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals"),
 ]
 
