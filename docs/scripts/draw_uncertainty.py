@@ -53,7 +53,7 @@ def draw_false_positives(rows: list[dict[str, Any]]) -> Any:
     figure = Figure(figsize=(7.6, 3.9), layout="constrained")
     axes = figure.subplots()
     places = np.arange(len(rows))[::-1]
-    axes.axvspan(3.8, 6.0, color="#0072B2", alpha=0.12, lw=0)
+    axes.axvspan(3.8, 6.2, color="#0072B2", alpha=0.12, lw=0)
     axes.axvline(5, color=QUIET, lw=0.8)
     for method, (name, colour, marker) in METHODS.items():
         rates = [row[f"{method}_05"] for row in rows]
@@ -132,7 +132,8 @@ def _rates(row: dict[str, Any], method: str) -> str:
 
 
 def _run(row: dict[str, Any]) -> str:
-    length = f"{row['frames']} frames, {row['confounds']} confounds"
+    frames = "" if "frames" in row["says"] else f"{row['frames']} frames, "
+    length = f"{frames}{row['confounds']} confounds"
     return f"{row['says']}, {length}; {row['noise']}"
 
 

@@ -263,3 +263,16 @@ def test_dof_are_lower_where_noise_remembers_longer_on_a_real_run(data_folder):
     dof = maps.dof[0, some][order]
     low, high = np.nanmedian(dof[: len(dof) // 4]), np.nanmedian(dof[-len(dof) // 4 :])
     assert high < 0.7 * low
+
+
+def test_what_does_not_hold_is_said_and_is_the_exit_code(phantom, tmp_path, capsys, monkeypatch):
+    words = ["verify", phantom.func[0], "--confounds", phantom.confounds[0], "--seed", SEED]
+    words = [*map(str, words), "--smoothing-fwhm", "12", "--pairs", "400", "--out", str(tmp_path)]
+    assert main(words) == 0
+    assert "Everything that was checked holds" in " ".join(capsys.readouterr().out.split())
+    monkeypatch.setattr("seedmap.verify.verification.MOST_FALSE", -0.1)
+    assert main(words) == 4
+    assert "Does NOT hold: false positives at most" in " ".join(capsys.readouterr().out.split())
+    facts = json.loads(next(tmp_path.glob("*_verification.json")).read_text())
+    assert facts["Passed"] is False
+    assert set(facts["Checks"].values()) == {True, False}

@@ -18,6 +18,8 @@ from seedmap.verify import Verification, verdict, verify_run, write_verification
 
 __all__ = ["verify"]
 
+NOT_HELD = 4  # exit code
+
 
 def verify(  # noqa: PLR0913  each is a flag or a group of flags
     bold: Path,
@@ -33,7 +35,7 @@ def verify(  # noqa: PLR0913  each is a flag or a group of flags
     """Check on your run that z and p mean what they say.
 
     Draws noise like the run's through the run's own cleaning, counts false positives, sets the
-    run's halves against each other, and compares r with nilearn's. Leaves with exit code 1 if
+    run's halves against each other, and compares r with nilearn's. Leaves with exit code 4 if
     something does not hold. Takes the options of `seedmap run`. Example:
 
         seedmap verify sub-01_desc-preproc_bold.nii.gz --seed PCC=0,-52,18
@@ -64,7 +66,7 @@ def verify(  # noqa: PLR0913  each is a flag or a group of flags
     found = _with_command(found)
     screen.facts(rows(found))
     screen.end(out, write_verification(found, out))
-    return 0 if found.passed else 1
+    return 0 if found.passed else NOT_HELD
 
 
 def _with_command(found: Verification) -> Verification:
