@@ -285,8 +285,8 @@ def test_seed_in_another_space_warns(tmp_path, image, phantom):
     ("seeds", "words"),
     [
         ([], "no seed is given"),
-        (["a=0,0,0", "A=1,1,1", "a=2,2,2"], "would both be called 'a'"),
-        (["P C=0,0,0", "P-C=1,1,1"], "would both be called 'pc'"),
+        (["a=0,0,0", "A=1,1,1", "a=2,2,2"], "would both be called 'A'"),
+        (["P C=0,0,0", "P-C=1,1,1"], "would both be called 'PC'"),
         ([(0, -52)], "a seed is a tuple; give a Sphere"),
         ("PCC", "cannot be read"),
         (sm.Sphere("far", (500, 0, 0)), "lies outside the image"),
