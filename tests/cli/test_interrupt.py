@@ -59,6 +59,7 @@ def test_interrupted(name, started, tmp_path):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert err == "seedmap: interrupted; nothing was left half-written\n"
+    said = [line for line in err.splitlines() if not line.startswith("Reading and smoothing: ")]
+    assert said == ["seedmap: interrupted; nothing was left half-written"]  # beside how far it is
     assert "Written" not in out
     assert sorted(tmp_path.iterdir()) == before

@@ -33,7 +33,8 @@ def test_too_little_memory_is_one_line(limit, tmp_path):
     call += ["--seed", "s=0,0,0", "--t-r", "2", "--out", tmp_path / "out", "--no-figures"]
     done = subprocess.run(list(map(str, call)), capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
-    (line,) = [one for one in done.stderr.splitlines() if not one.startswith("seedmap: note")]
+    besides = ("seedmap: note", "Reading and smoothing: ")
+    (line,) = [one for one in done.stderr.splitlines() if not one.startswith(besides)]
     assert line.startswith("seedmap: there is not enough memory (")
     assert "--max-memory" in line
     assert not (tmp_path / "out").exists()

@@ -5,21 +5,23 @@ participants of a study failed; 130 interrupted; 128 and its number: stopped by
 another signal; 1 a fault of seedmap itself, with its traceback.
 """
 
-import errno
-import signal
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 
 from seedmap._version import __version__
 from seedmap.cli.config import spell_out
+from seedmap.cli.ending import check_words, ending
 from seedmap.cli.help import PlainFormatter, typed
-from seedmap.cli.invocation import called_with, record
-from seedmap.cli.signals import Stopped, stopped_by_signals
-from seedmap.errors import SeedmapError, SeedmapWarning
+from seedmap.cli.invocation import called_with, record, typed_words
+from seedmap.cli.printing import prepare_streams, say, settle_streams
+from seedmap.cli.signals import stopped_by_signals
+from seedmap.cli.wording import as_typed, one_line
+from seedmap.errors import SeedmapWarning
 
 __all__ = ["main"]
 
@@ -96,52 +98,38 @@ def build_app(called: str = "") -> App:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
+    prepare_streams()
     with warnings.catch_warnings(), called_with(tokens), stopped_by_signals():
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", SeedmapWarning)
         warnings.showwarning = _show_warning
         try:
-            words = group_level(tokens)
-            code = build_app(words[0] if words else "")(
-                spell_out(words),
-                exit_on_error=False,
-                print_error=False,
-                result_action="return_value",
-            )
-        except SeedmapError as error:
-            _say(f"seedmap: {_one_line(error)}")
-            return 2
-        except CycloptsError as error:
-            verb = " ".join(["seedmap", *(error.command_chain or ())])
-            text = _one_line(error).rstrip(".")
-            _say(f"seedmap: {text}{'' if text.endswith('?') else '.'} See `{verb} --help`")
-            return 2
-        except (MemoryError, OSError) as error:
-            if isinstance(error, OSError) and error.errno != errno.ENOMEM:
+            code = _carry_out(tokens)
+            settle_streams()
+        except (Exception, KeyboardInterrupt) as error:
+            found = ending(error)
+            if found is None:
                 raise
-            _say(
-                f"seedmap: there is not enough memory ({_one_line(error)}); close other programs, or "
-                "give --max-memory 2GB, say, where there is that option; nothing was left half-written"
-            )
-            return 2
-        except KeyboardInterrupt as error:
-            number = error.number if isinstance(error, Stopped) else signal.SIGINT
-            what = "interrupted" if number == signal.SIGINT else f"stopped by {number.name}"
-            _say(f"seedmap: {what}; nothing was left half-written")
-            return 128 + number
+            line, code = found
+            say(f"seedmap: {as_typed(line, tokens)}")
+            with suppress(OSError):
+                settle_streams()
+    return code
+
+
+def _carry_out(tokens: list[str]) -> int:
+    """Call the verb that is meant, and return its exit code."""
+    check_words(tokens)
+    words = spell_out(group_level(tokens))
+    check_words(words)
+    code = build_app(words[0] if words else "")(
+        words, exit_on_error=False, print_error=False, result_action="return_value"
+    )
     return code if isinstance(code, int) else 0
-
-
-def _one_line(message: object) -> str:
-    return " ".join(str(message).split())
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     """Print a warning as one line that says what to do."""
-    line = f"seedmap: note: {_one_line(message)}"
+    line = f"seedmap: note: {as_typed(one_line(message), typed_words())}"
     record(line)
-    _say(line)
+    say(line)

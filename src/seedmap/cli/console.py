@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO, cast
 
 import numpy as np
 from rich.console import Console
@@ -18,6 +19,7 @@ from rich.text import Text
 
 from seedmap.analysis import Preflight, SeedMaps, global_signal
 from seedmap.cli.invocation import record
+from seedmap.cli.printing import Printed
 from seedmap.clusters import Cluster, FoundClusters, Threshold
 from seedmap.connectivity import critical_r
 from seedmap.errors import SeedmapWarning
@@ -53,7 +55,8 @@ class Screen:
     started: float = field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
-        self.out = Console(highlight=False, quiet=self.quiet)
+        file = None if sys.stdout is None else cast("TextIO", Printed(sys.stdout))
+        self.out = Console(file=file, highlight=False, quiet=self.quiet)
         self.bar = Console(stderr=True, quiet=self.quiet)
         if self.quiet:  # until the call has ended: `main` puts the filters back
             warnings.simplefilter("ignore", SeedmapWarning)

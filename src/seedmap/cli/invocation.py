@@ -10,7 +10,7 @@ from pathlib import Path
 from seedmap._version import __version__
 from seedmap.errors import OutputError
 
-__all__ = ["called_with", "command_line", "record", "write_log"]
+__all__ = ["called_with", "command_line", "record", "typed_words", "write_log"]
 
 LOG = Path("logs") / "seedmap_log.txt"
 
@@ -27,6 +27,11 @@ def called_with(tokens: Sequence[str]) -> Iterator[None]:
     finally:
         _TOKENS.reset(before)
         _PRINTED.reset(printed)
+
+
+def typed_words() -> tuple[str, ...]:
+    """Return the words of the call."""
+    return _TOKENS.get()
 
 
 def command_line() -> str:

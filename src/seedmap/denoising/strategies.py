@@ -126,6 +126,9 @@ class Strategy:
         if not re.search(r"[A-Za-z0-9]", self.name):
             msg = f"a strategy is called {self.name!r}; give it a name with letters or digits"
             raise OptionError(msg)
+        if len(self.name) > LONGEST_NAME:
+            msg = f"strategy {self.name[:20]!r}...: a name of {len(self.name)} letters; give at most {LONGEST_NAME}"
+            raise OptionError(msg)
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 msg = f"strategy {self.name!r}: {name}={getattr(self, name)!r}; choose one of {', '.join(allowed)}"
@@ -241,6 +244,7 @@ class Strategy:
                 yield reason, _positions(moved)
 
 
+LONGEST_NAME = 80  # of which file names have to hold the letters and digits
 CHOICES: dict[str, tuple[str, ...]] = {
     "motion": get_args(Expansion),
     "wm_csf": get_args(Expansion),

@@ -207,7 +207,7 @@ def write_text(path: Path | str, text: str) -> Path:
     """Write a text file in UTF-8, whole or not at all, and return its path."""
     path = Path(path)
     with atomic_file(path) as file:
-        file.write(text.encode())
+        file.write(text.encode("utf-8", "backslashreplace"))  # names of files may be in no coding
     return path
 
 
@@ -273,5 +273,9 @@ def _cannot_write(path: Path, error: OSError) -> OutputError | MemoryError:
     reason = error.strerror or str(error)
     if error.errno == errno.ENOMEM:  # which no other folder would help
         return MemoryError(reason)
-    advice = "free some space" if error.errno in FULL else "choose another folder with --out"
+    advice = "choose another folder with --out"
+    if error.errno in FULL:
+        advice = "free some space"
+    elif error.errno == errno.ENAMETOOLONG:
+        advice = "shorten the name of the seed, the strategy or the run"
     return OutputError(f"{path}: cannot be written ({reason}); {advice}. Nothing was left behind")

@@ -13,6 +13,8 @@ from seedmap.spatial import SeedWeights
 
 __all__ = ["DEFAULT_RADIUS", "Seed", "SeriesSeed", "check_name", "few"]
 
+# Names of files hold 255 bytes on most disks, and those of maps state run, statistic and strategy too.
+LONGEST_NAME = 80
 DEFAULT_RADIUS = 8.0  # mm: the reference example's
 
 
@@ -83,6 +85,9 @@ def check_name(name: str) -> None:
     """Refuse a name that could not stand in a file name."""
     if not isinstance(name, str) or not re.search(r"[A-Za-z0-9]", name):
         msg = f"a seed is called {name!r}; give it a name with letters or digits, such as 'PCC'"
+        raise SeedError(msg)
+    if len(name) > LONGEST_NAME:
+        msg = f"seed {name[:20]!r}...: a name of {len(name)} letters; give at most {LONGEST_NAME}"
         raise SeedError(msg)
 
 
