@@ -12,11 +12,13 @@ Runs where processes can be forked (Linux). Leaves with exit code 1 if there is 
 """
 
 import argparse
+import logging
 import os
 import random
 import shutil
 import sys
 import tempfile
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -38,6 +40,8 @@ def main() -> int:
     parser.add_argument("--only", type=int, help="one mutant, by its number")
     parser.add_argument("--family", default="", help="kinds of files whose name holds this")
     options = parser.parse_args()
+    logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # as it reads for the check
+    warnings.simplefilter("ignore")
     families = [one for one in FAMILIES if options.family in one.name]
     with tempfile.TemporaryDirectory(prefix="seedmap-fuzz-") as place:
         bench = Bench(Path(place))

@@ -327,3 +327,13 @@ def test_a_header_of_numbers_is_named(tmp_path):
     pd.DataFrame(VALUES).to_csv(path, sep="\t", index=False)
     with pytest.raises(ConfoundsError, match="looks like a header of numbers"):
         read_confounds(path).for_frames(np.ones(len(VALUES), dtype=bool))
+
+
+@pytest.mark.parametrize("value", [1e308, -1e150, 2e100])
+def test_a_number_too_large_to_be_squared_is_refused(value):
+    """Its column would be regressed out wrongly, or not at all, in silence."""
+    values = np.random.default_rng(0).normal(size=(20, 3))
+    values[7, 1] = value
+    with pytest.raises(ConfoundsError, match=r"column '1' holds .*e\+\d+, .* in row 8 of 20"):
+        read_confounds(values).for_frames(np.ones(20, dtype=bool))
+    read_confounds(values).for_frames(np.arange(20) != 7)

@@ -93,8 +93,9 @@ def labels_map(folder: Path) -> np.ndarray:
 
 def annot_map(folder: Path) -> np.ndarray:
     """Return the map of a region of FreeSurfer's labels."""
-    labels, _, names = nib.freesurfer.read_annot(folder / "lh.names.annot")
-    return _surface(folder, labels == names.index(b"second"))
+    # With places in the table in place of colours, nibabel gives colours of none a neighbour's place.
+    labels, table, names = nib.freesurfer.read_annot(folder / "lh.names.annot", orig_ids=True)
+    return _surface(folder, labels == table[names.index(b"second"), -1])
 
 
 def _series(folder: Path) -> np.ndarray:

@@ -22,6 +22,7 @@ from seedmap.errors import ConfoundsError, SeedmapWarning
 
 __all__ = ["ConfoundTable", "read_confounds", "read_metadata"]
 
+LARGEST = 1e100  # squares of larger numbers, and their sums, are none
 MISSING = {"n/a", "na", "nan", ""}
 BOOLEANS = {"true": 1.0, "false": 0.0}
 TABLE = "table of confounds"
@@ -119,11 +120,17 @@ class ConfoundTable:
             more = f" and {leading.sum() - 4} more" if leading.sum() > 4 else ""
             msg = f"{self.source}: no value in the first row of {names}{more}; the second row's was taken"
             warnings.warn(msg, SeedmapWarning, stacklevel=3)
-        missing = np.argwhere(~np.isfinite(values) & keep[:, None])
+        missing = np.argwhere(~(np.abs(values) <= LARGEST) & keep[:, None])  # NaN is not below it
         if len(missing):
             row, column = missing[0]
+            found = values[row, column]
+            what = (
+                f"holds {found:g}, which is too large,"
+                if np.isfinite(found)
+                else "has no finite value"
+            )
             msg = (
-                f"{self.source}: column {self.names[column]!r} has no finite value in row {row + 1} of "
+                f"{self.source}: column {self.names[column]!r} {what} in row {row + 1} of "
                 f"{rows} ({len(missing)} such in all); mend or leave out the column, or censor the frame"
             )
             raise ConfoundsError(msg)

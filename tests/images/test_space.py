@@ -111,3 +111,11 @@ def test_a_mask_of_another_shape_is_refused():
 def test_masks_of_numbers_are_masks():
     grid = Grid.whole(np.eye(4), (2, 2, 2)).within(np.array([0, 2] * 4).reshape(2, 2, 2))
     assert grid.n_samples == 4
+
+
+@pytest.mark.parametrize("at", [(0, 1), (2, 0), (1, 1)])
+def test_an_affine_that_leaves_no_axis_to_tell_is_refused(at):
+    affine = np.eye(4)
+    affine[at] = 1e30
+    with pytest.raises(ImageError, match="onto a plane"):
+        Grid.whole(affine, (2, 3, 4))

@@ -116,7 +116,8 @@ def _read(path: Path) -> tuple[bytes, NDArray[Any]]:
         dtype, offset = np.dtype(order + TYPES[int(header["datatype"])]), int(header["vox_offset"])
         xml = file.read(min(max(size - 8, 0), path.stat().st_size)).rstrip(b"\0")
     shape = tuple(header["dim"][5 : header["dim"][0] + 1].tolist())
-    if code != CIFTI_CODE or len(shape) != 2 or min(shape) < 1 or offset < START + size:
+    unused = (header["dim"][1:5] != 1).any()  # which CIFTI does not use
+    if code != CIFTI_CODE or len(shape) != 2 or min(shape) < 1 or unused or offset < START + size:
         msg = f"{path}: a NIfTI-2 file without CIFTI's header; {WANTED} is wanted"
         raise ImageError(msg)
     wanted = offset + math.prod(shape) * dtype.itemsize

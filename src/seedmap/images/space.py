@@ -20,6 +20,8 @@ __all__ = ["Grid"]
 
 # Affines closer than this are one: headers store them in float32.
 SAME_AFFINE = 1e-3
+# Shortest edge of a voxel over the longest, below which no axis can be told from another.
+FLATTEST = 1e-6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,7 +44,8 @@ class Grid:
         if affine.shape != (4, 4) or not np.isfinite(affine).all():
             msg = f"the affine has shape {affine.shape} or is not finite; a finite 4 x 4 matrix is wanted"
             raise ImageError(msg)
-        if abs(np.linalg.det(affine[:3, :3])) < 1e-12:
+        edges = np.linalg.svd(affine[:3, :3], compute_uv=False)
+        if edges.prod() < 1e-12 or edges[2] < FLATTEST * edges[0]:
             msg = "the affine maps the voxels onto a plane; mend the image's header"
             raise ImageError(msg)
         object.__setattr__(self, "affine", readonly(affine))
