@@ -114,7 +114,7 @@ def test_masks_of_numbers_are_masks():
 
 
 @pytest.mark.parametrize("at", [(0, 1), (2, 0), (1, 1)])
-def test_an_affine_that_leaves_no_axis_to_tell_is_refused(at):
+def test_an_affine_with_axes_that_nearly_coincide_is_refused(at):
     affine = np.eye(4)
     affine[at] = 1e30
     with pytest.raises(ImageError, match="onto a plane"):

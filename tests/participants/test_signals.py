@@ -10,10 +10,22 @@ import pytest
 
 from seedmap.datasets import make_study
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals"),
-]
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+STATISTICS = {"r", "fisherz", "z", "p", "q", "dof", "se"}
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+AT_WORK = "sub-0*"
+
+
+def cases():
+    """Return signals, whom they reach, processes, and when: one of each signal with the full tests."""
+    for number in SIGNALS:
+        for whom in ("all", "one"):
+            for nprocs in ("1", "2"):
+                for when in ("sub-*", AT_WORK):
+                    usual = (whom, nprocs, when) == ("all", "2", AT_WORK)
+                    marks = pytest.mark.full if usual else pytest.mark.slow
+                    name = f"{number.name}-{whom}-{nprocs}-{'at work' if when == AT_WORK else 'at the start'}"
+                    yield pytest.param(number, whom, nprocs, when, marks=marks, id=name)
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +51,10 @@ def wait_for(process, folder, pattern):
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("when", ["sub-*", "sub-0*"], ids=["at the start", "at work"])
-@pytest.mark.parametrize("nprocs", ["1", "2"])
-@pytest.mark.parametrize("whom", ["all", "one"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_study_that_is_stopped_leaves_nothing(study, tmp_path, number, whom, nprocs, when):
+@pytest.mark.parametrize(("number", "whom", "nprocs", "when"), list(cases()))
+def test_a_study_that_is_stopped_leaves_nothing_half_done(
+    study, tmp_path, number, whom, nprocs, when
+):
     if nprocs == "2":
         pytest.importorskip("distributed")
     out, temporary = tmp_path / "out", tmp_path / "tmp"
@@ -59,9 +70,12 @@ def test_a_study_that_is_stopped_leaves_nothing(study, tmp_path, number, whom, n
     assert said == f"seedmap: {what}; nothing was left half-written\n"
     assert not (out / ".seedmap-work").exists()
     assert not list(temporary.glob("*"))
-    assert not list(out.glob("sub-*/**/*stat*"))
+    for person in out.glob("sub-*"):  # who was done before is done with all maps
+        names = [path.name for path in person.glob("**/*_statmap.nii.gz")]
+        assert {name.partition("_stat-")[2].partition("_")[0] for name in names} == STATISTICS
 
 
+@pytest.mark.full
 def test_what_a_killed_study_left_is_removed_by_the_next(study, tmp_path):
     pytest.importorskip("distributed")
     out, temporary = tmp_path / "out", tmp_path / "tmp"
@@ -79,6 +93,7 @@ def test_what_a_killed_study_left_is_removed_by_the_next(study, tmp_path):
     assert not (out / ".seedmap-work").exists()
 
 
+@pytest.mark.full
 def test_what_a_killed_run_left_is_removed_by_the_next(study, tmp_path):
     bold = next(study.glob("sub-01/func/*preproc_bold.nii.gz"))
     line = call("run", bold, "--seed", "PCC=0,-52,18", "--out", tmp_path)
@@ -103,6 +118,7 @@ print(code, __file__ == sys.argv[0])
 """
 
 
+@pytest.mark.full
 def test_a_script_may_start_a_study_at_its_top_level(study, tmp_path):
     """Worker processes do not run the script again."""
     pytest.importorskip("distributed")

@@ -20,7 +20,7 @@ __all__ = ["Grid"]
 
 # Affines closer than this are one: headers store them in float32.
 SAME_AFFINE = 1e-3
-# Shortest edge of a voxel over the longest, below which no axis can be told from another.
+# Smallest singular value over the largest, below which the axes nearly coincide.
 FLATTEST = 1e-6
 
 
