@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -299,6 +300,8 @@ def _signals_later() -> Iterator[None]:
         if hasattr(signal, "pthread_sigmask"):  # not on Windows
             keys = {signal.SIGINT, signal.SIGHUP}
             before = signal.pthread_sigmask(signal.SIG_BLOCK, keys)
+            resource_tracker.ensure_running()  # which, when it starts, unblocks the keyboard's
+            signal.pthread_sigmask(signal.SIG_BLOCK, keys)
             stack.callback(signal.pthread_sigmask, signal.SIG_SETMASK, before)
         yield
     for number in came[:1]:

@@ -72,7 +72,10 @@ def test_a_study_that_is_stopped_leaves_nothing_half_done(
     assert not list(temporary.glob("*"))
     for person in out.glob("sub-*"):  # who was done before is done with all maps
         names = [path.name for path in person.glob("**/*_statmap.nii.gz")]
-        assert {name.partition("_stat-")[2].partition("_")[0] for name in names} == STATISTICS
+        assert {name.partition("_stat-")[2].partition("_")[0] for name in names} in (
+            set(),
+            STATISTICS,
+        )
 
 
 @pytest.mark.full
