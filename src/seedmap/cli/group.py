@@ -14,7 +14,7 @@ from seedmap.cli.invocation import command_line, write_log
 from seedmap.errors import SeedmapWarning
 from seedmap.group import GroupMaps, GroupPlan, members_of, plan_group, run_group
 from seedmap.group.cost import cost_of
-from seedmap.group.files import save_group
+from seedmap.group.files import replaced_words, save_group
 from seedmap.group.page import group_page
 from seedmap.group.peaks import find_group_clusters
 from seedmap.group.people import Choice
@@ -117,11 +117,11 @@ def _one(
             on_done=progress,
             command=command_line(),
         )
-    for maps in found.maps.values():
-        for note in maps.notes:
-            warnings.warn(note, SeedmapWarning, stacklevel=2)
+    replaced = list(replaced_words(found, out))
+    for note in [*replaced, *(note for maps in found.maps.values() for note in maps.notes)]:
+        warnings.warn(note, SeedmapWarning, stacklevel=2)
     atlas = None if output.atlas is None else open_atlas(output.atlas, found.loaded.space)
-    paths = save_group(found, out, atlas, group_page(found, atlas))
+    paths = save_group(found, out, atlas, group_page(found, atlas, replaced))
     for text, maps in found.maps.items():
         screen.facts([(text, _found_words(maps))])
     screen.end(out, paths)

@@ -1,5 +1,6 @@
 """The files of a group: all of them, or none."""
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,10 @@ from typing import Any
 from seedmap.analysis import dataset_description, json_text
 from seedmap.group.peaks import clusters_text, find_group_clusters
 from seedmap.group.pipeline import Group
-from seedmap.images import file_of, staged_folder, write_map, write_text
-from seedmap.participants.ledger import digest
+from seedmap.images import staged_folder, write_map, write_text
 from seedmap.spatial import Atlas
 
-__all__ = ["save_group"]
+__all__ = ["replaced_words", "save_group"]
 
 UNITS = {"x_mm": "mm", "y_mm": "mm", "z_mm": "mm", "size": "mm3, on surfaces mm2"}
 CLUSTERS = (
@@ -24,6 +24,9 @@ def save_group(
     group: Group, folder: Path, atlas: Atlas | None = None, page: str = ""
 ) -> list[Path]:
     """Write maps, sidecars, tables and the page; all appear together, or none does.
+
+    The table of people appears last but the page, and that of an earlier call goes first: where it is
+    there, all files of its call are.
 
     Parameters
     ----------
@@ -42,7 +45,6 @@ def save_group(
         If the folder cannot be written to.
     """
     folder = Path(folder).expanduser()
-    desc = f"desc-{group.strategy}_" if group.strategy else ""
     names: list[str] = []
     with staged_folder(folder) as stage:
         for maps in group.maps.values():
@@ -68,12 +70,24 @@ def save_group(
             **({"report.html": page} if page else {}),
         }
         for suffix, text in texts.items():
-            name = f"{group.stem}_{desc}{suffix}"
+            name = _name(group, suffix)
             write_text(stage / name, text)
             names.append(name)
         write_text(stage / "dataset_description.json", json_text(_description()))
         names.append("dataset_description.json")
+        _remove_older(group, folder)
     return [folder / name for name in names]
+
+
+def _remove_older(group: Group, folder: Path) -> None:
+    """Remove of an earlier call the table of people, and null maxima where there are none now."""
+    without = [maps for maps in group.maps.values() if not maps.maxima]
+    nulls = [
+        f"{one.file_name(one.seeds[0], 'nullmaxima', desc=group.strategy)}.tsv" for one in without
+    ]
+    old = [_name(group, "participants.tsv"), *nulls]
+    for name in old:
+        (folder / name).unlink(missing_ok=True)
 
 
 def _description() -> dict[str, Any]:
@@ -92,25 +106,47 @@ def _design_text(group: Group) -> str:
 def _people_text(group: Group) -> str:
     """Write who was used with their maps and checksums, and who was left out and why."""
     lines = ["participant_id\tused\treason\tmaps\tchecksums"]
-    for member in group.plan.members:
-        files = [str(file) for piece in member.pieces for file in _files(piece.effect)]
-        sums = [digest(Path(file)) or "n/a" for file in files]
-        cells = [
-            f"sub-{member.label}",
-            "yes",
-            "n/a",
-            ",".join(files) or "n/a",
-            ",".join(sums) or "n/a",
-        ]
-        lines.append("\t".join(cells))
+    for label, files in group.inputs.items():
+        paths, sums = (",".join(part) or "n/a" for part in (files, files.values()))
+        lines.append("\t".join([f"sub-{label}", "yes", "n/a", paths, sums]))
     for label, reason in group.plan.dropped.items():
         lines.append("\t".join([f"sub-{label}", "no", " ".join(reason.split()), "n/a", "n/a"]))
     return "\n".join(lines) + "\n"
 
 
-def _files(effect: Any) -> Iterator[str]:
-    if isinstance(effect, tuple):
-        for one in effect:
-            yield from _files(one)
-    elif file_of(effect):
-        yield file_of(effect)
+def replaced_words(group: Group, folder: Path) -> Iterator[str]:
+    """Name the people whose maps are not those that the results in a folder were made of.
+
+    Parameters
+    ----------
+    group
+        The result that is about to be written there.
+    folder
+        Where earlier results may be.
+    """
+    table = Path(folder).expanduser() / _name(group, "participants.tsv")
+    try:
+        rows = list(csv.DictReader(table.open(encoding="utf-8"), delimiter="\t"))
+    except (OSError, UnicodeDecodeError):
+        return
+    before = {row.get("participant_id"): row for row in rows}
+    for label, files in group.inputs.items():
+        old = before.get(f"sub-{label}", {})
+        known = dict(
+            zip(
+                (old.get("maps") or "").split(","),
+                (old.get("checksums") or "").split(","),
+                strict=False,
+            )
+        )
+        other = [Path(path).name for path, now in files.items() if known.get(path, now) != now]
+        if other:
+            yield (
+                f"sub-{label}: {', '.join(other)} was replaced since the results in {folder} were made; they are "
+                "made anew"
+            )
+
+
+def _name(group: Group, suffix: str) -> str:
+    desc = f"desc-{group.strategy}_" if group.strategy else ""
+    return f"{group.stem}_{desc}{suffix}"

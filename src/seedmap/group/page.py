@@ -1,7 +1,7 @@
 """From a group to its page."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,12 +29,22 @@ UNLIKE = 3.0
 TIED = 0.3
 
 
-def group_page(group: Group, atlas: Atlas | None = None) -> str:
-    """Make the page of a group: one HTML file that loads nothing."""
+def group_page(group: Group, atlas: Atlas | None = None, more: Sequence[str] = ()) -> str:
+    """Make the page of a group: one HTML file that loads nothing.
+
+    Parameters
+    ----------
+    group
+        The result.
+    atlas
+        Where names of regions come from.
+    more
+        What a reader should know beside the notes of the group.
+    """
     plan = group.plan
     design = plan.design
     looked = len(group.maps)
-    notes = [*group.notes, *_unlike(group)]
+    notes = [*group.notes, *more, *_unlike(group)]
     if looked > 1:
         notes.append(
             f"{looked} contrasts were looked at; p are corrected within each, not over them"

@@ -4,6 +4,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,6 +31,7 @@ from seedmap.group.tables import read_people
 from seedmap.group.tested import Tested, estimate_contrast, graph_of
 from seedmap.images import Surface, file_of, load_surface
 from seedmap.parallel import core_count
+from seedmap.participants.ledger import digest
 
 __all__ = ["Group", "group_maps", "members_of", "run_group"]
 
@@ -74,6 +76,19 @@ class Group:
         """Labels of the people used."""
         return self.plan.labels
 
+    @cached_property
+    def inputs(self) -> dict[str, dict[str, str]]:
+        """By label, the files of a person's maps with their checksums."""
+        return {
+            member.label: {
+                path: digest(Path(path)) or "n/a"
+                for piece in member.pieces
+                for image in (piece.effect, piece.se, piece.q)
+                for path in _files(image)
+            }
+            for member in self.plan.members
+        }
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What a user should know."""
@@ -99,8 +114,10 @@ class Group:
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write maps, sidecars and tables into a folder; all appear together, or none does."""
-        from seedmap.group.files import save_group
+        from seedmap.group.files import replaced_words, save_group
 
+        for note in replaced_words(self, Path(folder)):
+            warnings.warn(note, SeedmapWarning, stacklevel=2)
         return save_group(self, Path(folder))
 
     def report(self) -> str:
@@ -320,6 +337,13 @@ def _file(effect: Any) -> str:
     if isinstance(effect, tuple):
         return _file(effect[0])
     return effect.maps.provenance.source if isinstance(effect, OneSeed) else file_of(effect)
+
+
+def _files(image: Any) -> Iterator[str]:
+    """Yield the files of an image: none in memory, one a hemisphere."""
+    for one in image if isinstance(image, tuple) else (image,):
+        if one is not None and file_of(one):
+            yield str(file_of(one))
 
 
 def _place(effect: Any) -> tuple[float, float, float] | None:

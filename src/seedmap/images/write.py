@@ -36,7 +36,7 @@ __all__ = [
 FULL = (errno.EFBIG, errno.ENOSPC, getattr(errno, "EDQUOT", -1))
 DESCRIPTION = "dataset_description.json"
 STAGE = ".seedmap-stage-"
-MAP = re.compile(r"(.+_seed-[^_]+)_stat-[^_]+(_desc-[^_]+)?_statmap\.")
+MAP = re.compile(r"(.+_seed-[^_]+(?:_contrast-[^_]+)?)_stat-[^_]+(_desc-[^_]+)?_statmap\.")
 COMPRESSION = 2  # isal's default: half the time of zlib's level 1 at about its size
 
 
