@@ -1,6 +1,8 @@
 """What many tests share: the real data, if they are there, and tiny runs."""
 
 import os
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nibabel as nib
@@ -59,5 +61,128 @@ def tiny_run(tmp_path):
             image.header.set_slope_inter(slope, inter)
         nib.save(image, path)
         return path
+
+    return make
+
+
+PCC = (0, -52, 18)
+MOTOR = (-40, -24, 56)
+PEOPLE = 10
+TWICE = "02"
+LACKS_MOTOR = "06"
+NAME = "sub-{label}_task-rest{run}_space-MNI152NLin2009cAsym_desc-6P_bold.zarr"
+
+
+@dataclass(frozen=True)
+class StoredStudy:
+    """A folder of results with stored runs, and a table of the people.
+
+    People differ; some lack samples, one the seed MOTOR, and one has two runs.
+    """
+
+    root: Path
+    table: Path
+    labels: tuple[str, ...]
+    phantom: object
+
+    @property
+    def store(self):
+        return self.root / "store"
+
+    def path(self, label, run=""):
+        return self.store / NAME.format(label=label, run=run and f"_run-{run}")
+
+
+def store_run(path, func, mask, **method):
+    """Store a run as studies do."""
+    from seedmap import Sphere
+    from seedmap.analysis.options import Inputs, Method
+    from seedmap.analysis.pipeline import maps_of
+    from seedmap.analysis.prepare import prepare, read
+    from seedmap.analysis.stored import origin_facts
+    from seedmap.spatial import Reading, extract
+    from seedmap.store import write_stored
+
+    prepared = prepare(Inputs(func, mask_img=mask), [Sphere("PCC", PCC)], Method(**method))
+    smooth = read(prepared)
+    plain = extract(Reading(prepared.run, prepared.keep), mask=prepared.mask)
+    facts = {
+        **origin_facts(maps_of(prepared, smooth)),
+        "file": func.name,
+        "space": "MNI152NLin2009cAsym",
+        "strategy": "6P",
+    }
+    write_stored(path, prepared.operator, smooth, plain, prepared.run.timing.t_r, facts)
+
+
+def mask_without(mask, folder, label, place=None, above=None):
+    """Write a mask that lacks a ball of 16 mm, or what lies higher than some mm."""
+    image = nib.load(mask)
+    inside = image.get_fdata() > 0
+    mm = nib.affines.apply_affine(image.affine, np.argwhere(inside))
+    gone = mm[:, 2] > above if place is None else np.linalg.norm(mm - place, axis=1) < 16
+    inside[tuple(np.argwhere(inside)[gone].T)] = False
+    path = folder / f"mask-{label}.nii.gz"
+    nib.Nifti1Image(inside.astype(np.uint8), image.affine).to_filename(path)
+    return path
+
+
+def make_stored_study(folder, people=PEOPLE):
+    """Write the study."""
+    from seedmap.datasets import make_phantom
+
+    phantom = make_phantom(
+        folder / "phantom", n_subjects=people + 1, voxel_size=10, n_frames=100, rng=3
+    )
+    root = folder / "results"
+    labels = tuple(f"{number + 1:02d}" for number in range(people))
+    study = StoredStudy(root, folder / "participants.tsv", labels, phantom)
+    study.store.mkdir(parents=True)
+    whole = phantom.masks[0]
+    masks = {
+        "03": mask_without(whole, folder, "03", above=50),
+        "04": mask_without(whole, folder, "04", above=62),
+        LACKS_MOTOR: mask_without(whole, folder, LACKS_MOTOR, place=MOTOR),
+    }
+    for number, label in enumerate(labels):
+        run = "1" if label == TWICE else ""
+        store_run(study.path(label, run), phantom.func[number], masks.get(label, whole))
+    store_run(study.path(TWICE, "2"), phantom.func[people], whole)
+    random = np.random.default_rng(0)
+    ages = random.normal(40, 10, people).round(1)
+    rows = [
+        f"sub-{label}\t{'patient' if n % 2 else 'control'}\t{age}"
+        for n, (label, age) in enumerate(zip(labels, ages, strict=True))
+    ]
+    study.table.write_text("\n".join(["participant_id\tgroup\tage", *rows]) + "\n")
+    return study
+
+
+@pytest.fixture(scope="session")
+def stored_study(tmp_path_factory):
+    """Return a study that nobody changes."""
+    return make_stored_study(tmp_path_factory.mktemp("stored"))
+
+
+@pytest.fixture
+def own_stored_study(stored_study, tmp_path):
+    """Return a copy of it without a pack, which a test may change."""
+    shutil.copytree(
+        stored_study.root, tmp_path / "results", ignore=shutil.ignore_patterns("group_*")
+    )
+    return replace(stored_study, root=tmp_path / "results")
+
+
+@pytest.fixture
+def make_run(stored_study, tmp_path):
+    """Return what stores another run of the study, or one of voxels of another size."""
+
+    def make(path, number, size=None, **method):
+        phantom = stored_study.phantom
+        if size is not None:
+            from seedmap.datasets import make_phantom
+
+            phantom, number = make_phantom(tmp_path / "other", voxel_size=size, n_frames=100), 0
+        store_run(path, phantom.func[number], phantom.masks[0], **method)
 
     return make

@@ -92,7 +92,7 @@ def _plans(
             seed, model
         )  # what makes no sense is said before maps are looked for
         if choice.from_store:
-            members, seed, strategy = stored_members(root, one, one.seed)
+            members, dropped, seed, strategy = stored_members(root, one, one.seed)
             question = test.question(seed, model)
         else:
             members, dropped = members_of(choice.maps or root, one)

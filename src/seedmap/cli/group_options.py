@@ -12,7 +12,37 @@ from seedmap.group import Question, Shuffles
 from seedmap.group.options import Estimator, Kind, Variance
 from seedmap.group.people import Choice
 
-__all__ = ["GroupChoice", "GroupOutput", "GroupTest", "ModelOptions"]
+__all__ = ["GroupChoice", "GroupOutput", "GroupTest", "ModelOptions", "RunChoice"]
+
+
+def entities(**named: str | None) -> dict[str, str]:
+    """Return the entities that are given, without the key that may stand before a value."""
+    return {key: v.removeprefix(f"{key}-") for key, v in named.items() if v is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunChoice:
+    """Which stored runs of a study."""
+
+    strategy: str = ""
+    """Denoising strategy of the runs; needed where there are several."""
+
+    task_id: Annotated[str | None, Parameter(name=["--task-id", "-t"])] = None
+    """Task, without task-; needed where there are several."""
+
+    session_id: str | None = None
+    """Session, without ses-."""
+
+    run: str | None = None
+    """Run, as its name has it."""
+
+    space: str | None = None
+    """Space of the runs; needed where there are several."""
+
+    def choice(self) -> Choice:
+        """Return what is chosen."""
+        chosen = entities(task=self.task_id, ses=self.session_id, run=self.run, space=self.space)
+        return Choice("", self.strategy, chosen)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,16 +91,11 @@ class GroupChoice:
         if not seeds:
             msg = "no seed is given; give --seed with the name of one whose maps are there"
             raise OptionError(msg)
-        named = {
-            "task": self.task_id,
-            "ses": self.session_id,
-            "run": self.run,
-            "space": self.space,
-            "res": self.res,
-        }
-        entities = {key: v.removeprefix(f"{key}-") for key, v in named.items() if v is not None}
+        chosen = entities(
+            task=self.task_id, ses=self.session_id, run=self.run, space=self.space, res=self.res
+        )
         return [
-            Choice(seed, strategy, entities, self.within)
+            Choice(seed, strategy, chosen, self.within)
             for seed in seeds
             for strategy in self.strategy or ("",)
         ]

@@ -3,7 +3,6 @@
 The names are those that users of BIDS Apps know.
 """
 
-import importlib.util
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -228,9 +227,6 @@ class AnalysisOptions:
 
     def __post_init__(self) -> None:
         check_threshold(self.parsed(), self.uncertainty, self.measure)
-        if self.store and importlib.util.find_spec("zarr") is None:
-            msg = "--store needs zarr; install it with: pip install seedmap[cluster]"
-            raise OptionError(msg)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ from seedmap.images import (
 from seedmap.images.gifti import mesh_of
 from seedmap.spatial import standard_surfaces
 
-__all__ = ["Loaded", "load_people"]
+__all__ = ["Loaded", "load_people", "same_space"]
 
 Row = NDArray[np.float32]
 
@@ -136,7 +136,7 @@ def _near_in(
 def _on(image: Any, space: Space, first: Member, member: Member, *, zero: bool = False) -> Row:
     """Load a map that must lie in a space; shape (positions,)."""
     values, own, _ = _load(image, zero=zero)
-    if not _same(own, space):
+    if not same_space(own, space):
         msg = (
             f"{_named(image)}: the map of sub-{member.label} lies on another grid ({_size(own)}) than "
             f"that of sub-{first.label} ({_size(space)}); choose maps of one --space and --res"
@@ -152,7 +152,8 @@ def _size(space: Space) -> str:
     return f"{shape} {space.elements}"
 
 
-def _same(one: Space, other: Space) -> bool:
+def same_space(one: Space, other: Space) -> bool:
+    """Whether two spaces have the same places, whatever their masks."""
     if isinstance(one, Grid) or isinstance(other, Grid):
         return isinstance(one, Grid) and isinstance(other, Grid) and one.same_grid(other)
     return len(one.parts) == len(other.parts) and all(

@@ -2,23 +2,26 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from seedmap.analysis import SeedMaps, stored_maps
 from seedmap.bids import entities_of, label_of
-from seedmap.errors import MissingFile, OptionError
+from seedmap.errors import MissingFile, OptionError, SeedError
 from seedmap.group.people import Choice, Member, OneSeed, Piece
 from seedmap.participants.combine import combine_maps
-from seedmap.seeds import parse_seed
+from seedmap.seeds import Seed, parse_seed
 
-__all__ = ["stored_members"]
+__all__ = ["find_runs", "stored_members"]
+
+FOLDER = "store"
 
 ENDING = "_bold.zarr"
 
 
-def stored_members(root: Path, choice: Choice, seed: str) -> tuple[list[Member], str, str]:
+def stored_members(
+    root: Path, choice: Choice, seed: str
+) -> tuple[list[Member], dict[str, str], str, str]:
     """Make the maps of a seed from stored runs, those of one person combined by degrees of freedom.
 
     Parameters
@@ -34,6 +37,8 @@ def stored_members(root: Path, choice: Choice, seed: str) -> tuple[list[Member],
     -------
     members : list of Member
         The people.
+    dropped : dict of str to str
+        People of whom no run has a voxel of the seed.
     name, strategy : str
         Of the seed, and of the stored runs.
 
@@ -43,11 +48,37 @@ def stored_members(root: Path, choice: Choice, seed: str) -> tuple[list[Member],
         If there are no stored runs that fit.
     OptionError
         If there are several strategies, or sessions are to be compared.
+    SeedError
+        If nobody has a voxel of the seed.
     """
     if choice.within:
         msg = "--within and --from-store exclude each other; make the sessions' maps with seedmap bids first"
         raise OptionError(msg)
-    folder = root / "store" if (root / "store").is_dir() else root
+    runs, strategy = find_runs(root, choice)
+    placed = parse_seed(seed)
+    members: list[Member] = []
+    dropped: dict[str, str] = {}
+    for label, paths in runs.items():
+        try:
+            members.append(_member(label, paths, placed))
+        except SeedError as error:
+            dropped[label], last = f"has no voxel of seed {placed.name} in its mask", error
+    if not members:
+        raise last
+    return members, dropped, placed.name, strategy
+
+
+def find_runs(root: Path, choice: Choice) -> tuple[dict[str, list[Path]], str]:
+    """Find stored runs: those of each participant by label, and their strategy.
+
+    Raises
+    ------
+    MissingFile
+        If there are none that fit.
+    OptionError
+        If there are several strategies.
+    """
+    folder = root / FOLDER if (root / FOLDER).is_dir() else root
     paths = [p for p in sorted(folder.glob(f"sub-*{ENDING}")) if _fits(p, choice)]
     if not paths:
         msg = (
@@ -58,12 +89,10 @@ def stored_members(root: Path, choice: Choice, seed: str) -> tuple[list[Member],
     if len(strategies) > 1:
         msg = f"{folder}: runs of several strategies are stored ({', '.join(strategies)}); give --strategy"
         raise OptionError(msg)
-    placed = parse_seed(seed)
     by_label: dict[str, list[Path]] = {}
     for path in paths:
         by_label.setdefault(_entities(path)["sub"], []).append(path)
-    members = [_member(label, runs, placed) for label, runs in by_label.items()]
-    return members, placed.name, strategies[0]
+    return by_label, strategies[0]
 
 
 def _entities(path: Path) -> dict[str, str]:
@@ -78,8 +107,16 @@ def _fits(path: Path, choice: Choice) -> bool:
     return all(named.get(key, "") == value for key, value in wanted.items())
 
 
-def _member(label: str, paths: Sequence[Path], seed: Any) -> Member:
-    runs: list[SeedMaps] = [stored_maps(path, seed) for path in paths]
+def _member(label: str, paths: Sequence[Path], seed: Seed) -> Member:
+    """Combine the maps of the runs that have the seed; refuse it where none has."""
+    runs: list[SeedMaps] = []
+    for path in paths:
+        try:
+            runs.append(stored_maps(path, seed))
+        except SeedError as error:
+            lacking = error
+    if not runs:
+        raise lacking
     maps = runs[0] if len(runs) == 1 else combine_maps(runs, runs[0].provenance.source, "dof")
     facts = {
         "frames_kept": float(sum(one.provenance.kept for one in runs)),

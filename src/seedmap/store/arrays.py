@@ -1,7 +1,7 @@
-"""Groups of arrays on disk: Zarr version 3, written by zarr and read in place without it.
+"""Groups of arrays on disk: Zarr version 3, written and read in place without the package zarr.
 
 Every array is one chunk and not compressed: floats are noise and do not pack, and so a seed reads
-its own voxels only. To import zarr would take longer than the maps of ten seeds.
+its own voxels only, an array can be written a few rows at a time, and it can be mapped into memory.
 
 Blocks of rows of every array are summed up by CRC-32, and no number is used before the sum of its
 block was found right. The sums are an array of the group, too. The facts of the group hold the kind
@@ -16,14 +16,23 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seedmap.errors import ImageError
 
-__all__ = ["Group", "StoredArray", "open_group", "read_head", "write_group"]
+__all__ = [
+    "ArrayWriter",
+    "Group",
+    "GroupWriter",
+    "StoredArray",
+    "open_group",
+    "read_head",
+    "write_group",
+]
 
 HEAD = "zarr.json"
 OURS = "seedmap"
@@ -74,6 +83,25 @@ class StoredArray:
             return found[start - first * rows : stop - first * rows]
         blocks, at = np.unique(which // rows, return_inverse=True)
         return self._read(blocks, rows)[at * rows + which % rows]
+
+    def mapped(self) -> NDArray[Any]:
+        """Return the array as it lies on the disk, mapped into memory and not checked; see `check`.
+
+        Raises
+        ------
+        ImageError
+            If its file is not there, or not of its size.
+        """
+        size = math.prod(self.shape) * self.dtype.itemsize
+        if not size:
+            return np.empty(self.shape, dtype=self.dtype)
+        path = _chunk(self.group, self.name, len(self.shape))
+        try:
+            if (found := path.stat().st_size) != size:
+                raise OSError(errno.EIO, f"{found} bytes, {size} are wanted")
+            return np.memmap(path, dtype=self.dtype, mode="r", shape=self.shape)
+        except OSError as error:
+            raise _damaged(self.group, f"array {self.name}: {error.strerror}") from error
 
     def check(self) -> None:
         """Read every block, and keep none.
@@ -140,34 +168,134 @@ class Group:
         return self.arrays[name][:]
 
 
+class ArrayWriter:
+    """Writes an array of a group, some rows after the other; made by `GroupWriter.array`."""
+
+    def __init__(
+        self, group: Path, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]
+    ) -> None:
+        self.dtype, self.shape = dtype.newbyteorder("<"), shape
+        self.sums: list[int] = []
+        self.rows = 0
+        self._sum, self._of_block = 0, _rows_of_block(self.dtype, shape) if math.prod(shape) else 1
+        chunk = _chunk(group, name, len(shape))
+        chunk.parent.mkdir(parents=True)
+        chunk.parents[len(shape)].joinpath(HEAD).write_bytes(_text(_about_array(self.dtype, shape)))
+        self._file = chunk.open("xb") if math.prod(shape) else None
+
+    def write(self, rows: NDArray[Any]) -> None:
+        """Append rows, shape (some, ...)."""
+        if self._file is None:
+            return
+        values = np.ascontiguousarray(rows, dtype=self.dtype)
+        self._file.write(values.reshape(-1).view(np.uint8).data)
+        at = 0
+        while at < len(values):
+            end = min(len(values), at + self._of_block - self.rows % self._of_block)
+            self._add(values[at:end])
+            at = end
+
+    def _add(self, values: NDArray[Any]) -> None:
+        """Sum up rows of one block."""
+        from isal.isal_zlib import crc32
+
+        self._sum = crc32(values.reshape(-1).view(np.uint8).data, self._sum)
+        self.rows += len(values)
+        if self.rows % self._of_block == 0 or self.rows == self.shape[0]:
+            self.sums.append(self._sum)
+            self._sum = 0
+
+    def close(self) -> None:
+        """Close its file."""
+        if self._file is not None:
+            self._file.close()
+
+
+class GroupWriter:
+    """Writes a group array by array, in any order and a few rows at a time.
+
+    The group is whole, and on the disk, once the ``with`` block of it ended without an error and
+    `finish` was called in it.
+
+    Parameters
+    ----------
+    path
+        Its folder, which must not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.mkdir(parents=True)
+        self.path = path
+        self._arrays: dict[str, ArrayWriter] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for one in self._arrays.values():
+            one.close()
+
+    def array(self, name: str, kind: Any, shape: tuple[int, ...]) -> ArrayWriter:
+        """Begin an array of at least one dimension."""
+        self._arrays[name] = ArrayWriter(self.path, name, np.dtype(kind), shape)
+        return self._arrays[name]
+
+    def add(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Write whole arrays."""
+        for name, values in arrays.items():
+            self.array(name, values.dtype, values.shape).write(values)
+
+    def finish(self, facts: Mapping[str, Any]) -> None:
+        """Write the sums and the facts (JSON), and bring all onto the disk."""
+        arrays = dict(self._arrays)
+        for name, one in arrays.items():
+            one.close()
+            if math.prod(one.shape) and one.rows != one.shape[0]:
+                msg = f"array {name}: {one.rows} rows were written of {one.shape[0]}"
+                raise ValueError(msg)
+        sums = np.array([one for array in arrays.values() for one in array.sums], dtype="<u4")
+        self.add({SUMS: sums})
+        self._arrays[SUMS].close()
+        written = {
+            **facts,
+            "arrays": {name: [one.dtype.name, list(one.shape)] for name, one in arrays.items()},
+            "content": _digest(sums.tobytes()),
+        }
+        attributes = {OURS: {**written, "check": _digest(_text(written))}}
+        head = {"attributes": attributes, "zarr_format": 3, "node_type": "group"}
+        (self.path / HEAD).write_bytes(_text(head))
+        _flush(self.path)
+
+
 def write_group(path: Path, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
     """Write arrays of at least one dimension and facts (JSON) as a group, which must not exist.
 
     All is on the disk when this returns.
     """
-    import zarr
+    with GroupWriter(path) as group:
+        group.add(arrays)
+        group.finish(facts)
 
-    stored = {
-        name: np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
-        for name, values in arrays.items()
+
+def _about_array(dtype: np.dtype[Any], shape: tuple[int, ...]) -> dict[str, Any]:
+    """Describe an array of one chunk that is not compressed, as Zarr wants it."""
+    chunk = [max(size, 1) for size in shape]
+    return {
+        "shape": list(shape),
+        "data_type": dtype.name,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunk}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": np.zeros((), dtype).item(),
+        "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}],
+        "attributes": {},
+        "zarr_format": 3,
+        "node_type": "array",
     }
-    sums = np.array([one for values in stored.values() for one in _sums(values)], dtype="<u4")
-    written = {
-        **facts,
-        "arrays": {name: [one.dtype.name, list(one.shape)] for name, one in stored.items()},
-        "content": _digest(sums.tobytes()),
-    }
-    group = zarr.open_group(path, mode="w-", zarr_format=3)
-    group.attrs.update({OURS: {**written, "check": _digest(_text(written))}})
-    for name, values in {**stored, SUMS: sums}.items():
-        group.create_array(
-            name,
-            data=values,
-            chunks=tuple(max(size, 1) for size in values.shape),
-            compressors=None,
-            config={"write_empty_chunks": True},
-        )
-    _flush(path)
 
 
 def read_head(path: Path) -> dict[str, Any]:
@@ -219,16 +347,6 @@ def _arrays(
         blocks = -(-shape[0] // _rows_of_block(dtype, shape)) if math.prod(shape) else 0
         yield name, StoredArray(path, name, dtype, tuple(shape), sums[at : at + blocks])
         at += blocks
-
-
-def _sums(values: NDArray[Any]) -> Iterator[int]:
-    """Sum up blocks of rows."""
-    from isal.isal_zlib import crc32
-
-    if values.size:
-        rows = _rows_of_block(values.dtype, values.shape)
-        for at in range(0, len(values), rows):
-            yield crc32(values[at : at + rows].reshape(-1).view(np.uint8).data)
 
 
 def _rows_of_block(dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:

@@ -92,7 +92,8 @@ class StoredRun:
     fine_bits: Mapping[str, int]
     group: Group
 
-    def _packed(self, name: str) -> Packed:
+    def packed(self, name: str) -> Packed:
+        """Return the coordinates of the samples: ``"smooth"`` of unit norm, or ``"plain"``."""
         return Packed.of(name, self.group.arrays.__getitem__, self.fine_bits[name])
 
     def check(self) -> None:
@@ -105,6 +106,11 @@ class StoredRun:
         """
         for array in self.group.arrays.values():
             array.check()
+
+    @property
+    def content(self) -> str:
+        """A digest of all numbers."""
+        return str(self.group.facts["content"])
 
     @cached_property
     def _small(self) -> dict[str, NDArray[Any]]:
@@ -135,7 +141,7 @@ class StoredRun:
             If a seed has no voxel in the mask.
         """
         weights, places, coverage = _joined(seeds, self.space, self.group.whole("unusable"))
-        clean = self._packed("plain").values(places).T @ weights
+        clean = self.packed("plain").values(places).T @ weights
         return (
             clean,
             np.nan_to_num(self.group.arrays["noise_size"][places]) @ np.abs(weights),
@@ -157,7 +163,7 @@ class StoredRun:
 
     def _correlate(self, seeds: NDArray[np.float32]) -> NDArray[np.float32]:
         """Correlate seeds of unit norm (coordinates, seeds) with every sample."""
-        stored = self._packed("smooth")
+        stored = self.packed("smooth")
         r = np.empty((seeds.shape[1], self.space.n_samples), dtype=np.float32)
         for at in range(0, r.shape[1], BLOCK):
             part = slice(at, at + BLOCK)
@@ -168,9 +174,7 @@ class StoredRun:
 
     def _dof(self, unit: Array) -> NDArray[np.float32]:
         """Give nu of every seed (coordinates, seeds) with every sample: one product of small tables."""
-        tables, small = self.tables, self._small
-        lags = lags_of_cleaned(tables, small["directions"].T * small["strength"][:, None], unit)
-        of_seeds, passed = lags.T.astype(np.float32), tables.passed.astype(np.float32)
+        of_seeds, passed = self.lags(unit).T.astype(np.float32), self.passed
         stored = self.group.arrays["noise"]
         nu = np.empty((len(of_seeds), self.space.n_samples), np.float32)
         for at in range(0, nu.shape[1], BLOCK):
@@ -179,6 +183,18 @@ class StoredRun:
                 first = (passed @ part) / (of_seeds @ part)
                 nu[:, at : at + BLOCK] = second_order(first)
         return nu
+
+    @property
+    def passed(self) -> NDArray[np.float32]:
+        """What the noise of a sample at each lag counts in the numerator of nu, (lags,)."""
+        return self.tables.passed.astype(np.float32)
+
+    def lags(self, unit: Array) -> NDArray[np.float64]:
+        """Give what it counts in the denominator for cleaned seeds of unit norm, (lags, seeds)."""
+        small = self._small
+        return lags_of_cleaned(
+            self.tables, small["directions"].T * small["strength"][:, None], unit
+        )
 
     @cached_property
     def tables(self) -> NoiseTables:
@@ -209,7 +225,7 @@ class StoredRun:
 
         0 where a sample is constant or not finite.
         """
-        rows = self._packed("smooth").values(samples)
+        rows = self.packed("smooth").values(samples)
         return self._basis @ np.nan_to_num(rows).T
 
     @property
@@ -236,7 +252,7 @@ class StoredRun:
         basis : ndarray, shape (kept, coordinates)
             From coordinates, as of rows and of `extract_seeds`, to cleaned frames of mean 0.
         """
-        stored = self._packed("smooth")
+        stored = self.packed("smooth")
         rows = np.empty(stored.coarse.shape, dtype=np.float32)
         for at in range(0, len(rows), BLOCK):
             part = slice(at, min(at + BLOCK, len(rows)))
