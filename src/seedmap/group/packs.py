@@ -135,9 +135,7 @@ def _make(
     sweep_left(path.parent, STAGING)
     need, free = pack_bytes(runs), shutil.disk_usage(path.parent).free
     if need > free:
-        msg = (
-            f"{path.parent}: the pack takes {_size(need)}, {_size(free)} are free; make room there"
-        )
+        msg = f"{path.parent}: the pack takes {_size(need)}, {_size(free)} are free; free some space there"
         raise OutputError(msg)
     try:
         with claimed_folder(path.parent / new_folder_name(STAGING)) as stage:
@@ -149,7 +147,7 @@ def _make(
         if isinstance(error, SeedmapError):
             raise
         reason = os.strerror(error.errno or errno.EIO)
-        msg = f"{path}: the pack of the study cannot be written ({reason}); make room, or give a folder that can be"
+        msg = f"{path}: the pack of the study cannot be written ({reason}); free some space, or check the rights of the folder"
         raise OutputError(msg) from error
 
 

@@ -232,7 +232,7 @@ class _Source:
 
 
 def _width(runs: Sequence[StoredRun]) -> int:
-    """Return the coordinates that a pack has room for."""
+    """Return the coordinates of a pack, some of which are zeros behind a run's own."""
     most = max(run.group.arrays["smooth"].shape[1] for run in runs)
     return -(-most // MULTIPLE) * MULTIPLE
 
