@@ -147,7 +147,7 @@ def _make(
         if isinstance(error, SeedmapError):
             raise
         reason = os.strerror(error.errno or errno.EIO)
-        msg = f"{path}: the pack of the study cannot be written ({reason}); free some space, or check the rights of the folder"
+        msg = f"{path}: the pack cannot be written ({reason}); free some space, or make the folder writable"
         raise OutputError(msg) from error
 
 
