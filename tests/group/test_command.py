@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+import sys
 
 import nibabel as nib
 import numpy as np
@@ -175,6 +176,21 @@ def test_the_level_of_a_bids_app_is_the_verb(call, study, tmp_path):
     assert len(names) > 8
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_without_numba_all_but_tfce_works(call, study, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.delitem(sys.modules, "seedmap.shuffle._tree", raising=False)
+    monkeypatch.delattr("seedmap.shuffle._tree", raising=False)
+    line = ("group", study.folder, "--seed", "PCC", "--shuffles", "99", "--out", tmp_path / "out")
+    code, _, err = call(*line)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "pip install 'seedmap[group]'" in err
+    assert not (tmp_path / "out").exists()
+    assert call(*line, "--no-tfce")[0] == 0
+    stats = {path.name.split("_stat-")[1].split("_")[0] for path in (tmp_path / "out").glob("*.gz")}
+    assert {"t", "z", "p", "q", "pfwe", "pextent", "pmass", "n", "g"} <= stats
+    assert not stats & {"tfce", "ptfce"}
 
 
 def test_a_call_that_fails_leaves_the_results_of_the_last(call, own_study, tmp_path):

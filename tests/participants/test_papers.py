@@ -24,6 +24,20 @@ def test_the_boutiques_descriptor_is_that_of_the_options():
     assert (ROOT / "boutiques" / "seedmap.json").read_text() == text()
 
 
+def test_the_boutiques_descriptor_knows_both_levels():
+    inputs = {one["id"]: one for one in json.loads(text())["inputs"]}
+    level = inputs["analysis_level"]
+    assert level["value-choices"] == ["participant", "group"]
+    assert {"model", "contrast", "design"} <= set(level["value-disables"]["participant"])
+    assert {"fd_thresh", "combine_runs"} <= set(level["value-disables"]["group"])
+    assert "seed" not in [
+        *level["value-disables"]["group"],
+        *level["value-disables"]["participant"],
+    ]
+    assert (inputs["from_store"]["type"], inputs["group_from_store"]["type"]) == ("File", "Flag")
+    assert {key for keys in level["value-disables"].values() for key in keys} <= set(inputs)
+
+
 def test_the_image_is_built_from_what_is_there():
     text = (ROOT / "Containerfile").read_text()
     copied = [line.split()[1:-1] for line in text.splitlines() if line.startswith("COPY ")]
@@ -45,6 +59,9 @@ def test_the_bids_validator_finds_no_error(tmp_path):
     )
     line = ["bids", str(study), str(out), "--seed", "PCC=0,-52,18", "--strategy", "6P", "--store"]
     assert main([*line, "-q", "--nprocs", "1"]) == 0
+    (out / "group").mkdir()
+    for name in ("contrast-mean_desc-6P_clusters.tsv", "desc-6P_design.tsv", "desc-6P_report.html"):
+        (out / "group" / f"group_task-rest_seed-PCC_{name}").write_text("a\n")
     found = subprocess.run(
         [validator, str(out), "--format", "json"], capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""The Boutiques descriptor of ``seedmap bids``, made from its options.
+"""The Boutiques descriptor of ``seedmap bids``, made from its options at both levels.
 
 ``python -m seedmap.cli.boutiques > boutiques/seedmap.json`` writes it; a test compares the two.
 """
@@ -16,6 +16,7 @@ from typing import Any
 from docstring_parser import parse_from_object
 
 from seedmap._version import __version__
+from seedmap.cli.group_options import GroupChoice, GroupOutput, GroupTest, ModelOptions
 from seedmap.cli.study_options import (
     AnalysisOptions,
     CallOptions,
@@ -37,21 +38,32 @@ GROUPS = (
     PoolOptions,
     CallOptions,
 )
+OVER_PEOPLE = (GroupChoice, ModelOptions, GroupTest, GroupOutput)
 PLACES = (
     ("bids_dir", "BIDS_DIR", "The derivatives of fMRIPrep.", "File"),
     ("output_dir", "OUTPUT_DIR", "Folder for the results.", "String"),
-    ("analysis_level", "ANALYSIS_LEVEL", "participant.", "String"),
+    (
+        "analysis_level",
+        "ANALYSIS_LEVEL",
+        "participant, or group: test over participants.",
+        "String",
+    ),
 )
 
 
 def descriptor() -> dict[str, Any]:
     """Describe ``seedmap bids`` for Boutiques (schema 0.5)."""
-    inputs = [
+    inputs: list[dict[str, Any]] = [
         {"id": key, "name": key, "type": kind, "value-key": f"[{value}]", "description": text}
         for key, value, text, kind in PLACES
     ]
-    inputs[2]["value-choices"] = ["participant"]  # type: ignore[assignment]
-    inputs += [option for group in GROUPS for option in _options(group)]
+    first, second = _both_levels()
+    inputs[2]["value-choices"] = ["participant", "group"]
+    inputs[2]["value-disables"] = {
+        "participant": [key for key in second if key not in first],
+        "group": [key for key in first if key not in second],
+    }
+    inputs += (first | {key: one for key, one in second.items() if key not in first}).values()
     keys = " ".join(str(option["value-key"]) for option in inputs)
     return {
         "name": "seedmap",
@@ -73,6 +85,22 @@ def descriptor() -> dict[str, Any]:
             {"code": 3, "description": "Some participants failed; the others are complete."},
         ],
     }
+
+
+def _both_levels() -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Return the options of each level by id; what has another type at the second, has another id."""
+    first = {one["id"]: one for group in GROUPS for one in _options(group)}
+    second = {}
+    for option in (one for group in OVER_PEOPLE for one in _options(group)):
+        key = option["id"]
+        option["description"] = f"At the level group: {option['description']}"
+        if key in first and first[key]["type"] == option["type"]:
+            first[key]["description"] += f" {option['description']}"
+        elif key in first:
+            key = f"group_{key}"
+            option |= {"id": key, "name": key, "value-key": f"[{key.upper()}]"}
+        second[key] = option
+    return first, second
 
 
 def _options(group: type) -> Iterator[dict[str, Any]]:

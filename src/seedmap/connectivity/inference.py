@@ -15,7 +15,8 @@ import numpy as np
 import scipy  # its sub-packages load on first use
 from numpy.typing import ArrayLike, NDArray
 
-from seedmap._arrays import LARGEST_R, Array
+from seedmap._arrays import LARGEST_R
+from seedmap.connectivity.tails import beta_tail
 from seedmap.errors import TooFewFrames
 
 __all__ = [
@@ -30,8 +31,6 @@ __all__ = [
 
 # Below this nothing can be said: the standard error would pass 1.
 FEWEST_DOF = 3.0
-# From here down the incomplete beta function nears the end of the number range.
-TAIL = 1e-280
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,13 +81,12 @@ def infer(
         dof = np.where(usable, np.minimum(nu, rank), np.nan)
         dof[dof < FEWEST_DOF] = np.nan
         left = (1 - r) * (1 + r)
-        p = scipy.special.betainc((dof - 1) / 2, 0.5, left)
-        z = np.copysign(-scipy.special.ndtri_exp(_log_p(p, dof, left) - np.log(2)), r)
+        score, p = beta_tail((dof - 1) / 2, 0.5, left)
         return Inference(
             dof=dof,
             se=se_ratio / np.sqrt(dof - 2),
             t=r * np.sqrt((dof - 1) / left),
-            z=z,
+            z=np.copysign(score, r),
             p=p,
         )
 
@@ -178,19 +176,3 @@ def confidence_interval(
 def _inside(r: ArrayLike) -> NDArray[np.float64]:
     """Keep r off the ends, where atanh is infinite."""
     return np.clip(np.asarray(r, dtype=np.float64), -LARGEST_R, LARGEST_R)
-
-
-def _log_p(p: Array, dof: Array, left: Array) -> Array:
-    """Give log p, also where p is too small for a number.
-
-    There I_x(a, 1/2) = x^a sqrt(1-x) / (a B(a, 1/2)) 2F1(a + 1/2, 1; a + 1; x), x = 1 - r^2
-    (NIST DLMF 8.17.8), whose logarithm is no trouble.
-    """
-    log_p = np.log(np.maximum(p, TAIL))[...]  # an array also where p is a single number
-    far = np.asarray(p < TAIL)
-    if far.any():
-        a, x = (dof[far] - 1) / 2, left[far]
-        series = scipy.special.hyp2f1(a + 0.5, 1, a + 1, x)
-        log_p[far] = a * np.log(x) + 0.5 * np.log1p(-x) + np.log(series)
-        log_p[far] -= np.log(a) + scipy.special.betaln(a, 0.5)
-    return log_p

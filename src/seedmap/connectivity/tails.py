@@ -9,7 +9,7 @@ import numpy as np
 import scipy  # its sub-packages load on first use
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["f_test", "t_test", "t_threshold"]
+__all__ = ["beta_tail", "f_test", "t_test", "t_threshold"]
 
 Floats = NDArray[np.float64]
 
@@ -69,11 +69,29 @@ def t_threshold(p: float, dof: ArrayLike) -> Floats:
     return -scipy.special.stdtrit(np.asarray(dof, np.float64), p / 2)
 
 
+def beta_tail(a: Floats, b: float, x: Floats) -> tuple[Floats, Floats]:
+    """Return the normal score (0 or more) and p of a tail that is an incomplete beta function.
+
+    Parameters
+    ----------
+    a, b
+        Its parameters, ``a`` of the shape of ``x``; NaN gives NaN.
+    x
+        Its end, 0 to 1. Of t, ``dof / (dof + t^2)`` with a = dof / 2 and b = 1 / 2.
+
+    Returns
+    -------
+    z, p
+        ``p`` is I_x(a, b), and ``z`` what a two-sided normal test with the same p would have.
+    """
+    with np.errstate(invalid="ignore"):
+        p = scipy.special.betainc(a, b, x)
+        return -scipy.special.ndtri_exp(_log_p(p, a, b, x) - np.log(2)), p
+
+
 def _test(f: Floats, q: float, dof: Floats) -> tuple[Floats, Floats]:
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        x = dof / (dof + q * f)
-        p = scipy.special.betainc(dof / 2, q / 2, x)
-        return -scipy.special.ndtri_exp(_log_p(p, dof / 2, q / 2, x) - np.log(2)), p
+        return beta_tail(dof / 2, q / 2, dof / (dof + q * f))
 
 
 def _log_p(p: Floats, a: Floats, b: float, x: Floats) -> Floats:

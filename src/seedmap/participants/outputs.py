@@ -23,7 +23,7 @@ __all__ = [
     "strategy_facts",
 ]
 
-BIDSIGNORE = "*_statmap.*\n*_timeseries.tsv\n*.html\nlogs\nstore\nfigures\n.seedmap-*\n"
+BIDSIGNORE = "*_statmap.*\n*_timeseries.tsv\n*.html\ngroup\nlogs\nstore\nfigures\n.seedmap-*\n"
 README = """Maps of the correlation of seeds with the whole brain, made by seedmap.
 
 Open index.html for the study, sub-XX.html for a participant. Maps are in sub-XX/func (or
