@@ -2,7 +2,8 @@
 #
 #   make demo     create the environment, install, run the main job on the built-in phantom
 #   make test     all tests, doctests, warnings as errors
-#   make check    what every commit must pass: format, lint, types, imports, the quick tests
+#   make lint     format, lint, types, imports
+#   make check    what every commit must pass: `make lint` and the quick tests
 #   make docs     build the documentation into docs/_build/html
 #   make bench    measure speed and memory beside nilearn; bench-check, bench-scaling,
 #                 bench-explorer, bench-surfaces, bench-study and bench-group measure the rest
@@ -20,7 +21,7 @@ export SEEDMAP_TEST_DATA ?= $(abspath $(SHARED_DATA))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format docs clean
+.PHONY: help demo test test-slow lint check format docs clean
 .PHONY: bench bench-check bench-scaling bench-explorer bench-surfaces bench-study bench-group verify-statistics golden fuzz
 
 # Test files run side by side, each with one thread of BLAS, so that two cores do the work of two.
@@ -48,11 +49,13 @@ test: $(VENV)/installed-dev
 test-slow: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow
 
-check: $(VENV)/installed-dev
+lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --cache-dir .import_linter_cache
+
+check: lint
 	$(PYTEST) -q -m "not slow and not full"
 
 format: $(VENV)/installed-dev
