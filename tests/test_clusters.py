@@ -11,11 +11,11 @@ from scipy import ndimage
 
 import seedmap as sm
 from seedmap.cli import main
-from seedmap.clusters import Threshold, clusters_table, find_clusters, parse_threshold
+from seedmap.clusters import Threshold, clusters_table, find_clusters, names_in, parse_threshold
 from seedmap.datasets import make_phantom
 from seedmap.errors import ImageError, OptionError, SpaceMismatch
 from seedmap.images import Grid
-from seedmap.spatial import Atlas, open_atlas
+from seedmap.spatial import Atlas, landmarks, open_atlas
 
 AFFINE = np.array([[-3.0, 0, 0, 12], [0, 3, 0, -9], [0, 0, 4, 2], [0, 0, 0, 1]])
 SHAPE = (8, 7, 6)
@@ -104,6 +104,45 @@ def test_known_clusters_are_found(grid, volume):
     assert [abs(one.r) for one in found[2:]] == [0.8, 0.6]
 
 
+def test_further_peaks_are_maxima_at_a_distance_as_in_nilearns_table(grid):
+    from nilearn.reporting import get_clusters_table
+
+    r = np.zeros(SHAPE)
+    r[1:8, 3, 3] = (0.8, 0.6, 0.55, 0.9, 0.6, 0.85, 0.7)  # 3 mm apart: 0.85 is 6 mm from 0.9
+    r[3, 3:7, 3] = (0.55, 0.6, 0.6, 0.75)
+    (found,) = find_clusters(grid, np.abs(r[grid.mask]) > 0.5, r[grid.mask])
+    assert (found.r, [one.r for one in found.more]) == (0.9, [0.8, 0.75])
+    assert found.voxels == 10
+    table = get_clusters_table(nib.Nifti1Image(r, AFFINE), 0.5)
+    theirs = table[["X", "Y", "Z", "Peak Stat"]].to_numpy(dtype=float)
+    ours = [(one.x, one.y, one.z_mm, one.r) for one in (found, *found.more)]
+    np.testing.assert_allclose(ours, theirs)
+    rows = [line.split("\t")[:8] for line in clusters_table([found]).splitlines()]
+    assert [row[0] for row in rows] == ["cluster", "1", "1a", "1b"]
+    assert [row[7] for row in rows[1:]] == ["10", "n/a", "n/a"]
+
+
+def test_names_without_an_atlas_are_those_of_the_nearest_point_in_mni_space(grid):
+    names = names_in(grid, "sub-01_space-MNI152NLin2009cAsym_bold.nii.gz", (0, 0), None)
+    assert names.name_at((6, 64, 3)) == "near vmPFC, default mode network"
+    assert names.name_at((-11, -58, 17)) == "near posterior cingulate, default mode network"
+    assert names.name_at((0, 0, 200)) == ""
+    assert names_in(grid, "sub-01_space-T1w_bold.nii.gz", (4, 4), None) is None
+    assert names_in(grid, "bold.nii.gz", (4, 0), None) is names
+    atlas = Atlas(np.zeros(SHAPE, dtype=np.int64))
+    assert names_in(grid, "bold.nii.gz", (4, 0), atlas) is atlas
+
+
+def test_points_are_read_as_nilearn_reads_them(monkeypatch):
+    known = landmarks()
+    assert known.places.shape == (160, 3)
+    monkeypatch.setattr("seedmap.spatial.named_points.TABLE", "elsewhere.csv")
+    loaded = landmarks.__wrapped__()
+    order, other = np.lexsort(known.places.T), np.lexsort(loaded.places.T)
+    np.testing.assert_array_equal(known.places[order], loaded.places[other])
+    assert [known.names[at] for at in order] == [loaded.names[at] for at in other]
+
+
 def test_peaks_are_those_of_z_where_it_is_known(grid, volume):
     r = volume[grid.mask]
     z = 5 * r
@@ -143,9 +182,9 @@ def test_regions_are_named(grid, volume):
     labels[:4, 2, 2], labels[4, 2, 2] = 7, 9
     r = volume[grid.mask]
     atlas = Atlas(labels, {7: "left here"})
-    found = [one for one in find_clusters(grid, np.abs(r) > 0.5, r, atlas=atlas) if one.r == 0.9]
+    found = [one for one in find_clusters(grid, np.abs(r) > 0.5, r, names=atlas) if one.r == 0.9]
     assert (found[0].region, found[0].regions) == ("left here", "left here 67%; 9 33%")
-    (other, *_) = (one for one in find_clusters(grid, r < -0.5, r, atlas=atlas))
+    (other, *_) = (one for one in find_clusters(grid, r < -0.5, r, names=atlas))
     assert (other.region, other.regions) == ("", "")
 
 
@@ -194,7 +233,7 @@ def test_table_has_a_line_a_cluster(grid, volume):
 def test_no_name_of_a_region_is_a_formula(grid, volume, name):
     r = volume[grid.mask]
     labels = np.full(SHAPE, 3)
-    found = find_clusters(grid, np.abs(r) > 0.5, r, atlas=Atlas(labels, {3: name}, grid=grid))
+    found = find_clusters(grid, np.abs(r) > 0.5, r, names=Atlas(labels, {3: name}, grid=grid))
     head, *lines = (line.split("\t") for line in clusters_table(found).splitlines())
     assert len(lines) == len(found)
     for line in lines:
@@ -231,6 +270,21 @@ def test_clusters_of_q_and_z_agree_with_the_maps(maps):
             assert one.q < 0.1 or threshold[0] == "z"
             assert abs(one.z) > 2.5 or threshold[0] == "q"
             assert np.sign(one.z) == np.sign(one.r)
+
+
+def test_small_clusters_are_left_out_if_wished(maps, tmp_path):
+    everything = maps.clusters("PCC", 0.2)
+    assert (everything.voxels < 3).any()
+    large = maps.clusters("PCC", 0.2, min_cluster=3)
+    assert large.voxels.dropna().tolist() == [n for n in everything.voxels.dropna() if n >= 3]
+    assert large.region.str.startswith("near ").any()
+    table, about = maps.save_clusters(tmp_path, 0.2, min_cluster=3)
+    cells = [line.split("\t") for line in table.read_text().splitlines()[1:]]
+    assert [row[0] for row in cells] == large.cluster.tolist()
+    assert [row[9] for row in cells] == large.region.replace("", "n/a").tolist()
+    facts = json.loads(about.read_text())
+    assert facts["SmallestCluster"] == 3
+    assert "10.1126/science.1194144" in facts["Atlas"]
 
 
 def test_a_run_writes_clusters_and_draws_z(phantom, tmp_path, capsys):

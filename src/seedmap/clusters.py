@@ -1,18 +1,20 @@
 """Thresholds as a user writes them, and the clusters of a map beyond one.
 
 A cluster is a set of voxels beyond the threshold, of one sign, that share faces, as in nilearn's
-table of clusters. Names of regions come from an atlas that is given.
+table of clusters. Names of regions come from an atlas that is given, else, in MNI space, from the
+nearest of well-known points.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array
+from seedmap.bids import in_mni_space
 from seedmap.connectivity import corrected_p
 from seedmap.errors import OptionError
 from seedmap.images import (
@@ -20,24 +22,42 @@ from seedmap.images import (
     Grid,
     Space,
 )
-from seedmap.spatial import Adjacency, Atlas, adjacency, open_atlas
+from seedmap.spatial import (
+    Adjacency,
+    Atlas,
+    Landmarks,
+    adjacency,
+    landmarks,
+    local_maxima,
+    open_atlas,
+    spaced,
+)
 
 __all__ = [
     "CLUSTER_COLUMNS",
     "Atlas",
     "Cluster",
     "FoundClusters",
+    "Names",
+    "Peak",
     "Threshold",
+    "cluster_rows",
     "clusters_table",
     "default_threshold",
     "extents",
     "find_clusters",
+    "name_of",
+    "names_in",
     "open_atlas",
     "parse_threshold",
 ]
 
+Names = Atlas | Landmarks
+
 # Regions named for one cluster, each with at least a tenth of it.
 MOST_REGIONS, SMALLEST_SHARE = 3, 0.1
+# Peaks that are listed of one cluster, as in nilearn's table.
+MOST_PEAKS = 4
 FORMULA = ("=", "+", "-", "@")
 # How maps are cut off, by their statistic.
 THRESHOLDS = {name: row.threshold for name, row in STATISTICS.items() if row.threshold}
@@ -132,30 +152,44 @@ def _either(words: Iterable[str]) -> str:
     return f"{', '.join(first)} or {last}"
 
 
-@dataclass(frozen=True)
-class Cluster:
-    """Voxels that share faces, or vertices that share edges, beyond a threshold, of one sign.
+def names_in(space: Space, run: str, codes: tuple[int, int], atlas: Atlas | None) -> Names | None:
+    """Return what names the places of maps: an atlas, else well-known points in MNI space.
+
+    Parameters
+    ----------
+    space
+        Where the samples lie; vertices have no names without an atlas.
+    run
+        Name of the run or of a map, which may state its space.
+    codes
+        The sform and qform codes of its image.
+    atlas
+        An atlas on that space.
+    """
+    if atlas is not None:
+        return atlas
+    return landmarks() if isinstance(space, Grid) and in_mni_space(run, codes) else None
+
+
+def name_of(names: Names | None, position: int, place: Sequence[float]) -> str:
+    """Name the region of a position of a space that lies at a place [mm]; empty for none."""
+    if isinstance(names, Atlas):
+        return names.name(int(names.labels.ravel()[position]))
+    return names.name_at(place) if names else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peak:
+    """The strongest sample of a cluster, or one that no adjacent sample exceeds.
 
     Attributes
     ----------
     x, y, z_mm : float
-        Place of its strongest voxel [mm].
+        Its place [mm].
     r, z, q : float
         Values there; NaN where they are not known.
-    voxels : int
-        Number of voxels or vertices.
-    mm3 : float
-        Volume [mm3]; NaN on a surface.
     region : str
-        Region of the strongest voxel; empty without an atlas.
-    regions : str
-        The regions that it covers most of all, with their shares of it.
-    part : str
-        ``"left"`` or ``"right"`` surface, or subcortical structure; empty in a volume.
-    mm2 : float
-        Area [mm2] on a surface, else NaN.
-    p_cluster : float
-        Chance that a map of nothing has a cluster as large anywhere; NaN where it is not known.
+        Its region; empty where that is not known.
     """
 
     x: float
@@ -164,20 +198,62 @@ class Cluster:
     r: float
     z: float
     q: float
+    region: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster(Peak):
+    """Voxels that share faces, or vertices that share edges, beyond a threshold, of one sign.
+
+    Attributes
+    ----------
+    x, y, z_mm, r, z, q, region
+        Those of its strongest sample: see `Peak`.
+    voxels : int
+        Number of voxels or vertices.
+    mm3 : float
+        Volume [mm3]; NaN on a surface.
+    regions : str
+        The regions of an atlas that it covers most of all, with their shares of it.
+    part : str
+        ``"left"`` or ``"right"`` surface, or subcortical structure; empty in a volume.
+    mm2 : float
+        Area [mm2] on a surface, else NaN.
+    p_cluster : float
+        Chance that a map of nothing has a cluster as large anywhere; NaN where it is not known.
+    more : tuple of Peak
+        Up to three further peaks, 8 mm from each other and from the strongest sample.
+    """
+
     voxels: int
     mm3: float
-    region: str = ""
     regions: str = ""
     part: str = ""
     mm2: float = np.nan
     p_cluster: float = np.nan
+    more: tuple[Peak, ...] = ()
 
 
-# The columns of tables: a number, then the fields of `Cluster`.
+# The columns of tables: ``1`` for a cluster or ``1a`` for a further peak of it, then what `Cluster`
+# holds.
 CLUSTER_COLUMNS = (
     *("cluster", "x_mm", "y_mm", "z_mm", "r", "z", "q"),
     *("voxels", "size_mm3", "region", "regions", "part", "size_mm2", "p_cluster"),
 )
+
+
+def cluster_rows(clusters: Sequence[Cluster]) -> Iterator[tuple[str | float, ...]]:
+    """Yield the values of `CLUSTER_COLUMNS`: a row a cluster, and one a further peak without sizes."""
+    for number, one in enumerate(clusters, start=1):
+        about = (one.region, one.regions, one.part, one.mm2, one.p_cluster)
+        yield (str(number), *_at(one), one.voxels, one.mm3, *about)
+        for letter, peak in zip("abc", one.more, strict=False):
+            about = (peak.region, "", one.part, np.nan, np.nan)
+            yield (f"{number}{letter}", *_at(peak), np.nan, np.nan, *about)
+
+
+def _at(peak: Peak) -> tuple[float, ...]:
+    return (peak.x, peak.y, peak.z_mm, peak.r, peak.z, peak.q)
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,15 +264,18 @@ class FoundClusters:
     ----------
     threshold : Threshold
         What they are beyond.
-    atlas : Atlas or None
+    names : Atlas, Landmarks or None
         Where names of regions come from.
     by_seed : mapping of str to tuple of Cluster
         Those of each seed; empty where it is not known which samples are adjacent.
+    min_cluster : int
+        The least number of samples of those that are listed.
     """
 
     threshold: Threshold
-    atlas: Atlas | None
+    names: Names | None
     by_seed: Mapping[str, tuple[Cluster, ...]]
+    min_cluster: int = 0
 
 
 def find_clusters(
@@ -204,7 +283,7 @@ def find_clusters(
     counts: NDArray[np.bool_],
     r: Array,
     others: Mapping[str, Array] | None = None,
-    atlas: Atlas | None = None,
+    names: Names | None = None,
     null_sizes: Array | None = None,
 ) -> tuple[Cluster, ...]:
     """Find the clusters of a map.
@@ -219,8 +298,8 @@ def find_clusters(
         The correlations, shape (samples,): their sign parts clusters, their size finds peaks.
     others
         Maps ``z`` and ``q``, shape (samples,), where they are known. With ``z``, peaks are its.
-    atlas
-        Where names of regions come from.
+    names
+        Where names of regions come from: see `names_in`.
     null_sizes
         Sizes of the largest clusters of maps of nothing, as `extents` counts, for `p_cluster`.
 
@@ -241,10 +320,10 @@ def find_clusters(
     graph = adjacency(space)
     with np.errstate(invalid="ignore"):
         groups = [one for sign in (1, -1) for one in graph.components(counts & (sign * r > 0))]
-    peaks = np.array([members[np.argmax(strength[members])] for members in groups], dtype=np.int64)
-    source = _Source(space, np.flatnonzero(space.mask), graph.sizes, {"r": r, **others}, atlas)
-    places = np.round(space.places(source.positions[peaks]), 2).tolist()
-    found = [source.cluster(*one) for one in zip(groups, peaks, places, strict=True)]
+    peaks = _peaks(space, graph, strength, groups)
+    positions = np.flatnonzero(space.mask)
+    source = _Source(space, positions, graph.sizes, {"r": r, **others}, names)
+    found = [source.cluster(*one) for one in zip(groups, peaks, strict=True)]
     if null_sizes is not None:
         extent = extents(graph)
         p = corrected_p([extent[members].sum() for members in groups], null_sizes)
@@ -253,6 +332,21 @@ def find_clusters(
     by_area = all(np.isfinite(one.mm2) for one in found)
     size = attrgetter("mm2" if by_area else "voxels")
     return tuple(sorted(found, key=lambda one: (-size(one), -abs(one.r), one.x, one.y)))
+
+
+def _peaks(
+    space: Space, graph: Adjacency, strength: Array, groups: Sequence[NDArray[np.int64]]
+) -> list[list[tuple[int, list[float]]]]:
+    """Return the peaks of each cluster, the strongest first: the sample and its place [mm]."""
+    number = np.full(strength.size, -1)
+    for at, members in enumerate(groups):
+        number[members] = at
+    tops = np.flatnonzero(local_maxima(graph, strength, number))
+    tops = tops[np.lexsort((-strength[tops], number[tops]))]
+    places = np.round(space.places(np.flatnonzero(space.mask)[tops]), 2)
+    of_group = np.split(np.arange(tops.size), np.flatnonzero(np.diff(number[tops])) + 1)
+    chosen = (spaced(one.tolist(), places, MOST_PEAKS) for one in of_group)
+    return [[(int(tops[at]), places[at].tolist()) for at in one] for one in chosen]
 
 
 def extents(graph: Adjacency) -> Array:
@@ -272,20 +366,32 @@ class _Source:
     positions: NDArray[np.int64]
     sizes: Array
     maps: Mapping[str, Array]
-    atlas: Atlas | None
+    names: Names | None
 
-    def cluster(self, members: NDArray[np.int64], peak: np.int64, place: list[float]) -> Cluster:
-        """Describe the cluster of some samples, of which the strongest lies at a place [mm]."""
-        r, z, q = (float(self.maps[s][peak]) if s in self.maps else np.nan for s in "rzq")
-        region, regions = "", ""
-        if self.atlas is not None:
-            labels = self.atlas.labels.ravel()
-            region = self.atlas.name(int(labels[self.positions[peak]]))
-            regions = _shares(self.atlas, labels[self.positions[members]])
-        first = int(self.positions[members[0]])
+    def cluster(
+        self, members: NDArray[np.int64], peaks: Sequence[tuple[int, list[float]]]
+    ) -> Cluster:
+        """Describe the cluster of some samples with the samples of its peaks and their places."""
+        regions, first = "", int(self.positions[members[0]])
+        if isinstance(self.names, Atlas):
+            regions = _shares(self.names, self.names.labels.ravel()[self.positions[members]])
         mm3, mm2, part = _size(self.space, first, self.sizes[members])
-        x, y, z_mm = place
-        return Cluster(x, y, z_mm, r, z, q, members.size, mm3, region, regions, part, mm2)
+        strongest, *more = (self._peak(*one) for one in peaks)
+        return Cluster(
+            **vars(strongest),
+            voxels=members.size,
+            mm3=mm3,
+            regions=regions,
+            part=part,
+            mm2=mm2,
+            more=tuple(more),
+        )
+
+    def _peak(self, sample: int, place: list[float]) -> Peak:
+        """Describe a sample at a place [mm]."""
+        r, z, q = (float(self.maps[s][sample]) if s in self.maps else np.nan for s in "rzq")
+        region = name_of(self.names, int(self.positions[sample]), place)
+        return Peak(x=place[0], y=place[1], z_mm=place[2], r=r, z=z, q=q, region=region)
 
 
 def _size(space: Space, position: int, sizes: Array) -> tuple[float, float, str]:
@@ -317,9 +423,7 @@ def clusters_table(clusters: Sequence[Cluster]) -> str:
         left_out.add("p_cluster")
     shown = [at for at, name in enumerate(CLUSTER_COLUMNS) if name not in left_out]
     lines = ["\t".join(CLUSTER_COLUMNS[at] for at in shown)]
-    for number, cluster in enumerate(clusters, start=1):
-        cells = [str(number), *map(_cell, astuple(cluster))]
-        lines.append("\t".join(cells[at] for at in shown))
+    lines.extend("\t".join(_cell(row[at]) for at in shown) for row in cluster_rows(clusters))
     return "\n".join(lines) + "\n"
 
 

@@ -271,11 +271,12 @@ def test_peaks_are_apart_and_sorted():
     rows = np.random.default_rng(0).standard_normal((1728, 30)).astype(np.float32)
     live = live_of(rows, mask)
     volume = np.zeros(mask.shape, dtype=np.float32)
-    volume[3, 3, 3], volume[3, 3, 5], volume[9, 9, 9], volume[6, 1, 1] = 0.9, 0.8, -0.7, 0.2
-    peaks = live.peaks(volume[mask], threshold=0.3, apart=12.0, most=5)
-    assert [round(peak.r, 2) for peak in peaks] == [0.9, -0.7]
-    assert (peaks[0].x, peaks[0].y, peaks[0].z) == tuple(live.grid.to_mm([[3, 3, 3]])[0])
-    assert len(live.peaks(volume[mask], threshold=0.1, apart=0.0, most=2)) == 2
+    volume[3, 3, 3], volume[3, 3, 4], volume[9, 9, 9], volume[6, 1, 1] = 0.9, 0.8, -0.7, 0.2
+    peaks = live.peaks(volume[mask], 0.3, 5)
+    assert [round(value, 2) for _, value in peaks] == [0.9, -0.7]
+    assert peaks[0][0] == tuple(live.grid.to_mm([[3, 3, 3]])[0])
+    assert len(live.peaks(volume[mask], 0.1, 2)) == 2
+    assert live.peaks(volume[mask], 0.95, 5) == []
 
 
 def test_confounds_fall_into_groups():

@@ -8,9 +8,9 @@ from seedmap.analysis.options import Inputs, Method
 from seedmap.analysis.pipeline import maps_of
 from seedmap.analysis.prepare import prepare, read
 from seedmap.analysis.stored import origin_facts, stored_maps
+from seedmap.bids import in_mni_space
 from seedmap.errors import ImageError, OptionError, SeedError
 from seedmap.explorer import begin_session
-from seedmap.explorer.anatomy import in_mni_space
 from seedmap.explorer.engine import NOT_A_NUMBER, Superseded, open_source
 from seedmap.spatial import Reading, extract
 from seedmap.store import open_stored, write_stored
@@ -71,9 +71,8 @@ def test_maps_are_those_of_the_images(store, live, phantom, options):
     inside = Sphere("inside", (20, 0, 40), 0)  # the store has nothing outside the mask
     r, wanted = (one.r(one.seed_signal(inside).unit) for one in (live, other))
     np.testing.assert_allclose(r, wanted, rtol=0, atol=2e-5)
-    assert [round(p.x) for p in live.peaks(r, threshold=0.4, apart=16, most=3)] == [
-        round(p.x) for p in other.peaks(wanted, threshold=0.4, apart=16, most=3)
-    ]
+    found, expected = live.peaks(r, 0.4, 3), other.peaks(wanted, 0.4, 3)
+    assert [place for place, _ in found] == [place for place, _ in expected]
     other.close()
 
 
@@ -134,7 +133,7 @@ def test_error_bars_are_those_of_the_store(store):
 
 def test_a_session_shows_it_and_saves_its_maps(store, phantom, tmp_path):
     source = open_source(Inputs(store))
-    assert in_mni_space(source.run)
+    assert in_mni_space(source.run.source, source.run.codes)
     assert source.run.timing.t_r == 2.0
     session = begin_session(source, out=tmp_path / "out", anatomy=phantom.masks[0])
     assert session.look(SEEDS[0]) == 1

@@ -316,7 +316,7 @@ def test_peaks_lead_to_places(look):
     window = look()
     window.type_seed(PCC)
     window.until("document.querySelectorAll('#peaks tbody tr').length > 2")
-    window.until("seedmap.panel.readings.peaks[0].r > 0.9")
+    window.until("seedmap.panel.readings.peaks[0].value > 0.9")
     window.page.uncheck("#follow")
     window.page.locator("#peaks tbody tr").nth(1).click()
     assert window.read("seedmap.state.at") == window.read("seedmap.panel.readings.peaks[1].at")
@@ -401,6 +401,13 @@ def test_z_is_that_of_run(look, phantom, options):
     voxel = np.floor(maps.space.to_voxels([MPFC])[0] + 0.5).astype(int)
     wanted = maps.space.unmask(maps.z[0])[tuple(voxel)]
     assert window.value_at(MPFC) == pytest.approx(float(wanted), abs=2e-3)
+    window.until("seedmap.panel.readings?.stat === 'z'")
+    (first, *_) = peaks = window.read("seedmap.panel.readings.peaks")
+    place = np.flatnonzero((maps.space.coordinates() == first["at"]).all(axis=1))
+    assert first["value"] == pytest.approx(float(maps.z[0][place[0]]), abs=1e-3)
+    assert first["value"] == pytest.approx(float(np.nanmax(np.abs(maps.z))), abs=1e-3)
+    assert all(abs(one["value"]) >= 3 for one in peaks)
+    assert window.page.locator("#peaks th i").inner_text() == "z"
     window.page.locator("input[name=stat][value=r]").check(force=True)
     window.until("seedmap.shown.stat === 'r'")
 

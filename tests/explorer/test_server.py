@@ -21,6 +21,7 @@ from seedmap.analysis.options import Inputs, Method
 from seedmap.analysis.pipeline import maps_of
 from seedmap.analysis.prepare import prepare, read
 from seedmap.analysis.stored import origin_facts
+from seedmap.bids import in_mni_space
 from seedmap.cli import main
 from seedmap.errors import ImageError, MissingFile, OptionError, OutputError
 from seedmap.explorer import (
@@ -35,12 +36,10 @@ from seedmap.explorer import (
 )
 from seedmap.explorer.anatomy import (
     image_underlay,
-    in_mni_space,
-    landmarks,
     template_underlay,
 )
 from seedmap.images import open_run
-from seedmap.spatial import Reading, extract, read_atlas
+from seedmap.spatial import Reading, extract, landmarks, read_atlas
 from seedmap.store import write_stored
 
 PCC = Sphere("PCC", (0, -52, 18), 8.0)
@@ -292,11 +291,11 @@ def test_a_large_run_lets_its_rows_go_first(phantom, options, tmp_path, monkeypa
 
 
 def test_underlays_and_names(phantom, tmp_path):
-    assert in_mni_space(open_run(phantom.func[0]))
+    assert in_mni_space(str(phantom.func[0]), open_run(phantom.func[0]).codes)
     template = template_underlay()
     assert template.grey.dtype == np.uint8
     assert template.grey.max() == 255
-    assert landmarks().name_at((-6, 50, -1)).startswith("near vmPFC (default)")
+    assert landmarks().name_at((-6, 50, -1)) == "near vmPFC, default mode network"
     assert landmarks().name_at((300, 0, 0)) == ""
     atlas = read_atlas(phantom.atlas)
     assert atlas.name_at((0, -52, 18)) == "PCC"

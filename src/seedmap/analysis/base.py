@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,13 @@ from seedmap.clusters import (
     CLUSTER_COLUMNS,
     Cluster,
     FoundClusters,
+    Names,
     Threshold,
+    cluster_rows,
     clusters_table,
     default_threshold,
     find_clusters,
+    names_in,
     parse_threshold,
 )
 from seedmap.errors import OptionError
@@ -32,7 +34,7 @@ from seedmap.images import (
     write_map,
     write_text,
 )
-from seedmap.spatial import Atlas, can_cluster
+from seedmap.spatial import APART, Atlas, can_cluster
 
 __all__ = ["Maps", "save_maps"]
 
@@ -165,6 +167,10 @@ class Maps(ABC):
         threshold = parse_threshold(threshold)
         return threshold.passed(self.values(seed, threshold.stat))
 
+    def names(self, atlas: Atlas | None = None) -> Names | None:
+        """Return what names places: an atlas, else in MNI space the nearest of well-known points."""
+        return names_in(self.space, self.file_stem(self.seeds[0]), self.codes, atlas)
+
     def clusters(
         self,
         seed: str | None = None,
@@ -172,22 +178,20 @@ class Maps(ABC):
         *,
         atlas: Atlas | None = None,
         near: bool = False,
+        min_cluster: int = 0,
     ) -> Any:
         """Find the clusters of a map, or of all where no seed is named, as a pandas data frame.
 
-        The columns are those of the table that `save_clusters` writes, after the ``seed``; the
+        The rows and columns are those of the table that `save_clusters` writes, after the ``seed``:
+        a row is a cluster (``1``) or a further peak of it (``1a``), of which no size is given. The
         options are those of `found_clusters`.
         """
         import pandas as pd
 
         wanted = self.seeds if seed is None else (seed,)
-        rows = [
-            (name, number, *astuple(one))
-            for name in wanted
-            for number, one in enumerate(
-                self.found_clusters(name, threshold, atlas=atlas, near=near), start=1
-            )
-        ]
+        options: Any = {"atlas": atlas, "near": near, "min_cluster": min_cluster}
+        found = {name: self.found_clusters(name, threshold, **options) for name in wanted}
+        rows = [(name, *row) for name, clusters in found.items() for row in cluster_rows(clusters)]
         return pd.DataFrame(rows, columns=["seed", *CLUSTER_COLUMNS])
 
     def found_clusters(
@@ -197,6 +201,7 @@ class Maps(ABC):
         *,
         atlas: Atlas | None = None,
         near: bool = False,
+        min_cluster: int = 0,
     ) -> tuple[Cluster, ...]:
         """Find the clusters of a map beyond a threshold, the largest first.
 
@@ -208,9 +213,12 @@ class Maps(ABC):
             A size of r, or ``"r>0.5"``, ``"z>3.1"`` or ``"q<0.05"``; both signs count. None takes
             `default_threshold`.
         atlas
-            Where names of regions come from: see `seedmap.spatial.open_atlas`.
+            Where names of regions come from: see `seedmap.spatial.open_atlas`. Without it, peaks
+            of volumes in MNI space are named by the nearest of 160 well-known points.
         near
             Whether the seed's own neighbourhood counts, where r is high by construction.
+        min_cluster
+            The least number of voxels or vertices of a cluster that is listed.
         """
         threshold = self.default_threshold if threshold is None else threshold
         counts = self.passed(seed, threshold)
@@ -219,16 +227,23 @@ class Maps(ABC):
             counts[self.near[self.index(seed)]] = False
         known = {stat: self.values(seed, stat) for stat in self.stats if stat in ("z", "q")}
         nulls = self.null_sizes(seed, parse_threshold(threshold))
-        return find_clusters(self.space, counts, self.values(seed), known, atlas, nulls)
+        names = self.names(atlas)
+        found = find_clusters(self.space, counts, self.values(seed), known, names, nulls)
+        return tuple(one for one in found if one.voxels >= min_cluster)
 
     def all_clusters(
-        self, threshold: float | str | Threshold | None = None, *, atlas: Atlas | None = None
+        self,
+        threshold: float | str | Threshold | None = None,
+        *,
+        atlas: Atlas | None = None,
+        min_cluster: int = 0,
     ) -> FoundClusters:
         """Find the clusters of every seed, none where it is not known which samples are adjacent."""
         threshold = self.default_threshold if threshold is None else parse_threshold(threshold)
         known = self.seeds if can_cluster(self.space) else ()
-        by_seed = {seed: self.found_clusters(seed, threshold, atlas=atlas) for seed in known}
-        return FoundClusters(threshold, atlas, by_seed)
+        options: Any = {"atlas": atlas, "min_cluster": min_cluster}
+        by_seed = {seed: self.found_clusters(seed, threshold, **options) for seed in known}
+        return FoundClusters(threshold, self.names(atlas), by_seed, min_cluster)
 
     def plot(  # noqa: PLR0913  the options of nilearn's figures
         self,
@@ -310,12 +325,15 @@ class Maps(ABC):
         threshold: float | str | Threshold | None = None,
         *,
         atlas: Atlas | None = None,
+        min_cluster: int = 0,
     ) -> list[Path]:
         """Write a table of clusters a seed (``..._clusters.tsv``, see `clusters`); return the paths.
 
         Each has a sidecar that says the threshold. All appear together, or none does.
         """
-        return write_clusters(self, folder, self.all_clusters(threshold, atlas=atlas))
+        return write_clusters(
+            self, folder, self.all_clusters(threshold, atlas=atlas, min_cluster=min_cluster)
+        )
 
 
 def write_clusters(maps: Maps, folder: str | Path, clusters: FoundClusters) -> list[Path]:
@@ -324,9 +342,11 @@ def write_clusters(maps: Maps, folder: str | Path, clusters: FoundClusters) -> l
     names: list[str] = []
     about = {
         "Description": f"Clusters of {maps.space.elements} with {threshold.words} that touch "
-        "and share sign, the seed's own neighbourhood left out",
+        "and share sign, the seed's own neighbourhood left out; 1a, 1b and 1c are further peaks of "
+        f"cluster 1, {APART:g} mm or more apart",
         "Threshold": str(threshold),
-        "Atlas": None if clusters.atlas is None else clusters.atlas.source,
+        "SmallestCluster": clusters.min_cluster,
+        "Atlas": clusters.names.source if clusters.names else None,
         "Units": CLUSTER_UNITS,
     }
     with staged_folder(folder) as stage:

@@ -11,6 +11,7 @@ from seedmap.bids.dataset import (
 from seedmap.bids.names import (
     BidsName,
     entities_of,
+    in_mni_space,
     label_of,
     modern_name,
     parse_name,
@@ -27,6 +28,7 @@ __all__ = [
     "RunInputs",
     "entities_of",
     "find_participants",
+    "in_mni_space",
     "label_of",
     "modern_name",
     "parse_name",

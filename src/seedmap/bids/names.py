@@ -7,7 +7,7 @@ fMRIPrep 1.0 put the suffix in the midst of its names
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from seedmap.images import stem_of
 __all__ = [
     "BidsName",
     "entities_of",
+    "in_mni_space",
     "label_of",
     "modern_name",
     "parse_name",
@@ -26,6 +27,7 @@ __all__ = [
     "uri",
 ]
 
+MNI152 = 4  # NIfTI's code for images aligned to the MNI152 template
 EXTENSIONS = (".nii.gz", ".nii", ".dtseries.nii", ".func.gii", ".tsv", ".json")
 # What fMRIPrep 1.0 called things, and what they are called now: suffix and desc.
 OLD_SUFFIXES = {
@@ -107,6 +109,18 @@ def space_of(path: str) -> str:
     """
     found = SPACE.search(path)
     return found[1] if found else ""
+
+
+def in_mni_space(path: str, codes: Sequence[int]) -> bool:
+    """Whether a file says that it is in MNI space: by its name, else by its sform and qform codes.
+
+    Examples
+    --------
+    >>> in_mni_space("sub-01_space-T1w_bold.nii.gz", (4, 4)), in_mni_space("bold.nii.gz", (4, 0))
+    (False, True)
+    """
+    space = space_of(path)
+    return space.upper().startswith("MNI") if space else MNI152 in codes
 
 
 def _suffix(words: list[str], extension: str, entities: dict[str, str]) -> str:

@@ -183,7 +183,10 @@ class OutputOptions:
     """What is outlined in figures and listed as clusters: 'r>0.5' (or 0.5), 'z>3.1' or 'q<0.05', in quotes; both signs count. q<0.05 if not given, r>0.3 where there are no error bars. The files hold all values."""
 
     atlas: Path | None = None
-    """Image of numbered regions that names the clusters, in the space of the run; names come from a TSV (columns index and name) of the same name beside it."""
+    """Image of numbered regions that names the clusters, in the space of the run; names come from a TSV (columns index and name) of the same name beside it. Without it, peaks in MNI space bear the name of the nearest of 160 well-known points."""
+
+    min_cluster: int = 0
+    """Least number of voxels or vertices of the clusters that are listed."""
 
     figures: bool = True
     """Draw figures and the report page."""

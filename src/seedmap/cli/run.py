@@ -157,7 +157,7 @@ def _check_store_alone(bold: Path | None, *options: Any) -> None:
 def clusters_of(maps: SeedMaps, output: OutputOptions) -> FoundClusters:
     """Find the clusters, and open the atlas that names them if one is given."""
     atlas = None if output.atlas is None else open_atlas(output.atlas, maps.space)
-    return maps.all_clusters(output.parsed(), atlas=atlas)
+    return maps.all_clusters(output.parsed(), atlas=atlas, min_cluster=output.min_cluster)
 
 
 def write(

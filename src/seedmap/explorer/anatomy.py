@@ -1,12 +1,9 @@
-"""What lies under the map, and what a place is called.
+"""What lies under the map.
 
 The underlay is the MNI152 template that nilearn carries, for runs in MNI space; an image that
-the user names; or the mean of the run itself. Names of places come from an atlas that the user
-names, else, in MNI space, from the 160 regions of Dosenbach et al. that nilearn carries.
+the user names; or the mean of the run itself.
 """
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,25 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array
-from seedmap.bids import space_of
 from seedmap.errors import ImageError
-from seedmap.images import Grid, Run, file_of, load_volume
+from seedmap.images import Grid, file_of, load_volume
 
 __all__ = [
-    "Landmarks",
     "Underlay",
     "image_underlay",
-    "in_mni_space",
-    "landmarks",
     "mean_underlay",
     "template_underlay",
 ]
 
-MNI_CODE = 4  # NIfTI: aligned to the MNI152 template
 # Brightest share that is cut off, so that a few bright voxels (vessels, fat) do not darken the rest.
 BRIGHTEST = 99.5
-# A place further than this from every landmark has no name [mm].
-NEAR = 12.0
 MOST_VOXELS = 40_000_000  # beyond this a page would wait for its picture
 
 
@@ -54,12 +44,6 @@ class Underlay:
     grid: Grid
     grey: NDArray[np.uint8]
     name: str
-
-
-def in_mni_space(run: Run) -> bool:
-    """Whether a run says that it is in MNI space: by its name, else by its header."""
-    space = space_of(run.source)
-    return space.upper().startswith("MNI") if space else MNI_CODE in run.codes
 
 
 def template_underlay() -> Underlay:
@@ -100,31 +84,3 @@ def _grey(values: NDArray[Any]) -> NDArray[np.uint8]:
     bright = values[values > low]
     high = float(np.percentile(bright, BRIGHTEST)) if bright.size else low + 1.0
     return (np.clip((values - low) / max(high - low, 1e-12), 0, 1) * 255).astype(np.uint8)
-
-
-@dataclass(frozen=True, eq=False)
-class Landmarks:
-    """Centres of named regions [mm], shape (n, 3)."""
-
-    places: Array
-    names: tuple[str, ...]
-
-    def name_at(self, place: Sequence[float]) -> str:
-        """Name the nearest region and how far its centre is; empty if none is near."""
-        distance = np.linalg.norm(self.places - np.asarray(place, dtype=np.float64), axis=1)
-        nearest = int(distance.argmin())
-        if distance[nearest] > NEAR:
-            return ""
-        return f"near {self.names[nearest]}, {distance[nearest]:.0f} mm"
-
-
-def landmarks() -> Landmarks:
-    """Return the regions of Dosenbach et al. (2010), doi:10.1126/science.1194144, in MNI space."""
-    from nilearn.datasets import fetch_coords_dosenbach_2010
-
-    table = fetch_coords_dosenbach_2010()
-    rois = table["rois"]
-    places = np.stack([np.asarray(rois[axis], dtype=np.float64) for axis in "xyz"], axis=1)
-    names = [re.sub(r"\s*\d+$", "", str(label)) for label in table["labels"]]
-    pairs = zip(names, table["networks"], strict=True)
-    return Landmarks(places, tuple(f"{name} ({network})" for name, network in pairs))

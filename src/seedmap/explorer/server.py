@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from seedmap.analysis import Inputs, Limits, Method, SeedMaps
+from seedmap.bids import in_mni_space
 from seedmap.errors import OptionError, SeedmapError
 from seedmap.explorer.anatomy import (
     image_underlay,
-    in_mni_space,
-    landmarks,
     template_underlay,
 )
 from seedmap.explorer.command import Command
@@ -32,7 +31,7 @@ from seedmap.explorer.results import recall
 from seedmap.explorer.session import Session
 from seedmap.explorer.web import Guard, Policy, make_app
 from seedmap.seeds import Sphere
-from seedmap.spatial import DEFAULT_FWHM, read_atlas
+from seedmap.spatial import DEFAULT_FWHM, landmarks, read_atlas
 
 __all__ = ["Explorer", "ServerOptions", "begin_session", "explore", "serve"]
 
@@ -230,7 +229,7 @@ def begin_session(  # noqa: PLR0913  one argument a decision
     progress
         Called as ``progress(done, total)``.
     """
-    mni = in_mni_space(source.run)
+    mni = in_mni_space(source.run.source, source.run.codes)
     session = Session(
         source=source,
         out=Path(out).expanduser().absolute(),

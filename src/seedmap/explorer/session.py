@@ -16,11 +16,11 @@ from typing import Any
 from seedmap.analysis import SeedMaps, save_maps
 from seedmap.bids import label_of, source_stem
 from seedmap.errors import OptionError, OutputError, SeedmapError
-from seedmap.explorer.anatomy import Landmarks, Underlay, mean_underlay
+from seedmap.explorer.anatomy import Underlay, mean_underlay
 from seedmap.explorer.command import Command
 from seedmap.explorer.engine import Cleaned, Explorable, Settings, Superseded
 from seedmap.seeds import Sphere
-from seedmap.spatial import Atlas
+from seedmap.spatial import Atlas, Landmarks
 
 __all__ = ["Busy", "Job", "Latest", "Session"]
 

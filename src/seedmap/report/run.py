@@ -2,18 +2,17 @@
 
 from datetime import datetime
 
-import numpy as np
-
 from seedmap.analysis import SeedMaps
 from seedmap.bids import source_stem
 from seedmap.clusters import FoundClusters, Threshold
 from seedmap.report.pictures import Pictures
 from seedmap.report.rendering import render
-from seedmap.report.tables import cluster_rows, library_versions, run_facts, seed_table
+from seedmap.report.tables import cluster_table, library_versions, run_facts, seed_table
 from seedmap.report.viewer import pack_maps, viewer_of
 from seedmap.report.words import (
     describe_certainty,
     describe_cleaning,
+    named_words,
     summarize,
 )
 from seedmap.spatial import Atlas
@@ -66,10 +65,10 @@ def render_report(
         measures=seed_table(maps, threshold),
         threshold=threshold.words,
         clusters=[
-            (seed, len(found), cluster_rows(found)) for seed, found in clusters.by_seed.items()
+            cluster_table(seed, found, maps.space.elements)
+            for seed, found in clusters.by_seed.items()
         ],
-        regions=clusters.atlas is not None,
-        corrected=any(np.isfinite(c.p_cluster) for f in clusters.by_seed.values() for c in f),
+        named=named_words(clusters),
         elements=maps.space.elements,
         methods=describe_cleaning(maps.provenance, maps.space.element),
         certainty=describe_certainty(maps),

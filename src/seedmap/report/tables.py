@@ -7,18 +7,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array
 from seedmap.analysis import NULL_HYPOTHESIS, Provenance, SeedMaps, versions
-from seedmap.clusters import Cluster, Threshold, parse_threshold
+from seedmap.clusters import Cluster, Threshold, cluster_rows, parse_threshold
 from seedmap.connectivity import critical_r
 from seedmap.images import Grid, Space
 from seedmap.report.words import DASH, T_R_SOURCES, count, number, percent
 
-__all__ = ["MEASURES", "Measure", "library_versions", "run_facts", "seed_table"]
+__all__ = [
+    "MEASURES",
+    "ClusterTable",
+    "Measure",
+    "cluster_table",
+    "library_versions",
+    "run_facts",
+    "seed_table",
+]
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,7 @@ def _smallest_r(maps: SeedMaps, seed: int, _: Threshold) -> str:
     return number(critical_r(float(np.nanmedian(dof)), STRICT))
 
 
-MOST_CLUSTERS = 10
+MOST_CLUSTERS = 30
 SMALLEST_SHOWN = 0.001
 STRICT = 0.001
 ALPHA = 0.05  # the usual rate of false discoveries; for a count only, nothing is cut off by it
@@ -129,20 +138,53 @@ def seed_table(maps: SeedMaps, threshold: float | str | Threshold) -> list[tuple
     return list(rows.items())
 
 
-def cluster_rows(clusters: Sequence[Cluster]) -> list[list[str]]:
-    """Return a row of words for each of the largest clusters."""
-    return [
-        [
-            f"({', '.join(number(c, 0) for c in (one.x, one.y, one.z_mm))})",
-            number(one.r),
-            number(one.z),
-            _small(one.q),
-            f"{one.mm2:,.0f} mm²" if np.isfinite(one.mm2) else f"{one.mm3:,.0f}",
-            _small(one.p_cluster),
-            one.regions or one.region,
-        ]
-        for one in clusters[:MOST_CLUSTERS]
-    ]
+@dataclass(frozen=True)
+class ClusterTable:
+    """The largest clusters of a map, with their further peaks, in words."""
+
+    seed: str
+    """The seed."""
+
+    head: tuple[str, ...]
+    """Names of the columns."""
+
+    rows: tuple[tuple[str, ...], ...]
+    """The cells: a row a cluster, and one a further peak."""
+
+    total: int
+    """How many clusters there are."""
+
+    @property
+    def shown(self) -> int:
+        """How many clusters are in the table."""
+        return min(self.total, MOST_CLUSTERS)
+
+
+def cluster_table(seed: str, clusters: Sequence[Cluster], elements: str) -> ClusterTable:
+    """Write the largest clusters in words; columns of which nothing is known are left out."""
+    columns: dict[str, Callable[[Any], str]] = {
+        "Cluster": lambda row: row[0],
+        "Peak [mm]": lambda row: f"({', '.join(number(c, 0) for c in row[1:4])})",
+        "r": lambda row: number(row[4]),
+        "z": lambda row: number(row[5]),
+        "q": lambda row: _small(row[6]),
+        "Size [mm³]" if elements == "voxels" else "Size": _size,
+        "p of cluster": lambda row: _small(row[13]),
+        "Region": lambda row: row[10] or row[9],
+    }
+    rows = list(cluster_rows(clusters[:MOST_CLUSTERS]))
+    cells = {name: [write(row) for row in rows] for name, write in columns.items()}
+    known = [name for name, column in cells.items() if set(column) - {"", DASH}]
+    body = tuple(zip(*(cells[name] for name in known), strict=True))
+    return ClusterTable(seed, tuple(known), body, len(clusters))
+
+
+def _size(row: Sequence[Any]) -> str:
+    """Write the volume or the area of a cluster; empty for a further peak."""
+    mm3, mm2 = row[8], row[12]
+    if np.isfinite(mm2):
+        return f"{mm2:,.0f} mm²"
+    return f"{mm3:,.0f}" if np.isfinite(mm3) else ""
 
 
 def _small(value: float) -> str:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from seedmap.analysis import Provenance, SeedMaps, global_signal
-from seedmap.clusters import Threshold, parse_threshold
+from seedmap.clusters import FoundClusters, Threshold, parse_threshold
 from seedmap.images import MEASURE_KINDS
+from seedmap.spatial import Landmarks
 from seedmap.temporal import Cleaning
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "describe_cleaning",
     "describe_smoothing",
     "listed",
+    "named_words",
     "number",
     "percent",
     "summarize",
@@ -131,6 +133,18 @@ def describe_smoothing(source: Provenance) -> str:
         f"The brain was smoothed with a Gaussian kernel of {size} mm full width at half "
         f"maximum{unsmoothed}."
     )
+
+
+def named_words(clusters: FoundClusters) -> str:
+    """Say where names of regions come from and which clusters are left out; empty if there is nothing."""
+    said = []
+    if clusters.min_cluster > 1:
+        said.append(f"Clusters of fewer than {clusters.min_cluster} are not listed.")
+    if isinstance(clusters.names, Landmarks):
+        said.append(
+            "Regions are named by the nearest of the 160 of Dosenbach et al. (2010), if it is within 12 mm."
+        )
+    return " ".join(said)
 
 
 def number(value: float, digits: int = 2) -> str:

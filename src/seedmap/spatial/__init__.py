@@ -7,7 +7,9 @@ from seedmap.spatial.extraction import Extracted, Storage, extract
 from seedmap.spatial.geodesic import distances_from, vertex_areas
 from seedmap.spatial.masks import Template, background_mask, epi_mask, template_mask
 from seedmap.spatial.memory import parse_memory
+from seedmap.spatial.named_points import Landmarks, landmarks
 from seedmap.spatial.neighbourhood import Neighbourhoods, neighbourhood
+from seedmap.spatial.peaks import APART, local_maxima, spaced
 from seedmap.spatial.resampling import resample_onto
 from seedmap.spatial.smoothers import smoother_of
 from seedmap.spatial.smoothing import DEFAULT_FWHM, fwhm_to_sigma, gaussian_matrix
@@ -17,10 +19,12 @@ from seedmap.spatial.walk import Reading, Sink, Start, walk
 from seedmap.spatial.weights import SeedWeights
 
 __all__ = [
+    "APART",
     "DEFAULT_FWHM",
     "Adjacency",
     "Atlas",
     "Extracted",
+    "Landmarks",
     "Neighbourhoods",
     "Reading",
     "SeedWeights",
@@ -36,6 +40,8 @@ __all__ = [
     "extract",
     "fwhm_to_sigma",
     "gaussian_matrix",
+    "landmarks",
+    "local_maxima",
     "mean_volume",
     "neighbourhood",
     "open_atlas",
@@ -43,6 +49,7 @@ __all__ = [
     "read_atlas",
     "resample_onto",
     "smoother_of",
+    "spaced",
     "sphere_voxels",
     "standard_shade",
     "standard_surfaces",

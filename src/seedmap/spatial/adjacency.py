@@ -8,6 +8,7 @@ import itertools
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,8 +75,12 @@ def can_cluster(space: Space | PartedSpace) -> bool:
     )
 
 
+# The graphs of spaces that are in use, since maps of many seeds share one.
+_KNOWN: "WeakKeyDictionary[Space | PartedSpace, dict[Neighbours, Adjacency]]" = WeakKeyDictionary()
+
+
 def adjacency(space: Space | PartedSpace, neighbours: Neighbours = 6) -> Adjacency:
-    """Return the graph of a space's samples.
+    """Return the graph of a space's samples, which is kept for as long as the space is.
 
     Parameters
     ----------
@@ -89,6 +94,13 @@ def adjacency(space: Space | PartedSpace, neighbours: Neighbours = 6) -> Adjacen
     OptionError
         If it is not known where the vertices of a surface lie.
     """
+    known = _KNOWN.setdefault(space, {})
+    if neighbours not in known:
+        known[neighbours] = _graph(space, neighbours)
+    return known[neighbours]
+
+
+def _graph(space: Space | PartedSpace, neighbours: Neighbours) -> Adjacency:
     if isinstance(space, Grid):
         places = np.argwhere(space.mask)
         return Adjacency(_voxel_pairs(places, neighbours), np.ones(space.n_samples))

@@ -2,7 +2,7 @@
 
 from seedmap.explorer.engine.explorable import Cleaned, Explorable
 from seedmap.explorer.engine.gathering import Gathered, Superseded
-from seedmap.explorer.engine.live import FULL_SCALE, NOT_A_NUMBER, Extremum, LiveRun, SeedSignal
+from seedmap.explorer.engine.live import FULL_SCALE, NOT_A_NUMBER, LiveRun, SeedSignal
 from seedmap.explorer.engine.opening import open_source
 from seedmap.explorer.engine.settings import Settings, confound_groups
 from seedmap.explorer.engine.stored import is_stored
@@ -13,7 +13,6 @@ __all__ = [
     "NOT_A_NUMBER",
     "Cleaned",
     "Explorable",
-    "Extremum",
     "Gathered",
     "LiveRun",
     "SeedSignal",

@@ -24,8 +24,9 @@ from seedmap.explorer.engine.gathering import Gathered, Superseded
 from seedmap.explorer.engine.unsmoothed import SeedVoxels
 from seedmap.images import Grid
 from seedmap.seeds import Sphere
+from seedmap.spatial import adjacency, local_maxima, spaced
 
-__all__ = ["FULL_SCALE", "NOT_A_NUMBER", "Extremum", "LiveRun", "SeedSignal"]
+__all__ = ["FULL_SCALE", "NOT_A_NUMBER", "LiveRun", "SeedSignal"]
 
 # int16 on the wire: r is a whole number of steps of 1/32767, an error of 1.5e-5 at most.
 FULL_SCALE = 32767
@@ -60,16 +61,6 @@ class SeedSignal:
     voxels: int
     left_out: int
     coverage: float
-
-
-@dataclass(frozen=True)
-class Extremum:
-    """A local extremum of a map: where [mm], and the value."""
-
-    x: float
-    y: float
-    z: float
-    r: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,35 +263,30 @@ class LiveRun:
         return int(np.count_nonzero(self.grid.mask.ravel()[:flat]))
 
     def peaks(
-        self, r: NDArray[np.float32], *, threshold: float, apart: float, most: int
-    ) -> list[Extremum]:
-        """List local extrema of a map beyond a threshold, strongest first.
+        self, values: Array, threshold: float, most: int
+    ) -> list[tuple[tuple[float, float, float], float]]:
+        """List the places [mm] and values of a map's peaks beyond a threshold, strongest first.
+
+        They are as far apart as those of a table of clusters.
 
         Parameters
         ----------
-        r
+        values
             Map, shape (samples,).
         threshold
             Smallest size that counts.
-        apart
-            Least distance between two of one sign [mm].
         most
             How many at most.
         """
-        volume = np.abs(np.nan_to_num(self.grid.unmask(r)))
-        tops = _local_maxima(volume, threshold)
-        order = np.argsort(-volume[tuple(tops.T)], kind="stable")
-        values = np.nan_to_num(self.grid.unmask(r))[tuple(tops.T)][order]
-        places = self.grid.to_mm(tops[order])
-        chosen: list[int] = []
-        for index in range(len(places)):
-            same = [c for c in chosen if values[c] * values[index] > 0]
-            far = not same or np.linalg.norm(places[same] - places[index], axis=1).min() >= apart
-            if far:
-                chosen.append(index)
-            if len(chosen) == most:
-                break
-        return [_extremum(places[c], values[c]) for c in chosen]
+        values = np.nan_to_num(values)
+        strength = np.abs(values)
+        sign = np.where(strength >= max(threshold, 1e-6), values > 0, -1).astype(np.int64)
+        tops = np.flatnonzero(local_maxima(adjacency(self.grid), strength, sign))
+        tops = tops[np.argsort(-strength[tops], kind="stable")]
+        places = np.round(self.grid.places(np.flatnonzero(self.grid.mask)[tops]), 2)
+        chosen = spaced(range(tops.size), places, most)
+        x, y, z = places[chosen].T.tolist()
+        return list(zip(zip(x, y, z, strict=True), values[tops[chosen]].tolist(), strict=True))
 
     def close(self) -> None:
         """Let go of the threads."""
@@ -353,16 +339,3 @@ def _representatives(live: LiveRun) -> dict[str, NDArray[Any]]:
     names = np.ravel_multi_index(tuple(blocks.T), tuple(sizes))
     _, first, of = np.unique(names, return_index=True, return_inverse=True)
     return {"rows": live.targets[first], "usable": live.usable[first], "of": of}
-
-
-def _extremum(place: Array, r: float) -> Extremum:
-    x, y, z = (round(float(value), 2) for value in place)
-    return Extremum(x, y, z, round(float(r), 4))
-
-
-def _local_maxima(volume: NDArray[Any], threshold: float) -> NDArray[np.int64]:
-    """List the voxels (n, 3) that no neighbour of 26 exceeds, above a threshold."""
-    from scipy import ndimage
-
-    high = ndimage.maximum_filter(volume, size=3, mode="constant")
-    return np.argwhere((volume == high) & (volume >= max(threshold, 1e-6)))

@@ -47,6 +47,7 @@ TYPES = {
 BYTES = "application/octet-stream"
 MOST_BODY = 1 << 16
 BODY_WAIT = 10.0  # s until a body that does not arrive is given up
+MOST_PEAKS = 20
 Z_FULL = 40.0  # z beyond this is cut off on the wire; files hold all of it
 
 
@@ -178,11 +179,12 @@ class _Pages:
         """Return all about a seed and a place: series, peaks, names, the command."""
         query = request.query_params
         seed, place = seed_in(query), place_in(query, ("ax", "ay", "az"))
-        threshold = number_in(query, "threshold", 0.0, 1.0, 0.3)
+        stat = "z" if query.get("stat") == "z" else "r"
+        beyond = (stat, number_in(query, "threshold", 0.0, Z_FULL, 0.3))
         # The peaks need the whole map once more: they make way for a seed that is clicked now.
         window, number = query.get("w", "")[:64], whole_in(query, "n")
         superseded = self._session.latest.after(window, number) if "n" in query else bool
-        answer = await run_in_threadpool(_about, self._session, seed, place, threshold, superseded)
+        answer = await run_in_threadpool(_about, self._session, seed, place, beyond, superseded)
         return JSONResponse(answer)
 
     async def job(self, _request: Request) -> Response:
@@ -305,23 +307,28 @@ def _about(
     session: Session,
     seed: Sphere,
     place: tuple[float, float, float],
-    threshold: float,
+    beyond: tuple[str, float],
     superseded: Callable[[], bool],
 ) -> dict[str, Any]:
+    """Return what the page shows beside the map; ``beyond`` is the statistic and threshold of peaks."""
     cleaned, names = session.cleaned, session.names
     live = cleaned.live
     signal = live.seed_signal(seed)
     sample = live.sample_at(place)
-    r = live.r(signal.unit, superseded)
-    peaks = live.peaks(r, threshold=threshold, apart=16.0, most=12)
+    stat, threshold = beyond
+    if stat == "z":
+        values = session.certain(seed, superseded)[0].values(seed.name, "z")
+    else:
+        values = live.r(signal.unit, superseded)
     named = [
-        {"at": [p.x, p.y, p.z], "r": p.r, "name": names.name_at((p.x, p.y, p.z)) if names else ""}
-        for p in peaks
+        {"at": at, "value": round(value, 4), "name": names.name_at(at) if names else ""}
+        for at, value in live.peaks(values, threshold, MOST_PEAKS)
     ]
     usable = sample is not None and bool(live.usable[sample])
     return {
         "seedSeries": live.series(signal.unit).round(3).tolist(),
         "placeSeries": live.series(live.targets[sample]).round(3).tolist() if usable else None,
+        "stat": stat,
         "peaks": named,
         "seedName": names.name_at(seed.center) if names else "",
         "placeName": names.name_at(place) if names else "",

@@ -257,7 +257,7 @@ export class Controls {
     write($("sampled"), `${voxels} voxel${voxels === 1 ? "" : "s"}${part}${out}`);
   }
 
-  readings({ placeName, peaks, command, placeSeries, seedSeries }) {
+  readings({ placeName, stat, peaks, command, placeSeries, seedSeries }) {
     $("region").textContent = placeName;
     $("command").value = command;
     const chart = $("chart").querySelector("canvas");
@@ -265,14 +265,15 @@ export class Controls {
     const agree = Number.isFinite(r) ? `r = ${r.toFixed(2).replace("-", "−")}` : "";
     $("agree").textContent = agree;
     chart.setAttribute("aria-label", `Series of the seed and of the crosshair over ${seedSeries.length} frames; ${agree}`);
+    $("peaks").querySelector("th:last-child i").textContent = stat;
     $("peaks").querySelector("tbody").replaceChildren(...peaks.map((peak) => this.peak(peak)));
   }
 
-  peak({ at, r, name }) {
+  peak({ at, value, name }) {
     const row = document.createElement("tr");
     const go = Object.assign(document.createElement("button"), { type: "button", textContent: name || "–" });
     go.title = "Go there";
-    const cells = [go, ...at.map((v) => String(Math.round(v)).replace("-", "−")), r.toFixed(2).replace("-", "−")];
+    const cells = [go, ...at.map((v) => String(Math.round(v)).replace("-", "−")), value.toFixed(2).replace("-", "−")];
     for (const cell of cells) {
       const td = document.createElement("td");
       td.append(cell);

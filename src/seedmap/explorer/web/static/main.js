@@ -306,6 +306,7 @@ class App {
       this.fill(answer.values);
       this.controls.notes(`About ${answer.facts.dof} effective degrees of freedom.`, answer.facts.notes);
       this.painter.now();
+      this.panel.updateSoon(); // the peaks are of z now
     } catch (error) {
       this.trouble(error.message);
     } finally {

@@ -26,8 +26,8 @@ export class Panel {
     const { app } = this, { state, maps } = app;
     await maps.landed();
     const [ax, ay, az] = state.at;
-    const threshold = Math.min(1, state.look.r.threshold);
-    const query = { ...app.seedQuery(), ax, ay, az, threshold, ...maps.turn };
+    const { stat } = app, { threshold } = state.look[stat];
+    const query = { ...app.seedQuery(), ax, ay, az, stat, threshold, ...maps.turn };
     const readings = await getJson("about", query).catch(() => null);
     if (!readings || [ax, ay, az].some((value, k) => value !== state.at[k])) return;
     this.readings = readings;
