@@ -50,6 +50,7 @@ __all__ = [
     "names_in",
     "open_atlas",
     "parse_threshold",
+    "peaks_of",
 ]
 
 Names = Atlas | Landmarks
@@ -320,7 +321,7 @@ def find_clusters(
     graph = adjacency(space)
     with np.errstate(invalid="ignore"):
         groups = [one for sign in (1, -1) for one in graph.components(counts & (sign * r > 0))]
-    peaks = _peaks(space, graph, strength, groups)
+    peaks = peaks_of(space, graph, strength, groups)
     positions = np.flatnonzero(space.mask)
     source = _Source(space, positions, graph.sizes, {"r": r, **others}, names)
     found = [source.cluster(*one) for one in zip(groups, peaks, strict=True)]
@@ -334,10 +335,22 @@ def find_clusters(
     return tuple(sorted(found, key=lambda one: (-size(one), -abs(one.r), one.x, one.y)))
 
 
-def _peaks(
+def peaks_of(
     space: Space, graph: Adjacency, strength: Array, groups: Sequence[NDArray[np.int64]]
 ) -> list[list[tuple[int, list[float]]]]:
-    """Return the peaks of each cluster, the strongest first: the sample and its place [mm]."""
+    """Return the peaks of each cluster, the strongest first: the sample and its place [mm].
+
+    Up to four samples that no adjacent one of the cluster exceeds, at least 8 mm from each other.
+
+    Parameters
+    ----------
+    space, graph
+        Where the samples lie, and which are adjacent.
+    strength
+        What is compared, shape (samples,), finite.
+    groups
+        The samples of each cluster.
+    """
     number = np.full(strength.size, -1)
     for at, members in enumerate(groups):
         number[members] = at

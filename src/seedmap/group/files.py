@@ -57,7 +57,8 @@ def save_group(
             tables = maps.tables(maps.seeds[0])
             found = find_group_clusters(maps, atlas)
             about = {"Description": CLUSTERS, "Units": UNITS, **maps.facts}
-            about["Atlas"] = None if atlas is None else atlas.source
+            naming = maps.names(atlas)
+            about["Atlas"] = naming.source if naming else None
             for suffix, text in {**tables, "clusters": clusters_text(found)}.items():
                 name = maps.file_name(maps.seeds[0], suffix, desc=group.strategy)
                 write_text(stage / f"{name}.tsv", text)

@@ -1,11 +1,12 @@
 """The clusters of a contrast, with what each says of people."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seedmap.clusters import Names, name_of, peaks_of
 from seedmap.connectivity.tails import t_threshold
 from seedmap.group.maps import GroupMaps
 from seedmap.images import Grid
@@ -13,8 +14,6 @@ from seedmap.spatial import Atlas, adjacency, can_cluster
 
 __all__ = ["GroupCluster", "clusters_text", "find_group_clusters"]
 
-# Peaks listed within a cluster beside its strongest, and how far apart [mm].
-MORE_PEAKS, APART = 3, 8.0
 ALPHA = 0.05
 AT_PEAK = ("t", "f", "pfwe", "tfce", "ptfce", "pextent", "pmass", "effect", "g", "r", "n")
 
@@ -38,7 +37,7 @@ class GroupCluster:
     values : dict of str to float
         Of the maps at the peak, and ``ci_low``, ``ci_high``: 95 % interval of the effect.
     region : str
-        Region of the peak; empty without an atlas.
+        Region of the peak; empty where that is not known.
     """
 
     name: str
@@ -61,9 +60,11 @@ def find_group_clusters(maps: GroupMaps, atlas: Atlas | None = None) -> tuple[Gr
     graph, z = adjacency(maps.space), np.nan_to_num(maps.arrays["z"])
     groups = [one for sign in (1, -1) for one in graph.components(counts & (sign * z > 0))]
     groups.sort(key=lambda members: (-graph.sizes[members].sum(), -np.abs(z[members]).max()))
+    peaks, names = peaks_of(maps.space, graph, np.abs(z), groups), maps.names(atlas)
     found: list[GroupCluster] = []
-    for number, members in enumerate(groups, start=1):
-        found += _peaks(maps, atlas, str(number), members, float(graph.sizes[members].sum()))
+    for number, (members, tops) in enumerate(zip(groups, peaks, strict=True), start=1):
+        size = (float(members.size), _extent(maps, float(graph.sizes[members].sum())))
+        found += _described(maps, names, str(number), size, tops)
     return tuple(found)
 
 
@@ -81,29 +82,20 @@ def counted(maps: GroupMaps) -> NDArray[np.bool_]:
     return counts
 
 
-def _peaks(
-    maps: GroupMaps, atlas: Atlas | None, name: str, members: NDArray[np.int64], size: float
+def _described(
+    maps: GroupMaps,
+    names: Names | None,
+    name: str,
+    size: tuple[float, float],
+    peaks: Sequence[tuple[int, list[float]]],
 ) -> Iterator[GroupCluster]:
-    strength = np.abs(np.nan_to_num(maps.arrays["z"][members]))
-    places = maps.space.coordinates()[members]
-    chosen: list[int] = []
-    for at in np.argsort(-strength, kind="stable").tolist():
-        if len(chosen) > MORE_PEAKS:
-            break
-        if all(np.linalg.norm(places[at] - places[one]) >= APART for one in chosen):
-            chosen.append(at)
-    for number, at in enumerate(chosen):
-        first, sample = number == 0, int(members[at])
-        x, y, z = (round(float(value), 2) for value in places[at])
-        yield GroupCluster(
-            name if first else f"{name}{'abc'[number - 1]}",
-            sample,
-            (x, y, z),
-            float(members.size) if first else np.nan,
-            _extent(maps, size) if first else np.nan,
-            _values(maps, sample),
-            _region(maps, atlas, sample),
-        )
+    """Describe a cluster of a size in samples and in mm3 or mm2, and its further peaks without."""
+    positions = np.flatnonzero(maps.space.mask)
+    for letter, (sample, (x, y, z)) in zip(("", "a", "b", "c"), peaks, strict=False):
+        region = name_of(names, int(positions[sample]), (x, y, z))
+        extent = (np.nan, np.nan) if letter else size
+        values = _values(maps, sample)
+        yield GroupCluster(f"{name}{letter}", sample, (x, y, z), *extent, values, region)
 
 
 def _extent(maps: GroupMaps, size: float) -> float:
@@ -116,13 +108,6 @@ def _values(maps: GroupMaps, sample: int) -> dict[str, float]:
         half = float(t_threshold(0.05, maps.arrays["dof"][sample]) * maps.arrays["se"][sample])
         found |= {"ci_low": found["effect"] - half, "ci_high": found["effect"] + half}
     return found
-
-
-def _region(maps: GroupMaps, atlas: Atlas | None, sample: int) -> str:
-    if atlas is None:
-        return ""
-    position = np.flatnonzero(maps.space.mask)[sample]
-    return atlas.name(int(atlas.labels.ravel()[position]))
 
 
 def clusters_text(clusters: tuple[GroupCluster, ...]) -> str:
