@@ -88,7 +88,9 @@ def test_an_atlas_that_was_read_serves_many_seeds(tmp_path):
     seed = Region("r", atlas, 31)
     assert np.array_equal(seed.weights(GRID).voxels, np.flatnonzero(labelled() == 31))
     assert seed.source == str(path)
-    with pytest.raises(SeedError, match=r"atlas.nii.gz: -1 is -1, the background and no region"):
+    with pytest.raises(
+        SeedError, match=r"atlas.nii.gz: -1 is label -1, the background and no region"
+    ):
         Region("r", atlas, -1).weights(GRID)
 
 
@@ -127,7 +129,9 @@ def test_atlas_and_run_must_be_of_one_kind(pair, tmp_path):
 @pytest.mark.parametrize(("label", "names"), [(0, {}), ("none", {0: "none", 3: "front"})])
 def test_the_background_is_no_region(label, names):
     atlas = replace(read_atlas(image(labelled())), names=names)
-    with pytest.raises(SeedError, match="is 0, the background and no region; give one above 0"):
+    with pytest.raises(
+        SeedError, match="is label 0, the background and no region; give one above 0"
+    ):
         Region("r", atlas, label).weights(GRID)
 
 

@@ -235,7 +235,7 @@ class Region:
             raise SeedError(msg)
         (number,) = found
         if number <= 0:
-            msg = f"{where}: {label!r} is {number}, the background and no region; give one above 0"
+            msg = f"{where}: {label!r} is label {number}, the background and no region; give one above 0"
             raise SeedError(msg)
         if number not in atlas.numbers:
             held = f"{len(atlas.numbers)} regions: {few(atlas.numbers)}"
