@@ -150,7 +150,11 @@ def _memory_there() -> float:
 
 
 def run_each(
-    function: Callable[[Item], Outcome], items: Sequence[Item], pool: Pool, share: Share
+    function: Callable[..., Outcome],
+    items: Sequence[Item],
+    pool: Pool,
+    share: Share,
+    common: Any = None,
 ) -> Iterator[tuple[Item, Outcome | Exception]]:
     """Call a function for each item and yield what comes back, in the order in which it comes.
 
@@ -162,6 +166,9 @@ def run_each(
         What is to be done.
     pool, share
         Where.
+    common
+        A large argument that stands after the item and is the same for all: each worker gets it
+        once. None for no such argument.
 
     Yields
     ------
@@ -177,10 +184,10 @@ def run_each(
     away = pool.dask_scheduler or pool.cluster
     if not away and (share.workers == 1 or not _has_dask()):
         for item in items:
-            yield item, function(item)
+            yield item, function(item, *([] if common is None else [common]))
         return
     _need_dask()
-    yield from _on_dask(function, items, pool, share)
+    yield from _on_dask(function, items, pool, share, common)
 
 
 def _has_dask() -> bool:
@@ -194,16 +201,17 @@ def _need_dask() -> None:
 
 
 def _on_dask(
-    function: Callable[[Item], Outcome], items: Sequence[Item], pool: Pool, share: Share
+    function: Callable[..., Outcome], items: Sequence[Item], pool: Pool, share: Share, common: Any
 ) -> Iterator[tuple[Item, Outcome | Exception]]:
     import dask
     from distributed import as_completed
 
     with dask.config.set(SETTINGS), _client(pool, share) as client:
-        futures = client.map(partial(_alone, function), items, pure=False, retries=0)
+        again = [] if common is None else [[_sent(client, common)] * len(items)]
+        futures = client.map(partial(_alone, function), items, *again, pure=False, retries=0)
         which = {future.key: item for future, item in zip(futures, items, strict=True)}
         waiting = as_completed(futures, loop=client.loop)
-        del futures
+        del futures, again
         for future in waiting:
             item = which[future.key]
             error = future.exception() if future.status != "finished" else None
@@ -213,7 +221,18 @@ def _on_dask(
             future.release()
 
 
-def _alone(function: Callable[[Item], Outcome], item: Item) -> Outcome:
+def _sent(client: Any, common: Any) -> Any:
+    """Send what all tasks need: a task of its own, which is done again where a worker that had it is lost."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sending large graph")
+        return client.submit(_itself, common, pure=False)
+
+
+def _itself(common: Any) -> Any:
+    return common
+
+
+def _alone(function: Callable[..., Outcome], item: Item, *common: Any) -> Outcome:
     """Call it on a worker, in a process where nothing else is at work."""
     from distributed import get_worker
 
@@ -221,11 +240,11 @@ def _alone(function: Callable[[Item], Outcome], item: Item) -> Outcome:
     if worker.state.nthreads > 1:
         msg = (
             f"worker {worker.address} of the scheduler has {worker.state.nthreads} threads; one is "
-            "wanted, since a process works on one participant at a time; start it with --nthreads 1 "
+            "wanted, since a process works on one item at a time; start it with --nthreads 1 "
             "(and --nworkers for more)"
         )
         raise OptionError(msg)
-    return function(item)
+    return function(item, *common)
 
 
 def _as_exception(error: BaseException) -> Exception:
@@ -409,7 +428,7 @@ def _batch_share(pool: Pool, items: int, needed: float) -> Share:
     memory = parse_bytes(options["memory"]) / processes
     if needed > USABLE * memory:
         msg = (
-            f"a participant takes about {needed / 1e9:.1f} GB, and a process of a job gets "
+            f"an item of the work takes about {needed / 1e9:.1f} GB, and a process of a job gets "
             f"{memory / 1e9:.1f} GB; ask for more memory or fewer processes in --cluster-config"
         )
         warnings.warn(msg, SeedmapWarning, stacklevel=4)

@@ -99,14 +99,13 @@ def test_killed_at_random_moments_and_called_again_gives_the_same_bits(study, tm
     assert start(tmp_path / "whole").wait(timeout=300) == 0
     lasts, whole = time.monotonic() - begin, contents(tmp_path / "whole")
     out, chance, killed = tmp_path / "out", random.Random(0), 0
-    for _ in range(25):
+    while killed < 20:
         process = start(out)
         time.sleep(chance.uniform(0.1, 1.1 * lasts))
         killed += process.poll() is None
         process.kill()
         process.wait()
         check_whole(out, whole)
-    assert killed >= 15
     assert start(out).wait(timeout=300) == 0
     assert contents(out) == whole
     assert not list(out.glob(".seedmap-*"))

@@ -16,7 +16,13 @@ from typing import Any
 from docstring_parser import parse_from_object
 
 from seedmap._version import __version__
-from seedmap.cli.group_options import GroupChoice, GroupOutput, GroupTest, ModelOptions
+from seedmap.cli.group_options import (
+    GroupChoice,
+    GroupMachine,
+    GroupOutput,
+    GroupTest,
+    ModelOptions,
+)
 from seedmap.cli.study_options import (
     AnalysisOptions,
     CallOptions,
@@ -38,7 +44,7 @@ GROUPS = (
     PoolOptions,
     CallOptions,
 )
-OVER_PEOPLE = (GroupChoice, ModelOptions, GroupTest, GroupOutput)
+OVER_PEOPLE = (GroupChoice, ModelOptions, GroupTest, GroupMachine, GroupOutput)
 PLACES = (
     ("bids_dir", "BIDS_DIR", "The derivatives of fMRIPrep.", "File"),
     ("output_dir", "OUTPUT_DIR", "Folder for the results.", "String"),

@@ -2,17 +2,24 @@
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from seedmap.cli.console import Screen
-from seedmap.cli.group_options import GroupChoice, GroupOutput, GroupTest, ModelOptions
+from seedmap.cli.group_options import (
+    GroupChoice,
+    GroupMachine,
+    GroupOutput,
+    GroupTest,
+    ModelOptions,
+)
 from seedmap.cli.help import group as titled
 from seedmap.cli.invocation import command_line, write_log
 from seedmap.errors import SeedmapWarning
-from seedmap.group import GroupMaps, GroupPlan, members_of, plan_group, run_group
+from seedmap.group import Group, GroupMaps, GroupPlan, members_of, plan_group, run_group
 from seedmap.group.cost import cost_of
 from seedmap.group.files import replaced_words, save_group
 from seedmap.group.page import group_page
@@ -20,7 +27,9 @@ from seedmap.group.peaks import find_group_clusters
 from seedmap.group.people import Choice
 from seedmap.group.stored import stored_members
 from seedmap.group.tables import People, read_people
+from seedmap.group.words import looked_words
 from seedmap.images import check_writable, load_surface
+from seedmap.parallel import Pool
 from seedmap.spatial import open_atlas
 
 __all__ = ["group"]
@@ -43,6 +52,7 @@ def group(
     choice: Annotated[GroupChoice, Parameter(name="*", group=titled("Which maps"))] = GroupChoice(),  # noqa: B008
     model: Annotated[ModelOptions, Parameter(name="*", group=titled("Model"))] = ModelOptions(),  # noqa: B008
     test: Annotated[GroupTest, Parameter(name="*", group=titled("Test"))] = GroupTest(),  # noqa: B008
+    machine: Annotated[GroupMachine, Parameter(name="*", group=titled("Machine"))] = GroupMachine(),  # noqa: B008
     output: Annotated[GroupOutput, Parameter(name="*", group=titled("Output"))] = GroupOutput(),  # noqa: B008
 ) -> None:
     """Test over participants what their maps have in common, or how they differ.
@@ -58,7 +68,7 @@ def group(
         The folder that seedmap bids wrote; with --maps, the folder for the results.
     """
     screen = Screen(output.quiet, output.verbose)
-    out = output.out or derivatives / "group"
+    out, pool = output.out or derivatives / "group", machine.pool()
     table = None if model.design is None else read_people(model.design)
     planned = list(_plans(derivatives, choice, model, test, table))
     for one, _, plan in planned:
@@ -66,18 +76,12 @@ def group(
     if output.dry_run:
         return
     check_writable(out)
-    looked_at = f"{len(planned)} x {len(planned[0][2].contrasts)}"
     for _, strategy, plan in planned:
-        _one(screen, plan, strategy, choice, output, out)
-    if len(planned) * len(planned[0][2].contrasts) > 1:
-        screen.facts(
-            [
-                (
-                    "Looked at",
-                    f"{looked_at} maps (seeds and strategies x contrasts); p are corrected within each",
-                )
-            ]
-        )
+        found = _tested(screen, plan, strategy, choice, pool)
+        found = replace(found, looked=len(planned))
+        _write(screen, found, output, out)
+    if looked_words(found):
+        screen.facts([("Mind", looked_words(found))])
     write_log(out)
 
 
@@ -99,24 +103,23 @@ def _plans(
         yield one, strategy, plan_group(members, question, table, dropped)
 
 
-def _one(
-    screen: Screen,
-    plan: GroupPlan,
-    strategy: str,
-    choice: GroupChoice,
-    output: GroupOutput,
-    out: Path,
-) -> None:
-    """Test one seed with one strategy, and write and print what comes out."""
+def _tested(
+    screen: Screen, plan: GroupPlan, strategy: str, choice: GroupChoice, pool: Pool
+) -> Group:
+    """Test one seed with one strategy."""
     with screen.progress("Shuffling people") as progress:
-        found = run_group(
+        return run_group(
             plan,
             strategy=strategy,
             surfaces=_surfaces(choice),
-            n_jobs=output.n_jobs,
+            pool=pool,
             on_done=progress,
             command=command_line(),
         )
+
+
+def _write(screen: Screen, found: Group, output: GroupOutput, out: Path) -> None:
+    """Write and print what came out."""
     replaced = list(replaced_words(found, out))
     for note in [*replaced, *(note for maps in found.maps.values() for note in maps.notes)]:
         warnings.warn(note, SeedmapWarning, stacklevel=2)

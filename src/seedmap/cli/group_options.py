@@ -11,8 +11,9 @@ from seedmap.errors import OptionError
 from seedmap.group import Question, Shuffles
 from seedmap.group.options import Estimator, Kind, Variance
 from seedmap.group.people import Choice
+from seedmap.parallel import ClusterKind, Pool
 
-__all__ = ["GroupChoice", "GroupOutput", "GroupTest", "ModelOptions", "RunChoice"]
+__all__ = ["GroupChoice", "GroupMachine", "GroupOutput", "GroupTest", "ModelOptions", "RunChoice"]
 
 
 def entities(**named: str | None) -> dict[str, str]:
@@ -158,6 +159,9 @@ class GroupTest:
     statistic: Literal["t", "skew"] = "t"
     """Correct the t of a mean for skewed people (skew), which costs power where they are not."""
 
+    correct_over: Literal["samples", "contrasts"] = "samples"
+    """Correct p over the samples of each contrast, or over all contrasts of the call (which then must be shuffled alike)."""
+
     def inferring(self) -> Shuffles | None:
         """Return how people are shuffled; None for not."""
         if self.inference == "parametric":
@@ -172,6 +176,7 @@ class GroupTest:
             blocks_mode=self.blocks_mode,
             tail=self.tail,
             skew=self.statistic == "skew",
+            correct_over=self.correct_over,
         )
 
     def question(self, seed: str, model: ModelOptions) -> Question:
@@ -197,9 +202,6 @@ class GroupOutput:
     atlas: Path | None = None
     """Image of numbered regions that names the clusters, in the space of the maps."""
 
-    n_jobs: int | None = None
-    """Threads; all cores if not given."""
-
     dry_run: Annotated[bool, Parameter(negative=())] = False
     """Show people, design, shuffles, time and memory, and do nothing."""
 
@@ -208,3 +210,33 @@ class GroupOutput:
 
     verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative=())] = False
     """Print every detail."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupMachine:
+    """Where people are shuffled."""
+
+    n_jobs: Annotated[int | None, Parameter(name=["--n-jobs", "--nprocs", "--n-cpus"])] = None
+    """Threads; all cores if not given. The results do not depend on them."""
+
+    dask_scheduler: str | None = None
+    """Address of a Dask scheduler that is running, such as tcp://host:8786; its workers shuffle, with the same results."""
+
+    cluster: ClusterKind | None = None
+    """Ask this batch system for workers: slurm, pbs, sge or lsf."""
+
+    cluster_config: Path | None = None
+    """YAML with the batch system's options (jobs, cores, memory, queue, walltime, ...): those of dask-jobqueue."""
+
+    work_dir: Annotated[Path | None, Parameter(name=["--work-dir", "-w"])] = None
+    """Folder for what batch jobs print; the system's if not given."""
+
+    def pool(self) -> Pool:
+        """Put the pool together."""
+        return Pool(
+            nprocs=self.n_jobs,
+            dask_scheduler=self.dask_scheduler,
+            cluster=self.cluster,
+            cluster_config=self.cluster_config,
+            work_dir=self.work_dir,
+        )

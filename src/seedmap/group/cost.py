@@ -6,12 +6,27 @@ from seedmap.group.loading import load_people
 from seedmap.group.plan import GroupPlan
 from seedmap.parallel import core_count
 
-__all__ = ["cost_of"]
+__all__ = ["cost_of", "seconds_a_shuffle"]
 
 # Seconds, on one core: of a product a person and sample, and of clusters and TFCE a sample.
 PRODUCT, CLUSTERS, TFCE = 6e-11, 8e-9, 1.8e-7
 # Beside the maps [bytes].
 BESIDE = 200e6
+
+
+def seconds_a_shuffle(samples: int, terms: int, *, clusters: bool, tfce: bool) -> float:
+    """Return about how long one core takes for a shuffle.
+
+    Parameters
+    ----------
+    samples
+        Of a map.
+    terms
+        Products added up for a sample: people times rows.
+    clusters, tfce
+        What is wanted.
+    """
+    return samples * (terms * PRODUCT + clusters * CLUSTERS + tfce * TFCE)
 
 
 def cost_of(plan: GroupPlan) -> str:
@@ -24,8 +39,8 @@ def cost_of(plan: GroupPlan) -> str:
         if shuffles is None or inference is None:
             continue
         rows = 1 + contrast.tested.null.shape[1]
-        each = samples * people * rows * PRODUCT
-        each += samples * (CLUSTERS if inference.cluster_p else 0) + samples * TFCE * inference.tfce
+        clusters = inference.cluster_p is not None
+        each = seconds_a_shuffle(samples, people * rows, clusters=clusters, tfce=inference.tfce)
         seconds += shuffles.total * each
     seconds /= core_count()
     memory = 4 * samples * people * (1 if first.variances is None else 2) + BESIDE

@@ -38,6 +38,9 @@ class Shuffles:
         1000 shuffles do.
     skew : bool
         Whether a mean's t is corrected for skewness.
+    correct_over : str
+        ``"samples"`` corrects p within each contrast; ``"contrasts"`` over all samples of all
+        contrasts of a call, which then are shuffled alike.
     """
 
     number: int = 5000
@@ -49,6 +52,7 @@ class Shuffles:
     blocks_mode: Literal["within", "whole"] = "within"
     tail: bool = False
     skew: bool = False
+    correct_over: Literal["samples", "contrasts"] = "samples"
 
     def __post_init__(self) -> None:
         if self.cluster_p is not None and not 0 < self.cluster_p < 0.5:

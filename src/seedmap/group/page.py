@@ -13,7 +13,14 @@ from seedmap.group.maps import GroupMaps
 from seedmap.group.model import Factor
 from seedmap.group.peaks import GroupCluster, find_group_clusters
 from seedmap.group.pipeline import Group
-from seedmap.group.words import P_NAMES, counts_words, found_words, methods_words, question_words
+from seedmap.group.words import (
+    P_NAMES,
+    counts_words,
+    found_words,
+    looked_words,
+    methods_words,
+    question_words,
+)
 from seedmap.images import Grid
 from seedmap.report.group import ContrastPart, GroupPage, PeakPart, render_group
 from seedmap.report.people import design_chart, values_chart
@@ -43,12 +50,8 @@ def group_page(group: Group, atlas: Atlas | None = None, more: Sequence[str] = (
     """
     plan = group.plan
     design = plan.design
-    looked = len(group.maps)
     notes = [*group.notes, *more, *_unlike(group)]
-    if looked > 1:
-        notes.append(
-            f"{looked} contrasts were looked at; p are corrected within each, not over them"
-        )
+    notes += [looked_words(group)] if looked_words(group) else []
     page = GroupPage(
         title=f"{plan.question.seed or 'Maps'} over people{f', {group.strategy}' if group.strategy else ''}",
         question=question_words(group),

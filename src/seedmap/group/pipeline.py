@@ -27,10 +27,11 @@ from seedmap.group.people import (
     warn_of_dropped,
 )
 from seedmap.group.plan import GroupPlan, plan_group
+from seedmap.group.spread import shuffle_on
 from seedmap.group.tables import read_people
-from seedmap.group.tested import Tested, estimate_contrast, graph_of
+from seedmap.group.tested import Tested, conclude_contrast, graph_of, prepare_contrast
 from seedmap.images import Surface, file_of, load_surface
-from seedmap.parallel import core_count
+from seedmap.parallel import Pool
 from seedmap.participants.ledger import digest
 
 __all__ = ["Group", "group_maps", "members_of", "run_group"]
@@ -57,6 +58,8 @@ class Group:
         The denoising strategy; may be empty.
     command : str
         The call.
+    looked : int
+        Seeds and strategies that the call tested, this among them.
     """
 
     plan: GroupPlan
@@ -65,6 +68,7 @@ class Group:
     stem: str
     strategy: str
     command: str = ""
+    looked: int = 1
 
     @property
     def contrasts(self) -> tuple[str, ...]:
@@ -212,7 +216,7 @@ def group_maps(  # noqa: PLR0913  each is an everyday choice, all but two by key
     table = None if design is None else read_people(design)
     plan = plan_group(members, question, table, dropped)
     warn_of_dropped(Used(plan.labels, plan.dropped))
-    group = run_group(plan, strategy=strategy, surfaces=surfaces, n_jobs=n_jobs)
+    group = run_group(plan, strategy=strategy, surfaces=surfaces, pool=Pool(nprocs=n_jobs))
     for note in group.notes:
         warnings.warn(note, SeedmapWarning, stacklevel=2)
     return group
@@ -252,7 +256,7 @@ def run_group(
     *,
     strategy: str = "",
     surfaces: Mapping[str, Any] | None = None,
-    n_jobs: int | None = None,
+    pool: Pool = Pool(),  # noqa: B008  frozen
     on_done: Callable[[int, int], object] | None = None,
     command: str = "",
 ) -> Group:
@@ -266,8 +270,9 @@ def run_group(
         For names and sidecars.
     surfaces
         Where vertices lie, by hemisphere.
-    n_jobs
-        Threads; all cores if None.
+    pool
+        Where people are shuffled: in ``nprocs`` threads (all cores if None), or on the workers of a
+        scheduler or a cluster.
     on_done
         Called with the shuffles done and all there are, over all contrasts.
     """
@@ -278,19 +283,8 @@ def run_group(
     loaded = load_people(plan.members, meshes)
     stem, strategy = _names(plan, strategy)
     place = _place(plan.members[0].pieces[0].effect)
-    graph = graph_of(loaded.space) if plan.question.inference is not None else None
-    total = sum(one.total for one in plan.plans if one is not None)
-    before, maps = 0, {}
-    for contrast, shuffles in zip(plan.contrasts, plan.plans, strict=True):
-        so_far = before
-
-        def progress(done: int, so_far: int = so_far) -> None:
-            if on_done is not None:
-                on_done(so_far + done, total)
-
-        jobs = n_jobs or core_count()
-        tested = estimate_contrast(contrast, shuffles, loaded, plan.question, graph, jobs, progress)
-        before += 0 if shuffles is None else shuffles.total
+    maps = {}
+    for contrast, tested in zip(plan.contrasts, _tested(plan, loaded, pool, on_done), strict=True):
         left_out = loaded.near if contrast.has_mean and loaded.near is not None else None
         maps[contrast.text] = GroupMaps(
             seeds=(_seed_name(plan),),
@@ -310,6 +304,36 @@ def run_group(
             notes=tested.notes,
         )
     return Group(plan, maps, loaded, stem, strategy, command)
+
+
+def _tested(
+    plan: GroupPlan, loaded: Loaded, pool: Pool, on_done: Callable[[int, int], object] | None
+) -> list[Tested]:
+    """Test contrast by contrast, and correct within each or over all of them."""
+    shuffles = plan.question.inference
+    graph = graph_of(loaded.space) if shuffles is not None else None
+    total = sum(one.total for one in plan.plans if one is not None)
+    before, all_prepared, nulls = 0, [], []
+    for contrast, one in zip(plan.contrasts, plan.plans, strict=True):
+        prepared = prepare_contrast(contrast, one, loaded, plan.question, graph)
+        all_prepared.append(prepared)
+        if prepared.test is None:
+            continue
+
+        def progress(done: int, so_far: int = before) -> None:
+            if on_done is not None:
+                on_done(so_far + done, total)
+
+        nulls.append(shuffle_on(prepared.test, pool, progress))
+        prepared.test.kept.clear()
+        before += prepared.test.plan.total
+    over_all = shuffles is not None and shuffles.correct_over == "contrasts"
+    found = []
+    for at, prepared in enumerate(all_prepared):
+        own = nulls[at : at + 1]
+        others = [*nulls[:at], *nulls[at + 1 :]] if over_all else []
+        found.append(conclude_contrast(prepared, [*own, *others], loaded, plan.question))
+    return found
 
 
 def _names(plan: GroupPlan, strategy: str) -> tuple[str, str]:
@@ -398,5 +422,6 @@ def _facts(plan: GroupPlan, tested: Tested, text: str, command: str) -> dict[str
             "ClusterFormingP": question.inference.cluster_p,
             "ClusterFormingScore": tested.threshold,
             "Tail": question.inference.tail,
+            "CorrectedOver": question.inference.correct_over,
         }
     return {**facts, "SoftwareVersions": versions(), "Command": command}

@@ -98,6 +98,8 @@ def plan_group(
     for column in _blocks_column(shuffles):
         blocks = np.array(cells_of(column, chosen, table))
     plans = tuple(_plan(one, shuffles, blocks) for one in contrasts)
+    if shuffles is not None and shuffles.correct_over == "contrasts":
+        plans = _alike(contrasts, plans)
     if shuffles is not None and shuffles.tfce:
         check_tfce()
     beside = dict(_beside(chosen))
@@ -137,6 +139,22 @@ def _plan(
     except OptionError as error:
         msg = f"contrast {contrast.text!r}: {error}"
         raise OptionError(msg) from error
+
+
+def _alike(contrasts: Sequence[Contrast], plans: Sequence[Plan | None]) -> tuple[Plan | None, ...]:
+    """Give all contrasts the shuffles of the first, which are theirs: the rows of the design are the same."""
+    first = plans[0]
+    assert first is not None
+    for contrast, plan in zip(contrasts, plans, strict=True):
+        assert plan is not None
+        if (plan.permutes, plan.flips) != (first.permutes, first.flips):
+            msg = (
+                f"contrasts {contrasts[0].text!r} and {contrast.text!r} are shuffled in other ways (a mean by signs, "
+                "all else by permutations), so p cannot be corrected over both; ask for them in two calls, or "
+                "give kind 'both'"
+            )
+            raise OptionError(msg)
+    return (first,) * len(plans)
 
 
 def _beside(members: Sequence[Member]) -> Iterable[tuple[str, Floats]]:

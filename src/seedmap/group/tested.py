@@ -1,7 +1,7 @@
 """One contrast, from the maps of people to its statistics."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ from seedmap.images import Grid, Space
 from seedmap.shuffle import (
     Found,
     Graph,
+    Null,
     Plan,
     Robust,
     Scores,
@@ -38,11 +39,10 @@ from seedmap.shuffle import (
     found,
     observed_r,
     pooled,
-    shuffle,
 )
 from seedmap.spatial import adjacency, can_cluster
 
-__all__ = ["Tested", "estimate_contrast", "graph_of"]
+__all__ = ["Prepared", "Tested", "conclude_contrast", "graph_of", "prepare_contrast"]
 
 # TFCE's power of extent on surfaces and in volumes.
 SURFACE, VOLUME = 1.0, 0.5
@@ -85,6 +85,31 @@ class Tested:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A contrast that is estimated and can be tested.
+
+    Attributes
+    ----------
+    contrast : Contrast
+        What is tested.
+    arrays : dict of str to ndarray, shape (samples,)
+        Maps of the estimate by statistic.
+    family : ndarray of bool, shape (samples,)
+        Samples that are tested together.
+    statistic : str
+        ``pooled``, ``robust``, ``weighted`` or ``skewed``.
+    test : Shuffling or None
+        The test; None without shuffles.
+    """
+
+    contrast: Contrast
+    arrays: dict[str, Any]
+    family: NDArray[np.bool_]
+    statistic: str
+    test: Shuffling | None
+
+
 def graph_of(space: Space) -> Graph | None:
     """Return the graph that clusters and TFCE need; None where it is not known what is adjacent."""
     if not can_cluster(space):
@@ -99,16 +124,10 @@ def graph_of(space: Space) -> Graph | None:
     return Graph.of(*found.csr, found.sizes, np.where(surface, 0, 1), (SURFACE, VOLUME))
 
 
-def estimate_contrast(  # noqa: PLR0913  each is made by another step
-    contrast: Contrast,
-    plan: Plan | None,
-    loaded: Loaded,
-    question: Question,
-    graph: Graph | None,
-    n_jobs: int = 1,
-    on_done: Callable[[int], object] | None = None,
-) -> Tested:
-    """Estimate a contrast at every sample and test it.
+def prepare_contrast(
+    contrast: Contrast, plan: Plan | None, loaded: Loaded, question: Question, graph: Graph | None
+) -> Prepared:
+    """Estimate a contrast at every sample, and put its test together.
 
     Parameters
     ----------
@@ -120,10 +139,6 @@ def estimate_contrast(  # noqa: PLR0913  each is made by another step
         How.
     graph
         Neighbours of samples; None for no clusters.
-    n_jobs
-        Threads.
-    on_done
-        Called with the number of shuffles done.
     """
     effect = _estimate(contrast, loaded, question)
     fewest = int(np.ceil(question.min_participants * len(loaded.maps) - 1e-9))
@@ -137,22 +152,49 @@ def estimate_contrast(  # noqa: PLR0913  each is made by another step
         )
         raise OptionError(msg)
     arrays = _effect_maps(effect, contrast, enough=effect.n >= fewest)
-    name, shuffles = _statistic_name(contrast, question), question.inference
-    threshold, compared = None, "t" if contrast.tested.q == 1 else "F"
-    maxima: dict[str, Floats] = {}
+    name, shuffles, test = _statistic_name(contrast, question), question.inference, None
     if plan is not None and shuffles is not None:
         scores = Scores(np.where(family, effect.dof, np.nan), contrast.tested.q)
         test = _shuffling(_statistic(name, contrast, plan, loaded, scores), plan, graph, shuffles)
         if name == "robust":
             _take_robust(arrays, test, contrast)
-        result = found(test, shuffle(test, None, n_jobs, on_done), tail=shuffles.tail)
+    return Prepared(contrast, arrays, family, name, test)
+
+
+def conclude_contrast(
+    prepared: Prepared,
+    nulls: Sequence[Null],
+    loaded: Loaded,
+    question: Question,
+) -> Tested:
+    """Turn the null of a contrast into corrected p, and say what a user should know.
+
+    Parameters
+    ----------
+    prepared
+        The contrast.
+    nulls
+        Its own null, then those of the contrasts that p are corrected over, too; none without shuffles.
+    loaded, question
+        The maps, and how they were tested.
+    """
+    contrast, family, arrays = prepared.contrast, prepared.family, dict(prepared.arrays)
+    threshold, compared = None, "t" if contrast.tested.q == 1 else "F"
+    maxima: dict[str, Floats] = {}
+    if prepared.test is not None and question.inference is not None:
+        result = found(
+            prepared.test, nulls[0], tail=question.inference.tail, others=tuple(nulls[1:])
+        )
         arrays, maxima = arrays | _corrected(result), result.maxima
-        threshold, compared = test.cluster_threshold, scores.kind
+        threshold = prepared.test.cluster_threshold
+        compared = prepared.test.statistic.scores.kind
     arrays["q"] = q_values(arrays["p"], family)
     gain = _gain(contrast, loaded, family)
     notes = (*_notes(contrast, loaded, family), *_gain_note(contrast, question, gain))
     ordered = {stat: arrays[stat].astype(np.float32) for stat in ORDER if stat in arrays}
-    return Tested(ordered, maxima, int(family.sum()), threshold, compared, name, gain, notes)
+    return Tested(
+        ordered, maxima, int(family.sum()), threshold, compared, prepared.statistic, gain, notes
+    )
 
 
 def _estimate(contrast: Contrast, loaded: Loaded, question: Question) -> Effect:

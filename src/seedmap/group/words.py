@@ -6,7 +6,14 @@ from seedmap.group.maps import GroupMaps
 from seedmap.group.pipeline import Group
 from seedmap.report.words import count, listed
 
-__all__ = ["P_NAMES", "counts_words", "found_words", "methods_words", "question_words"]
+__all__ = [
+    "P_NAMES",
+    "counts_words",
+    "found_words",
+    "looked_words",
+    "methods_words",
+    "question_words",
+]
 
 P_NAMES = {
     "ptfce": "p of TFCE",
@@ -34,6 +41,21 @@ def question_words(group: Group) -> str:
         f"Over {count(len(plan.labels), 'person')}, {what} {plan.question.seed or 'people'} was tested for {asked} "
         f"in the model {plan.question.model}."
     ).replace("persons", "people")
+
+
+def looked_words(group: Group) -> str:
+    """Say how many questions were asked, and over which of them p are corrected; empty for one."""
+    contrasts, shuffles = len(group.maps), group.plan.question.inference
+    if contrasts * group.looked == 1:
+        return ""
+    over = shuffles is not None and shuffles.correct_over == "contrasts"
+    asked = [count(contrasts, "contrast")]
+    if group.looked > 1:
+        asked.insert(0, f"{group.looked} seeds or strategies")
+    how = "over the contrasts, each seed apart" if over and group.looked > 1 else "over all of them"
+    said = how if over else "within each, not over them"
+    verb = "was" if asked == ["1 contrast"] else "were"
+    return f"{' x '.join(asked)} {verb} looked at; p are corrected {said}"
 
 
 def found_words(maps: GroupMaps) -> str:
@@ -99,6 +121,8 @@ def _test_words(maps: GroupMaps) -> str:
         parts.append(f"extent and mass of clusters beyond p < {facts['ClusterFormingP']:g}")
     also = f", of {listed(parts)}," if parts else ""
     left = " without the seed's own neighbourhood" if maps.near[0].size else ""
+    if facts["CorrectedOver"] == "contrasts":
+        left += " and over all contrasts (by the rank of each maximum in its own null)"
     return (
         f"The contrast {maps.contrast.text} was tested by {number_of} {kinds}{blocks} of people, two-sided, by "
         f"{STATISTICS[facts['Statistic']]}. p were corrected over {facts['SamplesInFamily']:,} "

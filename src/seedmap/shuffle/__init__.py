@@ -18,7 +18,15 @@ from seedmap.shuffle.clusters import Beyond, Clusters, beyond, cluster_maxima, f
 from seedmap.shuffle.draws import Moves, Plan, plan_shuffles
 from seedmap.shuffle.graph import Graph
 from seedmap.shuffle.nulls import corrected_p, pareto_p
-from seedmap.shuffle.passes import Null, Shuffling, join, observed_clusters, observed_r, shuffle
+from seedmap.shuffle.passes import (
+    Null,
+    Shuffling,
+    join,
+    observed_clusters,
+    observed_r,
+    piece_size,
+    shuffle,
+)
 from seedmap.shuffle.results import Found, found
 from seedmap.shuffle.rows import Pooled, Robust, Skewed, Statistic, Weighted, pooled
 from seedmap.shuffle.scores import Scores
@@ -50,6 +58,7 @@ __all__ = [
     "observed_clusters",
     "observed_r",
     "pareto_p",
+    "piece_size",
     "plan_shuffles",
     "pooled",
     "shuffle",

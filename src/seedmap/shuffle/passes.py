@@ -22,7 +22,7 @@ from seedmap.shuffle.nulls import TIES
 from seedmap.shuffle.rows import Statistic
 from seedmap.shuffle.tfce import check_tfce, tfce_maxima
 
-__all__ = ["Null", "Shuffling", "join", "observed_clusters", "observed_r", "shuffle"]
+__all__ = ["Null", "Shuffling", "join", "observed_clusters", "observed_r", "piece_size", "shuffle"]
 
 Array = NDArray[np.float32]
 
@@ -131,7 +131,7 @@ def shuffle(
         First shuffle, and the one after the last; None for all. Ranges that were done apart are
         joined by `join`.
     n_jobs
-        Threads.
+        Threads; the results do not depend on them.
     on_done
         Called with the number of shuffles done so far, from the thread that did the last of them.
 
@@ -147,8 +147,7 @@ def shuffle(
     if test.tfce:
         check_tfce()
     begin, end = span or (0, test.plan.total)
-    size = WHOLE_MAPS if test.tfce else MEMBERS if test.graph is not None else PIECE
-    size = max(1, min(size, -(-(end - begin) // n_jobs)))
+    size = piece_size(test)
     reached, lock, done = np.zeros(test.samples, dtype=np.int32), Lock(), [0]
 
     def piece(start: int) -> dict[str, NDArray[np.float64]]:
@@ -167,6 +166,11 @@ def shuffle(
     return Null(
         begin, {name: np.concatenate([one[name] for one in maxima]) for name in maxima[0]}, reached
     )
+
+
+def piece_size(test: Shuffling) -> int:
+    """Return how many shuffles a piece has: ranges of whole pieces give the bits of one call."""
+    return WHOLE_MAPS if test.tfce else MEMBERS if test.graph is not None else PIECE
 
 
 def observed_r(test: Shuffling) -> Array:

@@ -1,5 +1,6 @@
 """What a test found: corrected p of samples and clusters."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +49,7 @@ class Found:
     maxima: dict[str, Floats]
 
 
-def found(test: Shuffling, null: Null, *, tail: bool = False) -> Found:
+def found(test: Shuffling, null: Null, *, tail: bool = False, others: Sequence[Null] = ()) -> Found:
     """Turn the null of a test into corrected p.
 
     Parameters
@@ -59,6 +60,10 @@ def found(test: Shuffling, null: Null, *, tail: bool = False) -> Found:
         All its shuffles.
     tail
         Whether p below .1 come from a generalised Pareto (never for extents).
+    others
+        Nulls of tests with the same shuffles that p are corrected over, too. Each maximum counts by
+        its rank in its own null, so tests may have other units; the smallest rank of a shuffle is the
+        joint null.
     """
     scores = test.statistic.scores
     r = observed_r(test)
@@ -70,14 +75,14 @@ def found(test: Shuffling, null: Null, *, tail: bool = False) -> Found:
     enhanced = p_tfce = None
     if test.tfce and test.graph is not None:
         enhanced = _without(tfce(score, test.graph), untested)
-        p_tfce = corrected_p(np.abs(enhanced), null.maxima["tfce"], kinds, tail=tail)
+        p_tfce = corrected_p(np.abs(enhanced), _joint(null, others, "tfce"), kinds, tail=tail)
     of_score = null.maxima["r"]
     in_units = of_score if scores.common is None else scores.of(of_score)
-    clusters, p_extent, p_mass = _of_clusters(test, null, score, tail=tail)
+    clusters, p_extent, p_mass = _of_clusters(test, (null, *others), score, tail=tail)
     return Found(
         score,
         _without(null.reached / test.plan.total, untested),
-        corrected_p(height, of_score, kinds, tail=tail),
+        corrected_p(height, _joint(null, others, "r"), kinds, tail=tail),
         enhanced,
         p_tfce,
         clusters,
@@ -88,7 +93,7 @@ def found(test: Shuffling, null: Null, *, tail: bool = False) -> Found:
 
 
 def _of_clusters(
-    test: Shuffling, null: Null, score: Floats, *, tail: bool
+    test: Shuffling, nulls: Sequence[Null], score: Floats, *, tail: bool
 ) -> tuple[Clusters | None, Floats | None, Floats | None]:
     """Return the observed clusters and, for each sample, the p of its cluster."""
     clusters = observed_clusters(test)
@@ -96,11 +101,17 @@ def _of_clusters(
         return None, None, None
     maps = []
     for size, name in ((clusters.extent, "extent"), (clusters.mass, "mass")):
-        p = corrected_p(size, null.maxima[name], clusters.kind, tail=tail and name == "mass")
+        maxima = _joint(nulls[0], nulls[1:], name)
+        p = corrected_p(size, maxima, clusters.kind, tail=tail and name == "mass")
         values = np.where(np.isfinite(score), 1.0, np.nan)
         values[clusters.sample] = p[clusters.cluster]
         maps.append(values)
     return clusters, maps[0], maps[1]
+
+
+def _joint(null: Null, others: Sequence[Null], name: str) -> Floats:
+    """Return the maxima of a test and, as further kinds, those of others, shape (shuffles, kinds)."""
+    return np.hstack([null.maxima[name], *(one.maxima[name] for one in others)])
 
 
 def _without(values: Floats, untested: NDArray[np.bool_]) -> Floats:
