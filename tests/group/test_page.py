@@ -1,11 +1,14 @@
 """The page of a group: people, design, results, leave-one-out and methods are there and right."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from seedmap.group import Shuffles, group_maps
+from seedmap.group.motion import motion_of
 from seedmap.group.page import _leave_one_out, group_page
 from seedmap.group.peaks import find_group_clusters
 from seedmap.report.people import design_chart, values_chart
@@ -104,3 +107,123 @@ def test_charts_escape_names_and_hold_everybody():
     assert chart.count('class="person"') == 2
     drawn = design_chart(np.array([[1.0, -2], [1, 2]]), ["intercept", "age"], ["a", "b"])
     assert drawn.count("<rect") == 4
+
+
+def replaced(study, number, change):
+    import nibabel as nib
+
+    path = next(study.folder.glob(f"sub-{number:02d}/func/*fisherz*"))
+    image = nib.load(path)
+    values = change(np.asarray(image.dataobj).copy())
+    nib.Nifti1Image(values.astype(np.float32), image.affine).to_filename(path)
+
+
+def test_the_number_of_people_is_drawn_where_it_varies(make_study, tmp_path, group, page):
+    assert "Number of people with a value" not in page
+    study = make_study(tmp_path)
+
+    def cut(values):
+        values[:4] = 0
+        return values
+
+    for number in (2, 3, 4, 5):
+        replaced(study, number, cut)
+    text = group_maps(study.folder, "PCC", inference="parametric").report()
+    assert "runs from 12 to 16" in text
+    assert "Number of people with a value; faded where fewer than 13 have one." in text
+
+
+def with_motion(study, tied):
+    """Give people a mean FD; maps go along with it if they are tied."""
+    moved = np.random.default_rng(5).gamma(3, 0.06, 16).round(3)
+    lines = study.table.read_text().splitlines()
+    rows = [f"{line}\t{value}" for line, value in zip(lines, ["mean_fd", *moved], strict=True)]
+    study.table.write_text("\n".join(rows) + "\n")
+    for number in range(1, 17) if tied else ():
+        shift = 2 * (moved[number - 1] - moved.mean())
+        replaced(study, number, lambda v, shift=shift: np.where(study.mask, v + shift, 0))
+    return moved
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_motion_is_held_against_the_maps(make_study, tmp_path, tied):
+    study = make_study(tmp_path)
+    moved = with_motion(study, tied)
+    told = {}
+    for model in ("group + mean_fd", "group"):
+        found = group_maps(
+            study.folder,
+            "PCC",
+            design=study.table,
+            model=model,
+            contrasts="patient - control",
+            inference="parametric",
+        )
+        told[model] = motion_of(found)
+    assert told["group"] is None  # the first level recorded none, and the model has none
+    first, second, third = told["group + mean_fd"].sentences
+    assert f"Mean FD is {moved.mean():.2f} mm" in first
+    assert f"patient {moved[:8].mean():.2f}" in first
+    there = study_now(study) - study_now(study).mean(axis=0)
+    r = (moved - moved.mean()) @ there / np.linalg.norm(there, axis=0)
+    r = np.abs(r / np.linalg.norm(moved - moved.mean()))
+    assert float(re.search(r"\|r\| = ([\d.]+)", second)[1]) == pytest.approx(
+        np.median(r), abs=0.006
+    )
+    assert (np.median(r) > 0.5) == tied
+    assert "nothing that is linear in it is left" in third
+
+
+def test_motion_of_the_first_level_is_held_against_what_the_model_leaves(make_study, tmp_path):
+    study = make_study(tmp_path)
+    moved = with_motion(study, tied=True)
+    maps = {
+        f"{i:02d}": str(next(study.folder.glob(f"sub-{i:02d}/func/*fisherz*")))
+        for i in range(1, 17)
+    }
+    table = tmp_path / "maps.tsv"
+    rows = [f"{label}\t{path}" for label, path in maps.items()]
+    table.write_text("participant_id\teffect\n" + "\n".join(rows) + "\n")
+    found = group_maps(
+        table, "PCC", design=study.table, model="age", contrasts="age", inference="parametric"
+    )
+    beside = {"mean_fd": moved}
+    found = replace(found, plan=replace(found.plan, beside=beside))
+    said = motion_of(found).sentences[-1]
+    left = [
+        y - found.plan.design.matrix @ np.linalg.lstsq(found.plan.design.matrix, y, rcond=None)[0]
+        for y in (moved, study_now(study))
+    ]
+    r = np.abs([np.corrcoef(left[0], column)[0, 1] for column in left[1].T])
+    assert float(re.search(r"leaves it is ([\d.]+)", said)[1]) == pytest.approx(
+        np.median(r), abs=0.006
+    )
+    assert 'id="motion"' in found.report()
+
+
+def study_now(study):
+    """Read the maps as they are on disk, shape (people, samples)."""
+    import nibabel as nib
+
+    paths = sorted(study.folder.glob("sub-*/func/*fisherz*"))
+    return np.stack([nib.load(path).get_fdata()[study.mask] for path in paths])
+
+
+@pytest.mark.parametrize("spreads", [False, True])
+def test_residuals_that_spread_with_a_covariate_are_reported(spreads):
+    import nibabel as nib
+
+    rng = np.random.default_rng(1)
+    age = np.linspace(-2, 2, 60)
+    noise = rng.standard_normal((60, 4, 4, 4)).astype(np.float32)
+    noise *= (0.1 + 3 * np.abs(age) * spreads).astype(np.float32)[:, None, None, None]
+    images = {f"{i:02d}": nib.Nifti1Image(one, np.eye(4)) for i, one in enumerate(noise)}
+    table = pd.DataFrame({"participant_id": list(images), "age": age})
+    options = {"design": table, "model": "age", "contrasts": "age", "inference": "parametric"}
+    said = [
+        one for one in group_maps(images, **options).notes if "people far from the median" in one
+    ]
+    assert bool(said) == spreads
+    quick = Shuffles(number=19, tfce=False, cluster_p=None)
+    robust = group_maps(images, **{**options, "inference": quick, "variance": "robust"})
+    assert not any("people far from the median" in one for one in robust.notes)

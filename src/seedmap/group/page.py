@@ -5,12 +5,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seedmap._linear import Floats
-from seedmap.figures import Highlight, can_draw, draw_map, save_figure
+from seedmap.figures import Highlight, Look, can_draw, draw_map, save_figure
 from seedmap.group.checks import inflation
 from seedmap.group.maps import GroupMaps
 from seedmap.group.model import Factor
+from seedmap.group.motion import motion_of
 from seedmap.group.peaks import GroupCluster, find_group_clusters
 from seedmap.group.pipeline import Group
 from seedmap.group.words import (
@@ -33,6 +35,7 @@ __all__ = ["group_page"]
 CLUSTERS, PEAKS = 10, 3
 # A person is unlike the others this many median deviations below the median likeness.
 UNLIKE = 3.0
+N_COLOURS = "PuOr_r"
 TIED = 0.3
 
 
@@ -51,6 +54,7 @@ def group_page(group: Group, atlas: Atlas | None = None, more: Sequence[str] = (
     plan = group.plan
     design = plan.design
     notes = [*group.notes, *more, *_unlike(group)]
+    motion = motion_of(group)
     notes += [looked_words(group)] if looked_words(group) else []
     page = GroupPage(
         title=f"{plan.question.seed or 'Maps'} over people{f', {group.strategy}' if group.strategy else ''}",
@@ -63,6 +67,9 @@ def group_page(group: Group, atlas: Atlas | None = None, more: Sequence[str] = (
         notes=tuple(notes),
         counts=counts_words(group),
         methods=methods_words(group),
+        n_picture=_n_picture(group),
+        motion=() if motion is None else motion.sentences,
+        motion_chart="" if motion is None else motion.chart,
         command=group.command,
     )
     return render_group(page)
@@ -166,19 +173,45 @@ def _pictures(maps: GroupMaps) -> Iterator[Picture]:
             (everything, f"{what}, unthresholded."),
             (Highlight(found, words), f"The same where {words}."),
         ]
+    for highlight, caption in shown[: 2 if found.any() else 1]:
+        yield _picture(maps, (z, "z"), highlight, caption)
+
+
+def _n_picture(group: Group) -> Picture | None:
+    """Draw how many people have a value where; None where all have one everywhere."""
+    maps = next(iter(group.maps.values()))
+    n = maps.arrays["n"]
+    if not can_draw(maps.space) or np.nanmin(n) == np.nanmax(n):
+        return None
+    fewest = int(np.ceil(group.plan.question.min_participants * len(group.people) - 1e-9))
+    caption = f"Number of people with a value; faded where fewer than {fewest} have one."
+    shown = Highlight(n >= fewest, f"{fewest} people or more")
+    return _picture(
+        maps, (n, "n"), shown, caption, Look(vmax=float(len(group.people)), cmap=N_COLOURS)
+    )
+
+
+def _picture(
+    maps: GroupMaps,
+    values: tuple[NDArray[np.float32], str],
+    highlight: Highlight,
+    caption: str,
+    look: Look = Look(),  # noqa: B008  frozen
+) -> Picture:
+    """Draw a map of a statistic."""
     with tempfile.TemporaryDirectory() as folder:
-        for at, (highlight, caption) in enumerate(shown[: 2 if found.any() else 1]):
-            figure = draw_map(
-                z,
-                maps.space,
-                highlight,
-                name=f"{maps.contrast.text}, {maps.seeds[0]}",
-                center=maps.center(maps.seeds[0]),
-                stat="z",
-            )
-            (path,) = save_figure(figure, Path(folder) / str(at), kinds=("png",))
-            alt = f"{'The brain in cuts' if volume else 'The cortex'}. {caption}"
-            yield load_picture(path, alt, caption)
+        figure = draw_map(
+            values[0],
+            maps.space,
+            highlight,
+            name=f"{maps.contrast.text}, {maps.seeds[0]}",
+            center=maps.center(maps.seeds[0]),
+            stat=values[1],
+            look=look,
+        )
+        (path,) = save_figure(figure, Path(folder) / "map", kinds=("png",))
+        view = "The brain in cuts" if isinstance(maps.space, Grid) else "The cortex"
+        return load_picture(path, f"{view}. {caption}", caption)
 
 
 def _peak(group: Group, maps: GroupMaps, one: GroupCluster) -> PeakPart:

@@ -47,6 +47,8 @@ __all__ = ["Prepared", "Tested", "conclude_contrast", "graph_of", "prepare_contr
 # TFCE's power of extent on surfaces and in volumes.
 SURFACE, VOLUME = 1.0, 0.5
 WORTH, SKEWED = 1.05, 0.4
+# p below which residuals are said to spread with a covariate.
+SPREADS = 0.01
 # |t| below which an effect is too near 0 to divide by it.
 NEAR_ZERO = 1e-6
 
@@ -190,7 +192,11 @@ def conclude_contrast(
         compared = prepared.test.statistic.scores.kind
     arrays["q"] = q_values(arrays["p"], family)
     gain = _gain(contrast, loaded, family)
-    notes = (*_notes(contrast, loaded, family), *_gain_note(contrast, question, gain))
+    notes = (
+        *_notes(contrast, loaded, family),
+        *_spread_note(prepared, loaded),
+        *_gain_note(contrast, question, gain),
+    )
     ordered = {stat: arrays[stat].astype(np.float32) for stat in ORDER if stat in arrays}
     return Tested(
         ordered, maxima, int(family.sum()), threshold, compared, prepared.statistic, gain, notes
@@ -212,6 +218,28 @@ def _gain_note(contrast: Contrast, question: Question, gain: float) -> Iterator[
             f"contrast {contrast.text!r}: with --estimator weighted its standard error would be "
             f"{1 - 1 / gain:.0%} smaller at the median sample, since people's maps differ in how sure they are"
         )
+
+
+def _spread_note(prepared: Prepared, loaded: Loaded) -> Iterator[str]:
+    """Say where people's residuals spread more the further they are in a tested covariate."""
+    contrast = prepared.contrast
+    if contrast.has_mean or contrast.of_factor or prepared.statistic != "pooled":
+        return
+    z = np.where(prepared.family, prepared.arrays["z"], 0)
+    peaks = np.unique([np.argmax(z), np.argmin(z)])
+    for column in contrast.tested.part.T:
+        far = np.abs(column - np.median(column))
+        for maps in loaded.maps[:, peaks].astype(np.float64).T:
+            there = np.isfinite(maps)
+            basis, _ = np.linalg.qr(contrast.tested.basis[there])
+            size = np.abs(fit(basis, maps[there, None]).residual[:, 0])
+            r, dof = np.corrcoef(size, far[there])[0, 1], there.sum() - 2
+            if np.isfinite(r) and t_test(r * np.sqrt(dof / (1 - r**2)), dof)[1] < SPREADS:
+                yield (
+                    f"contrast {contrast.text!r}: people far from the median differ more (|residual| and distance "
+                    f"correlate by {r:.2f} at a peak), so its p may be too small or too large; give --variance robust"
+                )
+                return
 
 
 ORDER = (

@@ -77,6 +77,12 @@ class GroupPage:
         What a reader should know.
     counts : str
         How many people each sample has.
+    n_picture : Picture or None
+        A picture of that; None where all samples have all people.
+    motion : tuple of str
+        Sentences on motion against effect; empty where motion is not known.
+    motion_chart : str
+        Of motion over the distance from the seed, as SVG; may be empty.
     methods : tuple of str
         The methods text.
     command : str
@@ -93,6 +99,9 @@ class GroupPage:
     notes: tuple[str, ...]
     counts: str
     methods: tuple[str, ...]
+    n_picture: Picture | None = None
+    motion: tuple[str, ...] = ()
+    motion_chart: str = ""
     command: str = ""
 
 
