@@ -73,8 +73,8 @@ def test_sidecar(results, phantom, stat):
     values = nib.load(path.with_suffix(".nii.gz")).get_fdata()
     inside = values[np.asarray(nib.load(phantom.masks[0]).dataobj) > 0]
     bad = sorted(map(int, phantom.truth.bad_frames[0]))
-    assert str(phantom.func[0]) in sidecar["Sources"]
-    assert str(phantom.confounds[0]) in sidecar["Sources"]
+    assert f"bids:{phantom.folder.name}:{phantom.func[0].name}" in sidecar["Sources"]
+    assert f"bids:{phantom.folder.name}:{phantom.confounds[0].name}" in sidecar["Sources"]
     assert (sidecar["RepetitionTime"], sidecar["RepetitionTimeSource"]) == (2.0, "json")
     assert sidecar["Seed"] | {"voxels": 1, "coverage": 1.0} == sidecar["Seed"]
     assert sidecar["Seed"]["definition"] == "sphere of 8 mm radius at (0, -52, 18) mm"

@@ -81,6 +81,24 @@ def test_explore_a_folder_of_results(maps, tmp_path):
     np.testing.assert_allclose(r, maps.r[0], rtol=0, atol=1e-5)
 
 
+def test_sidecars_name_sources_by_uris_that_lead_back(phantom, options, tmp_path):
+    table = str(phantom.confounds[0])
+    mask = options["mask_img"]
+    made = seed_maps(str(phantom.func[0]), [PCC], confounds=table, mask_img=mask)
+    made.save(tmp_path / "results")
+    (path,) = (tmp_path / "results").glob("*_stat-r_statmap.json")
+    facts = json.loads(path.read_text())
+    for one in (*facts["Sources"], facts["Mask"]):
+        assert one.startswith("bids:")
+        assert str(phantom.folder) not in one
+    about = json.loads((tmp_path / "results/dataset_description.json").read_text())
+    (link,) = about["DatasetLinks"].values()
+    assert (tmp_path / "results" / link).resolve() == phantom.folder.resolve()
+    recalled = recall(tmp_path / "results")
+    assert recalled.inputs.bold == str(phantom.func[0])
+    assert recalled.command.confounds == (table,)
+
+
 def test_results_that_cannot_be_recalled(tmp_path, maps):
     with pytest.raises(MissingFile, match="no map of r"):
         recall(tmp_path)

@@ -1,6 +1,7 @@
 """Files are written whole or not at all, and say what they are."""
 
 import gzip
+import json
 import os
 import subprocess
 import sys
@@ -295,3 +296,18 @@ class TestVolumes:
     def test_whole_numbers_stay_whole(self, dtype):
         image = volume_image(np.ones(GRID.shape, dtype), GRID)
         assert image.get_data_dtype() == dtype
+
+
+def test_links_are_added_to_our_own_description_and_to_no_other(tmp_path):
+    ours = {"GeneratedBy": [{"Name": "seedmap"}], "Name": "mine", "DatasetLinks": {"a": "../a"}}
+    for there, wanted in (
+        (ours, ours | {"DatasetLinks": {"a": "../a", "b": "../b"}}),
+        ({"Name": "theirs"}, {"Name": "theirs"}),
+        ([1], [1]),
+    ):
+        path = tmp_path / "dataset_description.json"
+        path.write_text(json.dumps(there))
+        with staged_folder(tmp_path) as stage:
+            fresh = {"DatasetLinks": {"a": "../other", "b": "../b"}}
+            (stage / "dataset_description.json").write_text(json.dumps(fresh))
+        assert json.loads(path.read_text()) == wanted

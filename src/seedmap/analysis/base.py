@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array
-from seedmap.analysis.sidecar import dataset_description, json_text
+from seedmap.analysis.sidecar import dataset_description, json_text, linked_entries
+from seedmap.bids import links_of
 from seedmap.clusters import (
     CLUSTER_COLUMNS,
     Cluster,
@@ -26,9 +27,11 @@ from seedmap.clusters import (
 from seedmap.errors import OptionError
 from seedmap.figures import Display, Highlight, Look, draw_map
 from seedmap.images import (
+    DESCRIPTION,
     STATISTICS,
     MapKind,
     Space,
+    final_folder,
     map_image,
     staged_folder,
     write_map,
@@ -339,14 +342,14 @@ class Maps(ABC):
 def write_clusters(maps: Maps, folder: str | Path, clusters: FoundClusters) -> list[Path]:
     """Write a table of clusters a seed, each with a sidecar; all appear together, or none does."""
     folder, threshold = Path(folder).expanduser(), clusters.threshold
-    names: list[str] = []
+    links, names = links_of(final_folder(folder)), []
     about = {
         "Description": f"Clusters of {maps.space.elements} with {threshold.words} that touch "
         "and share sign, the seed's own neighbourhood left out; 1a, 1b and 1c are further peaks of "
         f"cluster 1, {APART:g} mm or more apart",
         "Threshold": str(threshold),
         "SmallestCluster": clusters.min_cluster,
-        "Atlas": clusters.names.source if clusters.names else None,
+        "Atlas": links.uri(clusters.names.source) if clusters.names else None,
         "Units": CLUSTER_UNITS,
     }
     with staged_folder(folder) as stage:
@@ -393,6 +396,7 @@ def save_maps(
     """
     folder = Path(folder).expanduser()
     names: list[str] = []
+    links = links_of(final_folder(folder)) if described else None
     with staged_folder(folder) as stage:
         for seed in maps.seeds:
             for stat in maps.stats:
@@ -400,13 +404,17 @@ def save_maps(
                 values, kind = maps.values(seed, stat), maps.kind(stat)
                 written = write_map(stage / name, values, maps.space, kind, maps.codes)
                 sidecar = maps.sidecar(seed, stat) | dict(facts or {})
+                if links is not None:
+                    sidecar |= linked_entries(sidecar, links)
                 write_text(stage / f"{name}.json", json_text(sidecar))
                 names += [*(path.name for path in written), f"{name}.json"]
             for suffix, table in maps.tables(seed).items():
                 name = f"{maps.file_name(seed, suffix, desc=desc)}.tsv"
                 write_text(stage / name, table)
                 names.append(name)
-        if described:
-            write_text(stage / "dataset_description.json", json_text(dataset_description()))
-            names.append("dataset_description.json")
+        if links is not None:
+            known = {"DatasetLinks": links.known} if links.known else {}
+            about = dataset_description() | known
+            write_text(stage / DESCRIPTION, json_text(about))
+            names.append(DESCRIPTION)
     return [folder / name for name in names]

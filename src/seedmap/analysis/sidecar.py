@@ -14,6 +14,7 @@ from seedmap._arrays import Array, Keep
 from seedmap._version import __version__
 from seedmap.analysis.provenance import Provenance
 from seedmap.analysis.uncertainty import Certainty
+from seedmap.bids import Links
 from seedmap.images import MEASURE_KINDS, STATISTICS, Space
 from seedmap.seeds import SeedFacts
 
@@ -23,6 +24,7 @@ __all__ = [
     "column_text",
     "dataset_description",
     "json_text",
+    "linked_entries",
     "sidecar_of",
     "versions",
 ]
@@ -62,7 +64,11 @@ def sidecar_of(
         "Description": (
             MEASURE_KINDS[source.measure] if stat == "r" else STATISTICS[stat]
         ).description,
-        "Sources": [s for s in (source.source, *source.others, source.confounds_source) if s],
+        "Sources": [
+            one
+            for one in (source.source, *source.others, *source.confounds_source.split(", "))
+            if one
+        ],
         "RepetitionTime": source.t_r,
         "RepetitionTimeSource": source.t_r_source,
         "Seed": asdict(facts),
@@ -88,6 +94,16 @@ def sidecar_of(
         "SoftwareVersions": versions(),
         "Command": source.command,
     }
+
+
+def linked_entries(sidecar: Mapping[str, Any], links: Links) -> dict[str, Any]:
+    """Return the entries of a sidecar that name files, with BIDS URIs in place of paths."""
+    named: dict[str, Any] = {}
+    if "Sources" in sidecar:
+        named["Sources"] = [links.uri(one) for one in sidecar["Sources"]]
+    if "Mask" in sidecar:
+        named["Mask"] = links.uri(sidecar["Mask"])
+    return named
 
 
 def _measure_entries(source: Provenance, facts: SeedFacts) -> dict[str, Any]:

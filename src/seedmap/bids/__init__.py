@@ -8,6 +8,7 @@ from seedmap.bids.dataset import (
     read_filter_file,
     sibling_confounds,
 )
+from seedmap.bids.links import Links, file_at, links_of
 from seedmap.bids.names import (
     BidsName,
     entities_of,
@@ -24,12 +25,15 @@ from seedmap.bids.names import (
 __all__ = [
     "BidsName",
     "Filters",
+    "Links",
     "Participant",
     "RunInputs",
     "entities_of",
+    "file_at",
     "find_participants",
     "in_mni_space",
     "label_of",
+    "links_of",
     "modern_name",
     "parse_name",
     "read_filter_file",

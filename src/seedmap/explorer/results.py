@@ -16,6 +16,7 @@ import numpy as np
 from seedmap._arrays import Keep
 from seedmap._texts import read_json
 from seedmap.analysis import TEMPLATES, Inputs, Method, SeedMaps
+from seedmap.bids import file_at
 from seedmap.confounds import read_confounds
 from seedmap.errors import MissingFile, OptionError, SeedmapError
 from seedmap.explorer.command import Command
@@ -116,7 +117,7 @@ def _of_maps(maps: SeedMaps) -> Recalled:
 
 
 def _of_folder(folder: Path) -> Recalled:
-    sidecars = [(path, _sidecar(path)) for path in folder.glob("*_stat-r_statmap.json")]
+    sidecars = [(path, _sidecar(path, folder)) for path in folder.glob("*_stat-r_statmap.json")]
     if not sidecars:
         msg = (
             f"{folder}: no map of r is in this folder; give a run, a stored run, or a folder that "
@@ -139,11 +140,16 @@ def _of_folder(folder: Path) -> Recalled:
     raise OptionError(msg)
 
 
-def _sidecar(path: Path) -> dict[str, Any]:
+def _sidecar(path: Path, folder: Path) -> dict[str, Any]:
+    """Read a sidecar, with paths in place of URIs."""
     facts = read_json(path, "sidecar")
     if not isinstance(facts, dict):
         msg = f"{path}: this is no sidecar of a map; give the run"
         raise OptionError(msg)
+    if isinstance(facts.get("Sources"), list):
+        facts["Sources"] = [file_at(str(one), folder) for one in facts["Sources"]]
+    if isinstance(facts.get("Mask"), str):
+        facts["Mask"] = file_at(facts["Mask"], folder)
     return facts
 
 
@@ -154,7 +160,7 @@ def _of_sidecars(facts: dict[str, Any], alike: Sequence[dict[str, Any]]) -> Reca
         raise OptionError(msg)
     known = {option.name for option in fields(Cleaning)}
     columns = facts["ConfoundColumns"]
-    tables = facts["Sources"][-1] if columns else ""
+    tables = ", ".join(facts["Sources"][1:]) if columns else ""
     keep = _kept(facts["Frames"], facts["FramesCensored"])
     t_r = facts["RepetitionTime"] if facts["RepetitionTimeSource"] == "argument" else None
     inputs = Inputs(

@@ -24,9 +24,12 @@ from seedmap.images.space import Grid
 from seedmap.images.streams import FrameStream, PageKeeper, RawFrame
 from seedmap.images.volumes import file_of, load_image, load_volume
 from seedmap.images.write import (
+    DESCRIPTION,
     MapKind,
     atomic_file,
     check_writable,
+    final_folder,
+    is_ours,
     staged_folder,
     stale_maps,
     volume_image,
@@ -35,6 +38,7 @@ from seedmap.images.write import (
 )
 
 __all__ = [
+    "DESCRIPTION",
     "GROUP_STATISTICS",
     "MEASURE_KINDS",
     "STATISTICS",
@@ -60,9 +64,11 @@ __all__ = [
     "cifti_image",
     "file_of",
     "file_order",
+    "final_folder",
     "finite_only",
     "flat",
     "hemisphere_of",
+    "is_ours",
     "load_cifti_map",
     "load_image",
     "load_on_parts",

@@ -6,6 +6,7 @@ them into place when all are complete; if anything fails nothing is left. `write
 """
 
 import errno
+import json
 import os
 import re
 import tempfile
@@ -23,9 +24,12 @@ from seedmap.images.space import Grid
 from seedmap.leftovers import LOCK, claimed_folder, new_folder_name, sweep_left
 
 __all__ = [
+    "DESCRIPTION",
     "MapKind",
     "atomic_file",
     "check_writable",
+    "final_folder",
+    "is_ours",
     "staged_folder",
     "stale_maps",
     "volume_image",
@@ -162,9 +166,39 @@ def _move_into_place(stage: Path, folder: Path) -> None:
         if path.is_dir():
             target.mkdir(exist_ok=True)
         elif path.name == DESCRIPTION and target.exists():
-            path.unlink()  # another program's, or with what the user added
+            _add_links(path, target)  # it may be another program's, or hold what the user added
         else:
             path.replace(target)
+
+
+def _add_links(fresh: Path, there: Path) -> None:
+    """Add to our own description of a data set the links that it lacks; all else of it stays."""
+    try:
+        new, old = (json.loads(one.read_text(encoding="utf-8")) for one in (fresh, there))
+        links = {**new.get("DatasetLinks", {}), **old.get("DatasetLinks", {})}
+    except (ValueError, TypeError, AttributeError):
+        links, old = {}, None
+    if is_ours(old) and links != old.get("DatasetLinks", {}):
+        text = json.dumps({**old, "DatasetLinks": links}, indent=2, ensure_ascii=False)
+        fresh.write_text(text + "\n", encoding="utf-8")
+        fresh.replace(there)
+    else:
+        fresh.unlink()
+
+
+def is_ours(description: Any) -> bool:
+    """Whether the description of a data set says that seedmap made it."""
+    try:
+        return bool(description["GeneratedBy"][0]["Name"] == "seedmap")
+    except (LookupError, TypeError):
+        return False
+
+
+def final_folder(folder: Path) -> Path:
+    """Return where the files of a folder will be: of a stage, the folder that they move into."""
+    while folder.name.startswith(STAGE):
+        folder = folder.parent
+    return folder
 
 
 def stale_maps(there: Iterable[Path], fresh: Collection[str]) -> list[Path]:
