@@ -6,6 +6,7 @@ file, in the documentation:
 ==================  ======================================================================
 `seed_maps`         one run in, one map a seed out
 `stored_maps`       the same from a run that `seedmap bids --store` kept, without its images
+`seed_robustness`   how far a map moves when the seed or the analysis is another one
 `group_maps`        participants' maps in, what is true of people out; `Shuffles` says how it is tested
 `explore`           the live page: click a voxel, its map is there
 `SeedMaps`          the result: numbers, images, figures, files
@@ -35,7 +36,7 @@ from seedmap._version import __version__
 
 if TYPE_CHECKING:
     from seedmap import datasets, errors, maskers, report, signal
-    from seedmap.analysis import SeedMaps, seed_maps, stored_maps
+    from seedmap.analysis import SeedMaps, SeedRobustness, seed_maps, seed_robustness, stored_maps
     from seedmap.explorer import explore
     from seedmap.group import Shuffles, group_maps
     from seedmap.images import Grayordinates, Grid, Mesh, Run, open_run
@@ -51,6 +52,7 @@ __all__ = [
     "Region",
     "Run",
     "SeedMaps",
+    "SeedRobustness",
     "SeriesSeed",
     "Shuffles",
     "Sphere",
@@ -65,6 +67,7 @@ __all__ = [
     "parse_seed",
     "report",
     "seed_maps",
+    "seed_robustness",
     "signal",
     "stored_maps",
 ]
@@ -78,6 +81,7 @@ _MODULES = {
     "Region": "seeds",
     "Run": "images",
     "SeedMaps": "analysis",
+    "SeedRobustness": "analysis",
     "SeriesSeed": "seeds",
     "Shuffles": "group",
     "Sphere": "seeds",
@@ -87,6 +91,7 @@ _MODULES = {
     "open_run": "images",
     "parse_seed": "seeds",
     "seed_maps": "analysis",
+    "seed_robustness": "analysis",
     "stored_maps": "analysis",
 }
 _PACKAGES = ("datasets", "errors", "maskers", "report", "signal")

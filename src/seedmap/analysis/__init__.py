@@ -9,6 +9,8 @@ from seedmap.analysis.options import NULL_SEEDS, Inputs, Limits, Measure, Method
 from seedmap.analysis.pipeline import map_run, maps_of, seed_maps
 from seedmap.analysis.prepare import Preflight, Prepared, prepare, prepare_opened, read
 from seedmap.analysis.provenance import Provenance
+from seedmap.analysis.robust import KindOfChange, RobustnessSettings, SeedRobustness, reading_of
+from seedmap.analysis.robustness import robust_run, robust_store, seed_robustness
 from seedmap.analysis.sidecar import NULL_HYPOTHESIS, dataset_description, json_text, versions
 from seedmap.analysis.stored import maps_of_stored, origin_facts, stored_maps
 from seedmap.analysis.uncertainty import Certainty
@@ -22,6 +24,7 @@ __all__ = [
     "Certainty",
     "Inputs",
     "Kind",
+    "KindOfChange",
     "Limits",
     "Maps",
     "Measure",
@@ -30,8 +33,10 @@ __all__ = [
     "Preflight",
     "Prepared",
     "Provenance",
+    "RobustnessSettings",
     "SeedFacts",
     "SeedMaps",
+    "SeedRobustness",
     "Uncertainty",
     "check_method",
     "dataset_description",
@@ -47,8 +52,12 @@ __all__ = [
     "prepare",
     "prepare_opened",
     "read",
+    "reading_of",
+    "robust_run",
+    "robust_store",
     "save_maps",
     "seed_maps",
+    "seed_robustness",
     "stored_maps",
     "versions",
     "write_clusters",

@@ -17,7 +17,7 @@ from seedmap.connectivity import FEWEST_DOF
 from seedmap.errors import ImageError, TooFewFrames
 from seedmap.images import Run
 from seedmap.seeds import AnySeed, PlacedSeed, parse_seeds, place_seeds
-from seedmap.spatial import Extracted, Reading, Storage, extract
+from seedmap.spatial import Extracted, Reading, SeedWeights, Storage, extract
 from seedmap.temporal import (
     Cleaning,
     CleaningOperator,
@@ -206,11 +206,13 @@ def read(
     progress: Callable[[int, int], None] | None = None,
     *,
     for_one_use: bool = False,
+    more: Sequence[SeedWeights] = (),
 ) -> Extracted:
     """Read the run once: the smoothed samples and the seeds' series, uncleaned.
 
     If that is for one use, maps of more seeds than frames take the place of the series: memory
-    that is held already need not be had again.
+    that is held already need not be had again. Of ``more`` places the series come after those of
+    the seeds.
     """
     run, keep, seeds = prepared.run, prepared.keep, len(prepared.seeds)
     extracted = extract(
@@ -222,7 +224,7 @@ def read(
             on_frame=_counter(progress, int(keep.sum())),
         ),
         mask=prepared.mask,
-        seeds=[seed.weights for seed in prepared.seeds if seed.weights is not None],
+        seeds=[*(seed.weights for seed in prepared.seeds if seed.weights is not None), *more],
         storage=Storage(
             max_memory=prepared.limits.memory,
             rows=seeds if for_one_use and seeds > np.count_nonzero(keep) else 0,

@@ -235,6 +235,20 @@ STATISTICS = {
             "Delay of the sample behind the seed where r is strongest [s]; NaN where that is the "
             "longest delay looked at",
         ),
+        Statistic(
+            "survival",
+            MapKind("estimate", (), "seedmap: share of other seeds in which it is significant"),
+            "Share of the seeds with other centres with which a sample is significant, with the sign of "
+            "the map, at the z that q < .05 of the map needs",
+            limit=1.0,
+        ),
+        Statistic(
+            "seederror",
+            MapKind("estimate", (), "seedmap: spread over other seeds in standard errors"),
+            "Standard deviation of atanh(r) over seeds with other centres, in standard errors of the map",
+            title="seed error",
+            symbol="se",
+        ),
     )
 }
 

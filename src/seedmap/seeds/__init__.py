@@ -17,6 +17,12 @@ from seedmap.seeds.placed import (
     warn_of_low_coverage,
 )
 from seedmap.seeds.surface import VertexPatch
+from seedmap.seeds.virtual import (
+    Virtual,
+    equal_radius,
+    random_spheres,
+    virtual_seeds,
+)
 from seedmap.seeds.volume import MaskSeed, Region, Sphere
 
 __all__ = [
@@ -30,9 +36,13 @@ __all__ = [
     "SeriesSeed",
     "Sphere",
     "VertexPatch",
+    "Virtual",
+    "equal_radius",
     "near_each",
     "parse_seed",
     "parse_seeds",
     "place_seeds",
+    "random_spheres",
+    "virtual_seeds",
     "warn_of_low_coverage",
 ]

@@ -252,9 +252,12 @@ def _center(weights: SeedWeights, space: Space) -> tuple[float, float, float] | 
 
 
 def near_each(
-    seeds: Sequence[PlacedSeed], space: Space, smoothing_fwhm: float | Sequence[float | None] | None
+    seeds: Sequence[PlacedSeed],
+    space: Space,
+    smoothing_fwhm: float | Sequence[float | None] | None,
+    beyond: float = 0.0,
 ) -> Neighbourhoods:
-    """List each seed's own neighbourhood: its voxels and one smoothing width around them."""
+    """List each seed's own neighbourhood: its voxels, and one smoothing width and ``beyond`` [mm] around."""
     widths = smoothing_fwhm if isinstance(smoothing_fwhm, Sequence) else [smoothing_fwhm]
     reach = max((width or 0.0 for width in widths), default=0.0)
-    return Neighbourhoods(space, [seed.voxels for seed in seeds], float(reach))
+    return Neighbourhoods(space, [seed.voxels for seed in seeds], float(reach) + beyond)

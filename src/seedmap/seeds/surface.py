@@ -13,7 +13,16 @@ from seedmap.images import Grid, Part, PartedSpace, Space, load_on_parts
 from seedmap.seeds.common import DEFAULT_RADIUS, check_name
 from seedmap.spatial import SeedWeights, distances_from
 
-__all__ = ["Parcel", "VertexPatch", "mask_on_parts", "proportional", "sphere_on_parts"]
+__all__ = [
+    "Parcel",
+    "VertexPatch",
+    "around",
+    "mask_on_parts",
+    "part_of",
+    "proportional",
+    "snap",
+    "sphere_on_parts",
+]
 
 # A coordinate farther than this from every vertex and voxel [mm] means another place or space:
 # grey matter is 2 to 4 mm thick, and templates differ by a few millimetres.
@@ -166,6 +175,27 @@ def sphere_on_parts(seed: Any, space: PartedSpace) -> SeedWeights:
     SeedError
         If no place is known, or none is near.
     """
+    nearest, distance = snap(seed, space)
+    name, span = part_of(space, nearest)
+    found = around(seed, space, nearest, seed.center)
+    part = space.part(name)
+    where = (
+        f"vertex {part.places[nearest - span.start]} of the {name} surface"
+        if part.kind == "surface"
+        else f"a voxel of {name}"
+    )
+    note = f"snapped to {where}, {distance:.1f} mm away"
+    return SeedWeights(found.voxels, found.weights, note)
+
+
+def snap(seed: Any, space: PartedSpace) -> tuple[int, float]:
+    """Return the position nearest to the centre of a sphere, and how far it is [mm].
+
+    Raises
+    ------
+    SeedError
+        If no place is known, or none is near.
+    """
     places = space.all_coordinates()
     known = np.isfinite(places).all(axis=1)
     if not known.any():
@@ -184,17 +214,34 @@ def sphere_on_parts(seed: Any, space: PartedSpace) -> SeedWeights:
             f"{seed.center}; at most {FARTHEST_SNAP:g} mm is allowed. Is it in the space of the surface?"
         )
         raise SeedError(msg)
-    name = next(name for name, span in space.slices.items() if span.start <= nearest < span.stop)
-    part, span = space.part(name), space.slices[name]
+    return nearest, float(distance[nearest])
+
+
+def part_of(space: PartedSpace, position: int) -> tuple[str, slice]:
+    """Return the name of the part that a position lies in, and the part's positions."""
+    return next(
+        (name, span) for name, span in space.slices.items() if span.start <= position < span.stop
+    )
+
+
+def around(
+    seed: Any, space: PartedSpace, position: int, center: tuple[float, float, float] | None = None
+) -> SeedWeights:
+    """Weigh what lies within a seed's radius of a position equally.
+
+    On a surface the radius runs along it; among voxels it is a ball about ``center``, or about
+    the position itself.
+    """
+    name, span = part_of(space, position)
+    part = space.part(name)
     if part.kind == "surface":
-        found = _patch(seed, space, part, nearest - span.start, seed.radius)
-        where = f"vertex {part.places[nearest - span.start]} of the {name} surface"
-    else:
-        ball = np.flatnonzero(_voxels_of(space) & (distance <= (seed.radius or 0.0)))
-        ball = np.union1d(ball, [nearest])
-        found, where = SeedWeights(ball, np.full(ball.size, 1 / ball.size)), f"a voxel of {name}"
-    note = f"snapped to {where}, {distance[nearest]:.1f} mm away"
-    return SeedWeights(found.voxels, found.weights, note)
+        return _patch(seed, space, part, position - span.start, seed.radius)
+    places = space.all_coordinates()
+    middle = places[position] if center is None else np.array(center)
+    distance = np.linalg.norm(places - middle, axis=1)
+    ball = np.flatnonzero(_voxels_of(space) & (distance <= (seed.radius or 0.0)))
+    ball = np.union1d(ball, [position])
+    return SeedWeights(ball, np.full(ball.size, 1 / ball.size))
 
 
 def _voxels_of(space: PartedSpace) -> NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
 from seedmap.spatial.adjacency import Adjacency, adjacency, can_cluster
 from seedmap.spatial.atlas import Atlas, open_atlas, read_atlas
-from seedmap.spatial.automask import mean_volume
+from seedmap.spatial.automask import certain_mask, mean_volume
 from seedmap.spatial.extraction import Extracted, Storage, extract
 from seedmap.spatial.geodesic import distances_from, vertex_areas
 from seedmap.spatial.masks import Template, background_mask, epi_mask, template_mask
@@ -13,7 +13,7 @@ from seedmap.spatial.peaks import APART, local_maxima, spaced
 from seedmap.spatial.resampling import resample_onto
 from seedmap.spatial.smoothers import smoother_of
 from seedmap.spatial.smoothing import DEFAULT_FWHM, fwhm_to_sigma, gaussian_matrix
-from seedmap.spatial.spheres import sphere_voxels
+from seedmap.spatial.spheres import sphere_voxels, spheres_of_one_radius
 from seedmap.spatial.standard import standard_shade, standard_surfaces
 from seedmap.spatial.walk import Reading, Sink, Start, walk
 from seedmap.spatial.weights import SeedWeights
@@ -35,6 +35,7 @@ __all__ = [
     "adjacency",
     "background_mask",
     "can_cluster",
+    "certain_mask",
     "distances_from",
     "epi_mask",
     "extract",
@@ -51,6 +52,7 @@ __all__ = [
     "smoother_of",
     "spaced",
     "sphere_voxels",
+    "spheres_of_one_radius",
     "standard_shade",
     "standard_surfaces",
     "template_mask",

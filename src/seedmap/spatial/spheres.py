@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 from seedmap._arrays import Array
 from seedmap.images import Canonical, Grid
 
-__all__ = ["sphere_voxels"]
+__all__ = ["sphere_voxels", "spheres_of_one_radius"]
+
+# A voxel whose coordinates, cut to whole millimetres, are those of a centre is no farther from it [mm].
+SAME_MILLIMETRE = 2 * 3**0.5
 
 
 def sphere_voxels(grid: Grid, center: Array, radius: float | None) -> NDArray[np.int64]:
@@ -47,6 +50,44 @@ def sphere_voxels(grid: Grid, center: Array, radius: float | None) -> NDArray[np
     inside |= _same(near, grid.canonical.nearest([center])[0])
     inside[_first_of_millimetre(grid.canonical, near, center)] = True
     return near[inside]
+
+
+def spheres_of_one_radius(
+    grid: Grid, centers: Array, radius: float | None
+) -> list[NDArray[np.int64]]:
+    """List the voxels of several spheres that lie close together, by the rule of `sphere_voxels`.
+
+    Parameters
+    ----------
+    grid
+        Where to look; only samples of its mask are listed.
+    centers
+        Shape (spheres, 3) [mm].
+    radius
+        Radius of all [mm].
+
+    Returns
+    -------
+    list of ndarray of int
+        Flat positions in the grid, ascending, of each sphere; empty for one outside the grid.
+    """
+    corners = np.indices((2, 2, 2)).reshape(3, -1).T @ grid.affine[:3, :3].T
+    if (radius or 0.0) < max(
+        SAME_MILLIMETRE, np.linalg.norm(corners - corners[-1] / 2, axis=1).max()
+    ):
+        found = [sphere_voxels(grid, center, radius) for center in centers]
+    else:  # both voxels that are always in lie within the radius
+        assert radius is not None
+        middle = grid.to_voxels(centers)
+        reach = np.abs(np.linalg.inv(grid.affine[:3, :3])).sum(axis=1) * radius
+        low, high = (
+            np.floor((middle - reach).min(axis=0)),
+            np.ceil((middle + reach).max(axis=0)) + 1,
+        )
+        near = _candidates(grid, low, high)
+        away = grid.to_mm(near)[None] - centers[:, None]
+        found = [near[one] for one in np.einsum("snx,snx->sn", away, away) <= radius**2]
+    return [np.asarray(np.ravel_multi_index(tuple(one.T), grid.shape)) for one in found]
 
 
 def _first_of_millimetre(

@@ -157,7 +157,7 @@ class StoredRun:
             r=self._correlate((clean / size).astype(np.float32)),
             dof=self._dof(clean / size),
             rank=self.rank,
-            seed_series=self._basis @ clean,
+            seed_series=self.basis @ clean,
             coverage=coverage,
         )
 
@@ -215,8 +215,8 @@ class StoredRun:
         return found
 
     @cached_property
-    def _basis(self) -> Array:
-        """From coordinates, as of cleaned seeds and samples, to frames of mean 0."""
+    def basis(self) -> Array:
+        """From coordinates, as of cleaned seeds and samples, to frames of mean 0, (kept, coordinates)."""
         basis = self._small["back"].astype(np.float64) / self._small["strength"]
         return basis - basis.mean(axis=0)
 
@@ -226,12 +226,27 @@ class StoredRun:
         0 where a sample is constant or not finite.
         """
         rows = self.packed("smooth").values(samples)
-        return self._basis @ np.nan_to_num(rows).T
+        return self.basis @ np.nan_to_num(rows).T
+
+    def smoothed(self, part: slice) -> NDArray[np.float32]:
+        """Read some smoothed samples in coordinates, of unit norm, shape (some, coordinates).
+
+        NaN where a sample is constant or not finite.
+        """
+        stored = self.packed("smooth")
+        return stored.numbers(part) * stored.scale[part][:, None]
 
     @property
     def size(self) -> int:
         """Bytes on disk."""
         return sum(path.stat().st_size for path in self.path.rglob("*") if path.is_file())
+
+    @property
+    def sampled(self) -> NDArray[np.bool_]:
+        """Places of which seeds can be extracted, shape of the space: those in the mask, and finite."""
+        places = np.zeros(self.space.mask.size, dtype=bool)
+        places[np.flatnonzero(self.space.mask)] = ~self.group.whole("unusable")
+        return places.reshape(self.space.mask.shape)
 
     def unpacked(
         self, progress: Callable[[int, int], None] | None = None
@@ -259,7 +274,7 @@ class StoredRun:
             rows[part] = np.nan_to_num(stored.values(part))
             if progress is not None:
                 progress(part.stop, len(rows))
-        return rows, self.group.whole("unusable"), self._basis
+        return rows, self.group.whole("unusable"), self.basis
 
 
 def open_stored(path: Path | str) -> StoredRun:

@@ -7,27 +7,27 @@ out in each half, and their differences set against the standard errors of the h
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from seedmap._arrays import Array, Keep
+from seedmap._arrays import Array
 from seedmap.connectivity import (
     effective_dof,
     fisherz,
+    half_variance,
     infer,
     noise_tables,
     pearson,
     run_variance,
     seed_kernels,
     seed_lags,
+    split_halves,
+    time_error,
 )
 from seedmap.temporal import CleaningOperator
 
 __all__ = ["Halves", "compare_halves"]
 
 SEEDS, SAMPLES = 50, 2000
-# Frames between the halves, so that what the filter spreads counts for neither [s].
-BETWEEN = 20.0
-FEWEST_DOF = 4.0
+FEWEST_FRAMES = 5
 
 
 @dataclass(frozen=True)
@@ -72,23 +72,13 @@ def compare_halves(
     kernels = seed_kernels(tables, lags, operator.residuals(seeds))
     whole = effective_dof(kernels, operator.residuals(samples))
     dof = infer(0.0, whole.dof, tables.rank).dof
-    found, variance = [], np.zeros(dof.shape)
-    for half in _halves(operator.keep, t_r):
-        if np.count_nonzero(half) < 5:
-            return Halves(*(float("nan"),) * 3)
-        x, y = ((operator.on_kept @ one)[half] for one in (seeds, samples))
-        found.append(fisherz(pearson(y, x)))
-        left = dof * np.mean(half)
-        variance += (1.0 if whole.se_ratio is None else whole.se_ratio**2) / np.where(
-            left > FEWEST_DOF, left - 2, np.nan
-        )
-    errors = np.sqrt(np.nanmean((found[0] - found[1]) ** 2 / variance, axis=1))
+    halves = split_halves(operator.keep, t_r)
+    if min(map(np.count_nonzero, halves)) < FEWEST_FRAMES:
+        return Halves(*(float("nan"),) * 3)
+    cleaned = [operator.on_kept @ one for one in (samples, seeds)]
+    first, second = (fisherz(pearson(*(one[half] for one in cleaned))) for half in halves)
+    shares = (float(np.mean(halves[0])), float(np.mean(halves[1])))
+    ratio = 1.0 if whole.se_ratio is None else whole.se_ratio
+    errors = time_error(first, second, half_variance(dof, ratio, shares))
     low, error, high = np.nanpercentile(errors, [5, 50, 95])
     return Halves(error=float(error), low=float(low), high=float(high))
-
-
-def _halves(keep: Keep, t_r: float | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Choose the kept frames of the first and of the second half."""
-    times = np.flatnonzero(keep) * (t_r or BETWEEN / 2)
-    middle = np.median(times)
-    return times < middle - BETWEEN / 2, times > middle + BETWEEN / 2
