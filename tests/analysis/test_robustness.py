@@ -362,9 +362,11 @@ def test_what_is_written(found, tmp_path):
     paths = found.save(tmp_path / "out")
     names = sorted(path.name for path in paths if "seed-PCC" in path.name)
     stem = found.file_stem("PCC")
+    assert {"r", "z", "survival", "seederror"} <= set(found.stats)
     assert names == sorted(
         [f"{stem}_stat-{stat}_statmap.{end}" for stat in found.stats for end in ("json", "nii.gz")]
         + [f"{stem}_robustness.{end}" for end in ("json", "tsv")]
+        + [f"{stem}_timeseries.tsv"]
     )
     image = nib.load(tmp_path / "out" / f"{stem}_stat-survival_statmap.nii.gz")
     inside = np.asarray(image.dataobj)[found.space.mask]

@@ -62,7 +62,16 @@ def test_help_is_in_the_order_of_thought_and_without_python(call, verb):
     assert places == sorted(places)
     if verb == "run":
         titles = re.findall(r"\u256d\u2500 (\w+) \u2500", shown)
-        assert titles == ["Arguments", "Seeds", "Run", "Cleaning", "Measure", "Surfaces", "Output"]
+        assert titles == [
+            "Arguments",
+            "Seeds",
+            "Run",
+            "Cleaning",
+            "Measure",
+            "Checks",
+            "Surfaces",
+            "Output",
+        ]
     for word in ("()", "('", "True", "False", "STR", "FLOAT", "INT", "None"):
         assert not re.search(rf"(?<!\w){re.escape(word)}(?!\w)", shown), word
 

@@ -9,7 +9,13 @@ from seedmap.analysis.options import NULL_SEEDS, Inputs, Limits, Measure, Method
 from seedmap.analysis.pipeline import map_run, maps_of, seed_maps
 from seedmap.analysis.prepare import Preflight, Prepared, prepare, prepare_opened, read
 from seedmap.analysis.provenance import Provenance
-from seedmap.analysis.robust import KindOfChange, RobustnessSettings, SeedRobustness, reading_of
+from seedmap.analysis.robust import (
+    KindOfChange,
+    RobustnessSettings,
+    SeedRobustness,
+    kind_words,
+    reading_of,
+)
 from seedmap.analysis.robustness import robust_run, robust_store, seed_robustness
 from seedmap.analysis.sidecar import NULL_HYPOTHESIS, dataset_description, json_text, versions
 from seedmap.analysis.stored import maps_of_stored, origin_facts, stored_maps
@@ -43,6 +49,7 @@ __all__ = [
     "global_signal",
     "json_text",
     "kind_of",
+    "kind_words",
     "map_run",
     "maps_of",
     "maps_of_stored",

@@ -1,20 +1,28 @@
 """`SeedRobustness`: how far a map moves with the seed, the half of the run or the cleaning."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap.analysis.base import Maps
+from seedmap.analysis.base import Maps, save_maps
 from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.sidecar import json_text
 from seedmap.clusters import Threshold
 from seedmap.errors import OptionError
 from seedmap.images import STATISTICS, staged_folder, write_text
 
-__all__ = ["LIMITS", "KindOfChange", "RobustnessSettings", "SeedRobustness", "reading_of"]
+__all__ = [
+    "COLUMNS",
+    "LIMITS",
+    "KindOfChange",
+    "RobustnessSettings",
+    "SeedRobustness",
+    "kind_words",
+    "reading_of",
+]
 
 # What an error says, from this value on: see `reading_of`.
 LIMITS = (0.25, 0.5, 1.0)
@@ -113,6 +121,18 @@ class KindOfChange:
     note: str = ""
 
 
+def kind_words(kind: str) -> str:
+    """Say in a few words what was another one."""
+    if kind.startswith("centre"):
+        return f"centre within {kind.removeprefix('centre')} mm"
+    return {
+        "size": "another size",
+        "half": "half of its voxels",
+        "time": "half of the run",
+        "cleaning": "another cleaning",
+    }[kind]
+
+
 def reading_of(error: float) -> str:
     """Say in words what a seed error is to a reader; empty for NaN."""
     if not np.isfinite(error):
@@ -165,7 +185,7 @@ class SeedRobustness(Maps):
     @property
     def stats(self) -> tuple[str, ...]:
         """Names of the maps that each seed has."""
-        return ("survival", "seederror")
+        return (*self.maps.stats, "survival", "seederror")
 
     @property
     def codes(self) -> tuple[int, int]:
@@ -209,8 +229,8 @@ class SeedRobustness(Maps):
             raise OptionError(msg)
         return found[0]
 
-    def values(self, seed: str, stat: str = "survival") -> NDArray[np.float32]:
-        """Return one map, shape (samples,): of ``stats``, or of those of the maps themselves."""
+    def values(self, seed: str, stat: str = "r") -> NDArray[np.float32]:
+        """Return one map, shape (samples,); ``stat`` is one of `stats`."""
         known = {"survival": self.survival, "seederror": self.error}
         if stat not in known:
             return self.maps.values(seed, stat)
@@ -226,6 +246,8 @@ class SeedRobustness(Maps):
 
     def sidecar(self, seed: str, stat: str) -> dict[str, Any]:
         """Return what a reader of one map needs to know, for the JSON beside it."""
+        if stat in self.maps.stats:
+            return self.maps.sidecar(seed, stat)
         values = self.values(seed, stat)
         finite = values[np.isfinite(values)]
         return self.maps.sidecar(seed, "r") | {
@@ -242,14 +264,14 @@ class SeedRobustness(Maps):
         }
 
     def tables(self, seed: str) -> dict[str, str]:
-        """Return the rows of a seed as tab-separated text."""
+        """Return the seed's cleaned series and its rows as tab-separated text."""
         rows = [row for row in self.rows if row.seed == seed]
         cells = [[_cell(getattr(row, name)) for name in COLUMNS] for row in rows]
         lines = ["\t".join(one) for one in (list(COLUMNS), *cells)]
-        return {"robustness": "\n".join(lines) + "\n"}
+        return self.maps.tables(seed) | {"robustness": "\n".join(lines) + "\n"}
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write both maps of each seed and the table of its rows, with sidecars, into a folder.
+        """Write what ``maps`` writes, both further maps of each seed and the table of its rows.
 
         All files appear together when they are complete, or none does.
         """
@@ -258,7 +280,7 @@ class SeedRobustness(Maps):
             {n: {"Description": d} for n, d in COLUMNS.items()},
         )
         with staged_folder(folder) as stage:
-            paths = super().save(stage)
+            paths = save_maps(self, stage)
             for seed in self.seeds:
                 name = f"{self.file_name(seed, 'robustness')}.json"
                 write_text(stage / name, json_text(about | {"RandomState": self.settings.rng}))
@@ -281,11 +303,6 @@ class SeedRobustness(Maps):
             f"Seeds within {far:g} mm move the map of {seed} by {row.error:.2f} of its own standard "
             f"error{usual}: {reading_of(row.error)}."
         )
-
-    def with_command(self, command: str) -> "SeedRobustness":
-        """Return the same with the command line that made it."""
-        maps = replace(self.maps, provenance=replace(self.maps.provenance, command=command))
-        return replace(self, maps=maps)
 
 
 def _cell(value: Any) -> str:

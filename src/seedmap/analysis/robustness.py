@@ -19,7 +19,7 @@ from seedmap._arrays import Array
 from seedmap.analysis.cleaned import Block, CleanedRun, ImagedSeeds, StoredSeeds
 from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.options import Inputs, Limits, Method, refuse_misplaced
-from seedmap.analysis.pipeline import map_run
+from seedmap.analysis.pipeline import maps_of
 from seedmap.analysis.prepare import Preflight, prepare, read
 from seedmap.analysis.robust import KindOfChange, RobustnessSettings, SeedRobustness
 from seedmap.analysis.stored import maps_of_stored, stored_maps
@@ -242,14 +242,17 @@ def robust_run(  # noqa: PLR0913  as `map_run`, with what is drawn
             on_ready(prepared.preflight())
         for note in prepared.notes:
             warnings.warn(note, SeedmapWarning, stacklevel=3)
+        others = [
+            prepare(replace(inputs, strategy=one, confound_columns=()), seeds, method, limits)
+            for one in strategies
+        ]
         mask = certain_mask(prepared.run, prepared.keep) if prepared.mask is None else prepared.mask
         prepared = replace(prepared, mask=mask)
         plan = _plan(prepared.seeds, prepared.run.space.within(mask), settings)
         source = ImagedSeeds.of(prepared, read(prepared, progress, more=plan.weights))
-        others = [
-            map_run(replace(inputs, strategy=one), seeds, method, limits) for one in strategies
-        ]
-        return _robustness(source, prepared.seeds, plan, settings, others)
+        return _robustness(
+            source, prepared.seeds, plan, settings, [maps_of(one, read(one)) for one in others]
+        )
 
 
 def robust_store(

@@ -152,6 +152,7 @@ def _provenance(stored: StoredRun, seeds: tuple[SeedFacts, ...]) -> Provenance:
         t_r=stored.t_r,
         keep=stored.keep,
         from_store=True,
+        strategy=str(facts.get("strategy", "")),
         cleaning=Cleaning(**facts["cleaning"]),
         seeds=seeds,
         **origin,

@@ -42,6 +42,7 @@ def demo(
     command = ["seedmap", "run", bold, "--seed", SEED, "--confounds", table, "--sample-mask", kept]
     line = shlex.join([*map(str, command), "--out", str(output.out)])
     maps = analyse(bold, SeedOptions(seed=(SEED,)), options, Cleaning(), screen)
+    assert isinstance(maps, SeedMaps)
     maps = replace(maps, provenance=replace(maps.provenance, command=line))
     screen.maps(maps)
     screen.facts([("", ""), *recovery(maps, phantom), ("", "")])

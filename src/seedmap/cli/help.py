@@ -17,6 +17,7 @@ GROUPS = (
     "Cleaning",
     "Analysis",
     "Measure",
+    "Checks",
     "Model",
     "Test",
     "Surfaces",

@@ -1,5 +1,6 @@
 """``seedmap run``: one run in, seed maps out."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,10 +12,11 @@ from seedmap.analysis import (
     Method,
     Preflight,
     SeedMaps,
+    SeedRobustness,
     map_run,
-    stored_maps,
     write_clusters,
 )
+from seedmap.cli.checks import CheckOptions, robustness_rows
 from seedmap.cli.console import Screen
 from seedmap.cli.help import group
 from seedmap.cli.invocation import command_line, write_log
@@ -37,6 +39,8 @@ from seedmap.temporal import Cleaning
 
 __all__ = ["analyse", "clusters_of", "run", "write"]
 
+Found = SeedMaps | SeedRobustness
+
 
 def run(  # noqa: PLR0913  one group of options each
     bold: Path | None = None,
@@ -49,6 +53,7 @@ def run(  # noqa: PLR0913  one group of options each
     measure: Annotated[
         MeasureOptions, Parameter(name="*", group=group("Measure"))
     ] = MeasureOptions(),  # noqa: B008
+    checks: Annotated[CheckOptions, Parameter(name="*", group=group("Checks"))] = CheckOptions(),  # noqa: B008
     surface: Annotated[
         SurfaceOptions, Parameter(name="*", group=group("Surfaces"))
     ] = SurfaceOptions(),  # noqa: B008
@@ -78,21 +83,26 @@ def run(  # noqa: PLR0913  one group of options each
     if output.figures:
         load_early()
     if from_store is not None:
-        maps = stored_maps(from_store, seeds.parsed(), uncertainty=options.uncertainty)
-        maps = _with_command(maps)
+        found = checks.of_store(from_store, seeds.parsed(), options.uncertainty)
     else:
         given = surface.given(bold)
         threshold = output.parsed()
         given_z = threshold is not None and threshold.stat == "z"
         forming = threshold.value if threshold and given_z else Method.forming
-        maps = analyse(
-            *(given, seeds, options, cleaning, screen, measure, surface.surfaces()), forming=forming
+        found = analyse(
+            *(given, seeds, options, cleaning, screen, measure, surface.surfaces()),
+            forming=forming,
+            mapper=checks.mapper(),
         )
+    found = _with_command(found)
+    robust = found if isinstance(found, SeedRobustness) else None
+    maps = found.maps if isinstance(found, SeedRobustness) else found
     clusters = clusters_of(maps, output)
     screen.maps(maps)
     screen.clusters(clusters)
+    screen.facts(robustness_rows(robust) if robust else [])
     with staged_folder(output.out) as stage:
-        paths = write(maps, clusters, output, stage)
+        paths = write(maps, clusters, output, stage, robust)
     screen.end(output.out, paths)
     write_log(output.out)
 
@@ -106,7 +116,8 @@ def analyse(  # noqa: PLR0913  one group of options each
     measure: MeasureOptions = MeasureOptions(),  # noqa: B008
     surfaces: dict[str, Path] | None = None,
     forming: float = Method.forming,
-) -> SeedMaps:
+    mapper: Callable[..., Found] = map_run,
+) -> Found:
     """Compute the maps, with the plan before and a bar while the run is read."""
     opened = open_run(bold, options.t_r, surfaces)
     opened = replace(opened, placed=True) if measure.force else opened
@@ -127,7 +138,7 @@ def analyse(  # noqa: PLR0913  one group of options each
         forming=forming,
     )
     with screen.progress("Reading and smoothing", later=True) as progress:
-        maps = map_run(
+        return mapper(
             options.inputs(opened),
             seeds.parsed(),
             method,
@@ -135,11 +146,13 @@ def analyse(  # noqa: PLR0913  one group of options each
             progress=progress,
             on_ready=on_ready,
         )
-    return _with_command(maps)
 
 
-def _with_command(maps: SeedMaps) -> SeedMaps:
-    return replace(maps, provenance=replace(maps.provenance, command=command_line()))
+def _with_command(found: Found) -> Found:
+    """Note the command line in what was found."""
+    maps = found.maps if isinstance(found, SeedRobustness) else found
+    maps = replace(maps, provenance=replace(maps.provenance, command=command_line()))
+    return replace(found, maps=maps) if isinstance(found, SeedRobustness) else maps
 
 
 def _check_store_alone(bold: Path | None, *options: Any) -> None:
@@ -161,11 +174,15 @@ def clusters_of(maps: SeedMaps, output: OutputOptions) -> FoundClusters:
 
 
 def write(
-    maps: SeedMaps, clusters: FoundClusters, output: OutputOptions, stage: Path
+    maps: SeedMaps,
+    clusters: FoundClusters,
+    output: OutputOptions,
+    stage: Path,
+    robust: SeedRobustness | None = None,
 ) -> list[Path]:
     """Write maps, clusters, figures and report into a stage; return where they will be."""
-    paths = maps.save(stage)
+    paths = maps.save(stage) if robust is None else robust.save(stage)
     paths += write_clusters(maps, stage, clusters)
     if output.figures:
-        paths += write_report(maps, stage, clusters=clusters)
+        paths += write_report(maps, stage, clusters=clusters, robustness=robust)
     return [output.out / path.relative_to(stage) for path in paths]

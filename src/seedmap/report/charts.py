@@ -7,6 +7,7 @@ import base64
 import struct
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from seedmap._arrays import Array, Keep
 
-__all__ = ["carpet", "histogram", "scatter", "trace"]
+__all__ = ["Bar", "bars", "carpet", "histogram", "scatter", "trace"]
 
 WIDTH, LEFT, RIGHT = 720.0, 58.0, 8.0
 PLOT = WIDTH - LEFT - RIGHT
@@ -128,6 +129,67 @@ def scatter(x: Array, y: Array, *, name: str, across: str) -> str:
         _label(WIDTH - RIGHT, top + height + 16, f"{far:.0f} mm {across}", "end"),
     ]
     return _svg(top + height + 22, f"{name} over {across}, {x.size} points.", parts)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A bar of `bars`.
+
+    Attributes
+    ----------
+    name : str
+        What it is of.
+    value : float
+        Its length.
+    usual : tuple of float
+        5, 50 and 95 % of what is usual; NaN where that is not known.
+    """
+
+    name: str
+    value: float
+    usual: tuple[float, float, float]
+
+
+def bars(shown: Sequence[Bar], *, name: str) -> str:
+    """Draw bars in standard errors, a line at 1 and the usual range behind each, as SVG."""
+    left, right, step, top = 190.0, 44.0, 34.0, 26.0
+    plot, height = WIDTH - left - right, step * len(shown)
+    far = max(
+        [1.15, *(value for one in shown for value in (one.value, one.usual[2]) if value == value)]
+    )
+    across = [left + value / far * plot for value in (0.0, 1.0)]
+    parts = [f'<rect class="box" x="{left}" y="{top}" width="{plot}" height="{height}"/>']
+    for at, one in enumerate(shown):
+        middle = top + step * (at + 0.5)
+        parts += _usual(one.usual, left, plot / far, middle)
+        parts += [
+            f'<rect class="bar" x="{left}" y="{middle - 5:.1f}" width="{one.value / far * plot:.1f}" height="10"/>',
+            _label(left - 10, middle + 5, one.name, "end"),
+            _label(left + one.value / far * plot + 6, middle + 5, f"{one.value:.2f}", kind="value"),
+        ]
+    parts += [
+        f'<line class="limit" x1="{across[1]:.1f}" x2="{across[1]:.1f}" y1="{top}" y2="{top + height}"/>',
+        _label(across[0], top + height + 16, "0"),
+        _label(across[1], top + height + 16, "1 standard error of the map", "middle"),
+        _label(
+            left,
+            top - 9,
+            "Bars: this seed. Bands: spheres at random places, 5 to 95 %, and their median",
+        ),
+    ]
+    words = "; ".join(f"{one.name} {one.value:.2f}" for one in shown)
+    return _svg(top + height + 22, f"{name}, in its own standard errors: {words}.", parts)
+
+
+def _usual(usual: tuple[float, float, float], left: float, unit: float, middle: float) -> list[str]:
+    """Draw the band of what is usual, and its median."""
+    low, half, high = (left + value * unit for value in usual)
+    if not np.isfinite(half):
+        return []
+    return [
+        f'<rect class="usual" x="{low:.1f}" y="{middle - 12:.1f}" width="{high - low:.1f}" height="24"/>',
+        f'<line class="median" x1="{half:.1f}" x2="{half:.1f}" y1="{middle - 12:.1f}" y2="{middle + 12:.1f}"/>',
+    ]
 
 
 def carpet(series: Array, keep: Keep) -> str:

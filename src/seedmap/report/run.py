@@ -7,6 +7,7 @@ from seedmap.bids import source_stem
 from seedmap.clusters import FoundClusters, Threshold
 from seedmap.report.pictures import Pictures
 from seedmap.report.rendering import render
+from seedmap.report.robustness import SeedSection
 from seedmap.report.tables import cluster_table, library_versions, run_facts, seed_table
 from seedmap.report.viewer import pack_maps, viewer_of
 from seedmap.report.words import (
@@ -20,7 +21,7 @@ from seedmap.spatial import Atlas
 __all__ = ["render_report"]
 
 
-def render_report(
+def render_report(  # noqa: PLR0913  two things to show, the others by keyword
     maps: SeedMaps,
     pictures: Pictures,
     *,
@@ -28,6 +29,7 @@ def render_report(
     date: datetime | None = None,
     atlas: Atlas | None = None,
     clusters: FoundClusters | None = None,
+    moving: tuple[SeedSection, ...] = (),
 ) -> str:
     """Make the page of a run.
 
@@ -45,6 +47,8 @@ def render_report(
         Where names of regions come from.
     clusters
         The clusters, if they are found already; with their threshold and atlas.
+    moving
+        How far the maps move with their seeds, if that was looked at.
 
     Returns
     -------
@@ -73,6 +77,7 @@ def render_report(
         methods=describe_cleaning(maps.provenance, maps.space.element),
         certainty=describe_certainty(maps),
         facts=run_facts(maps),
+        moving=moving,
         versions=library_versions(),
         command=maps.provenance.command,
     )

@@ -2,18 +2,19 @@
 
 from pathlib import Path
 
-from seedmap.analysis import SeedMaps
+from seedmap.analysis import SeedMaps, SeedRobustness
 from seedmap.bids import source_stem
 from seedmap.clusters import FoundClusters, Threshold
 from seedmap.images import staged_folder, write_text
 from seedmap.report.pictures import Pictures, draw_pictures
+from seedmap.report.robustness import SeedSection, draw_survival, robust_sections
 from seedmap.report.run import render_report
 from seedmap.spatial import Atlas
 
 __all__ = ["write_report"]
 
 
-def write_report(
+def write_report(  # noqa: PLR0913  two by position, the others are choices
     maps: SeedMaps,
     folder: Path | str,
     *,
@@ -21,6 +22,7 @@ def write_report(
     figures: bool = True,
     atlas: Atlas | None = None,
     clusters: FoundClusters | None = None,
+    robustness: SeedRobustness | None = None,
 ) -> list[Path]:
     """Write the page of a run, and its figures as PNG and PDF.
 
@@ -39,6 +41,8 @@ def write_report(
         Where names of regions come from: see `seedmap.spatial.open_atlas`.
     clusters
         The clusters, if they are found already; with their threshold and atlas.
+    robustness
+        How far the maps move with their seeds: a section of the page.
 
     Returns
     -------
@@ -56,6 +60,16 @@ def write_report(
         threshold = clusters.threshold
         pictures = draw_pictures(maps, stage, threshold=threshold) if figures else Pictures({})
         page = f"{source_stem(maps.provenance.source)}_report.html"
-        write_text(stage / page, render_report(maps, pictures, clusters=clusters))
+        moving = _moving(robustness, stage, threshold, figures=figures)
+        write_text(stage / page, render_report(maps, pictures, clusters=clusters, moving=moving))
         drawn = sorted(path.relative_to(stage) for path in stage.glob("figures/*"))
     return [*(folder / path for path in drawn), folder / page]
+
+
+def _moving(
+    found: SeedRobustness | None, folder: Path, threshold: Threshold, *, figures: bool
+) -> tuple[SeedSection, ...]:
+    """Draw what is known of how far maps move, and put it into words."""
+    if found is None:
+        return ()
+    return robust_sections(found, draw_survival(found, folder, threshold) if figures else {})

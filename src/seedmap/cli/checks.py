@@ -1,0 +1,77 @@
+"""Options of the checks that go with the maps of a run, and what is printed of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from seedmap.analysis import (
+    KindOfChange,
+    RobustnessSettings,
+    SeedMaps,
+    SeedRobustness,
+    kind_words,
+    map_run,
+    robust_run,
+    robust_store,
+    stored_maps,
+)
+from seedmap.cli.options import Many
+from seedmap.errors import OptionError
+from seedmap.seeds import Seed
+from seedmap.store import open_stored
+
+__all__ = ["CheckOptions", "robustness_rows"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions:
+    """What is checked of the maps."""
+
+    seed_robustness: Annotated[bool, Parameter(negative=())] = False
+    """Compare the map of each seed with those of seeds that could have been chosen instead (64 with centres within 4 and 8 mm, 4 of other sizes, 64 halves of its voxels) and of the halves of the run: a table, maps of survival and seed error, a section of the page."""
+
+    other_strategies: Annotated[tuple[str, ...], Many] = ()
+    """With --seed-robustness: strategies whose maps are compared, too; with --from-store, other stored runs of the same images."""
+
+    def __post_init__(self) -> None:
+        if self.other_strategies and not self.seed_robustness:
+            msg = "--other-strategies is given without --seed-robustness; give that, too"
+            raise OptionError(msg)
+
+    def mapper(self) -> Callable[..., SeedMaps | SeedRobustness]:
+        """Return what maps a run, called as `seedmap.analysis.map_run`."""
+        if not self.seed_robustness:
+            return map_run
+        return partial(robust_run, settings=RobustnessSettings(), strategies=self.other_strategies)
+
+    def of_store(
+        self, path: Path, seeds: list[Seed], uncertainty: Any
+    ) -> SeedMaps | SeedRobustness:
+        """Map seeds of a stored run."""
+        if not self.seed_robustness:
+            return stored_maps(path, seeds, uncertainty=uncertainty)
+        if uncertainty != "operator":
+            msg = "--seed-robustness needs --uncertainty operator: its unit is the standard error"
+            raise OptionError(msg)
+        return robust_store(open_stored(path), seeds, RobustnessSettings(), self.other_strategies)
+
+
+def robustness_rows(found: SeedRobustness) -> list[tuple[str, str]]:
+    """Say for each seed how far its map moves, with what that means to a reader."""
+    rows = []
+    for seed in found.seeds:
+        lines = [_line(row) for row in found.rows if row.seed == seed]
+        rows.append((f"{seed} moves", "\n".join([*lines, found.reading(seed)]).rstrip("\n")))
+    return rows
+
+
+def _line(row: KindOfChange) -> str:
+    """Write one kind of change on a line."""
+    if not row.number:
+        return f"{kind_words(row.kind)}: {row.note}"
+    note = f" ({row.note})" if row.note else ""
+    return f"{row.error:4.2f} se, {kind_words(row.kind)}{note}"
