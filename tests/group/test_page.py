@@ -119,7 +119,7 @@ def replaced(study, number, change):
 
 
 def test_the_number_of_people_is_drawn_where_it_varies(make_study, tmp_path, group, page):
-    assert "Number of people with a value" not in page
+    assert "People without a value" not in page
     study = make_study(tmp_path)
 
     def cut(values):
@@ -130,7 +130,7 @@ def test_the_number_of_people_is_drawn_where_it_varies(make_study, tmp_path, gro
         replaced(study, number, cut)
     text = group_maps(study.folder, "PCC", inference="parametric").report()
     assert "runs from 12 to 16" in text
-    assert "Number of people with a value; faded where fewer than 13 have one." in text
+    assert "Outlined and not tested is where fewer than 13 have one." in text
 
 
 def with_motion(study, tied):

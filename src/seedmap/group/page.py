@@ -23,7 +23,7 @@ from seedmap.group.words import (
     methods_words,
     question_words,
 )
-from seedmap.images import Grid
+from seedmap.images import Grid, Space
 from seedmap.report.group import ContrastPart, GroupPage, PeakPart, render_group
 from seedmap.report.people import design_chart, values_chart
 from seedmap.report.pictures import Picture, load_picture
@@ -32,10 +32,10 @@ from seedmap.spatial import Atlas
 
 __all__ = ["group_page"]
 
-CLUSTERS, PEAKS = 10, 3
+ROWS, PEAKS = 20, 3
+ALPHA = 0.05
 # A person is unlike the others this many median deviations below the median likeness.
 UNLIKE = 3.0
-N_COLOURS = "PuOr_r"
 TIED = 0.3
 
 
@@ -110,7 +110,9 @@ def _unlike(group: Group) -> Iterator[str]:
 def _part(group: Group, maps: GroupMaps, atlas: Atlas | None) -> ContrastPart:
     clusters = find_group_clusters(maps, atlas)
     first = [one for one in clusters if one.name.isdigit()]
-    rows = tuple(_row(maps, one) for one in clusters[:CLUSTERS])
+    sure = [one for one in first if maps.arrays[maps.corrected][one.sample] <= ALPHA]
+    rows = tuple(_row(maps, one) for one in clusters[:ROWS])
+    cut = sure[0].place if sure and not maps.contrast.has_mean else None
     stat = "t" if "t" in maps.arrays else "f"
     effect = ("Effect (95 %)", "g") if stat == "t" else ()
     head = (
@@ -126,10 +128,13 @@ def _part(group: Group, maps: GroupMaps, atlas: Atlas | None) -> ContrastPart:
     return ContrastPart(
         maps.contrast.text,
         found_words(maps),
-        tuple(_pictures(maps)),
+        tuple(_pictures(maps, cut)),
         head,
         rows,
-        tuple(_peak(group, maps, one) for one in first[:PEAKS]),
+        tuple(_peak(group, maps, one) for one in (sure or first[:1])[:PEAKS]),
+        ""
+        if len(clusters) <= ROWS
+        else f"{len(clusters) - ROWS} further rows are in the table of clusters.",
     )
 
 
@@ -156,8 +161,11 @@ def _effect_words(maps: GroupMaps, values: dict[str, float]) -> str:
     return f"{number(ends[0])} ({number(ends[1])} to {number(ends[2])})"
 
 
-def _pictures(maps: GroupMaps) -> Iterator[Picture]:
-    """Draw z unthresholded with what is significant outlined, and the significant part alone."""
+def _pictures(maps: GroupMaps, cut: tuple[float, float, float] | None) -> Iterator[Picture]:
+    """Draw z unthresholded with what is significant outlined; of surfaces also that part alone.
+
+    A volume is cut through a place, or through the seed if that is None.
+    """
     if not can_draw(maps.space):
         return
     found, z = maps.significant(), np.nan_to_num(maps.arrays["z"]).astype(np.float32)
@@ -173,8 +181,13 @@ def _pictures(maps: GroupMaps) -> Iterator[Picture]:
             (everything, f"{what}, unthresholded."),
             (Highlight(found, words), f"The same where {words}."),
         ]
+    how = (
+        f"{maps.contrast.text}, {maps.seeds[0]}",
+        maps.center(maps.seeds[0]),
+        Look(cut_coords=cut),
+    )
     for highlight, caption in shown[: 2 if found.any() else 1]:
-        yield _picture(maps, (z, "z"), highlight, caption)
+        yield _picture(maps.space, (z, "z"), highlight, caption, how)
 
 
 def _n_picture(group: Group) -> Picture | None:
@@ -183,34 +196,34 @@ def _n_picture(group: Group) -> Picture | None:
     n = maps.arrays["n"]
     if not can_draw(maps.space) or np.nanmin(n) == np.nanmax(n):
         return None
-    fewest = int(np.ceil(group.plan.question.min_participants * len(group.people) - 1e-9))
-    caption = f"Number of people with a value; faded where fewer than {fewest} have one."
-    shown = Highlight(n >= fewest, f"{fewest} people or more")
-    return _picture(
-        maps, (n, "n"), shown, caption, Look(vmax=float(len(group.people)), cmap=N_COLOURS)
-    )
+    people = len(group.people)
+    fewest = int(np.ceil(group.plan.question.min_participants * people - 1e-9))
+    caption = f"People without a value, of {people}."
+    absent = (people - n).astype(np.float32)
+    few = n < fewest
+    if few.any():
+        caption += f" Outlined and not tested is where fewer than {fewest} have one."
+    shown = Highlight(few, "outlined: not tested") if few.any() else Highlight(n < people, "")
+    look = Look(vmax=float(absent.max()), display_mode="ortho")
+    name = f"People without a value, of {people}"
+    return _picture(maps.space, (absent, "n"), shown, caption, (name, None, look))
 
 
 def _picture(
-    maps: GroupMaps,
+    space: Space,
     values: tuple[NDArray[np.float32], str],
     highlight: Highlight,
     caption: str,
-    look: Look = Look(),  # noqa: B008  frozen
+    how: tuple[str, tuple[float, float, float] | None, Look],
 ) -> Picture:
-    """Draw a map of a statistic."""
+    """Draw a map of a statistic; how is a name, the place of the seed, and a look."""
+    name, center, look = how
     with tempfile.TemporaryDirectory() as folder:
         figure = draw_map(
-            values[0],
-            maps.space,
-            highlight,
-            name=f"{maps.contrast.text}, {maps.seeds[0]}",
-            center=maps.center(maps.seeds[0]),
-            stat=values[1],
-            look=look,
+            values[0], space, highlight, name=name, center=center, stat=values[1], look=look
         )
         (path,) = save_figure(figure, Path(folder) / "map", kinds=("png",))
-        view = "The brain in cuts" if isinstance(maps.space, Grid) else "The cortex"
+        view = "The brain in cuts" if isinstance(space, Grid) else "The cortex"
         return load_picture(path, f"{view}. {caption}", caption)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from seedmap.group.maps import GroupMaps
 from seedmap.group.pipeline import Group
+from seedmap.images import Grid
 from seedmap.report.words import count, listed
 
 __all__ = [
@@ -23,7 +24,7 @@ P_NAMES = {
     "q": "q",
 }
 STATISTICS = {
-    "pooled": "t or F of least squares, with residuals shuffled as Freedman and Lane do "
+    "pooled": "{} of least squares, with residuals shuffled as Freedman and Lane do "
     "(doi:10.1016/j.neuroimage.2014.01.060)",
     "robust": "a studentised score that stays valid where groups differ in spread and size (doi:10.1214/13-AOS1090, "
     "doi:10.1080/01621459.2016.1202117)",
@@ -74,10 +75,10 @@ def counts_words(group: Group) -> str:
     low, high = int(np.nanmin(n)), int(np.nanmax(n))
     if low == high:
         return f"All {group.loaded.space.elements} have values of all {high} people."
-    full = float(np.mean(n == high))
+    fewer = int((n < high).sum())
     return (
-        f"The number of people with a value runs from {low} to {high}; {full:.0%} of the "
-        f"{group.loaded.space.elements} have {high} (map stat-n). Tested are those with "
+        f"The number of people with a value runs from {low} to {high}; {fewer:,} of {n.size:,} "
+        f"{group.loaded.space.elements} have fewer than {high} (map stat-n). Tested are those with "
         f"{group.plan.question.min_participants:.0%} of the people or more."
     )
 
@@ -111,21 +112,35 @@ def _test_words(maps: GroupMaps) -> str:
     number_of = "all possible" if facts["ShufflesExhaustive"] else f"{facts['Shuffles']:,} random"
     kinds = facts["ShufflesKind"].replace("signs", "sign flips")
     blocks = f" within blocks of {facts['Blocks']}" if facts["Blocks"] else ""
+    powers = {
+        (True, False): ".5",
+        (False, True): "1",
+        (True, True): ".5 in volumes and 1 on surfaces",
+    }
     parts = []
     if "ptfce" in maps.arrays:
         parts.append(
-            "threshold-free cluster enhancement (E = .5 in volumes and 1 on surfaces, H = 2; "
+            f"threshold-free cluster enhancement (E = {powers[_kinds(maps)]}, H = 2; "
             "doi:10.1016/j.neuroimage.2008.03.061)"
         )
     if "pextent" in maps.arrays:
         parts.append(f"extent and mass of clusters beyond p < {facts['ClusterFormingP']:g}")
     also = f", of {listed(parts)}," if parts else ""
     left = " without the seed's own neighbourhood" if maps.near[0].size else ""
+    kind, sides = ("t", ", two-sided") if "t" in maps.arrays else ("F", "")
     if facts["CorrectedOver"] == "contrasts":
         left += " and over all contrasts (by the rank of each maximum in its own null)"
     return (
-        f"The contrast {maps.contrast.text} was tested by {number_of} {kinds}{blocks} of people, two-sided, by "
-        f"{STATISTICS[facts['Statistic']]}. p were corrected over {facts['SamplesInFamily']:,} "
+        f"The contrast {maps.contrast.text} was tested by {number_of} {kinds}{blocks} of people{sides}, by "
+        f"{STATISTICS[facts['Statistic']].format(kind)}. p were corrected over {facts['SamplesInFamily']:,} "
         f"{maps.space.elements}{left} by the "
         f"largest value{also} in each shuffle (doi:10.1002/hbm.1058)."
     )
+
+
+def _kinds(maps: GroupMaps) -> tuple[bool, bool]:
+    """Say whether there are voxels, and whether there are vertices."""
+    if isinstance(maps.space, Grid):
+        return True, False
+    surfaces = [part.kind == "surface" for part in maps.space.parts]
+    return not all(surfaces), any(surfaces)

@@ -45,6 +45,8 @@ class ContrastPart:
         Its cells.
     peaks : tuple of PeakPart
         People at the peaks.
+    more : str
+        What is said of rows that are not shown; empty where all are.
     """
 
     title: str
@@ -53,6 +55,7 @@ class ContrastPart:
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     peaks: tuple[PeakPart, ...]
+    more: str = ""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def values_chart(
     low, high = np.tanh(values - half), np.tanh(values + half)
     ends = min(float(np.nanmin(low)), 0.0), max(float(np.nanmax(high)), 0.0)
     span = (ends[1] - ends[0]) or 1.0
-    left, right = LEFT + 62, WIDTH - 12
+    left, right = LEFT + 62, WIDTH - 24
 
     def x(r: float) -> float:
         return left + (r - ends[0]) / span * (right - left)
