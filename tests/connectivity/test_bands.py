@@ -43,7 +43,7 @@ def test_bands_hold_the_traces_of_the_cleaning():
     rows = made_of(filter=None, detrend=True).rows
     passing = rows.T @ rows
     bands = find_bands(passing, FRAMES)
-    assert bands.lags == 21
+    assert bands.lags == 28
     assert bands.directions @ bands.gains == pytest.approx(np.trace(passing), rel=1e-6)
     assert bands.directions @ bands.gains**2 == pytest.approx(np.sum(passing**2), rel=1e-6)
 

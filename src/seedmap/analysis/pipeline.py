@@ -219,8 +219,9 @@ def maps_of(prepared: Prepared, extracted: Extracted) -> SeedMaps:
     cleaned_seeds = prepared.operator.on_kept @ raw
     sampled = SampledSeries(extracted.series, SEEN)
     near = near_each(seeds, grid, prepared.method.smoothing_fwhm)
-    nulls = _null_seeds(prepared, extracted, raw, near)
-    found, certainty, constant = _found(prepared, extracted, raw, sampled, nulls)
+    with threadpool_limits(1, user_api="blas"):  # for whoever does not come by `map_run`
+        nulls = _null_seeds(prepared, extracted, raw, near)
+        found, certainty, constant = _found(prepared, extracted, raw, sampled, nulls)
     shown = np.linspace(0, sampled.columns.size - 1, LOOK_AT + 2).astype(np.int64)[1:-1]
     samples = sampled.columns[shown]
     few = sampled.series[:, shown] + extracted.reference[samples]

@@ -17,7 +17,7 @@ pass in band j with the gain a_j,
     n_j = tr(M E_j)^2 / tr(M E_j M),    a_j = tr(M E_j M) / tr(M E_j),
 
 with E_j the projection on the frequencies of the band and M = D Lc' Lc D as in `noise`: both
-traces are exact. The spectra are smoothed over lags of up to 1.5 sqrt(T) frames.
+traces are exact. The spectra are smoothed over lags of up to 2 sqrt(T) frames.
 
 References
 ----------
@@ -36,7 +36,7 @@ from seedmap._arrays import Array
 __all__ = ["Bands", "SeedBands", "find_bands", "se_ratio", "seed_bands"]
 
 # Lags that the spectra are smoothed over, in square roots of the number of frames.
-LAGS = 1.5
+LAGS = 2.0
 # Bands of which the cleaning lets less than this share of the most through are left out: what a
 # filter leaves there it makes of the edges.
 BLOCKED = 0.1
