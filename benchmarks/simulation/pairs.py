@@ -88,11 +88,16 @@ def correlation(x: Array, y: Array) -> Array:
     return np.sum(x * y, axis=0) / np.linalg.norm(x, axis=0) / np.linalg.norm(y, axis=0)
 
 
-def ours(made: CleaningOperator, x: Array, y: Array) -> tuple[Inference, Array]:
-    """Test raw pairs (kept, pairs), the first of each being the seed; also the variance in time."""
+def ours(
+    made: CleaningOperator, x: Array, y: Array, *, steady: bool = False
+) -> tuple[Inference, Array]:
+    """Test raw pairs (kept, pairs), the first of each being the seed; also the variance in time.
+
+    ``steady`` tests as if the variance were the same throughout, as earlier versions did.
+    """
     residuals = made.residuals(y)
     variance = frame_variance(residuals, made.noise_basis)
-    tables = noise_tables(made, variance, intervals=False)
+    tables = noise_tables(made, None if steady else variance, intervals=False)
     noise = noise_autocovariance(tables, residuals)
     nu = pair_dof(tables, seed_lags(tables, made.rows, x), noise)
     return infer(correlation(made.on_kept @ x, made.on_kept @ y), nu, tables.rank), variance

@@ -80,6 +80,7 @@ HARD = [
         **TREND,
     ),
     _hard("70 % censored, band", confounds=24, censored=0.7, before=3.5),
+    _hard("70 % censored, band, dof 9", confounds=30, censored=0.7),
     _hard("50 % censored, band", FOUR, confounds=36, censored=0.5),
     _hard("six short runs, combined", FIVE, 60, confounds=19, runs=6, before=2.8),
     _hard("trend only, 30 frames", NINE, 30, limits=None, before=7.2, **TREND),

@@ -15,6 +15,7 @@ __all__ = [
     "Array",
     "Keep",
     "check_same_frames",
+    "middle",
     "parse_sample_mask",
     "project_out",
     "readonly",
@@ -42,6 +43,12 @@ def readonly(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view()
     view.setflags(write=False)
     return view
+
+
+def middle(values: Array) -> float:
+    """Return the median of what is finite; NaN if nothing is."""
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if known.size else float("nan")
 
 
 def project_out(basis: Array, series: Array) -> Array:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import nibabel as nib
 import numpy as np
@@ -11,9 +13,7 @@ import seedmap as sm
 from seedmap.analysis import Inputs, Limits, Method
 from seedmap.cli import main
 from seedmap.datasets import make_phantom
-from seedmap.errors import SeedmapWarning
-from seedmap.explorer.engine import open_source
-from seedmap.seeds import Sphere
+from seedmap.explorer import Explorer, ServerOptions, begin_session, open_source
 
 FAULTS = {"bad frame": [70], "lost frame": [40], "burst": [100, 101, 102, 103, 104]}
 SEED = "PCC=0,-52,18"
@@ -72,12 +72,36 @@ def test_censoring_them_ends_the_warning_of_them(faulty, phantom):
 
 
 @pytest.mark.filterwarnings("ignore::seedmap.errors.SeedmapWarning")
-def test_explorer_names_the_frames(faulty, phantom):
+def test_explorer_names_the_frames(faulty, phantom, tmp_path):
+    """What the browser is sent with a map of z, and shows beside it."""
     path, frames = faulty
-    inputs = Inputs(path, confounds=phantom.confounds[0], t_r=2.0)
-    source = open_source(inputs, Method(), Limits())
-    maps = source.certain_maps
-    with pytest.warns(SeedmapWarning, match="uneven in time") as caught:
-        maps(source.settings, Sphere("PCC", (0, -52, 18), 8.0))
-    (note,) = [str(one.message) for one in caught if "uneven" in str(one.message)]
-    assert set(frames) <= named(note)
+    source = open_source(Inputs(path, confounds=phantom.confounds[0], t_r=2.0), Method(), Limits())
+    with Explorer(begin_session(source, out=tmp_path), ServerOptions()).start() as explorer:
+        browser = build_opener(HTTPCookieProcessor())
+        browser.open(explorer.url).close()
+        address = explorer.url.split("?")[0] + "api/certain?x=0&y=-52&z=18&n=1&w=one&name=PCC"
+        with browser.open(address) as answer:
+            notes = json.loads(answer.headers["X-Map"])["notes"]
+    assert set(frames) <= named(" ".join(notes))
+
+
+def test_page_and_sidecar_of_a_participant_name_the_frames(faulty, tmp_path):
+    path, frames = faulty
+    study = tmp_path / "study"
+    folder = study / "sub-01" / "func"
+    folder.mkdir(parents=True)
+    stem = "sub-01_task-rest_space-MNI152NLin2009cAsym"
+    shutil.copy(path, folder / f"{stem}_desc-preproc_bold.nii.gz")
+    (folder / f"{stem}_desc-preproc_bold.json").write_text('{"RepetitionTime": 2.0}')
+    about = {"Name": "study", "BIDSVersion": "1.10.0", "DatasetType": "derivative"}
+    (study / "dataset_description.json").write_text(json.dumps(about))
+    words = ["bids", study, tmp_path / "out", "participant", "--seed", SEED, "--strategy", "none"]
+    assert main([*map(str, words), "--mask-img", "background", "--no-figures", "-q"]) == 0
+    page = (tmp_path / "out" / "sub-01.html").read_text()
+    facts = json.loads(next((tmp_path / "out").rglob("*_stat-r_*statmap.json")).read_text())
+    assert set(frames) <= set(facts["FramesOfLargeVariance"])
+    told = re.sub(r"<[^>]+>", " ", page)
+    assert set(frames) <= named(told[: told.index("z and p allow for it")])
+    for fact in ("Noise in time", "Noisiest frame", "Null hypothesis", "5 % of dof"):
+        assert fact in told
+    assert "Smallest |r| with p &lt; 0.001" in told

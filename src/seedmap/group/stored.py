@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
+from seedmap._arrays import middle
 from seedmap.analysis import SeedMaps, stored_maps
 from seedmap.bids import entities_of, label_of
 from seedmap.errors import MissingFile, OptionError, SeedError
@@ -120,6 +119,6 @@ def _member(label: str, paths: Sequence[Path], seed: Seed) -> Member:
     maps = runs[0] if len(runs) == 1 else combine_maps(runs, runs[0].provenance.source, "dof")
     facts = {
         "frames_kept": float(sum(one.provenance.kept for one in runs)),
-        "dof": float(np.nanmedian(maps.dof)),
+        "dof": middle(maps.dof),
     }
     return Member(label, (Piece(OneSeed(maps, maps.seeds[0])),), facts)

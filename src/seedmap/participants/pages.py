@@ -21,7 +21,7 @@ from seedmap.participants.run import RunWork, StrategyWork
 from seedmap.report.participant import RunPage, StrategyPage
 from seedmap.report.pictures import Picture, load_picture, map_words
 from seedmap.report.study import MapOfStudy, StudyPage, StudyRow, render_study
-from seedmap.report.tables import seed_table
+from seedmap.report.tables import noise_facts, seed_table
 from seedmap.report.viewer import pack_maps
 from seedmap.report.words import (
     DASH,
@@ -61,7 +61,7 @@ def strategy_page(recipe: Recipe, done: StrategyWork, figures: Path) -> Strategy
         rank=maps.provenance.rank,
         before=raw,
         after=done.prepared.operator.on_kept @ raw,
-        signal=tuple(_signal(maps, few, raw)),
+        signal=(*_signal(maps, few, raw), *noise_facts(maps)),
         seeds=maps.seeds,
         table=tuple(seed_table(maps, recipe.threshold)),
         pictures={seed: _draw(maps, seed, recipe, figures, done) for seed in drawn},

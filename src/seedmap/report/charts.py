@@ -13,7 +13,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._arrays import Array, Keep
+from seedmap._arrays import Array, Keep, middle
 
 __all__ = ["Bar", "bars", "carpet", "histogram", "scatter", "trace"]
 
@@ -91,9 +91,7 @@ def histogram(before: Array, after: Array, *, name: str) -> str:
         _label(LEFT + (tick + 1) / 2 * PLOT, top + height + 16, _minus(tick), "middle")
         for tick in (-1, -0.5, 0, 0.5, 1)
     ]
-    spread = [
-        float(np.nanmedian(v)) if np.isfinite(v).any() else float("nan") for v in (before, after)
-    ]
+    spread = [middle(v) for v in (before, after)]
     alt = f"{name}: median {spread[0]:.2f} before cleaning, {spread[1]:.2f} after."
     parts += [
         _label(LEFT + 10, top + 18, "before", kind="before-text"),

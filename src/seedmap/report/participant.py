@@ -48,7 +48,7 @@ class StrategyPage:
     """The same after cleaning."""
 
     signal: tuple[tuple[str, str], ...]
-    """How many samples there are and how good their signal is: names and values."""
+    """How many samples there are, how good their signal and how even their noise is: names and values."""
 
     seeds: tuple[str, ...]
     """Names of the seeds."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._arrays import Array
+from seedmap._arrays import Array, middle
 from seedmap.analysis import NULL_HYPOTHESIS, Provenance, SeedMaps, versions
 from seedmap.clusters import Cluster, Threshold, cluster_rows, parse_threshold
 from seedmap.connectivity import critical_r
@@ -84,9 +84,7 @@ def _corrected(maps: SeedMaps, seed: int, _: Threshold) -> str:
 
 
 def _median_dof(maps: SeedMaps, seed: int, _: Threshold) -> str:
-    dof = maps.values(maps.seeds[seed], "dof")
-    finite = dof[np.isfinite(dof)]
-    return number(float(np.median(finite)), 1) if finite.size else DASH
+    return number(middle(maps.values(maps.seeds[seed], "dof")), 1)
 
 
 def _low_dof(maps: SeedMaps, seed: int, _: Threshold) -> str:
@@ -211,18 +209,24 @@ def run_facts(maps: SeedMaps) -> list[tuple[str, str]]:
         facts.append(("Strategy", source.strategy))
     if source.confounds:
         facts.append(("Confounds", ", ".join(source.confounds)))
-    noise = maps.certainty and maps.certainty.unevenness(source.keep)
-    if noise:
-        facts += [
-            ("Noise in time", noise.words),
-            ("Noisiest frame", f"{noise.largest}, {percent(noise.largest_share)} of the squares"),
-            ("Null hypothesis", NULL_HYPOTHESIS),
-        ]
     return [
         *facts,
+        *noise_facts(maps),
         ("Rank of confounds", f"{source.confound_rank} (independent directions removed)"),
         ("Rank after cleaning", f"{source.rank} of {source.kept}"),
         (f"{elements} without r", _without_r(source)),
+    ]
+
+
+def noise_facts(maps: SeedMaps) -> list[tuple[str, str]]:
+    """Return how even the noise is in time, which frame is the noisiest, and what p tests."""
+    noise = maps.certainty and maps.certainty.unevenness(maps.provenance.keep)
+    if not noise:
+        return []
+    return [
+        ("Noise in time", noise.words),
+        ("Noisiest frame", f"{noise.largest}, {percent(noise.largest_share)} of the squares"),
+        ("Null hypothesis", NULL_HYPOTHESIS),
     ]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from seedmap._arrays import Array
+from seedmap._arrays import Array, middle
 from seedmap.analysis import Inputs, Limits, Method, Prepared, SeedMaps, maps_of, prepare, read
 from seedmap.connectivity import (
     NoiseTables,
@@ -195,7 +195,7 @@ def _noise(prepared: Prepared, tables: NoiseTables, raw: Array) -> Array:
 
 def _smallest(maps: SeedMaps, seed: str) -> Smallest:
     """Find the weakest significant correlation at the median degrees of freedom of a map."""
-    dof = float(np.nanmedian(maps.values(seed, "dof")))
+    dof = middle(maps.values(seed, "dof"))
     frames = maps.provenance.kept
     return Smallest(
         seed=seed,

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from seedmap._arrays import middle
 from seedmap._version import __version__
 from seedmap.errors import SeedmapError
 from seedmap.explorer.engine.gathering import Superseded
@@ -161,18 +162,19 @@ class _Pages:
         superseded = session.latest.arrive(window, number)
         version, started = session.version, time.perf_counter()
 
-        def work() -> tuple[bytes, list[str], float]:
+        def work() -> tuple[bytes, list[str], float | None]:
             maps, notes = session.certain(seed, superseded)
             z = maps.values(seed.name, "z")
             steps = np.rint(np.clip(z / Z_FULL, -1, 1) * FULL_SCALE)
             steps = np.where(np.isfinite(z), steps, NOT_A_NUMBER).astype("<i2")
-            return steps.tobytes(), notes, float(np.nanmedian(maps.values(seed.name, "dof")))
+            dof = middle(maps.values(seed.name, "dof"))
+            return steps.tobytes(), notes, round(dof, 1) if np.isfinite(dof) else None
 
         async with self._one_at_a_time:
             if superseded() or await request.is_disconnected():
                 raise Superseded
             body, notes, dof = await run_in_threadpool(work)
-        facts = {"n": number, "version": version, "stat": "z", "full": Z_FULL, "dof": round(dof, 1)}
+        facts = {"n": number, "version": version, "stat": "z", "full": Z_FULL, "dof": dof}
         return _map_answer(body, facts | {"notes": notes}, started)
 
     async def about(self, request: Request) -> Response:

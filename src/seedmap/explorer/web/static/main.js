@@ -304,7 +304,9 @@ class App {
       this.full = answer.facts.full;
       this.shown.stat = "z";
       this.fill(answer.values);
-      this.controls.notes(`About ${answer.facts.dof} effective degrees of freedom.`, answer.facts.notes);
+      const { dof, notes } = answer.facts;
+      const left = dof === null ? "No effective degrees of freedom are left, and no z." : `About ${dof} effective degrees of freedom.`;
+      this.controls.notes(left, notes);
       this.painter.now();
       this.panel.updateSoon(); // the peaks are of z now
     } catch (error) {
