@@ -71,6 +71,17 @@ def test_a_missed_target_is_reported_with_a_profile():
     assert tables["missed"]({"cases": {"2mm": {**case, "seedmap many": one}}}) == ""
 
 
+@pytest.mark.parametrize(("case", "limit"), [("4mm", 1.5), ("2mm", 1.3)])
+def test_error_bars_may_take_little(case, limit):
+    tables = runpy.run_path(str(BENCHMARKS / "harness" / "tables.py"))
+    one = {"wall": 1.0, "peak": 1e6, "stages": {}}
+    for over, holds in ((limit - 0.01, True), (limit + 0.01, False)):
+        measured = {"title": case, "floor": one, "seedmap none": one}
+        measured["seedmap operator"] = {**one, "wall": over}
+        found = {t.what: t for t in tables["targets"]({"cases": {case: measured}})}
+        assert found["with error bars, times without"].met is holds
+
+
 @pytest.mark.full
 def test_what_is_lost_is_found(work):
     stored = work / "stored.json"

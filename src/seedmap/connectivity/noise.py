@@ -396,11 +396,9 @@ def _lagged_products(tables: NoiseTables, series: Array) -> Array:
 
 def _power(tables: NoiseTables, series: Array) -> Array:
     """Give |rfft|^2 of series over the kept frames set at their true times, (bins, samples)."""
-    if tables.span != len(tables.frames_kept):
-        kept, series = series, np.zeros((tables.span, series.shape[1]), dtype=series.dtype)
-        series[tables.frames_kept] = kept
-    spectrum = scipy.fft.rfft(series, n=tables.fft_length, axis=0)
-    parts = spectrum.view(series.dtype)
+    padded = np.zeros((tables.fft_length, series.shape[1]), dtype=series.dtype)
+    padded[tables.frames_kept] = series
+    parts = scipy.fft.rfft(padded, axis=0).view(series.dtype)
     np.multiply(parts, parts, out=parts)
     return parts[:, ::2] + parts[:, 1::2]
 
