@@ -6,16 +6,19 @@ processes, and prints one table. Writes the numbers as JSON and as a page of the
     python benchmarks/bench.py                    4 mm and 2 mm
     python benchmarks/bench.py --large            ... and 1200 volumes at 2 mm
     python benchmarks/bench.py --cases 4mm --repeats 9
+    python benchmarks/bench.py --bars 9           what error bars take; the rest stays as measured
 """
 
 import argparse
 import json
+import os
+import statistics
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.fresh import HERE, Samples, machine, make_data, run_command, run_job
-from harness.tables import page, summary
+from harness.tables import MB, bar_table, page, summary
 
 ROOT = HERE.parent.parent
 LARGE = "2mm-1200"
@@ -23,6 +26,7 @@ FACTS = ("bold", "confounds", "mask", "frame_bytes")
 # nilearn needs minutes and 8 GB for the 2 mm run, and more than most machines have for the large.
 NILEARN_REPEATS = {"2mm": 1, LARGE: 0}
 OURS = ("none", "operator")
+BESIDE = ("wall", "cpu", "peak")
 # Minutes more, for figures that do not depend on the voxel size; what needs all volumes at once.
 SKIPPED = {
     "2mm": ("nilearn command, figures",),
@@ -39,6 +43,8 @@ def main() -> int:
     """Measure, print, write."""
     options = parse()
     options.work.mkdir(parents=True, exist_ok=True)
+    if options.bars:
+        return measure_bars(options)
     warm_up = {fact: make_data(options.work, "tiny")[fact] for fact in FACTS} | {"seeds": 1}
     names = [*options.cases, *([LARGE] if options.large else [])]
     results = {
@@ -65,12 +71,48 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--large", action="store_true", help="also 1200 volumes at 2 mm")
     parser.add_argument("--repeats", type=int, default=5, help="repetitions of ours")
     parser.add_argument("--nilearn-repeats", type=int, help="of nilearn's: 3, at 2 mm 1")
+    parser.add_argument("--bars", type=int, default=0, help="only error bars, so many turns")
     parser.add_argument("--seeds", type=int, default=1000, help="seeds to compare with one")
     parser.add_argument("--no-commands", action="store_true", help="leave whole commands out")
     parser.add_argument("--work", type=Path, default=ROOT / "benchmarks" / "work")
     parser.add_argument("--json", type=Path, default=ROOT / "benchmarks" / "results.json")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "benchmarks.md")
     return parser.parse_args()
+
+
+def measure_bars(options: argparse.Namespace) -> int:
+    """Measure runs without and with error bars in turns; add that to what was measured before."""
+    small = make_data(options.work, "tiny")
+    warm_up = {fact: small[fact] for fact in FACTS} | {"seeds": 1}
+    cases = {}
+    for name in options.cases:
+        case = make_data(options.work, name)
+        given = {fact: case[fact] for fact in FACTS} | {"warm_up": warm_up, "seeds": 1}
+        turns = [
+            {way: run_job("seedmap", {**given, "uncertainty": none_of(way)}) for way in OURS}
+            for _ in range(options.bars)
+        ]
+        cases[name] = {"title": case["title"], **{what: beside(turns, what) for what in BESIDE}}
+    results = json.loads(options.json.read_text())
+    results["bars"] = {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "command": " ".join(["python", "benchmarks/bench.py", *sys.argv[1:]]),
+        "turns": options.bars,
+        "load": f"{os.getloadavg()[1]:.1f}",
+        "cases": cases,
+    }
+    options.json.write_text(json.dumps(results, indent=1) + "\n")
+    options.page.write_text(page(results))
+    print(bar_table(results))
+    return 0
+
+
+def beside(turns: list[dict], what: str) -> dict[str, float]:
+    """Give the medians of both ways and of the ratio of each turn."""
+    unit = MB if what == "peak" else 1
+    medians = {way: statistics.median(turn[way][what] for turn in turns) / unit for way in OURS}
+    ratios = (turn["operator"][what] / turn["none"][what] for turn in turns)
+    return {**medians, "ratio": statistics.median(ratios)}
 
 
 def file_sizes(case: dict) -> dict[str, int]:

@@ -100,8 +100,8 @@ def test_page_and_sidecar_of_a_participant_name_the_frames(faulty, tmp_path):
     page = (tmp_path / "out" / "sub-01.html").read_text()
     facts = json.loads(next((tmp_path / "out").rglob("*_stat-r_*statmap.json")).read_text())
     assert set(frames) <= set(facts["FramesOfLargeVariance"])
-    told = re.sub(r"<[^>]+>", " ", page)
-    assert set(frames) <= named(told[: told.index("z and p allow for it")])
+    shown = re.sub(r"<[^>]+>", " ", page)
+    assert set(frames) <= named(shown[: shown.index("z and p allow for it")])
     for fact in ("Noise in time", "Noisiest frame", "Null hypothesis", "5 % of dof"):
-        assert fact in told
-    assert "Smallest |r| with p &lt; 0.001" in told
+        assert fact in shown
+    assert "Smallest |r| with p &lt; 0.001" in shown

@@ -74,12 +74,23 @@ def test_a_missed_target_is_reported_with_a_profile():
 @pytest.mark.parametrize(("case", "limit"), [("4mm", 1.5), ("2mm", 1.3)])
 def test_error_bars_may_take_little(case, limit):
     tables = runpy.run_path(str(BENCHMARKS / "harness" / "tables.py"))
-    one = {"wall": 1.0, "peak": 1e6, "stages": {}}
     for over, holds in ((limit - 0.01, True), (limit + 0.01, False)):
-        measured = {"title": case, "floor": one, "seedmap none": one}
-        measured["seedmap operator"] = {**one, "wall": over}
-        found = {t.what: t for t in tables["targets"]({"cases": {case: measured}})}
-        assert found["with error bars, times without"].met is holds
+        measured = {"title": case, "wall": {"ratio": over}}
+        (found,) = tables["bar_targets"]({"bars": {"cases": {case: measured}}})
+        assert found.met is holds
+
+
+def test_the_time_of_error_bars_is_that_of_turns(work):
+    files = work / "bars.json", work / "bars.md"
+    files[0].write_text(json.dumps({"cases": {}, "machine": {}, "command": "", "date": ""}))
+    options = ("--cases", "tiny", "--work", work, "--json", files[0], "--page", files[1])
+    printed = run("bench.py", "--bars", 1, *options)
+    found = json.loads(files[0].read_text())["bars"]["cases"]["tiny"]
+    for what in ("wall", "cpu", "peak"):
+        assert found[what]["ratio"] == pytest.approx(found[what]["operator"] / found[what]["none"])
+    assert found["cpu"]["operator"] > 0
+    assert "| 12 mm, 60 volumes" in printed
+    assert "## With error bars" in files[1].read_text()
 
 
 @pytest.mark.full

@@ -149,7 +149,7 @@ def with_motion(study, tied):
 def test_motion_is_held_against_the_maps(make_study, tmp_path, tied):
     study = make_study(tmp_path)
     moved = with_motion(study, tied)
-    told = {}
+    said = {}
     for model in ("group + mean_fd", "group"):
         found = group_maps(
             study.folder,
@@ -159,9 +159,9 @@ def test_motion_is_held_against_the_maps(make_study, tmp_path, tied):
             contrasts="patient - control",
             inference="parametric",
         )
-        told[model] = motion_of(found)
-    assert told["group"] is None  # the first level recorded none, and the model has none
-    first, second, third = told["group + mean_fd"].sentences
+        said[model] = motion_of(found)
+    assert said["group"] is None  # the first level recorded none, and the model has none
+    first, second, third = said["group + mean_fd"].sentences
     assert f"Mean FD is {moved.mean():.2f} mm" in first
     assert f"patient {moved[:8].mean():.2f}" in first
     there = study_now(study) - study_now(study).mean(axis=0)
