@@ -1,6 +1,7 @@
 """A command in a child process with limits, and what is to be said of how it ended."""
 
 import os
+import re
 import resource
 import shutil
 import signal
@@ -18,6 +19,7 @@ MOST_MEMORY = 1 << 30
 # Address space beyond what the parent has: stacks of threads and mapped files come to less.
 MOST_CLAIMED = 3 << 30
 TOLERANCE = 2e-3
+PROGRESS = re.compile(r"[A-Z][a-z ]+: [\d,]+ of [\d,]+ \(\d+%\)").fullmatch
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ def _child(folder: Path, own: Path, words: list[str]) -> None:
 
 def verdict(family: Family, folder: Path, before: set[Path], ended: Ended, base: np.ndarray) -> str:
     """Say what was wrong, empty for nothing; `base` is the map of the whole files."""
-    lines = [line for line in ended.said.splitlines() if not line.startswith("seedmap: note: ")]
+    said = ended.said.splitlines()
+    lines = [line for line in said if not line.startswith("seedmap: note: ") and not PROGRESS(line)]
     if ended.signal:
         return "hang" if ended.seconds > SECONDS else f"signal {ended.signal}"
     if "Traceback" in ended.said or ended.code not in (0, 2, 3):
