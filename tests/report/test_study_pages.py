@@ -32,7 +32,7 @@ def strategy(name, **changes):
 
 def run(name, *strategies):
     fd = np.abs(RNG.standard_normal(20))
-    return RunPage(name, (("Frames", "20"),), 2.0, fd, np.empty(0), 0.5, strategies)
+    return RunPage(name, (("Frames", "20"),), 2.0, {"framewise_displacement": fd}, 0.5, strategies)
 
 
 def check(text):

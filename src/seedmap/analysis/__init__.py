@@ -4,11 +4,12 @@ from seedmap.analysis.base import Maps, save_maps, write_clusters
 from seedmap.analysis.cost import DRAWING, Kind, kind_of, peak_memory
 from seedmap.analysis.inputs import TEMPLATES, Opened, check_method, open_inputs
 from seedmap.analysis.maps import SeedMaps
-from seedmap.analysis.nuisance import global_signal
+from seedmap.analysis.nuisance import global_signal, motion_in
 from seedmap.analysis.options import NULL_SEEDS, Inputs, Limits, Measure, Method, Uncertainty
 from seedmap.analysis.pipeline import map_run, maps_of, seed_maps
 from seedmap.analysis.prepare import Preflight, Prepared, prepare, prepare_opened, read
 from seedmap.analysis.provenance import Provenance
+from seedmap.analysis.quality import Quality
 from seedmap.analysis.robust import (
     KindOfChange,
     RobustnessSettings,
@@ -39,6 +40,7 @@ __all__ = [
     "Preflight",
     "Prepared",
     "Provenance",
+    "Quality",
     "RobustnessSettings",
     "SeedFacts",
     "SeedMaps",
@@ -53,6 +55,7 @@ __all__ = [
     "map_run",
     "maps_of",
     "maps_of_stored",
+    "motion_in",
     "open_inputs",
     "origin_facts",
     "peak_memory",

@@ -339,8 +339,13 @@ class Maps(ABC):
         )
 
 
-def write_clusters(maps: Maps, folder: str | Path, clusters: FoundClusters) -> list[Path]:
-    """Write a table of clusters a seed, each with a sidecar; all appear together, or none does."""
+def write_clusters(
+    maps: Maps, folder: str | Path, clusters: FoundClusters, *, desc: str = ""
+) -> list[Path]:
+    """Write a table of clusters a seed, each with a sidecar; all appear together, or none does.
+
+    ``desc`` stands in the ``desc`` of all names, before the maps' own.
+    """
     folder, threshold = Path(folder).expanduser(), clusters.threshold
     links, names = links_of(final_folder(folder)), []
     about = {
@@ -354,7 +359,7 @@ def write_clusters(maps: Maps, folder: str | Path, clusters: FoundClusters) -> l
     }
     with staged_folder(folder) as stage:
         for seed, found in clusters.by_seed.items():
-            name = maps.file_name(seed, "clusters", desc=maps.desc)
+            name = maps.file_name(seed, "clusters", desc=desc + maps.desc)
             write_text(stage / f"{name}.tsv", clusters_table(found))
             write_text(stage / f"{name}.json", json_text(about))
             names += [f"{name}.tsv", f"{name}.json"]

@@ -1,18 +1,19 @@
 """The inputs of an analysis: what a user gives is parsed once, or refused with what to do."""
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._arrays import FEWEST_FRAMES, Keep
+from seedmap._arrays import FEWEST_FRAMES, Array, Keep
 from seedmap.analysis.nuisance import nuisance_of
 from seedmap.analysis.options import Inputs, Method
 from seedmap.bids import sibling_mask, space_of
 from seedmap.confounds import ConfoundTable
+from seedmap.denoising import Chosen
 from seedmap.errors import ImageError, OptionError, SeedmapWarning, SpaceMismatch, TooFewFrames
 from seedmap.images import (
     Grid,
@@ -76,6 +77,10 @@ class Opened:
         Name of the strategy that chose confounds and frames; empty where none did.
     notes : tuple of str
         What a reader should know of the confounds.
+    chosen : Chosen or None
+        What the strategy took, with its reasons.
+    motion : mapping of str to ndarray, shape (frames,)
+        How the head moved: see `seedmap.analysis.nuisance.motion_in`.
     """
 
     run: Run
@@ -85,6 +90,8 @@ class Opened:
     mask_source: str
     strategy: str = ""
     notes: tuple[str, ...] = ()
+    chosen: Chosen | None = None
+    motion: Mapping[str, Array] = field(default_factory=dict)
 
 
 def open_inputs(inputs: Inputs, cleaning: Cleaning = Cleaning()) -> Opened:
@@ -114,6 +121,8 @@ def open_inputs(inputs: Inputs, cleaning: Cleaning = Cleaning()) -> Opened:
         mask_source=mask_source(mask_img),
         strategy=nuisance.strategy,
         notes=(*run.notes, *nuisance.notes),
+        chosen=nuisance.chosen,
+        motion=nuisance.motion,
     )
 
 

@@ -12,6 +12,7 @@ from seedmap._arrays import Array
 from seedmap.analysis.base import Maps
 from seedmap.analysis.familywise import FamilyWise
 from seedmap.analysis.provenance import Provenance
+from seedmap.analysis.quality import Quality
 from seedmap.analysis.sidecar import certainty_entries, column_text, sidecar_of
 from seedmap.analysis.uncertainty import Certainty
 from seedmap.bids import label_of, source_stem
@@ -59,6 +60,8 @@ class SeedMaps(Maps):
         Further maps of the measure: ``beta`` and ``b`` of a regression, ``lag`` [s].
     familywise : FamilyWise or None
         The largest values of maps of null seeds; None if that was not asked for.
+    quality : Quality or None
+        What the run and its cleaning may be judged by; None of stored and of combined runs.
     """
 
     seeds: tuple[str, ...]
@@ -72,6 +75,7 @@ class SeedMaps(Maps):
     certainty: Certainty | None = None
     extra: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     familywise: FamilyWise | None = None
+    quality: Quality | None = None
 
     @cached_property
     def fisherz(self) -> NDArray[np.float32]:

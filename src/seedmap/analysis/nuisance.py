@@ -4,27 +4,29 @@ A strategy chooses from the table that fMRIPrep wrote beside the run, or from on
 What a reader should know of the choice is put into words here, once for screen, files and pages.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from seedmap._arrays import Keep, parse_sample_mask
+from seedmap._arrays import Array, Keep, parse_sample_mask
 from seedmap._files import is_there
 from seedmap.analysis.options import Inputs
 from seedmap.bids import sibling_confounds
 from seedmap.confounds import ConfoundTable, read_confounds, read_metadata
-from seedmap.denoising import Strategy, strategy_of
-from seedmap.errors import ConfoundsError, MissingFile
+from seedmap.denoising import Chosen, Strategy, strategy_of
+from seedmap.errors import ConfoundsError, MissingFile, SeedmapError
 from seedmap.images import Run
 from seedmap.temporal import Cleaning
 
-__all__ = ["Nuisance", "global_signal", "nuisance_of"]
+__all__ = ["Nuisance", "global_signal", "motion_in", "nuisance_of"]
 
 # Measures of how good a frame is, which fMRIPrep writes beside the regressors.
 QUALITY = ("framewise_displacement", "rmsd", "dvars", "std_dvars")
 WHOLE = "dvars"  # is in every whole table; the displacement also stands in chosen sets
+MOTION = ("framewise_displacement", "std_dvars")
 SUGGESTED = ("36P", "24P", "9P", "6P", "simple")
 GLOBAL = "global_signal"
 
@@ -43,12 +45,18 @@ class Nuisance:
         Name of the strategy that chose; empty where none did.
     notes : tuple of str
         What a reader should know of the choice; also to be warned of.
+    chosen : Chosen or None
+        What the strategy took, with its reasons.
+    motion : mapping of str to ndarray, shape (frames,)
+        How the head moved, as `motion_in` finds it.
     """
 
     keep: Keep
     table: ConfoundTable | None
     strategy: str = ""
     notes: tuple[str, ...] = ()
+    chosen: Chosen | None = None
+    motion: Mapping[str, Array] = field(default_factory=dict)
 
 
 def nuisance_of(inputs: Inputs, run: Run, cleaning: Cleaning) -> Nuisance:
@@ -63,7 +71,8 @@ def nuisance_of(inputs: Inputs, run: Run, cleaning: Cleaning) -> Nuisance:
     given = read_confounds(inputs.confounds)
     if inputs.strategy is None:
         table = _columns(given, inputs.confound_columns)
-        return Nuisance(keep, _checked(table, keep), notes=tuple(_notes(run, table)))
+        notes, motion = tuple(_notes(run, table)), _motion_of(given, run)
+        return Nuisance(keep, _checked(table, keep), notes=notes, motion=motion)
     strategy = strategy_of(inputs.strategy)
     whole, metadata = _to_choose_from(given, run, strategy)
     if len(whole.values) != run.frames:
@@ -71,7 +80,24 @@ def nuisance_of(inputs: Inputs, run: Run, cleaning: Cleaning) -> Nuisance:
     chosen = strategy.choose(whole, metadata, high_passed=cleaning.high_passed)
     keep = parse_sample_mask(keep & chosen.keep, run.frames)
     table = _columns(chosen.table if chosen.columns else None, inputs.confound_columns)
-    return Nuisance(keep, _checked(table, keep), strategy.name)
+    return Nuisance(
+        keep, _checked(table, keep), strategy.name, chosen=chosen, motion=motion_in(whole)
+    )
+
+
+def motion_in(table: ConfoundTable | None) -> dict[str, Array]:
+    """Return framewise displacement [mm] and standardised DVARS of a table that has them."""
+    return {} if table is None else {n: table.column(n) for n in MOTION if n in table.names}
+
+
+def _motion_of(given: ConfoundTable | None, run: Run) -> dict[str, Array]:
+    """Return how the head moved: from the table that is given, else from the one beside the run."""
+    found = motion_in(given)
+    if not found:
+        with suppress(SeedmapError):
+            path, _ = sibling_confounds(run.source)
+            found = motion_in(read_confounds(path))
+    return {name: values for name, values in found.items() if len(values) == run.frames}
 
 
 def global_signal(columns: Sequence[str]) -> bool:

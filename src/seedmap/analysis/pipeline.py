@@ -25,6 +25,7 @@ from seedmap.analysis.options import (
 )
 from seedmap.analysis.prepare import Preflight, Prepared, prepare, read
 from seedmap.analysis.provenance import Provenance
+from seedmap.analysis.quality import quality_of
 from seedmap.analysis.uncertainty import (
     Certainty,
     ErrorBars,
@@ -237,6 +238,7 @@ def maps_of(prepared: Prepared, extracted: Extracted) -> SeedMaps:
         certainty=certainty,
         extra=found.extra,
         familywise=None if nulls is None else nulls.end(grid),
+        quality=quality_of(prepared, extracted, sampled),
     )
     if certainty is not None:
         warn_of_few_frames(prepared.operator.keep)

@@ -142,6 +142,7 @@ def _recipe(
         combine_by=analysis.combine_by,
         figures=analysis.figures,
         threshold=analysis.parsed(),
+        min_cluster=analysis.min_cluster,
         command=command_line(),
     )
 

@@ -17,7 +17,7 @@ from seedmap.denoising import Strategy, strategy_of
 from seedmap.errors import OptionError, SeedError
 from seedmap.parallel import ClusterKind, Pool
 from seedmap.participants.combine import Weighting
-from seedmap.participants.recipe import Combine, Recipe
+from seedmap.participants.recipe import Combine
 from seedmap.participants.seeds import StudySeed, atlas_seeds, read_seed_table, study_seed
 from seedmap.participants.stored import only_strategy
 from seedmap.seeds import DEFAULT_RADIUS, parse_seed
@@ -210,15 +210,18 @@ class AnalysisOptions:
     surface_right: Path | None = None
     """The same for right hemispheres."""
 
-    threshold: str = str(Recipe.threshold)
-    """What is drawn and reported: 'r>0.5' (or 0.5), 'z>3.1' or 'q<0.05', in quotes; both signs count. The files hold all values."""
+    threshold: str | None = None
+    """What is outlined in figures and listed as clusters: 'r>0.5' (or 0.5), 'z>3.1' or 'q<0.05', in quotes; both signs count. q<0.05 if not given, r>0.3 where there are no error bars. The files hold all values."""
+
+    min_cluster: int = 0
+    """Least number of voxels or vertices of the clusters that are listed."""
 
     figures: bool = True
     """Draw the maps on the participants' pages."""
 
-    def parsed(self) -> Threshold:
-        """Read the threshold."""
-        return read_threshold(self.threshold)
+    def parsed(self) -> Threshold | None:
+        """Read the threshold; None takes the default of the maps."""
+        return None if self.threshold is None else read_threshold(self.threshold)
 
     def surfaces(self) -> dict[str, Path]:
         """Return the surfaces by hemisphere."""

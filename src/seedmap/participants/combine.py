@@ -156,6 +156,7 @@ def _as_maps(
         sample_indices=np.empty(0, dtype=np.int64),
         near=tuple(near),
         certainty=certainty,
+        quality=None,
         provenance=replace(
             first.provenance,
             source=name,

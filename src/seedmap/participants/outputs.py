@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from seedmap._version import __version__
-from seedmap.analysis import Provenance, SeedMaps, save_maps
+from seedmap.analysis import Provenance, SeedMaps, save_maps, write_clusters
 from seedmap.bids import RunInputs, modern_name, uri
+from seedmap.clusters import FoundClusters
 from seedmap.denoising import Chosen
 from seedmap.images import Grid
 from seedmap.participants.recipe import Recipe
@@ -20,10 +21,13 @@ __all__ = [
     "folder_of",
     "is_page",
     "save_run",
+    "save_study_clusters",
     "strategy_facts",
 ]
 
-BIDSIGNORE = "*_statmap.*\n*_timeseries.tsv\n*.html\ngroup\nlogs\nstore\nfigures\n.seedmap-*\n"
+BIDSIGNORE = (
+    "*_statmap.*\n*_clusters.*\n*_timeseries.tsv\n*.html\ngroup\nlogs\nstore\nfigures\n.seedmap-*\n"
+)
 README = """Maps of the correlation of seeds with the whole brain, made by seedmap.
 
 Open index.html for the study, sub-XX.html for a participant. Maps are in sub-XX/func (or
@@ -60,6 +64,15 @@ def save_run(
     volume = {"SkullStripped": True} if isinstance(maps.space, Grid) else {}
     facts = {**_origin(maps.provenance, recipe.root), **volume, "Command": recipe.command, **about}
     return save_maps(_named_as_today(maps), folder, desc=label, facts=facts, described=False)
+
+
+def save_study_clusters(
+    maps: SeedMaps, folder: Path, label: str, clusters: FoundClusters
+) -> dict[str, str]:
+    """Write the tables of a run's clusters; return their names by seed."""
+    written = write_clusters(_named_as_today(maps), folder, clusters, desc=label)
+    tables = [path.name for path in written if path.suffix == ".tsv"]
+    return dict(zip(clusters.by_seed, tables, strict=True))
 
 
 def folder_of(inputs: RunInputs) -> Path:

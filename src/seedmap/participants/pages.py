@@ -1,18 +1,16 @@
 """From what was worked out to the pages: a participant's, and the study's."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from seedmap._arrays import Array
-from seedmap.analysis import SeedMaps
+from seedmap.analysis import SeedMaps, motion_in
 from seedmap.bids import RunInputs, label_of, modern_name, source_stem
+from seedmap.clusters import FoundClusters, Threshold
 from seedmap.figures import can_draw, save_figure
-from seedmap.images import Grid, PartedSpace
+from seedmap.images import PartedSpace
 from seedmap.participants.ledger import Entry, put_text, stage_of
 from seedmap.participants.methods import citations, methods_text, strategy_words
 from seedmap.participants.qc import motion_effects, or_nan
@@ -20,51 +18,45 @@ from seedmap.participants.recipe import Recipe
 from seedmap.participants.run import RunWork, StrategyWork
 from seedmap.report.participant import RunPage, StrategyPage
 from seedmap.report.pictures import Picture, load_picture, map_words
+from seedmap.report.quality import strategy_page
 from seedmap.report.study import MapOfStudy, StudyPage, StudyRow, render_study
-from seedmap.report.tables import noise_facts, seed_table
 from seedmap.report.viewer import pack_maps
 from seedmap.report.words import (
-    DASH,
     T_R_SOURCES,
-    count,
     describe_certainty,
     describe_cleaning,
-    number,
-    several,
 )
 
-__all__ = ["run_page", "strategy_page", "write_study_page"]
+__all__ = ["run_page", "strategy_part", "study_clusters", "write_study_page"]
 
-SHOWN_SAMPLES = 300
-# Maps that are drawn; an atlas of hundreds of regions is shown in numbers.
+# Maps that are drawn and whose clusters are listed; an atlas of hundreds of regions is shown in numbers.
 MOST_DRAWN = 12
-# What the parts of grayordinates are called on a page.
-NAMES = {"left": "left hemisphere", "right": "right hemisphere"}
-PLACES = {"surface": "vertices", "voxels": "voxels", "parcels": "parcels"}
-REST = {"surface": "other surfaces", "voxels": "below the cortex", "parcels": "parcels"}
 
 
-def strategy_page(recipe: Recipe, done: StrategyWork, figures: Path) -> StrategyPage:
+def study_clusters(recipe: Recipe, maps: SeedMaps) -> FoundClusters:
+    """Find the clusters of a run's maps; none of very many seeds."""
+    if len(maps.seeds) > MOST_DRAWN:
+        return FoundClusters(recipe.threshold or maps.default_threshold, None, {})
+    return maps.all_clusters(recipe.threshold, min_cluster=recipe.min_cluster)
+
+
+def strategy_part(
+    recipe: Recipe,
+    done: StrategyWork,
+    figures: Path,
+    clusters: FoundClusters,
+    tables: Mapping[str, str],
+) -> StrategyPage:
     """Collect what a participant's page shows of a strategy; draws its maps if they are wanted."""
-    maps, extracted = done.maps, done.extracted
-    few = np.unique(np.linspace(0, maps.space.n_samples - 1, SHOWN_SAMPLES).astype(np.int64))
-    few = few[~extracted.unusable[few]]
-    raw = extracted.series[:, few].astype(np.float64) + extracted.reference[few]
+    maps = done.maps
     undrawn = _undrawn(maps)
     drawn = maps.seeds if recipe.figures and not undrawn else ()
-    order = "" if isinstance(maps.space, Grid) else f": {', '.join(_groups(maps.space))}"
-    return StrategyPage(
+    threshold = clusters.threshold
+    return strategy_page(
+        maps,
+        clusters,
         name=done.chosen.strategy.name,
-        columns=tuple((column.name, column.why) for column in done.chosen.columns),
-        censored=done.chosen.censored,
-        keep=maps.provenance.keep,
-        rank=maps.provenance.rank,
-        before=raw,
-        after=done.prepared.operator.on_kept @ raw,
-        signal=(*_signal(maps, few, raw), *noise_facts(maps)),
-        seeds=maps.seeds,
-        table=tuple(seed_table(maps, recipe.threshold)),
-        pictures={seed: _draw(maps, seed, recipe, figures, done) for seed in drawn},
+        pictures={seed: _draw(maps, seed, threshold, figures, done) for seed in drawn},
         methods=" ".join(
             [
                 describe_cleaning(maps.provenance, maps.space.element),
@@ -72,9 +64,8 @@ def strategy_page(recipe: Recipe, done: StrategyWork, figures: Path) -> Strategy
                 describe_certainty(maps),
             ]
         ),
+        tables=tables,
         packed=tuple(pack_maps(maps, _shown_as(done, maps))) if drawn else (),
-        elements=maps.space.elements,
-        order=order,
         undrawn=undrawn if recipe.figures else "",
         warnings=done.warnings,
     )
@@ -90,59 +81,23 @@ def _shown_as(done: StrategyWork, maps: SeedMaps) -> str:
 def _undrawn(maps: SeedMaps) -> str:
     """Say why maps cannot be drawn; empty if they can."""
     if len(maps.seeds) > MOST_DRAWN:
-        return f"Maps of more than {MOST_DRAWN} seeds are not drawn."
+        return f"Maps of more than {MOST_DRAWN} seeds are not drawn, and their clusters are not listed."
     if not can_draw(maps.space):
         return "The maps are not drawn, since it is not known where the vertices lie."
     return ""
 
 
-@dataclass(frozen=True, eq=False)
-class _Group:
-    """A hemisphere, or what lies below the cortex: its samples (samples,) and all its places."""
-
-    inside: NDArray[np.bool_]
-    places: int
-    what: str
-
-
-def _groups(space: PartedSpace) -> dict[str, _Group]:
-    """Part the samples into hemispheres and what else there is; the medial wall counts as places."""
-    names = [NAMES.get(part.name, REST[part.kind]) for part in space.parts]
-    of_sample = np.repeat(names, [part.size for part in space.parts])[space.mask]
-    groups = {}
-    for name in dict.fromkeys(names):
-        parts = [part for part, its in zip(space.parts, names, strict=True) if its == name]
-        places = sum(part.vertices or part.size for part in parts)
-        groups[name] = _Group(of_sample == name, places, PLACES[parts[0].kind])
-    return groups
-
-
-def _signal(maps: SeedMaps, few: NDArray[np.int64], raw: Array) -> Iterator[tuple[str, str]]:
-    """Say how good the signal of a few samples (kept, few) is, on surfaces also part by part."""
-    spread = raw.std(axis=0)
-    tsnr = np.abs(raw.mean(axis=0)) / np.where(spread > 0, spread, np.inf)
-    smoothed = ", smoothed" if maps.provenance.smoothing_fwhm else ""
-    element = maps.space.element
-    yield "tSNR", f"{number(float(np.median(tsnr)), 1)} (median over {several(element)}{smoothed})"
-    if isinstance(maps.space, Grid):
-        yield "In the mask", count(maps.space.n_samples, element)
-        return
-    for name, group in _groups(maps.space).items():
-        there = group.inside[few]
-        median = number(float(np.median(tsnr[there])), 1) if there.any() else DASH
-        found = f"{np.count_nonzero(group.inside):,} of {group.places:,} {group.what}"
-        yield name.capitalize(), f"{found} in the mask; tSNR {median}"
-
-
-def _draw(maps: SeedMaps, seed: str, recipe: Recipe, figures: Path, done: StrategyWork) -> Picture:
+def _draw(
+    maps: SeedMaps, seed: str, threshold: Threshold, figures: Path, done: StrategyWork
+) -> Picture:
     """Draw one map into the folder of figures."""
     figures.mkdir(parents=True, exist_ok=True)
     stem = source_stem(modern_name(Path(maps.provenance.source)))
     name = f"{stem}_seed-{label_of(seed)}_stat-r_desc-{done.chosen.strategy.label}_statmap"
-    figure = maps.plot(seed, threshold=recipe.threshold, display_mode="ortho")
+    figure = maps.plot(seed, threshold=threshold, display_mode="ortho")
     (png,) = save_figure(figure, figures / name, kinds=("png",))
     facts = maps.provenance.seeds[maps.index(seed)]
-    return load_picture(png, *map_words(maps, facts, recipe.threshold))
+    return load_picture(png, *map_words(maps, facts, threshold))
 
 
 def run_page(inputs: RunInputs, work: RunWork, strategies: Sequence[StrategyPage]) -> RunPage:
@@ -157,8 +112,7 @@ def run_page(inputs: RunInputs, work: RunWork, strategies: Sequence[StrategyPage
         name=inputs.name,
         facts=tuple(_run_facts(inputs, work)),
         t_r=run.timing.t_r,
-        displacement=_column(work, "framewise_displacement"),
-        dvars=_column(work, "std_dvars"),
+        motion=motion_in(work.table),
         threshold=min(thresholds, default=None),
         strategies=tuple(strategies),
         notes=(*work.notes, *work.missing),
@@ -180,13 +134,6 @@ def _run_facts(inputs: RunInputs, work: RunWork) -> Iterator[tuple[str, str]]:
     yield "Repetition time", f"{t_r:g} s, {said}" if t_r else "unknown"
     yield "Mask", mask.name if isinstance(mask, Path) else str(mask)
     yield "Confounds", inputs.confounds.name if inputs.confounds else "none"
-
-
-def _column(work: RunWork, name: str) -> Array:
-    table = work.table
-    if table is None or name not in table.names:
-        return np.empty(0)
-    return table.column(name)
 
 
 def write_study_page(recipe: Recipe, entries: Iterable[Entry], out: Path, work: Path) -> None:

@@ -28,8 +28,14 @@ from seedmap.participants.ledger import (
     stage_of,
     work_folder,
 )
-from seedmap.participants.outputs import folder_of, is_page, save_run, strategy_facts
-from seedmap.participants.pages import run_page, strategy_page
+from seedmap.participants.outputs import (
+    folder_of,
+    is_page,
+    save_run,
+    save_study_clusters,
+    strategy_facts,
+)
+from seedmap.participants.pages import run_page, strategy_part, study_clusters
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.resume import Result, as_before, earlier_result, new_entry
 from seedmap.participants.run import RunWork, StrategyWork, clean_run, open_work
@@ -204,7 +210,10 @@ def _one_run(
             outcome.maps.setdefault(done.chosen.strategy.name, []).append((inputs, done.maps))
         if done.plain is not None:
             keep_run(recipe, inputs, done, done.plain, folder / FOLDER)
-        strategies.append(strategy_page(recipe, done, place.parent / "figures"))
+        clusters = study_clusters(recipe, done.maps)
+        names = save_study_clusters(done.maps, place, done.chosen.strategy.label, clusters)
+        tables = {seed: f"{folder_of(inputs).as_posix()}/{name}" for seed, name in names.items()}
+        strategies.append(strategy_part(recipe, done, place.parent / "figures", clusters, tables))
         yield _facts(recipe, inputs, opened.opened.run, done, opened)
     outcome.pages.append(run_page(inputs, opened, strategies))
 
@@ -220,6 +229,8 @@ def _one_stored(
         notes = [str(w.message) for w in caught]
         about = {"Strategy": strategy.name, "Notes": notes}
         save_run(maps, folder / folder_of(inputs), recipe, strategy.label, about)
+        clusters = study_clusters(recipe, maps)
+        save_study_clusters(maps, folder / folder_of(inputs), strategy.label, clusters)
         if recipe.combine != "none":
             outcome.maps.setdefault(strategy.name, []).append((inputs, maps))
         yield {**map_facts(maps), "run": run, "strategy": strategy.name, "missing": notes}

@@ -15,7 +15,6 @@ __all__ = ["STORED", "Combine", "Recipe"]
 
 STORED = "_stored"  # after the label, in the ledger of what is made from stored runs
 Combine = Literal["none", "session", "participant"]
-THRESHOLD = Threshold("r", 0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +63,11 @@ class Recipe:
     figures: bool = True
     """Draw the maps."""
 
-    threshold: Threshold = THRESHOLD
-    """What is drawn and reported."""
+    threshold: Threshold | None = None
+    """What is outlined, and listed as clusters; None takes the default of the maps."""
+
+    min_cluster: int = 0
+    """Least number of samples of the clusters that are listed."""
 
     command: str = ""
     """The command line."""

@@ -21,6 +21,7 @@ from seedmap.analysis import (
     SeedMaps,
     kind_of,
     maps_of,
+    motion_in,
     open_inputs,
     peak_memory,
     prepare_opened,
@@ -220,16 +221,23 @@ def prepare_all(recipe: Recipe, work: RunWork) -> list[Prepared]:
     """Write every strategy's cleaning out."""
     limits = Limits(n_jobs=recipe.n_jobs)
     return [
-        prepare_opened(_by_strategy(work.opened, chosen), work.seeds, recipe.method, limits)
+        prepare_opened(_by_strategy(work, chosen), work.seeds, recipe.method, limits)
         for chosen in work.chosen
     ]
 
 
-def _by_strategy(opened: Opened, chosen: Chosen) -> Opened:
+def _by_strategy(work: RunWork, chosen: Chosen) -> Opened:
     """Take the frames and confounds that a strategy chose."""
-    keep = parse_sample_mask(chosen.keep, opened.run.frames)
-    table = chosen.table.for_frames(keep) if chosen.columns else None
-    return replace(opened, keep=keep, table=table, strategy=chosen.strategy.name, notes=())
+    opened, keep = work.opened, parse_sample_mask(chosen.keep, work.opened.run.frames)
+    return replace(
+        opened,
+        keep=keep,
+        table=chosen.table.for_frames(keep) if chosen.columns else None,
+        strategy=chosen.strategy.name,
+        notes=(),
+        chosen=chosen,
+        motion=motion_in(work.table),
+    )
 
 
 def clean_run(recipe: Recipe, work: RunWork) -> Iterator[StrategyWork]:

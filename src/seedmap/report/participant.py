@@ -5,7 +5,7 @@ that needs nothing else.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -15,11 +15,17 @@ from seedmap._arrays import Array, Keep
 from seedmap.report.charts import carpet, histogram, trace
 from seedmap.report.pictures import Picture
 from seedmap.report.rendering import render
-from seedmap.report.tables import library_versions
+from seedmap.report.tables import ClusterTable, library_versions
 from seedmap.report.viewer import viewer_of
 from seedmap.report.words import count, listed, number, percent
 
 __all__ = ["ParticipantPage", "RunPage", "StrategyPage", "render_participant"]
+
+
+TRACES = {
+    "framewise_displacement": "Framewise displacement [mm]",
+    "std_dvars": "Standardised DVARS",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +67,21 @@ class StrategyPage:
 
     methods: str
     """What was done, in words."""
+
+    given: int = 0
+    """How many confounds were given."""
+
+    clusters: tuple[ClusterTable, ...] = ()
+    """The largest clusters of each map."""
+
+    threshold: str = ""
+    """Beyond what they are, in words; empty where clusters are not listed."""
+
+    named: str = ""
+    """Where names of regions come from, in words."""
+
+    tables: Mapping[str, str] = field(default_factory=dict)
+    """Files with all clusters, relative to the page, by seed."""
 
     packed: tuple[dict[str, Any], ...] = ()
     """The maps for the slices of the page, as `seedmap.report.viewer.pack_maps` packs them."""
@@ -119,11 +140,8 @@ class RunPage:
     t_r: float | None
     """Repetition time [s]."""
 
-    displacement: Array
-    """Framewise displacement [mm], shape (frames,); empty if the table has none."""
-
-    dvars: Array
-    """Standardised DVARS, likewise."""
+    motion: Mapping[str, Array]
+    """Framewise displacement [mm] and standardised DVARS, those that are known, shape (frames,)."""
 
     threshold: float | None
     """The displacement above which frames were dropped [mm]; None if none was."""
@@ -139,13 +157,10 @@ class RunPage:
         """Motion over time, as SVG; frames that any strategy dropped are shaded."""
         keep = np.all([one.keep for one in self.strategies], axis=0)
         drawn = []
-        if self.displacement.size:
-            name = "Framewise displacement [mm]"
-            drawn.append(
-                trace(self.displacement, keep, self.t_r, name=name, threshold=self.threshold)
-            )
-        if self.dvars.size:
-            drawn.append(trace(self.dvars, keep, self.t_r, name="Standardised DVARS"))
+        for key, name in TRACES.items():
+            if key in self.motion:
+                limit = self.threshold if key == "framewise_displacement" else None
+                drawn.append(trace(self.motion[key], keep, self.t_r, name=name, threshold=limit))
         return drawn
 
 

@@ -8,7 +8,7 @@ from seedmap.clusters import FoundClusters, Threshold
 from seedmap.images import staged_folder, write_text
 from seedmap.report.pictures import Pictures, draw_pictures
 from seedmap.report.robustness import SeedSection, draw_survival, robust_sections
-from seedmap.report.run import render_report
+from seedmap.report.run import files_of, render_report
 from seedmap.spatial import Atlas
 
 __all__ = ["write_report"]
@@ -60,8 +60,12 @@ def write_report(  # noqa: PLR0913  two by position, the others are choices
         threshold = clusters.threshold
         pictures = draw_pictures(maps, stage, threshold=threshold) if figures else Pictures({})
         page = f"{source_stem(maps.provenance.source)}_report.html"
-        moving = _moving(robustness, stage, threshold, figures=figures)
-        write_text(stage / page, render_report(maps, pictures, clusters=clusters, moving=moving))
+        files, moving = (
+            files_of(maps, folder),
+            _moving(robustness, stage, threshold, figures=figures),
+        )
+        text = render_report(maps, pictures, clusters=clusters, moving=moving, files=files)
+        write_text(stage / page, text)
         drawn = sorted(path.relative_to(stage) for path in stage.glob("figures/*"))
     return [*(folder / path for path in drawn), folder / page]
 
