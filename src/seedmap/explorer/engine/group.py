@@ -1,0 +1,402 @@
+"""All stored runs of a study, which give the map of any seed over people at once.
+
+A seed is averaged in each run; the samples that are wanted - those of the slices on the screen, or
+all - are multiplied with it, made Fisher transforms and tested, some hundreds at a time. The Fisher
+transforms of the last seed are kept, so that another contrast, or one person less, costs no pass
+over the pack. Effects and t are those of ``seedmap group --from-store``.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+from seedmap._arrays import LARGEST_R, NOTHING_LEFT
+from seedmap.connectivity import FEWEST_DOF
+from seedmap.connectivity.contrasts import (
+    PatternedTest,
+    Patterns,
+    contrast_maps,
+    find_patterns,
+    patterned_test,
+)
+from seedmap.connectivity.noise import second_order
+from seedmap.connectivity.packed import packed_products
+from seedmap.errors import SeedError
+from seedmap.explorer.engine.gathering import Superseded
+from seedmap.explorer.engine.model import GroupModel
+from seedmap.seeds import Seed
+from seedmap.store import Pack, StoredRun
+
+__all__ = ["GroupAnswer", "LiveGroup", "PeopleAt"]
+
+Floats = NDArray[np.float32]
+Samples = NDArray[np.int64]
+
+# Samples that are worked out at once: their values stay in the cache, and a newer wish is noticed.
+AT_ONCE = 512
+# Voxels of a seed that are averaged at once.
+SEED_VOXELS = 256
+# Fisher transforms of one seed are kept if they take no more than this [bytes].
+MOST_KEPT = 2 << 30
+# Tests that are kept: one for each contrast and choice of people.
+TESTS = 32
+
+
+@dataclass(frozen=True, eq=False)
+class GroupAnswer:
+    """A contrast of a seed over people, at some samples.
+
+    Attributes
+    ----------
+    effect, t : ndarray of float32, shape (some,)
+        NaN where the contrast is not tested.
+    n : ndarray of int, shape (some,)
+        People with a value.
+    dof : ndarray of float32, shape (some,)
+        Residual degrees of freedom.
+    used, lacking : tuple of str
+        People who are used, and those who lack the seed.
+    has_mean : bool
+        Whether the contrast has the mean over people in it.
+    robust : bool
+        Which t it is.
+    voxels : int
+        Voxels of the seed.
+    coverage : float
+        Share of the seed that the runs have, on average over those used.
+    """
+
+    effect: Floats
+    t: Floats
+    n: NDArray[np.int64]
+    dof: Floats
+    used: tuple[str, ...]
+    lacking: tuple[str, ...]
+    has_mean: bool
+    robust: bool
+    voxels: int
+    coverage: float
+
+
+@dataclass(frozen=True, eq=False)
+class PeopleAt:
+    """Each person's Fisher transform at one sample; NaN where somebody has none."""
+
+    labels: tuple[str, ...]
+    values: Floats
+
+
+@dataclass(eq=False)
+class _Placed:
+    """A seed in all runs, and the Fisher transforms that were worked out for it."""
+
+    key: Any
+    units: Floats
+    """Of unit norm, shape (runs, coordinates); 0 where a run lacks it."""
+    has: NDArray[np.bool_]
+    """Shape (runs,)."""
+    voxels: int
+    coverage: NDArray[np.float64]
+    lags: Floats | None
+    """What weighs the runs of one person, shape (runs, lags)."""
+    known: NDArray[np.bool_]
+    """Which samples are worked out, shape (samples,)."""
+
+
+@dataclass(eq=False)
+class LiveGroup:
+    """The runs of a study and what is asked of the people.
+
+    Parameters
+    ----------
+    pack
+        The runs.
+    model
+        Who, with what design, and which contrasts.
+    stored
+        The stored runs; needed where a participant has several, which are weighted by their
+        degrees of freedom.
+    n_jobs
+        Threads that may be busy at once.
+    """
+
+    pack: Pack
+    model: GroupModel
+    stored: Sequence[StoredRun] = ()
+    n_jobs: int = 1
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _blas: ThreadpoolController = field(default_factory=ThreadpoolController)
+    _placed: _Placed | None = None
+    _tests: dict[Any, PatternedTest] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        runs = self.pack.runs
+        self.people = tuple(dict.fromkeys(run.person for run in runs))
+        self.of = np.array([self.people.index(run.person) for run in runs])
+        self.several = len(self.people) < len(runs)
+        self._starts = np.flatnonzero(np.diff(self.of, prepend=-1))
+        self._pool = ThreadPoolExecutor(max(1, self.n_jobs - 1), thread_name_prefix="seedmap-group")
+        samples = self.pack.space.n_samples
+        keeps = 4 * samples * len(self.people) <= MOST_KEPT
+        self._kept = np.empty((samples, len(self.people)), np.float32) if keeps else None
+
+    @cached_property
+    def patterns(self) -> Patterns:
+        """Which runs have a sample."""
+        return find_patterns(self.pack.smooth_scale > 0)
+
+    @cached_property
+    def sample_of(self) -> NDArray[np.int32]:
+        """The sample at each position of the box; -1 where there is none."""
+        found = np.full(self.pack.space.mask.size, -1, np.int32)
+        found[np.flatnonzero(self.pack.space.mask)] = np.arange(self.pack.space.n_samples)
+        return found
+
+    def in_slices(self, place: Sequence[float]) -> Samples:
+        """Return the samples that the three slices through a place [mm] are drawn from, ascending.
+
+        Between two layers of voxels a slice is drawn from both.
+        """
+        grid: Any = self.pack.space
+        voxel = np.linalg.solve(grid.affine[:3, :3], np.asarray(place) - grid.affine[:3, 3])
+        layers = np.zeros(grid.shape, bool)
+        for axis, value in enumerate(np.round(voxel, 3)):
+            first, last = int(np.floor(value)), int(np.ceil(value))
+            for layer in {first, last}:
+                if 0 <= layer < grid.shape[axis]:
+                    np.moveaxis(layers, axis, 0)[layer] = True
+        return np.flatnonzero(layers[grid.mask])
+
+    # --- the seed ----------------------------------------------------------------------------
+
+    def _place(self, seed: Seed) -> _Placed:
+        """Average a seed in every run; that of before is kept.
+
+        Raises
+        ------
+        SeedError
+            If nobody has a voxel of it.
+        """
+        weights = seed.weights(self.pack.space)
+        key = (weights.voxels.tobytes(), weights.weights.tobytes())
+        if self._placed is not None and self._placed.key == key:
+            return self._placed
+        at = self.sample_of[weights.voxels]
+        inside = at >= 0
+        mean, coverage = self._mean(at[inside].astype(np.int64), weights.weights[inside])
+        size = np.sqrt(np.einsum("rk,rk->r", mean, mean))
+        has = size > 0
+        if not has.any():
+            msg = f"seed {seed.name!r}: nobody has a voxel of the {seed.definition}; move it"
+            raise SeedError(msg)
+        units = (mean / np.where(has, size, 1)[:, None]).astype(np.float32)
+        lags = self._lags(units, has) if self.several else None
+        known = np.zeros(self.pack.space.n_samples, bool)
+        self._placed = _Placed(key, units, has, int(weights.voxels.size), coverage, lags, known)
+        return self._placed
+
+    def _mean(
+        self, at: Samples, weights: NDArray[np.floating[Any]]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the weighted sum of samples in each run (runs, coordinates), and its coverage."""
+        pack = self.pack
+        total = np.zeros(pack.plain.shape[1:])
+        norm = np.zeros(len(total))
+        coverage = np.zeros(len(total))
+        for start in range(0, at.size, SEED_VOXELS):
+            some = at[start : start + SEED_VOXELS]
+            weight = weights[start : start + SEED_VOXELS, None]
+            scale = (weight * pack.plain_scale[some]).astype(np.float32)
+            values = pack.plain[some].astype(np.float32).transpose(1, 0, 2)
+            total += np.matmul(scale.T[:, None, :], values)[:, 0]
+            norm += np.abs(scale).T @ np.ones(some.size) * np.float64(32767)
+            coverage += (weight * pack.has[some]).sum(axis=0)
+        total[np.abs(total).max(axis=1) <= NOTHING_LEFT * norm] = 0
+        return total, coverage
+
+    def _lags(self, units: Floats, has: NDArray[np.bool_]) -> Floats:
+        """Return what the noise of a sample counts at each lag, one row a run."""
+        assert self.pack.noise is not None
+        found = np.zeros((len(units), self.pack.noise.shape[2]), np.float32)
+        for number, (run, stored) in enumerate(zip(self.pack.runs, self.stored, strict=True)):
+            if has[number] and (self.of == self.of[number]).sum() > 1:
+                unit = units[number, : run.coordinates, None].astype(np.float64)
+                of_seed = stored.lags(unit)[:, 0]
+                found[number, : of_seed.size] = of_seed
+        return found
+
+    # --- Fisher transforms -------------------------------------------------------------------
+
+    def _fisherz(self, placed: _Placed, which: Samples) -> Floats:
+        """Return people's Fisher transforms at some samples, (some, people); 0 where absent."""
+        if self._kept is None:
+            return self._worked_out(placed, which)
+        new = which[~placed.known[which]]
+        if new.size:
+            self._kept[new] = self._worked_out(placed, new)
+            placed.known[new] = True
+        return self._kept[which]
+
+    def _worked_out(self, placed: _Placed, which: Samples) -> Floats:
+        r = packed_products(self.pack.smooth, self.pack.smooth_scale, placed.units, which)
+        np.clip(r, -LARGEST_R, LARGEST_R, out=r)
+        z = np.arctanh(r, out=r)
+        return self._of_people(z, placed, which) if self.several else z
+
+    def _of_people(self, z: Floats, placed: _Placed, which: Samples) -> Floats:
+        """Average the runs of each person by their degrees of freedom less 2, as studies do."""
+        weights = ((self.pack.smooth_scale[which] > 0) & placed.has).astype(np.float32)
+        for number in np.flatnonzero(np.bincount(self.of)[self.of] > 1):
+            weights[:, number] *= self._worth(int(number), placed, which)
+        total = np.add.reduceat(weights, self._starts, axis=1)
+        mean = np.add.reduceat(weights * z, self._starts, axis=1)
+        return np.divide(mean, total, out=mean, where=total > 0)
+
+    def _worth(self, number: int, placed: _Placed, which: Samples) -> Floats:
+        """Return the degrees of freedom less 2 of a run, 0 where there are too few."""
+        assert self.pack.noise is not None
+        assert placed.lags is not None
+        passed = self.stored[number].passed
+        noise = self.pack.noise[which, number].astype(np.float32)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            nu = second_order((noise[:, : passed.size] @ passed) / (noise @ placed.lags[number]))
+            nu = np.minimum(nu, np.float32(self.pack.runs[number].rank))
+            return np.where(nu >= FEWEST_DOF, nu - 2, np.float32(0))
+
+    # --- answers -----------------------------------------------------------------------------
+
+    def maps(
+        self,
+        seed: Seed,
+        contrast: int = 0,
+        off: frozenset[str] = frozenset(),
+        which: Samples | None = None,
+        superseded: Callable[[], bool] = bool,
+    ) -> GroupAnswer:
+        """Estimate and test a contrast of a seed.
+
+        Parameters
+        ----------
+        seed
+            The seed.
+        contrast
+            Its number among the model's.
+        off
+            People who are left out.
+        which
+            Samples that are wanted; all if None.
+
+        Raises
+        ------
+        SeedError
+            If nobody has a voxel of the seed.
+        OptionError
+            If too few people are left.
+        Superseded
+            As soon as ``superseded()`` is true.
+        """
+        with self._lock, self._blas.limit(limits=1, user_api="blas"):
+            placed = self._place(seed)
+            lacking = self._lacking(placed)
+            used = self._used(off, lacking)
+            test = self._test(contrast, used, placed)
+            columns = self._columns(used)
+            samples = np.arange(self.pack.space.n_samples) if which is None else which
+            effect, t = (np.empty(samples.size, np.float32) for _ in range(2))
+
+            def piece(part: slice) -> None:
+                some = samples[part]
+                values = self._fisherz(placed, some)
+                values = values if columns is None else values[:, columns]
+                of = self.patterns.of[some]
+                effect[part], t[part] = contrast_maps(values, of, self.patterns.most, test)
+
+            self._in_pieces(samples.size, piece, superseded)
+        of = self.patterns.of[samples]
+        mine = np.isin(self.of, [self.people.index(one) for one in used])
+        chosen = self.model.contrast(used, contrast)
+        return GroupAnswer(
+            *(effect, t, test.n[of], test.dof[of], used, lacking),
+            has_mean=chosen.has_mean,
+            robust=test.robust,
+            voxels=placed.voxels,
+            coverage=float(placed.coverage[mine].mean()),
+        )
+
+    def people_at(self, seed: Seed, sample: int) -> PeopleAt:
+        """Return each person's Fisher transform at a sample."""
+        with self._lock, self._blas.limit(limits=1, user_api="blas"):
+            placed = self._place(seed)
+            which = np.array([sample])
+            values = self._fisherz(placed, which)[0].copy()
+            present = (self.pack.smooth_scale[sample] > 0) & placed.has
+            values[~np.logical_or.reduceat(present, self._starts)] = np.nan
+            return PeopleAt(self.people, values)
+
+    def _lacking(self, placed: _Placed) -> tuple[str, ...]:
+        has = np.logical_or.reduceat(placed.has, self._starts)
+        return tuple(one for one, there in zip(self.people, has, strict=True) if not there)
+
+    def _used(self, off: frozenset[str], lacking: tuple[str, ...]) -> tuple[str, ...]:
+        """Return who is used, in the order of the design."""
+        left = tuple(one for one in self.people if one not in off and one not in lacking)
+        return self.model.plan(left).labels
+
+    def _columns(self, used: tuple[str, ...]) -> NDArray[np.int64] | None:
+        if used == self.people:
+            return None
+        return np.array([self.people.index(one) for one in used])
+
+    def _test(self, contrast: int, used: tuple[str, ...], placed: _Placed) -> PatternedTest:
+        """Prepare a contrast for some people; the last few are kept."""
+        key = (contrast, used, placed.has.tobytes())
+        if key not in self._tests:
+            chosen = self.model.contrast(used, contrast)
+            present = np.logical_or.reduceat(self.patterns.rows & placed.has, self._starts, axis=1)
+            columns = self._columns(used)
+            present = present if columns is None else present[:, columns]
+            fewest = int(np.ceil(self.model.min_participants * len(used) - 1e-9))
+            self._tests[key] = patterned_test(
+                chosen.tested, present, fewest=fewest, robust=self.model.robust(chosen)
+            )
+            while len(self._tests) > TESTS:
+                self._tests.pop(next(iter(self._tests)))
+        return self._tests[key]
+
+    def _in_pieces(
+        self, samples: int, piece: Callable[[slice], None], superseded: Callable[[], bool]
+    ) -> None:
+        """Work through samples in this thread and others."""
+        parts = iter([slice(at, min(at + AT_ONCE, samples)) for at in range(0, samples, AT_ONCE)])
+        turn = threading.Lock()
+
+        def take() -> None:
+            while True:
+                with turn:
+                    part = next(parts, None)
+                if part is None:
+                    return
+                if superseded():
+                    raise Superseded
+                piece(part)
+
+        alone = samples < 4 * AT_ONCE
+        jobs = [] if alone else [self._pool.submit(take) for _ in range(self.n_jobs - 1)]
+        try:
+            take()
+        finally:  # before the lock is given back
+            errors = [job.exception() for job in jobs]
+        for error in errors:
+            if error is not None:
+                raise error
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,193 @@
+"""The map of a group at a click is that of ``seedmap group`` from the stored runs."""
+
+import numpy as np
+import pytest
+import scipy
+
+from seedmap import Sphere
+from seedmap.errors import OptionError, SeedError
+from seedmap.explorer.engine import Superseded
+from seedmap.explorer.engine.group import LiveGroup
+from seedmap.explorer.engine.model import GroupModel
+from seedmap.group import Question, Shuffles, plan_group, run_group
+from seedmap.group.packs import pack_study
+from seedmap.group.people import Choice, Member
+from seedmap.group.stored import stored_members
+from seedmap.group.tables import read_people
+from seedmap.store import open_stored
+
+PCC, MOTOR = Sphere("PCC", (0, -52, 18), 12.0), Sphere("motor", (-38, -22, 52), 8.0)
+pytestmark = pytest.mark.filterwarnings("ignore:.*of it lies outside the mask")
+
+MODELS = {
+    "mean": ("1", "mean"),
+    "groups": ("group + age", "patient - control"),
+    "age": ("group + age", "age"),
+}
+
+
+@pytest.fixture(scope="module")
+def packed(stored_study):
+    return pack_study(stored_study.root, Choice(""))
+
+
+def live_group(packed, study, model="1", contrasts=("mean",), **question):
+    members = [Member(label, ()) for label in study.labels]
+    asked = Question(seed="", model=model, contrasts=contrasts, **question)
+    people = GroupModel(members, asked, read_people(study.table))
+    stored = [open_stored(path) for path in packed.paths]
+    return LiveGroup(packed.pack, people, stored, n_jobs=2)
+
+
+def group_of(study, seed, model, contrast, without=(), inference=None, **question):
+    """Return what ``seedmap group --from-store`` makes: maps over the box of the grid."""
+    place = ",".join(f"{value:g}" for value in seed.center)
+    text = f"{seed.name}={place}:{seed.radius:g}"
+    members, dropped, _, _ = stored_members(study.root, Choice(""), text)
+    members = [one for one in members if one.label not in without]
+    asked = Question(
+        seed=seed.name, model=model, contrasts=(contrast,), inference=inference, **question
+    )
+    maps = run_group(plan_group(members, asked, read_people(study.table), dropped), n_jobs=1)[
+        contrast
+    ]
+    return {
+        stat: np.asarray(maps.space.unmask(maps.arrays[stat], outside=np.nan))
+        for stat in ("effect", "t", "n", "dof")
+    }
+
+
+def same(answer, live, wanted, seed=PCC):
+    """Whether an answer is a group map: not where people's own maps are large, as at the seed.
+
+    There the rounding of r, which is near 1, is large in its Fisher transform.
+    """
+    pack = live.pack
+    mean = np.nanmean(
+        [live.people_at(seed, one).values for one in range(pack.space.n_samples)], axis=1
+    )
+    inside = pack.space.mask
+    effect, t = wanted["effect"][inside], wanted["t"][inside]
+    assert (np.isnan(answer.effect) == np.isnan(effect)).all()
+    close = np.abs(mean) < 1.5
+    assert close.mean() > 0.9
+    np.testing.assert_allclose(answer.effect[close], effect[close], rtol=0, atol=2e-5)
+    np.testing.assert_allclose(answer.t[close], t[close], rtol=1e-3, atol=1e-3)
+    np.testing.assert_array_equal(answer.n, np.nan_to_num(wanted["n"][inside]))
+    np.testing.assert_array_equal(np.isnan(answer.dof), np.isnan(wanted["dof"][inside]))
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("seed", [PCC, MOTOR], ids=lambda seed: seed.name)
+def test_maps_are_those_of_the_group_step(packed, stored_study, model, seed):
+    formula, contrast = MODELS[model]
+    live = live_group(packed, stored_study, formula, (contrast,), variance="pooled")
+    answer = live.maps(seed)
+    assert answer.lacking == (("06",) if seed is MOTOR else ())
+    assert len(answer.used) == 10 - len(answer.lacking)
+    same(answer, live, group_of(stored_study, seed, formula, contrast, variance="pooled"), seed)
+    live.close()
+
+
+def test_levels_are_compared_by_the_robust_t(packed, stored_study):
+    formula, contrast = MODELS["groups"]
+    live = live_group(packed, stored_study, formula, (contrast,))
+    answer = live.maps(PCC)
+    assert answer.robust
+    assert not answer.has_mean
+    shuffles = Shuffles(number=20, tfce=False, cluster_p=None)
+    same(answer, live, group_of(stored_study, PCC, formula, contrast, inference=shuffles))
+    live.close()
+
+
+def test_a_person_who_is_switched_off_is_as_never_there(packed, stored_study):
+    formula, contrast = MODELS["age"]
+    live = live_group(packed, stored_study, formula, (contrast,))
+    before = live.maps(PCC)
+    off = frozenset({"02", "05"})
+    answer = live.maps(PCC, off=off)
+    wanted = group_of(stored_study, PCC, formula, contrast, without=off)
+    same(answer, live, wanted)
+    again = live.maps(PCC)
+    np.testing.assert_array_equal(again.t, before.t)
+    with pytest.raises(OptionError, match="people"):
+        live.maps(PCC, off=frozenset(stored_study.labels[:8]))
+    live.close()
+
+
+def test_contrasts_are_switched_without_a_pass_over_the_pack(packed, stored_study, monkeypatch):
+    live = live_group(packed, stored_study, "group + age", ("mean", "age"))
+    live.maps(PCC)
+    calls = []
+    monkeypatch.setattr("seedmap.explorer.engine.group.packed_products", lambda *a: calls.append(a))
+    answer = live.maps(PCC, 1)
+    assert calls == []
+    monkeypatch.undo()
+    same(answer, live, group_of(stored_study, PCC, "group + age", "age"))
+    live.close()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_slices_are_those_samples_of_the_whole_map(packed, stored_study, kept, monkeypatch):
+    if not kept:
+        monkeypatch.setattr("seedmap.explorer.engine.group.MOST_KEPT", 0)
+    live = live_group(packed, stored_study, *MODELS["age"][:1], ("age",))
+    which = live.in_slices((0, -52, 18))
+    some = live.maps(PCC, which=which)
+    every = live.maps(PCC)
+    np.testing.assert_allclose(some.effect, every.effect[which], rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(some.t, every.t[which], rtol=1e-6, atol=1e-9)
+    np.testing.assert_array_equal(some.n, every.n[which])
+    live.close()
+
+
+def test_the_samples_of_slices_are_those_in_three_planes(packed, stored_study):
+    live = live_group(packed, stored_study)
+    space = packed.pack.space
+    place = space.coordinates()[space.n_samples // 3]
+    which = live.in_slices(place)
+    voxels = np.argwhere(space.mask)
+    middle = np.round(np.linalg.solve(space.affine[:3, :3], place - space.affine[:3, 3]))
+    wanted = np.flatnonzero((voxels == middle).any(axis=1))
+    np.testing.assert_array_equal(which, wanted)
+    between = live.in_slices(place + space.voxel_sizes / 2 * 0.98)
+    assert set(which) < set(between)  # colours are interpolated between two layers
+    live.close()
+
+
+def test_a_mean_without_absence_is_scipys(packed, stored_study):
+    live = live_group(packed, stored_study)
+    answer = live.maps(PCC)
+    full = np.flatnonzero(answer.n == 10)[:400]
+    values = np.stack([live.people_at(PCC, int(sample)).values for sample in full])
+    wanted = scipy.stats.ttest_1samp(values.astype(np.float64), 0, axis=1).statistic
+    np.testing.assert_allclose(answer.t[full], wanted, rtol=1e-5)
+    live.close()
+
+
+def test_each_persons_value_is_that_of_their_runs(packed, stored_study):
+    live = live_group(packed, stored_study)
+    members, *_ = stored_members(stored_study.root, Choice(""), "s=0,-52,18:12")
+    at = live.pack.space.n_samples // 2
+    position = np.flatnonzero(live.pack.space.mask)[at]
+    found = dict(zip(*vars(live.people_at(PCC, at)).values(), strict=True))
+    for member in members:
+        maps = member.pieces[0].effect.maps
+        wanted = maps.space.unmask(maps.values("s", "fisherz"), outside=np.nan).ravel()[position]
+        assert found[member.label] == pytest.approx(wanted, abs=3e-5, nan_ok=True)
+    top = live.people_at(PCC, int(np.flatnonzero(live.maps(PCC).n == 8)[0]))
+    assert np.isnan(top.values).sum() == 2
+    live.close()
+
+
+def test_what_cannot_be_asked_is_one_line(packed, stored_study):
+    live = live_group(packed, stored_study)
+    with pytest.raises(SeedError, match="nobody has a voxel"):
+        live.maps(Sphere("s", (80, 60, 70), 1.0))
+    with pytest.raises(SeedError, match="outside the image"):
+        live.maps(Sphere("s", (800, 60, 70), 1.0))
+    with pytest.raises(Superseded):
+        live.maps(PCC, superseded=lambda: True)
+    with pytest.raises(OptionError, match="is an F of 2 rows"):
+        live_group(packed, stored_study, "group + age", ("[group, age]",))
+    live.close()
