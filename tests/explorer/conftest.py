@@ -1,5 +1,6 @@
 """A phantom that is explored, and a browser to look at it with."""
 
+import http.client
 import os
 import shutil
 import time
@@ -8,8 +9,11 @@ import pytest
 
 from seedmap.analysis.options import Inputs
 from seedmap.datasets import make_phantom
-from seedmap.explorer import Explorer, ServerOptions, begin_session, open_source
+from seedmap.explorer import Explorer, ServerOptions, begin_group, begin_session, open_source
 from seedmap.explorer.command import Command
+from seedmap.group import Question
+from seedmap.group.packs import pack_study
+from seedmap.group.people import Choice
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -38,6 +42,65 @@ def explorer(phantom, options, tmp_path_factory):
     session = begin_session(source, out=out, command=command, anatomy=phantom.masks[0])
     with Explorer(session, ServerOptions()).start() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def group_explorer(stored_study, tmp_path_factory):
+    """A server of a group that runs while the tests last."""
+    study, out = stored_study, tmp_path_factory.mktemp("out") / "group-results"
+    question = Question(
+        seed="", model="group + age", contrasts=("mean", "patient - control", "age"), inference=None
+    )
+    session = begin_group(
+        study.root,
+        pack_study(study.root, Choice("")),
+        Choice(""),
+        question,
+        design=study.table,
+        out=out,
+        anatomy=study.phantom.masks[0],
+        n_jobs=2,
+    )
+    with Explorer(session, ServerOptions()).start() as running:
+        yield running
+
+
+class Client:
+    """Asks the explorer over HTTP, with a cookie or without."""
+
+    def __init__(self, explorer):
+        self.explorer = explorer
+        self.cookie = {}
+        answer, _ = self.ask(f"/?token={self.token()}")
+        self.cookie = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+
+    def token(self):
+        return self.explorer.url.split("token=")[1]
+
+    def ask(self, path, method="GET", body=None, cookie=True, **headers):
+        given = (self.cookie if cookie else {}) | {
+            k.replace("_", "-"): v for k, v in headers.items()
+        }
+        line = http.client.HTTPConnection("127.0.0.1", self.explorer.port, timeout=20)
+        try:
+            line.request(method, path, body, given)
+            answer = line.getresponse()
+            return answer, answer.read()
+        finally:
+            line.close()
+
+    def status(self, path, **how):
+        return self.ask(path, **how)[0].status
+
+
+@pytest.fixture
+def client(explorer):
+    return Client(explorer)
+
+
+@pytest.fixture
+def group_client(group_explorer):
+    return Client(group_explorer)
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +158,7 @@ class Window:
             time.sleep(0.01)
 
     def at_rest(self):
-        busy = ("moved", "painter.wanted", "noting", "showing")
+        busy = ("moved", "painter.wanted", "noting", "showing", "wholly")
         self.until("seedmap.maps.idle && seedmap.r" + "".join(f" && !seedmap.{b}" for b in busy))
 
     def read(self, expression):
@@ -135,6 +198,21 @@ def look(chromium, explorer):
 
     def open_window(path="", **context):
         windows.append(Window(chromium, explorer.url + path, **context))
+        return windows[-1]
+
+    yield open_window
+    for window in windows:
+        window.context.close()
+    assert [text for window in windows for text in window.complaints] == []
+
+
+@pytest.fixture
+def look_at_group(chromium, group_explorer):
+    """Open windows on the explorer of a group; none may complain."""
+    windows = []
+
+    def open_window(path="", **context):
+        windows.append(Window(chromium, group_explorer.url + path, **context))
         return windows[-1]
 
     yield open_window

@@ -18,7 +18,9 @@ from seedmap.explorer.engine import (
     Settings,
     Superseded,
     confound_groups,
+    find_peaks,
     open_source,
+    sample_at,
 )
 from seedmap.explorer.engine.unsmoothed import Unsmoothed
 from seedmap.images import Grid
@@ -185,10 +187,10 @@ def test_a_map_is_the_correlation_of_rows(seed, coordinates):
     live = live_of(rows, mask)
     place = tuple(live.grid.to_mm([[2, 2, 2]])[0])
     r = live.r(live.seed_signal(Sphere("s", place, 0)).unit)
-    row = rows[live.sample_at(place)].astype(float)
+    row = rows[sample_at(live.grid, place)].astype(float)
     wanted = rows @ row / np.linalg.norm(rows, axis=1) / np.linalg.norm(row)
     np.testing.assert_allclose(r, wanted, atol=1e-5)
-    assert r[live.sample_at(place)] == pytest.approx(1)
+    assert r[sample_at(live.grid, place)] == pytest.approx(1)
     live.close()
 
 
@@ -272,11 +274,11 @@ def test_peaks_are_apart_and_sorted():
     live = live_of(rows, mask)
     volume = np.zeros(mask.shape, dtype=np.float32)
     volume[3, 3, 3], volume[3, 3, 4], volume[9, 9, 9], volume[6, 1, 1] = 0.9, 0.8, -0.7, 0.2
-    peaks = live.peaks(volume[mask], 0.3, 5)
+    peaks = find_peaks(live.grid, volume[mask], 0.3, 5)
     assert [round(value, 2) for _, value in peaks] == [0.9, -0.7]
     assert peaks[0][0] == tuple(live.grid.to_mm([[3, 3, 3]])[0])
-    assert len(live.peaks(volume[mask], 0.1, 2)) == 2
-    assert live.peaks(volume[mask], 0.95, 5) == []
+    assert len(find_peaks(live.grid, volume[mask], 0.1, 2)) == 2
+    assert find_peaks(live.grid, volume[mask], 0.95, 5) == []
 
 
 def test_confounds_fall_into_groups():

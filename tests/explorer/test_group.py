@@ -14,6 +14,7 @@ from seedmap.group.packs import pack_study
 from seedmap.group.people import Choice, Member
 from seedmap.group.stored import stored_members
 from seedmap.group.tables import read_people
+from seedmap.parallel import Pool
 from seedmap.store import open_stored
 
 PCC, MOTOR = Sphere("PCC", (0, -52, 18), 12.0), Sphere("motor", (-38, -22, 52), 8.0)
@@ -48,9 +49,9 @@ def group_of(study, seed, model, contrast, without=(), inference=None, **questio
     asked = Question(
         seed=seed.name, model=model, contrasts=(contrast,), inference=inference, **question
     )
-    maps = run_group(plan_group(members, asked, read_people(study.table), dropped), n_jobs=1)[
-        contrast
-    ]
+    maps = run_group(
+        plan_group(members, asked, read_people(study.table), dropped), pool=Pool(nprocs=1)
+    )[contrast]
     return {
         stat: np.asarray(maps.space.unmask(maps.arrays[stat], outside=np.nan))
         for stat in ("effect", "t", "n", "dof")

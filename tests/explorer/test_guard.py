@@ -20,39 +20,6 @@ from seedmap.explorer.engine import Superseded
 PLACE = "x=0&y=-52&z=18"
 
 
-class Client:
-    """Asks the explorer over HTTP, with a cookie or without."""
-
-    def __init__(self, explorer):
-        self.explorer = explorer
-        self.cookie = {}
-        answer, _ = self.ask(f"/?token={self.token()}")
-        self.cookie = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
-
-    def token(self):
-        return self.explorer.url.split("token=")[1]
-
-    def ask(self, path, method="GET", body=None, cookie=True, **headers):
-        given = (self.cookie if cookie else {}) | {
-            k.replace("_", "-"): v for k, v in headers.items()
-        }
-        line = http.client.HTTPConnection("127.0.0.1", self.explorer.port, timeout=20)
-        try:
-            line.request(method, path, body, given)
-            answer = line.getresponse()
-            return answer, answer.read()
-        finally:
-            line.close()
-
-    def status(self, path, **how):
-        return self.ask(path, **how)[0].status
-
-
-@pytest.fixture
-def client(explorer):
-    return Client(explorer)
-
-
 def test_a_token_is_good_once_and_the_cookie_is_another_secret(client):
     token = client.token()
     assert client.status(f"/?token={token}", method="HEAD", cookie=False) == 403  # nor used up
@@ -339,7 +306,7 @@ def test_a_connection_is_closed_after_its_last_answer(client, monkeypatch):
 
 
 def test_a_body_that_does_not_arrive_is_given_up(client, monkeypatch):
-    monkeypatch.setattr("seedmap.explorer.web.app.BODY_WAIT", 0.2)
+    monkeypatch.setattr("seedmap.explorer.web.answers.BODY_WAIT", 0.2)
     line = http.client.HTTPConnection("127.0.0.1", client.explorer.port, timeout=10)
     line.putrequest("POST", "/api/look")
     line.putheader("Cookie", client.cookie["Cookie"])

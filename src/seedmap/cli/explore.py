@@ -11,24 +11,68 @@ from cyclopts import Parameter
 
 from seedmap.analysis import Inputs, Method
 from seedmap.cli.console import Screen
+from seedmap.cli.group_options import ModelOptions, entities
 from seedmap.cli.help import group
 from seedmap.cli.options import Repeated, RunOptions, changed_flags
 from seedmap.errors import OptionError
 from seedmap.explorer import (
     Command,
     Explorable,
+    GroupSession,
     ServerOptions,
+    Session,
+    begin_group,
     begin_session,
     is_stored,
     open_source,
     recall,
     serve,
 )
+from seedmap.group import Question
+from seedmap.group.packs import pack_study
+from seedmap.group.people import Choice
 from seedmap.images import open_run
 from seedmap.seeds import Sphere, parse_seed
 from seedmap.temporal import Cleaning
 
 __all__ = ["ExploreOptions", "explore"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyOptions(ModelOptions):
+    """What is asked of the people of a study; with --group."""
+
+    group: Annotated[bool, Parameter(negative=())] = False
+    """Explore all participants of a study at once: BOLD is then the folder that seedmap bids --store wrote."""
+
+    task_id: Annotated[str | None, Parameter(name=["--task-id", "-t"])] = None
+    """Task of the stored runs, without task-; needed where there are several."""
+
+    session_id: str | None = None
+    """Session of the stored runs, without ses-."""
+
+    space: str | None = None
+    """Space of the stored runs; needed where there are several."""
+
+    def question(self) -> Question:
+        """Put together what is asked."""
+        if self.estimator != "ols":
+            msg = f"--estimator {self.estimator}: the explorer estimates by least squares; use seedmap group"
+            raise OptionError(msg)
+        return Question(
+            seed="",
+            model=self.model,
+            contrasts=self.contrast or ("mean",),
+            variance=self.variance,
+            inference=None,
+            min_participants=self.min_participants,
+        )
+
+    def choice(self, strategy: str) -> Choice:
+        """Return which runs are meant."""
+        return Choice(
+            "", strategy, entities(task=self.task_id, ses=self.session_id, space=self.space)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +115,7 @@ def explore(
     *,
     options: Annotated[RunOptions, Parameter(name="*", group=group("Run"))] = RunOptions(),  # noqa: B008
     cleaning: Annotated[Cleaning, Parameter(name="*", group=group("Cleaning"))] = Cleaning(),
+    study: Annotated[StudyOptions, Parameter(name="*", group=group("Group"))] = StudyOptions(),
     page: Annotated[ExploreOptions, Parameter(name="*", group=group("Page"))] = ExploreOptions(),
 ) -> None:
     """Explore a run in the browser: click a place, and its map is there.
@@ -78,6 +123,11 @@ def explore(
     The run is cleaned once. The page is served on this machine alone. Example:
 
         seedmap explore sub-01_desc-preproc_bold.nii.gz --confounds sub-01_desc-confounds_timeseries.tsv
+
+    All participants of a study at once, of the folder that seedmap bids --store wrote:
+
+        seedmap explore derivatives/seedmap --group --design participants.tsv
+        --model "group + age" --contrast "patient - control"
 
     Parameters
     ----------
@@ -88,9 +138,31 @@ def explore(
         port=page.port, allow_host=page.allow_host, idle_minutes=page.idle_minutes
     )
     screen = Screen()
+    begin = _group if study.group else _run
+    session = begin(screen, bold, options, cleaning, page, study)
+    serve(
+        session,
+        server,
+        browser=page.browser,
+        say=lambda address: screen.line("Explorer", f"{address}   (Ctrl+C ends it)"),
+    )
+
+
+def _run(
+    screen: Screen,
+    bold: Path,
+    options: RunOptions,
+    cleaning: Cleaning,
+    page: ExploreOptions,
+    study: StudyOptions,
+) -> Session:
+    """Begin to explore a run."""
+    if given := list(changed_flags(study)):
+        msg = f"{', '.join(given)} given without --group; give that, too, to explore a study"
+        raise OptionError(msg)
     source, command, before = _opened(bold, options, cleaning)
     with screen.progress("Reading and cleaning") as progress:
-        session = begin_session(
+        return begin_session(
             source,
             out=page.out,
             command=command,
@@ -100,11 +172,38 @@ def explore(
             before=before,
             progress=progress,
         )
-    serve(
-        session,
-        server,
-        browser=page.browser,
-        say=lambda address: screen.line("Explorer", f"{address}   (Ctrl+C ends it)"),
+
+
+def _group(
+    screen: Screen,
+    root: Path,
+    options: RunOptions,
+    cleaning: Cleaning,
+    page: ExploreOptions,
+    study: StudyOptions,
+) -> GroupSession:
+    """Begin to explore the people of a study; their runs are packed if need be."""
+    if given := list(changed_flags(replace(options, strategy=None), cleaning)):
+        msg = (
+            f"{root}: {', '.join(given)} given, but stored runs were cleaned before; leave that out"
+        )
+        raise OptionError(msg)
+    question, choice = study.question(), study.choice(options.strategy or "")
+    with screen.progress("Packing", later=True) as progress:
+        packed = pack_study(root, choice, progress)
+    if packed.why:
+        screen.line("Packed", packed.why)
+    return begin_group(
+        root,
+        packed,
+        choice,
+        question,
+        design=study.design,
+        out=page.out,
+        anatomy=page.anatomy,
+        atlas=page.atlas,
+        start=page.start(),
+        n_jobs=options.n_jobs,
     )
 
 

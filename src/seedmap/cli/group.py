@@ -24,7 +24,7 @@ from seedmap.group.cost import cost_of
 from seedmap.group.files import replaced_words, save_group
 from seedmap.group.page import group_page
 from seedmap.group.peaks import find_group_clusters
-from seedmap.group.people import Choice
+from seedmap.group.people import Choice, leave_out
 from seedmap.group.stored import stored_members
 from seedmap.group.tables import People, read_people
 from seedmap.group.words import looked_words
@@ -100,7 +100,8 @@ def _plans(
             question = test.question(seed, model)
         else:
             members, dropped = members_of(choice.maps or root, one)
-        yield one, strategy, plan_group(members, question, table, dropped)
+        members, left_out = leave_out(members, choice.leave_out)
+        yield one, strategy, plan_group(members, question, table, dropped | left_out)
 
 
 def _tested(

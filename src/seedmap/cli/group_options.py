@@ -74,6 +74,9 @@ class GroupChoice:
     within: str = ""
     """Analyse this difference of each participant's sessions, such as 'ses-2 - ses-1'; the weights sum to 0."""
 
+    leave_out: Annotated[tuple[str, ...], many("--leave-out")] = ()
+    """Participants to leave out, with or without sub-."""
+
     maps: Path | None = None
     """Table of maps made anywhere: columns participant_id, effect (Fisher transforms), and se if known. In place of the maps in DERIVATIVES."""
 

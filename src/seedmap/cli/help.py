@@ -21,6 +21,7 @@ GROUPS = (
     "Model",
     "Test",
     "Surfaces",
+    "Group",
     "Page",
     "Output",
     "Machine",

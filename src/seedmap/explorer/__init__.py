@@ -7,16 +7,26 @@ Needs the extra ``seedmap[explore]``.
 from seedmap.explorer.command import Command
 from seedmap.explorer.engine import Explorable, open_source
 from seedmap.explorer.engine.stored import is_stored
+from seedmap.explorer.group_session import GroupSession
 from seedmap.explorer.results import recall
-from seedmap.explorer.server import Explorer, ServerOptions, begin_session, explore, serve
+from seedmap.explorer.server import (
+    Explorer,
+    ServerOptions,
+    begin_group,
+    begin_session,
+    explore,
+    serve,
+)
 from seedmap.explorer.session import Session
 
 __all__ = [
     "Command",
     "Explorable",
     "Explorer",
+    "GroupSession",
     "ServerOptions",
     "Session",
+    "begin_group",
     "begin_session",
     "explore",
     "is_stored",

@@ -4,6 +4,8 @@ The underlay is the MNI152 template that nilearn carries, for runs in MNI space;
 the user names; or the mean of the run itself.
 """
 
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,11 @@ from numpy.typing import NDArray
 
 from seedmap._arrays import Array
 from seedmap.errors import ImageError
-from seedmap.images import Grid, file_of, load_volume
+from seedmap.images import Grid, Space, file_of, load_volume
+from seedmap.spatial import Atlas, Landmarks, landmarks, read_atlas
 
 __all__ = [
+    "Surroundings",
     "Underlay",
     "image_underlay",
     "mean_underlay",
@@ -84,3 +88,43 @@ def _grey(values: NDArray[Any]) -> NDArray[np.uint8]:
     bright = values[values > low]
     high = float(np.percentile(bright, BRIGHTEST)) if bright.size else low + 1.0
     return (np.clip((values - low) / max(high - low, 1e-12), 0, 1) * 255).astype(np.uint8)
+
+
+class Surroundings:
+    """What lies under the maps of a session, and what places are called; None where nobody knows.
+
+    Attributes
+    ----------
+    underlay, names
+        As far as they are known by now.
+    furnishing : threading.Thread or None
+        Brings these two while the page already works.
+    """
+
+    underlay: Underlay | None = None
+    names: Atlas | Landmarks | None = None
+    furnishing: threading.Thread | None = None
+
+    def furnish(self, anatomy: Any, atlas: Any, space: Space, *, mni: bool) -> None:
+        """Take what the user names; what nilearn has for MNI space follows in the background."""
+        self.names = read_atlas(atlas, space) if atlas else None
+        self.underlay = image_underlay(anatomy) if anatomy is not None else None
+        if mni:  # importing nilearn takes longer than reading a small run: nobody waits for it
+            self.furnishing = threading.Thread(target=self._of_mni, daemon=True)
+            self.furnishing.start()
+
+    def _of_mni(self) -> None:
+        self.underlay = self.underlay or template_underlay()
+        self.names = self.names or landmarks()
+
+    def picture_or(self, otherwise: Callable[[], Underlay]) -> Underlay:
+        """Return the underlay, which may still be on its way; where there is none, another."""
+        if self.furnishing is not None:
+            self.furnishing.join()
+        if self.underlay is None:
+            self.underlay = otherwise()
+        return self.underlay
+
+    def name_at(self, place: Sequence[float]) -> str:
+        """Name a place [mm]; empty where nobody knows."""
+        return self.names.name_at(place) if self.names else ""

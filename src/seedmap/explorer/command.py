@@ -1,16 +1,18 @@
-"""The ``seedmap run`` command that makes the map on the screen."""
+"""The command that makes the map on the screen: ``seedmap run``, or ``seedmap group``."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from seedmap.denoising import Strategy
 from seedmap.explorer.engine import Explorable, Settings
+from seedmap.group import Question
 from seedmap.seeds import Sphere
 from seedmap.temporal import Cleaning
 
-__all__ = ["Command"]
+__all__ = ["Command", "GroupCommand", "seed_text"]
 
 UNSPOKEN = "# given as data in Python, not as files: call seedmap.seed_maps with the same"
 
@@ -67,9 +69,9 @@ class Command:
         if not self.bold:
             return UNSPOKEN
         if self.stored:
-            place = _seed_text(seed)
+            place = seed_text(seed)
             return shlex.join(["seedmap", "run", "--from-store", self.bold, "--seed", place])
-        words = ["seedmap", "run", self.bold, "--seed", _seed_text(seed)]
+        words = ["seedmap", "run", self.bold, "--seed", seed_text(seed)]
         columns = source.columns(settings)
         if columns:
             words += ["--confounds", *self.confounds] if self.confounds else []
@@ -81,7 +83,43 @@ class Command:
         return shlex.join([*words, *_cleaning_words(settings.method.cleaning)])
 
 
-def _seed_text(seed: Sphere) -> str:
+@dataclass(frozen=True)
+class GroupCommand:
+    """The ``seedmap group`` command that makes the map of a group on the screen.
+
+    Attributes
+    ----------
+    root : str
+        Folder of results.
+    question : Question
+        The model and all contrasts.
+    design : str
+        The table of participants; empty where there is none.
+    chosen : tuple of str
+        Options that choose the runs, such as ``("--task-id", "rest")``.
+    """
+
+    root: str
+    question: Question
+    design: str = ""
+    chosen: tuple[str, ...] = ()
+
+    def line(self, seed: Sphere, off: Sequence[str] = (), *, tfce: bool = True) -> str:
+        """Write out the command for a seed, without some people."""
+        asked = self.question
+        words = ["seedmap", "group", self.root, "--from-store", "--seed", seed_text(seed)]
+        words += [*self.chosen, *(["--design", self.design] if self.design else [])]
+        words += ["--model", asked.model] if asked.model != "1" else []
+        words += [f"--contrast={text}" for text in asked.contrasts]
+        words += ["--variance", asked.variance] if asked.variance != "auto" else []
+        if asked.min_participants != Question.min_participants:
+            words += ["--min-participants", f"{asked.min_participants:g}"]
+        words += ["--leave-out", *off] if off else []
+        return shlex.join([*words, *([] if tfce else ["--no-tfce"])])
+
+
+def seed_text(seed: Sphere) -> str:
+    """Write a sphere as the command line reads it."""
     place = ",".join(f"{value:.10g}" for value in seed.center)
     return f"{seed.name}={place}:{seed.radius or 0:g}"
 

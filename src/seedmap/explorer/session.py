@@ -16,13 +16,13 @@ from typing import Any
 from seedmap.analysis import SeedMaps, save_maps
 from seedmap.bids import label_of, source_stem
 from seedmap.errors import OptionError, OutputError, SeedmapError
-from seedmap.explorer.anatomy import Underlay, mean_underlay
+from seedmap.explorer.anatomy import Surroundings, Underlay, mean_underlay
 from seedmap.explorer.command import Command
 from seedmap.explorer.engine import Cleaned, Explorable, Settings, Superseded
+from seedmap.images import Grid
 from seedmap.seeds import Sphere
-from seedmap.spatial import Atlas, Landmarks
 
-__all__ = ["Busy", "Job", "Latest", "Session"]
+__all__ = ["CAUTION", "Busy", "Job", "Latest", "Session", "write_look"]
 
 # While new settings are cleaned the old rows stay, if both together are no larger than this;
 # otherwise the old are let go first, and clicks wait.
@@ -48,10 +48,28 @@ class Job:
     total: int = 0
     error: str = ""
     running: bool = True
+    files: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """Return what the page shows."""
         return asdict(self)
+
+
+def write_look(folder: Path, stem: str, entry: dict[str, Any]) -> None:
+    """Append a look to the log of a session.
+
+    Raises
+    ------
+    OutputError
+        If the log cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"{stem}_exploration.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(entry) + "\n")
+    except OSError as error:
+        msg = f"{folder}: the log of seeds cannot be written ({error.strerror}); give --out"
+        raise OutputError(msg) from error
 
 
 class Latest:
@@ -76,7 +94,7 @@ class Latest:
 
 
 @dataclass(eq=False)
-class Session:
+class Session(Surroundings):
     """A run that is being explored.
 
     Attributes
@@ -91,10 +109,6 @@ class Session:
         Seed to begin with; None begins in the middle of the brain.
     before : tuple of Sphere
         Seeds that were mapped before; the page lists them.
-    underlay, names
-        What lies under the maps, and what places are called; None where nobody knows.
-    furnishing : threading.Thread or None
-        Brings these two while the page already works.
     """
 
     source: Explorable
@@ -103,9 +117,6 @@ class Session:
     start: Sphere | None = None
     before: tuple[Sphere, ...] = ()
     latest: Latest = field(default_factory=Latest)
-    underlay: Underlay | None = None
-    names: Atlas | Landmarks | None = None
-    furnishing: threading.Thread | None = None
     job: Job | None = None
     version: int = 0
     looked_at: int = 0
@@ -141,17 +152,14 @@ class Session:
         """What files are called after."""
         return source_stem(self.source.run.source)
 
-    def picture(self) -> Underlay:
-        """Return what lies under the map: what was asked for, else the mean of the run.
+    @property
+    def grid(self) -> Grid:
+        """Where the samples lie."""
+        return self.cleaned.live.grid
 
-        Waits for the template, which may still be on its way.
-        """
-        if self.furnishing is not None:
-            self.furnishing.join()
-        if self.underlay is None:
-            cleaned = self.cleaned
-            self.underlay = mean_underlay(cleaned.mean, cleaned.live.grid)
-        return self.underlay
+    def picture(self) -> Underlay:
+        """Return what lies under the map: what was asked for, else the mean of the run."""
+        return self.picture_or(lambda: mean_underlay(self.cleaned.mean, self.grid))
 
     def switch(self, settings: Settings) -> None:
         """Clean the run anew, in the background; an unfinished cleaning is given up.
@@ -235,17 +243,7 @@ class Session:
                 "cleaning": asdict(settings.method.cleaning),
                 "confounds": list(self.source.columns(settings)),
             }
-            try:
-                self.out.mkdir(parents=True, exist_ok=True)
-                with (self.out / f"{self.stem}_exploration.jsonl").open(
-                    "a", encoding="utf-8"
-                ) as log:
-                    log.write(json.dumps(entry) + "\n")
-            except OSError as error:
-                msg = (
-                    f"{self.out}: the log of seeds cannot be written ({error.strerror}); give --out"
-                )
-                raise OutputError(msg) from error
+            write_look(self.out, self.stem, entry)
             return self.looked_at
 
     def certain(

@@ -27,6 +27,7 @@ __all__ = [
     "cells_of",
     "choose_people",
     "find_members",
+    "leave_out",
     "listed_members",
     "warn_of_dropped",
 ]
@@ -413,6 +414,26 @@ def _cell(column: str, member: Member, table: People | None) -> str | None:
 def cells_of(column: str, members: Sequence[Member], table: People | None) -> list[str | None]:
     """Return a column of some participants."""
     return [_cell(column, member, table) for member in members]
+
+
+def leave_out(
+    members: Sequence[Member], labels: Sequence[str]
+) -> tuple[list[Member], dict[str, str]]:
+    """Leave people out by their labels; return the others, and who was left out with the reason.
+
+    Raises
+    ------
+    OptionError
+        If somebody is not there.
+    """
+    wanted = [label.removeprefix("sub-") for label in labels]
+    known = [one.label for one in members]
+    for label in wanted:
+        if label not in known:
+            msg = f"--leave-out {label}: this participant has no map; {nearest(label, known)}"
+            raise OptionError(msg)
+    left = [one for one in members if one.label not in wanted]
+    return left, dict.fromkeys(wanted, "is left out as asked")
 
 
 def warn_of_dropped(used: Used) -> None:

@@ -4,6 +4,7 @@ from seedmap.explorer.engine.explorable import Cleaned, Explorable
 from seedmap.explorer.engine.gathering import Gathered, Superseded
 from seedmap.explorer.engine.live import FULL_SCALE, NOT_A_NUMBER, LiveRun, SeedSignal
 from seedmap.explorer.engine.opening import open_source
+from seedmap.explorer.engine.peaks import find_peaks, sample_at
 from seedmap.explorer.engine.settings import Settings, confound_groups
 from seedmap.explorer.engine.stored import is_stored
 from seedmap.explorer.engine.unsmoothed import SeedVoxels
@@ -20,6 +21,8 @@ __all__ = [
     "Settings",
     "Superseded",
     "confound_groups",
+    "find_peaks",
     "is_stored",
     "open_source",
+    "sample_at",
 ]

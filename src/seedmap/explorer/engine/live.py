@@ -24,7 +24,6 @@ from seedmap.explorer.engine.gathering import Gathered, Superseded
 from seedmap.explorer.engine.unsmoothed import SeedVoxels
 from seedmap.images import Grid
 from seedmap.seeds import Sphere
-from seedmap.spatial import adjacency, local_maxima, spaced
 
 __all__ = ["FULL_SCALE", "NOT_A_NUMBER", "LiveRun", "SeedSignal"]
 
@@ -249,44 +248,6 @@ class LiveRun:
         """Turn a row of coordinates into frames, z-scored (n - 1); shape (kept,)."""
         series = self.basis @ unit.astype(np.float64)
         return series / series.std(ddof=1) if series.any() else series
-
-    def sample_at(self, place: tuple[float, float, float]) -> int | None:
-        """Return the sample whose voxel holds a place [mm]; None outside the mask."""
-        voxel = np.floor(self.grid.to_voxels([place])[0] + 0.5).astype(int)  # as the page rounds
-        if (
-            (voxel < 0).any()
-            or (voxel >= self.grid.shape).any()
-            or not self.grid.mask[tuple(voxel)]
-        ):
-            return None
-        flat = int(np.ravel_multi_index(tuple(voxel), self.grid.shape))
-        return int(np.count_nonzero(self.grid.mask.ravel()[:flat]))
-
-    def peaks(
-        self, values: Array, threshold: float, most: int
-    ) -> list[tuple[tuple[float, float, float], float]]:
-        """List the places [mm] and values of a map's peaks beyond a threshold, strongest first.
-
-        They are as far apart as those of a table of clusters.
-
-        Parameters
-        ----------
-        values
-            Map, shape (samples,).
-        threshold
-            Smallest size that counts.
-        most
-            How many at most.
-        """
-        values = np.nan_to_num(values)
-        strength = np.abs(values)
-        sign = np.where(strength >= max(threshold, 1e-6), values > 0, -1).astype(np.int64)
-        tops = np.flatnonzero(local_maxima(adjacency(self.grid), strength, sign))
-        tops = tops[np.argsort(-strength[tops], kind="stable")]
-        places = np.round(self.grid.places(np.flatnonzero(self.grid.mask)[tops]), 2)
-        chosen = spaced(range(tops.size), places, most)
-        x, y, z = places[chosen].T.tolist()
-        return list(zip(zip(x, y, z, strict=True), values[tops[chosen]].tolist(), strict=True))
 
     def close(self) -> None:
         """Let go of the threads."""

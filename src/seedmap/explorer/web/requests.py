@@ -1,6 +1,6 @@
 """What a request may ask: every parameter is parsed here, once, or refused."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seedmap.explorer.engine.explorable import Explorable
@@ -9,8 +9,11 @@ from seedmap.seeds import DEFAULT_RADIUS, Sphere
 
 __all__ = [
     "MOST_RADIUS",
+    "Question",
     "Wrong",
+    "choice_in",
     "number_in",
+    "numbers_in",
     "place_in",
     "seed_in",
     "settings_in",
@@ -57,6 +60,29 @@ def number_in(
 def whole_in(question: Question, name: str) -> int:
     """Return a whole number of 0 or more."""
     return int(number_in(question, name, 0, 2**53, 0))
+
+
+def choice_in(question: Question, name: str, known: Sequence[str]) -> str:
+    """Return one of some words; the first if none is given."""
+    given = question.get(name, known[0])
+    if given not in known:
+        msg = f"{name} is {repr(given)[:40]}; {' or '.join(known)} is wanted"
+        raise Wrong(msg)
+    return str(given)
+
+
+def numbers_in(question: Question, name: str, count: int) -> tuple[int, ...]:
+    """Return whole numbers below ``count``, written with commas between them or as a list."""
+    given = question.get(name) or []
+    parts = given.split(",") if isinstance(given, str) else given
+    try:
+        found = tuple(int(part) for part in parts)
+    except (TypeError, ValueError, OverflowError):
+        found = (-1,)
+    if not all(0 <= number < count for number in found):
+        msg = f"{name} is {repr(given)[:40]}; numbers from 0 to {count - 1} are wanted"
+        raise Wrong(msg)
+    return found
 
 
 def wants(question: Question, name: str) -> bool:

@@ -3,10 +3,10 @@
 import { alphaOf, colorOf } from "./colors.js";
 import { write } from "./painter.js";
 import { nameOf, three } from "./state.js";
+import { written } from "./stats.js";
 
 const $ = (id) => document.getElementById(id);
 const on = (id, event, act) => $(id).addEventListener(event, act);
-const ENDS = { r: { threshold: 1, range: 1, step: 0.01 }, z: { threshold: 10, range: 20, step: 0.1 } };
 
 export class Controls {
   constructor(app) {
@@ -27,12 +27,7 @@ export class Controls {
   }
 
   facts() {
-    const { run } = this.app, kept = run.keep.reduce((a, b) => a + b, 0);
-    const { high, low, smoothing } = run.settings;
-    const band = high || low ? `${high ?? 0}–${low ?? "∞"} Hz` : "no filter";
-    const parts = [`${kept} of ${run.frames} frames`, run.t_r ? `TR ${run.t_r} s` : "", band, smoothing ? `${smoothing} mm` : "unsmoothed", `${run.samples.toLocaleString("en")} voxels`];
-    $("facts").textContent = parts.filter(Boolean).join("  ·  ");
-    $("gone").hidden = kept === run.frames;
+    write($("facts"), this.app.about());
   }
 
   groups() {
@@ -201,13 +196,13 @@ export class Controls {
   }
 
   look(state) {
-    const look = state.look[state.stat], ends = ENDS[state.stat];
+    const look = state.look[state.stat], ends = this.app.ends(state.stat);
     for (const name of ["threshold", "range", "opacity"]) {
       const slider = $(name);
       slider.max = ends[name] ?? 1;
       slider.step = name === "opacity" ? 0.05 : ends.step;
       slider.value = look[name];
-      slider.previousElementSibling.textContent = name === "opacity" ? `${Math.round(look[name] * 100)} %` : look[name].toFixed(state.stat === "z" ? 1 : 2);
+      slider.previousElementSibling.textContent = name === "opacity" ? `${Math.round(look[name] * 100)} %` : written(look[name], state.stat, true);
     }
     $("fade").checked = look.fade;
     document.querySelector(".segmented").hidden = this.app.run.stats.length < 2;
@@ -216,9 +211,8 @@ export class Controls {
 
   /** The big number, and the colour bar. */
   read(value, stat, look) {
-    const digits = stat === "z" ? 2 : 3;
-    write($("value"), Number.isFinite(value) ? value.toFixed(digits).replace("-", "−") : "–");
-    write($("unit"), stat);
+    write($("value"), Number.isFinite(value) ? written(value, stat) : "–");
+    write($("unit"), this.app.sign);
     const { state } = this.app;
     write($("at"), `${state.at.map((v) => String(Math.round(v * 10) / 10).replace("-", "−")).join(", ")} mm`);
     write($("theme"), document.documentElement.classList.contains("dark") ? "Light" : "Dark");
@@ -240,10 +234,10 @@ export class Controls {
       pixels.data[4 * i + 3] = 255;
     }
     c.putImageData(pixels, 0, 0);
-    const text = (value) => value.toFixed(stat === "z" ? 1 : 2).replace("-", "−");
+    const text = (value) => written(value, stat, true);
     const ticks = [-look.range, 0, look.range].map((value) => Object.assign(document.createElement("span"), { textContent: value ? text(value) : "0" }));
     $("bar").querySelector(".ticks").replaceChildren(...ticks);
-    canvas.setAttribute("aria-label", `Colour bar of ${stat} from ${text(-look.range)} to ${text(look.range)}, threshold ${text(look.threshold)}`);
+    canvas.setAttribute("aria-label", `Colour bar of ${this.app.sign} from ${text(-look.range)} to ${text(look.range)}, threshold ${text(look.threshold)}`);
   }
 
   looked(count) {
@@ -273,7 +267,7 @@ export class Controls {
     const row = document.createElement("tr");
     const go = Object.assign(document.createElement("button"), { type: "button", textContent: name || "–" });
     go.title = "Go there";
-    const cells = [go, ...at.map((v) => String(Math.round(v)).replace("-", "−")), value.toFixed(2).replace("-", "−")];
+    const cells = [go, ...at.map((v) => String(Math.round(v)).replace("-", "−")), written(value, "z")];
     for (const cell of cells) {
       const td = document.createElement("td");
       td.append(cell);

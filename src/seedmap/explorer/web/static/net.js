@@ -29,11 +29,20 @@ export async function post(path, content) {
 const WINDOW = Math.random().toString(36).slice(2);
 const timing = /(\w+);dur=([\d.]+)/g;
 
-/** Asks for maps. `draw(values, facts)` gets each answer that is still wanted. */
+/** The map of a question that waits for no other: values and facts; null if there is none. */
+export async function mapOf(app, query) {
+  const answer = await fetch(`api/${app.address}?${new URLSearchParams(query)}`);
+  if (answer.status !== 200) return null;
+  const facts = JSON.parse(answer.headers.get("X-Map"));
+  return { values: app.decode(await answer.arrayBuffer(), facts), facts };
+}
+
+/** Asks for the maps of an app. Its `draw(values, facts, query)` gets each answer that is still wanted. */
 export class Maps {
-  constructor(draw, trouble) {
-    this.draw = draw;
-    this.trouble = trouble;
+  constructor(app) {
+    this.app = app;
+    this.draw = (values, facts, query) => app.draw(values, facts, query);
+    this.trouble = (text) => app.refused(text);
     this.number = 0;
     this.counts = { asked: 0, drawn: 0, dropped: 0 };
     this.last = { server: 0, net: 0 };
@@ -87,7 +96,7 @@ export class Maps {
   async one(query, signal) {
     const started = performance.now();
     try {
-      const answer = await checked(await fetch(`api/map?${new URLSearchParams(query)}`, { signal }));
+      const answer = await checked(await fetch(`api/${this.app.address}?${new URLSearchParams(query)}`, { signal }));
       const facts = JSON.parse(answer.headers.get("X-Map"));
       const bytes = await answer.arrayBuffer();
       if (signal.aborted || answer.status === 204) {
@@ -100,7 +109,7 @@ export class Maps {
       }
       this.last.net = performance.now() - started;
       this.counts.drawn++;
-      this.draw(new Int16Array(bytes), facts, query);
+      this.draw(this.app.decode(bytes, facts), facts, query);
     } catch (error) {
       if (error.name === "AbortError") this.counts.dropped++;
       else this.failed(error);

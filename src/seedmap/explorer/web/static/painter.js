@@ -70,7 +70,7 @@ export class Painter {
     const scales = panes.map((pane) => pane.measure(view)), least = Math.min(...scales);
     panes.forEach((pane, n) => pane.draw(view, underlay, map, state, colors, narrow ? scales[n] : least, ink));
     if (panel.pins.cards.length) {
-      panel.pins.draw(view, underlay, state.at, stat === "z" ? table(state.look.r, 1) : colors, ink);
+      panel.pins.draw(view, underlay, state.at, table(...this.app.pinLook()), ink);
     }
     this.app.controls.read(this.app.valueAt(state.at), stat, look, full);
     if (this.dark !== dark) panel.drawChart(ink);

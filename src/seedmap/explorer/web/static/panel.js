@@ -1,7 +1,7 @@
 // What stands beside the map: readings, the chart, seeds that are kept, and saving.
 
 import { drawChart } from "./chart.js";
-import { getJson, post } from "./net.js";
+import { getJson, mapOf, post } from "./net.js";
 import { Pins } from "./pins.js";
 import { NOTHING } from "./volume.js";
 
@@ -16,6 +16,14 @@ export class Panel {
     this.pins = new Pins($("pins"), { go: (pin) => app.go(pin), drop: (pin) => this.drop(pin) });
   }
 
+  address = "about";
+
+  /** Of which statistic peaks are listed, and from which value on. */
+  beyond() {
+    const { stat, state } = this.app;
+    return { stat, threshold: state.look[stat].threshold };
+  }
+
   updateSoon() {
     clearTimeout(this.updating);
     this.updating = setTimeout(() => this.update(), PAUSE);
@@ -26,9 +34,9 @@ export class Panel {
     const { app } = this, { state, maps } = app;
     await maps.landed();
     const [ax, ay, az] = state.at;
-    const { stat } = app, { threshold } = state.look[stat];
-    const query = { ...app.seedQuery(), ax, ay, az, stat, threshold, ...maps.turn };
-    const readings = await getJson("about", query).catch(() => null);
+    const { stat, threshold } = this.beyond();
+    const query = { ...app.question(), ax, ay, az, stat, threshold, ...maps.turn };
+    const readings = await getJson(this.address, query).catch(() => null);
     if (!readings || [ax, ay, az].some((value, k) => value !== state.at[k])) return;
     this.readings = readings;
     app.controls.readings(readings);
@@ -55,16 +63,28 @@ export class Panel {
 
   async showPins() {
     const { app } = this;
-    await this.pins.show(app.state.pins, app.map, async (pin) => {
-      const query = new URLSearchParams({ ...app.seedQuery(pin), n: 0, w: `pin ${pin.name}` });
-      const answer = await fetch(`api/map?${query}`);
-      if (answer.status !== 200) return null;
-      const values = new Int16Array(await answer.arrayBuffer());
+    await this.pins.show(app.state.pins, app.map, this.pinKey(), async (pin) => {
+      const found = await mapOf(app, this.pinQuery(pin));
+      if (!found) return null;
+      const values = this.pinValues(found.values);
       const data = new Int16Array(app.map.data.length).fill(NOTHING);
       app.places.forEach((place, n) => (data[place] = values[n]));
-      return data;
+      return { data, full: app.pinLook()[1] };
     });
     app.painter.refresh();
+  }
+
+  /** What the maps of kept seeds depend on, beside the seed. */
+  pinKey() {
+    return "";
+  }
+
+  pinQuery(pin) {
+    return { ...this.app.question(pin), n: 0, w: `pin ${pin.name}` };
+  }
+
+  pinValues(values) {
+    return values;
   }
 
   async save() {

@@ -6,9 +6,9 @@ import { NOTHING, Volume } from "./volume.js";
 const HEIGHT = 104; // CSS pixels of the little slices
 
 class Card {
-  constructor(pin, values, base, acts) {
-    this.pin = pin;
-    this.map = new Volume(base.affine, base.shape, values);
+  constructor(pin, { data, full, key }, base, acts) {
+    Object.assign(this, { pin, full, key });
+    this.map = new Volume(base.affine, base.shape, data);
     this.slices = [0, 1, 2].map((axis) => new Slice(axis));
     this.element = document.createElement("article");
     this.element.innerHTML = `<header><button type="button" class="go"></button><output></output><button type="button" class="drop" aria-label="Let go">×</button></header>`;
@@ -54,7 +54,7 @@ class Card {
   valueAt(place) {
     const position = this.map.at(place);
     const value = position < 0 ? NOTHING : this.map.data[position];
-    return value === NOTHING ? NaN : value / 32767;
+    return value === NOTHING ? NaN : (value / 32767) * this.full;
   }
 }
 
@@ -65,16 +65,16 @@ export class Pins {
     this.cards = [];
   }
 
-  /** Show these pins; `valuesOf(pin)` promises the volume of each that is new. */
-  async show(pins, base, valuesOf) {
+  /** Show these pins; `valuesOf(pin)` promises the volume of each that is new, or of another `key`. */
+  async show(pins, base, key, valuesOf) {
     const known = new Map(this.cards.map((card) => [card.pin, card]));
     const cards = [];
     for (const pin of pins) {
       let card = known.get(pin);
-      if (!card || card.map.affine !== base.affine) {
+      if (!card || card.map.affine !== base.affine || card.key !== key) {
         const values = await valuesOf(pin);
         if (!values) continue;
-        card = new Card(pin, values, base, this.acts);
+        card = new Card(pin, { ...values, key }, base, this.acts);
       }
       cards.push(card);
     }

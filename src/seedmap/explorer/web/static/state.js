@@ -53,6 +53,7 @@ export function toLink(state) {
     low: state.settings.low ?? 0,
     groups: state.settings.groups.join("|"),
   });
+  if (state.contrast) link.set("contrast", state.contrast);
   if (state.theme) link.set("theme", state.theme);
   for (const pin of state.pins) link.append("pin", `${three(pin.seed)},${pin.radius},${pin.name}`);
   return link.toString();
@@ -72,10 +73,11 @@ export function fromLink(state, text, run) {
   state.radius = number(link.get("radius"), 0, run.mostRadius, state.radius);
   state.name = (link.get("name") || state.name).slice(0, 40);
   state.follow = link.get("follow") !== "0";
-  state.stat = run.stats.includes(link.get("stat")) ? link.get("stat") : "r";
+  state.stat = run.stats.includes(link.get("stat")) ? link.get("stat") : run.stats[0];
+  if (run.contrasts) state.contrast = number(link.get("contrast"), 0, run.contrasts.length - 1, 0);
   const look = state.look[state.stat];
-  look.threshold = number(link.get("threshold"), 0, 40, look.threshold);
-  look.range = number(link.get("range"), 0.01, 40, look.range);
+  look.threshold = number(link.get("threshold"), 0, 1000, look.threshold);
+  look.range = number(link.get("range"), 1e-6, 1000, look.range);
   look.opacity = number(link.get("opacity"), 0, 1, look.opacity);
   look.fade = link.get("fade") !== "0";
   state.radiological = link.get("side") === "radiological";

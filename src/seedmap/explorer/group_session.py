@@ -1,0 +1,217 @@
+"""One sitting before a group: what is asked of the people of a study, and what was looked at.
+
+Like `seedmap.explorer.session` it is all that the page's requests can reach, and knows nothing of HTTP.
+"""
+
+import shutil
+import threading
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seedmap.connectivity.packed import compile_products
+from seedmap.errors import ImageError, SeedmapError
+from seedmap.explorer.anatomy import Surroundings, Underlay, mean_underlay
+from seedmap.explorer.command import GroupCommand, seed_text
+from seedmap.explorer.engine.group import LiveGroup
+from seedmap.explorer.session import CAUTION, Job, Latest, write_look
+from seedmap.group import Shuffles, plan_group, run_group
+from seedmap.group.files import save_group
+from seedmap.group.page import group_page
+from seedmap.group.people import Choice, leave_out
+from seedmap.group.stored import stored_members
+from seedmap.images import Grid
+from seedmap.parallel import Pool
+from seedmap.seeds import Sphere
+
+__all__ = ["GroupSession"]
+
+SHUFFLES = Shuffles.number  # of what is saved: as many as the command takes
+
+
+@dataclass(eq=False)
+class GroupSession(Surroundings):
+    """A group that is being explored.
+
+    Attributes
+    ----------
+    live : LiveGroup
+        Answers questions.
+    root : Path
+        The folder of results.
+    choice : Choice
+        Which of its runs.
+    out : Path
+        The only folder that is ever written to.
+    command : GroupCommand
+        How to make the same maps with ``seedmap group``.
+    start : Sphere or None
+        Seed to begin with; None begins in the middle of the brain.
+    """
+
+    live: LiveGroup
+    root: Path
+    choice: Choice
+    out: Path
+    command: GroupCommand
+    start: Sphere | None = None
+    latest: Latest = field(default_factory=Latest)
+    job: Job | None = None
+    version: int = 1
+    looked_at: int = 0
+    damage: str = ""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _last_look: Any = None
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    @property
+    def grid(self) -> Grid:
+        """Where the samples lie."""
+        grid = self.live.pack.space
+        assert isinstance(grid, Grid)
+        return grid
+
+    @property
+    def stem(self) -> str:
+        """What files are called after."""
+        return "group"
+
+    def begin(self) -> None:
+        """Bring the pack into memory and check it, while the page already works."""
+        thread = threading.Thread(target=self._check, name="seedmap-check", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _check(self) -> None:
+        try:
+            compile_products()
+            self.live.pack.check()
+        except ImageError as error:
+            shutil.rmtree(self.live.pack.path, ignore_errors=True)
+            self.damage = f"{error}: it was removed; start the explorer again, which makes it anew"
+
+    def check(self) -> None:
+        """Refuse to answer from a pack that was found to be damaged.
+
+        Raises
+        ------
+        ImageError
+            If it is.
+        """
+        if self.damage:
+            raise ImageError(self.damage)
+
+    def picture(self) -> Underlay:
+        """Return what lies under the map: what was asked for, else where people have values."""
+        share = (self.live.pack.smooth_scale > 0).mean(axis=1)
+        return self.picture_or(lambda: mean_underlay(self.grid.unmask(share), self.grid))
+
+    def people(self, numbers: Sequence[int]) -> frozenset[str]:
+        """Return the labels of people by their numbers."""
+        return frozenset(self.live.people[number] for number in numbers)
+
+    def look(self, seed: Sphere, contrast: int, off: frozenset[str]) -> int:
+        """Note that a seed was looked at; return how many maps have been.
+
+        Raises
+        ------
+        OutputError
+            If the log cannot be written.
+        """
+        with self._lock:
+            look = (seed.center, seed.radius, contrast, off)
+            if look == self._last_look:
+                return self.looked_at
+            answer = self.live.maps(seed, contrast, off, which=np.zeros(1, np.int64))
+            self._last_look = look
+            self.looked_at += 1
+            asked = self.live.model.question
+            entry = {
+                "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+                "number": self.looked_at,
+                "results": str(self.root),
+                "seed": list(seed.center),
+                "radius": seed.radius,
+                "model": asked.model,
+                "contrast": self.live.model.all.contrasts[contrast].text,
+                "participants": len(answer.used),
+                "switched_off": sorted(off),
+                "lacking_the_seed": list(answer.lacking),
+                "numbers": str(self.live.pack.smooth.dtype),
+            }
+            write_look(self.out, self.stem, entry)
+            return self.looked_at
+
+    def line(self, seed: Sphere, off: frozenset[str]) -> str:
+        """Write out the command for a seed and the people who are left."""
+        return self.command.line(seed, sorted(off), tfce=_has_numba())
+
+    def save(self, seed: Sphere, off: frozenset[str]) -> Job:
+        """Begin to make the maps of a seed with the group step, from the stored runs; they are saved."""
+        with self._lock:
+            if self.job is None or not self.job.running:
+                self.job = Job(what="saving")
+                arguments = (self.job, seed, off)
+                thread = threading.Thread(target=self._save, args=arguments, daemon=True)
+                self._threads.append(thread)
+                thread.start()
+            return self.job
+
+    def _save(self, job: Job, seed: Sphere, off: frozenset[str]) -> None:
+        def progress(done: int, total: int) -> None:
+            job.done, job.total = done, total
+
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                names = self.write(seed, off, progress)
+            job.files = tuple(names)
+        except SeedmapError as error:
+            job.error = str(error)
+        finally:
+            job.running = False
+
+    def write(self, seed: Sphere, off: frozenset[str], progress: Any = None) -> list[str]:
+        """Do what the command does; return the names of the files.
+
+        Raises
+        ------
+        SeedmapError
+            If the maps cannot be made or written.
+        """
+        members, dropped, name, strategy = stored_members(self.root, self.choice, seed_text(seed))
+        members, without = leave_out(members, sorted(off - set(dropped)))
+        asked = replace(
+            self.live.model.question,
+            seed=name,
+            inference=Shuffles(number=SHUFFLES, tfce=_has_numba()),
+        )
+        plan = plan_group(members, asked, self.live.model.table, dropped | without)
+        group = run_group(
+            plan,
+            strategy=strategy,
+            on_done=progress,
+            command=self.line(seed, off),
+            pool=Pool(nprocs=self.live.n_jobs),
+        )
+        looked = self.looked_at
+        about = {"Exploration": {"SeedsLookedAt": looked, "Note": CAUTION.format(n=looked)}}
+        maps = {k: replace(one, facts={**one.facts, **about}) for k, one in group.maps.items()}
+        group = replace(group, maps=maps)
+        return [path.name for path in save_group(group, self.out, None, group_page(group))]
+
+    def close(self) -> None:
+        """End what is still being done."""
+        for thread in self._threads:
+            thread.join(timeout=10)
+        self.live.close()
+
+
+def _has_numba() -> bool:
+    return find_spec("numba") is not None

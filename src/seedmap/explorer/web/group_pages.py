@@ -1,0 +1,307 @@
+"""The explorer of a group: requests in, numbers out; drawing is the page's task.
+
+A map travels as the numbers of its samples (uint32; with ``part=slices`` only), its effect and its t or
+z (int16, in steps of 1/32767 of ``effectFull`` and ``statFull`` in ``X-Map``), and the people of each
+sample (uint16) where their number differs. -32768 is NaN. People and contrasts are asked for by their
+numbers in ``/api/run``; no label of a person stands in an address.
+"""
+
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from seedmap._version import __version__
+from seedmap.connectivity import quick_z
+from seedmap.explorer.engine.gathering import Superseded
+from seedmap.explorer.engine.group import GroupAnswer
+from seedmap.explorer.engine.live import FULL_SCALE, NOT_A_NUMBER
+from seedmap.explorer.engine.peaks import find_peaks, sample_at
+from seedmap.explorer.group_session import GroupSession
+from seedmap.explorer.web.answers import Addresses, Pages, body_of, geometry, map_answer
+from seedmap.explorer.web.requests import (
+    MOST_RADIUS,
+    Question,
+    choice_in,
+    number_in,
+    numbers_in,
+    place_in,
+    seed_in,
+    whole_in,
+)
+from seedmap.group.model import Covariate
+from seedmap.seeds import Sphere, near_each, place_seeds
+
+__all__ = ["GroupPages"]
+
+MOST_PEAKS = 20
+STAT_FULL = 60.0  # t and z beyond this are cut off on the wire; files hold all of them
+PARTS, STATS = ("slices", "all"), ("t", "z")
+
+
+class GroupPages(Pages):
+    """What is answered of a group; one method an address."""
+
+    def __init__(self, session: GroupSession) -> None:
+        super().__init__(session)
+        self._session: GroupSession = session
+
+    def addresses(self) -> Addresses:
+        """Return what is answered by what."""
+        return {
+            **super().addresses(),
+            "run": (self.run, "GET"),
+            "group/map": (self.map, "GET"),
+            "group/about": (self.about, "GET"),
+            "look": (self.look, "POST"),
+            "save": (self.save, "POST"),
+        }
+
+    async def run(self, _request: Request) -> Response:
+        """Say what the page needs to know to begin."""
+        return JSONResponse(await run_in_threadpool(_about_group, self._session))
+
+    async def map(self, request: Request) -> Response:
+        """Test a contrast of a seed; the newest request of a window wins."""
+        session, query = self._session, request.query_params
+        number, window = whole_in(query, "n"), query.get("w", "")[:64]
+        seed, contrast, off = self._asked(query)
+        part, stat = choice_in(query, "part", PARTS), choice_in(query, "stat", STATS)
+        place = place_in(query, ("ax", "ay", "az")) if part == "slices" else None
+        superseded = session.latest.arrive(window, number)
+        started = time.perf_counter()
+
+        def work() -> tuple[bytes, dict[str, Any]]:
+            if superseded():
+                raise Superseded
+            which = None if place is None else session.live.in_slices(place)
+            answer = session.live.maps(seed, contrast, off, which, superseded)
+            return _packed(answer, which, stat)
+
+        body, facts = await run_in_threadpool(work)
+        known = {"n": number, "version": session.version, "part": part, "stat": stat}
+        return map_answer(body, known | facts, started)
+
+    async def about(self, request: Request) -> Response:
+        """Return all about a seed and a place: people's values, peaks, names, the command."""
+        query = request.query_params
+        asked, place = self._asked(query), place_in(query, ("ax", "ay", "az"))
+        threshold = number_in(query, "threshold", 0.0, 1000.0, 3.0)
+        # The peaks need the whole map: they make way for a seed that is clicked now.
+        window, number = query.get("w", "")[:64], whole_in(query, "n")
+        superseded = self._session.latest.after(window, number) if "n" in query else bool
+
+        def work() -> dict[str, Any]:
+            answer = self._session.live.maps(*asked, superseded=superseded)
+            return _about(self._session, asked, answer, place, threshold)
+
+        return JSONResponse(await run_in_threadpool(work))
+
+    async def look(self, request: Request) -> Response:
+        """Note that a seed was looked at."""
+        asked = self._asked(await body_of(request))
+        return JSONResponse({"looked": await run_in_threadpool(self._session.look, *asked)})
+
+    async def save(self, request: Request) -> Response:
+        """Begin to make the maps of a seed with the group step; ``/api/job`` says how far it is."""
+        seed, _, off = self._asked(await body_of(request))
+        job = await run_in_threadpool(self._session.save, seed, off)
+        return JSONResponse({"folder": str(self._session.out), "job": job.facts()}, 202)
+
+    def _asked(self, question: Question) -> tuple[Sphere, int, frozenset[str]]:
+        """Return the seed, the number of the contrast and the people who are switched off."""
+        self._session.check()
+        live = self._session.live
+        contrasts, people = len(live.model.all.contrasts), len(live.people)
+        contrast = int(number_in(question, "contrast", 0, contrasts - 1, 0))
+        return (
+            seed_in(question),
+            contrast,
+            self._session.people(numbers_in(question, "off", people)),
+        )
+
+
+def _packed(
+    answer: GroupAnswer, which: NDArray[np.int64] | None, stat: str
+) -> tuple[bytes, dict[str, Any]]:
+    """Write a map as the page reads it."""
+    effect = np.tanh(answer.effect) if answer.has_mean else answer.effect
+    largest = float(np.nanmax(np.abs(effect), initial=0.0)) or 1.0
+    full = 1.0 if answer.has_mean else float(2.0 ** np.ceil(np.log2(largest)))
+    tested = answer.t
+    if stat == "z":
+        tested = quick_z(tested / np.sqrt(answer.dof + tested * tested), answer.dof + 1)
+    steps = [_steps(effect, full), _steps(tested, STAT_FULL)]
+    people = np.unique(answer.n)
+    body = b"" if which is None else which.astype("<u4").tobytes()
+    body += b"".join(one.tobytes() for one in steps)
+    if people.size > 1:
+        body += answer.n.astype("<u2").tobytes()
+    facts = {
+        "samples": int(answer.n.size),
+        "effectFull": full,
+        "statFull": STAT_FULL,
+        "unit": "r" if answer.has_mean else "z\u2032",
+        "people": int(people[0]) if people.size == 1 else None,
+        "used": len(answer.used),
+        "lacking": len(answer.lacking),
+        "dof": _or_none(np.nanmax(answer.dof, initial=-1)),
+        "robust": answer.robust,
+        "voxels": answer.voxels,
+        "leftOut": 0,
+        "coverage": round(answer.coverage, 3),
+        "reach": _reach(effect),
+    }
+    return body, facts
+
+
+def _steps(values: NDArray[np.float32], full: float) -> NDArray[np.int16]:
+    """Return whole steps of a 32767th of ``full``; values beyond it are cut off."""
+    steps = np.rint(np.clip(values / np.float32(full), -1, 1) * FULL_SCALE)
+    return np.where(np.isfinite(values), np.nan_to_num(steps), NOT_A_NUMBER).astype("<i2")
+
+
+def _reach(values: NDArray[np.float32]) -> float:
+    """Return a size that one in fifty samples exceeds: where colours may end."""
+    sizes = np.abs(values[np.isfinite(values)])
+    return float(np.percentile(sizes, 98)) if sizes.size else 1.0
+
+
+def _or_none(value: Any) -> float | None:
+    return None if not np.isfinite(value) or value < 0 else round(float(value), 2)
+
+
+def _about_group(session: GroupSession) -> dict[str, Any]:
+    live, grid, start = session.live, session.grid, session.start
+    facts, model = live.pack.facts, live.model
+    cleaning = facts["cleaning"] or {}
+    middle = grid.coordinates().mean(axis=0).round(0)
+    used = set(model.all.labels)
+    return {
+        "kind": "group",
+        "version": session.version,
+        "app": __version__,
+        "name": session.root.name,
+        "source": str(session.root),
+        "grid": geometry(grid.affine, grid.shape),
+        "samples": grid.n_samples,
+        "runs": len(live.pack.runs),
+        "numbers": str(live.pack.smooth.dtype),
+        "model": model.question.model,
+        "columns": _columns(session),
+        "contrasts": [
+            {
+                "text": one.text,
+                "mean": one.has_mean,
+                "robust": model.robust(one),
+                "against": _against(one, model),
+            }
+            for one in model.all.contrasts
+        ],
+        "people": [
+            {"label": one, "used": one in used, "why": model.all.dropped.get(one, "")}
+            for one in live.people
+        ],
+        "stats": ["effect", "t", "z", "n"],
+        "preview": False,
+        "mostRadius": MOST_RADIUS,
+        "start": {
+            "place": list(start.center) if start else middle.tolist(),
+            "radius": start.radius or 0 if start else None,
+            "name": start.name if start else None,
+        },
+        "before": [],
+        "fixed": True,
+        "notes": [*model.all.notes],
+        "settings": {
+            "smoothing": facts["smoothing_fwhm"],
+            "high": cleaning.get("high_pass"),
+            "low": cleaning.get("low_pass"),
+            "filter": cleaning.get("filter"),
+            "groups": [],
+        },
+        "groups": {},
+        "out": str(session.out),
+        "looked": session.looked_at,
+    }
+
+
+def _columns(session: GroupSession) -> list[dict[str, Any]]:
+    """List the columns of the model with a cell for each person; None for people who are not used."""
+    plan, people = session.live.model.all, session.live.people
+    rows = {label: row for row, label in enumerate(plan.labels)}
+    found = []
+    for name, one in plan.design.variables.items():
+        cells = (
+            one.values + one.mean
+            if isinstance(one, Covariate)
+            else [one.levels[v] for v in one.values]
+        )
+        values = [cells[rows[label]] if label in rows else None for label in people]
+        if isinstance(one, Covariate):
+            values = [None if value is None else float(value) for value in values]
+        found.append({"name": name, "number": isinstance(one, Covariate), "values": values})
+    return found
+
+
+def _against(contrast: Any, model: Any) -> str:
+    """Return the column that people's values are drawn against: the one that is tested."""
+    weights = np.abs(contrast.weights[0])
+    for name in model.all.design.variables:
+        columns = [
+            name in column.replace("[", ":").split(":") for column in model.all.design.columns
+        ]
+        if weights[columns].any() and not contrast.has_mean:
+            return str(name)
+    return ""
+
+
+def _about(
+    session: GroupSession,
+    asked: tuple[Sphere, int, frozenset[str]],
+    answer: GroupAnswer,
+    place: tuple[float, float, float],
+    threshold: float,
+) -> dict[str, Any]:
+    seed, _, off = asked
+    live, grid = session.live, session.grid
+    sample = sample_at(grid, place)
+    values, here = None, {}
+    if sample is not None:
+        values = [_or_nothing(value) for value in live.people_at(seed, sample).values]
+        here = {
+            "effect": _or_nothing(answer.effect[sample]),
+            "t": _or_nothing(answer.t[sample]),
+            "n": int(answer.n[sample]),
+            "dof": _or_nothing(answer.dof[sample]),
+        }
+    peaks = find_peaks(grid, _without_seed(session, seed, answer), threshold, MOST_PEAKS)
+    return {
+        "values": values,
+        "here": here,
+        "peaks": [
+            {"at": at, "value": round(value, 4), "name": session.name_at(at)} for at, value in peaks
+        ],
+        "seedName": session.name_at(seed.center),
+        "placeName": session.name_at(place),
+        "lacking": [live.people.index(one) for one in answer.lacking],
+        "command": session.line(seed, off),
+    }
+
+
+def _without_seed(session: GroupSession, seed: Sphere, answer: GroupAnswer) -> NDArray[np.float32]:
+    """Return t, NaN around the seed where the mean is large by construction."""
+    if not answer.has_mean:
+        return answer.t
+    placed = place_seeds([seed], session.grid)
+    t = answer.t.copy()
+    t[near_each(placed, session.grid, session.live.pack.facts["smoothing_fwhm"])[0]] = np.nan
+    return t
+
+
+def _or_nothing(value: Any) -> float | None:
+    return round(float(value), 5) if np.isfinite(value) else None

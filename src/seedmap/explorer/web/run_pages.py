@@ -1,0 +1,231 @@
+"""The explorer of one run: requests in, numbers out; drawing is the page's task.
+
+Maps travel as int16, the samples of the mask in C order, in steps of 1/32767 of ``X-Map``'s
+``full``; -32768 is NaN. Everything else is JSON. Every parameter is checked: what is wrong is
+answered with 422 and a sentence. Nothing that a request brings is ever used as a path.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from seedmap._arrays import middle
+from seedmap._version import __version__
+from seedmap.explorer.engine.gathering import Superseded
+from seedmap.explorer.engine.live import FULL_SCALE, NOT_A_NUMBER, SeedSignal
+from seedmap.explorer.engine.peaks import find_peaks, sample_at
+from seedmap.explorer.session import Session
+from seedmap.explorer.web.answers import Addresses, Pages, body_of, geometry, map_answer
+from seedmap.explorer.web.requests import (
+    MOST_RADIUS,
+    Wrong,
+    number_in,
+    place_in,
+    seed_in,
+    settings_in,
+    wants,
+    whole_in,
+)
+from seedmap.seeds import Sphere
+
+__all__ = ["RunPages"]
+
+MOST_PEAKS = 20
+Z_FULL = 40.0  # z beyond this is cut off on the wire; files hold all of it
+
+
+class RunPages(Pages):
+    """What is answered of a run; one method an address."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._session: Session = session
+
+    def addresses(self) -> Addresses:
+        """Return what is answered by what."""
+        return {
+            **super().addresses(),
+            "run": (self.run, "GET"),
+            "map": (self.map, "GET"),
+            "certain": (self.certain, "GET"),
+            "about": (self.about, "GET"),
+            "settings": (self.switch, "POST"),
+            "look": (self.look, "POST"),
+            "save": (self.save, "POST"),
+        }
+
+    async def run(self, _request: Request) -> Response:
+        """Say what the page needs to know to begin, and after every change of settings."""
+        return JSONResponse(await run_in_threadpool(_about_run, self._session))
+
+    async def map(self, request: Request) -> Response:
+        """Correlate a seed with the brain; the newest request of a window wins."""
+        session, query = self._session, request.query_params
+        number, window = whole_in(query, "n"), query.get("w", "")[:64]
+        seed = seed_in(query)
+        coarse = wants(query, "preview")
+        superseded = session.latest.arrive(window, number)
+        cleaned, version = session.cleaned, session.version
+        started = time.perf_counter()
+
+        def work() -> tuple[SeedSignal, bytes]:
+            if superseded():
+                raise Superseded
+            live = cleaned.live
+            signal = live.seed_signal(seed)
+            steps = live.preview(signal.unit) if coarse else live.payload(signal.unit, superseded)
+            return signal, steps.astype("<i2", copy=False).tobytes()
+
+        signal, body = await run_in_threadpool(work)
+        facts = {
+            "n": number,
+            "version": version,
+            "stat": "r",
+            "full": 1.0,
+            "preview": coarse,
+            "voxels": signal.voxels,
+            "leftOut": signal.left_out,
+            "coverage": round(signal.coverage, 3),
+        }
+        return map_answer(body, facts, started)
+
+    async def certain(self, request: Request) -> Response:
+        """Send the z map of a seed; the run is read again for it, so it takes a while."""
+        session, query = self._session, request.query_params
+        number, window = whole_in(query, "n"), "z:" + query.get("w", "")[:64]
+        seed = seed_in(query)
+        if session.source.settings.method.uncertainty is None:
+            msg = "there is no z: the explorer was started without uncertainty"
+            raise Wrong(msg)
+        superseded = session.latest.arrive(window, number)
+        version, started = session.version, time.perf_counter()
+
+        def work() -> tuple[bytes, list[str], float | None]:
+            maps, notes = session.certain(seed, superseded)
+            z = maps.values(seed.name, "z")
+            steps = np.rint(np.clip(z / Z_FULL, -1, 1) * FULL_SCALE)
+            steps = np.where(np.isfinite(z), steps, NOT_A_NUMBER).astype("<i2")
+            dof = middle(maps.values(seed.name, "dof"))
+            return steps.tobytes(), notes, round(dof, 1) if np.isfinite(dof) else None
+
+        async with self._one_at_a_time:
+            if superseded() or await request.is_disconnected():
+                raise Superseded
+            body, notes, dof = await run_in_threadpool(work)
+        facts = {"n": number, "version": version, "stat": "z", "full": Z_FULL, "dof": dof}
+        return map_answer(body, facts | {"notes": notes}, started)
+
+    async def about(self, request: Request) -> Response:
+        """Return all about a seed and a place: series, peaks, names, the command."""
+        query = request.query_params
+        seed, place = seed_in(query), place_in(query, ("ax", "ay", "az"))
+        stat = "z" if query.get("stat") == "z" else "r"
+        beyond = (stat, number_in(query, "threshold", 0.0, Z_FULL, 0.3))
+        # The peaks need the whole map once more: they make way for a seed that is clicked now.
+        window, number = query.get("w", "")[:64], whole_in(query, "n")
+        superseded = self._session.latest.after(window, number) if "n" in query else bool
+        answer = await run_in_threadpool(_about, self._session, seed, place, beyond, superseded)
+        return JSONResponse(answer)
+
+    async def switch(self, request: Request) -> Response:
+        """Clean by other settings, in the background."""
+        wish = settings_in(await body_of(request), self._session.source)
+        await run_in_threadpool(self._session.switch, wish)
+        return JSONResponse({"version": self._session.version}, 202)
+
+    async def look(self, request: Request) -> Response:
+        """Note that a seed was looked at."""
+        seed = seed_in(await body_of(request))
+        self._session.cleaned.live.seed_signal(seed)  # what is no seed was not looked at
+        return JSONResponse({"looked": await run_in_threadpool(self._session.look, seed)})
+
+    async def save(self, request: Request) -> Response:
+        """Write the maps of a seed into the output folder."""
+        seed = seed_in(await body_of(request))
+        async with self._one_at_a_time:
+            names = await run_in_threadpool(self._session.save, seed)
+        return JSONResponse({"folder": str(self._session.out), "files": names})
+
+
+def _about_run(session: Session) -> dict[str, Any]:
+    source, cleaned = session.source, session.cleaned
+    live, start = cleaned.live, session.start
+    settings = cleaned.settings
+    middle = live.grid.coordinates().mean(axis=0).round(0)
+    return {
+        "kind": "run",
+        "version": session.version,
+        "app": __version__,
+        "name": session.stem,
+        "source": source.run.source,
+        "grid": geometry(live.grid.affine, live.grid.shape),
+        "samples": live.grid.n_samples,
+        "coordinates": int(live.targets.shape[1]),
+        "frames": int(source.keep.size),
+        "keep": cleaned.operator.keep.astype(int).tolist(),
+        "t_r": source.run.timing.t_r,
+        "stats": ["r"] if source.settings.method.uncertainty is None else ["r", "z"],
+        "preview": live.wants_preview,
+        "mostRadius": MOST_RADIUS,
+        "start": {
+            "place": list(start.center) if start else middle.tolist(),
+            "radius": start.radius or 0 if start else None,
+            "name": start.name if start else None,
+        },
+        "before": [
+            {"place": list(seed.center), "radius": seed.radius or 0, "name": seed.name}
+            for seed in session.before
+        ],
+        "fixed": source.fixed,
+        "notes": list(source.notes),
+        "settings": {
+            "smoothing": settings.method.smoothing_fwhm,
+            "high": settings.method.cleaning.high_pass if settings.method.cleaning.filter else None,
+            "low": settings.method.cleaning.low_pass
+            if settings.method.cleaning.filter == "butterworth"
+            else None,
+            "filter": settings.method.cleaning.filter,
+            "groups": list(settings.groups),
+        },
+        "groups": {name: len(columns) for name, columns in source.groups.items()},
+        "out": str(session.out),
+        "looked": session.looked_at,
+    }
+
+
+def _about(
+    session: Session,
+    seed: Sphere,
+    place: tuple[float, float, float],
+    beyond: tuple[str, float],
+    superseded: Callable[[], bool],
+) -> dict[str, Any]:
+    """Return what the page shows beside the map; ``beyond`` is the statistic and threshold of peaks."""
+    cleaned = session.cleaned
+    live = cleaned.live
+    signal = live.seed_signal(seed)
+    sample = sample_at(live.grid, place)
+    stat, threshold = beyond
+    if stat == "z":
+        values = session.certain(seed, superseded)[0].values(seed.name, "z")
+    else:
+        values = live.r(signal.unit, superseded)
+    named = [
+        {"at": at, "value": round(value, 4), "name": session.name_at(at)}
+        for at, value in find_peaks(live.grid, values, threshold, MOST_PEAKS)
+    ]
+    usable = sample is not None and bool(live.usable[sample])
+    return {
+        "seedSeries": live.series(signal.unit).round(3).tolist(),
+        "placeSeries": live.series(live.targets[sample]).round(3).tolist() if usable else None,
+        "stat": stat,
+        "peaks": named,
+        "seedName": session.name_at(seed.center),
+        "placeName": session.name_at(place),
+        "command": session.command.line(session.source, cleaned.settings, seed),
+    }

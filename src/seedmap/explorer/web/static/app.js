@@ -1,0 +1,458 @@
+// The page of a run: holds the state, and has every part draw when it must.
+
+import { Controls } from "./controls.js";
+import { Maps, certain, getBytes, getJson, post } from "./net.js";
+import { Painter, write } from "./painter.js";
+import { Panel } from "./panel.js";
+import { pictureOf } from "./picture.js";
+import { Pane, View } from "./slices.js";
+import { History, begin, fromLink, nameOf, sameSettings, toLink } from "./state.js";
+import { STATS, written } from "./stats.js";
+import { NOTHING, Volume, apply } from "./volume.js";
+
+const REST = 220; // ms without a further step until a seed counts as looked at
+const BRIEFLY = 60; // ms until what is not the map follows: by then the map was drawn
+const $ = (id) => document.getElementById(id);
+const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+
+export class App {
+  painter = new Painter(this);
+  panel = this.panelOf();
+  address = "map";
+  sent = Promise.resolve(); // the last settings that the server was sent
+
+  async load(run) {
+    history.replaceState(null, "", location.pathname + location.hash); // without the token, which is used up
+    this.take(run, await getBytes("mask"));
+    this.underlay = new Volume(run.grid.affine, [2, 2, 2], new Uint8Array(8));
+    this.underlay.key = "nothing yet";
+    this.state = this.begin(run);
+    this.view = this.viewOf();
+    this.history = new History(run.before);
+    this.maps = new Maps(this);
+    this.panes = [...document.querySelectorAll(".pane")].map((figure) => new Pane(figure, this));
+    this.controls = this.controlsOf();
+    new ResizeObserver(() => {
+      this.painter.refresh();
+      this.panel.drawChart();
+    }).observe($("viewer"));
+    addEventListener("hashchange", () => this.follow(location.hash.slice(1)));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.painter.refresh());
+    await this.follow(location.hash.slice(1));
+    this.fetchPicture();
+  }
+
+  begin(run) {
+    return begin(run);
+  }
+
+  panelOf() {
+    return new Panel(this);
+  }
+
+  controlsOf() {
+    return new Controls(this);
+  }
+
+  /** The picture of the head may take longer than the first map. */
+  async fetchPicture() {
+    const [{ affine, shape, name }, grey] = await Promise.all([getJson("picture"), getBytes("underlay")]);
+    this.underlay = new Volume(affine, shape, new Uint8Array(grey));
+    this.underlay.key = name;
+    this.view.widen(this.underlay);
+    this.painter.refresh();
+    this.panel.updateSoon();
+  }
+
+  /** Take what the server says of the run: at first, and after it was cleaned anew. */
+  take(run, places) {
+    this.run = run;
+    this.places = new Int32Array(places);
+    const size = run.grid.shape.reduce((a, b) => a * b);
+    this.map = new Volume(run.grid.affine, run.grid.shape, new Int16Array(size).fill(NOTHING));
+    this.brain = new Uint8Array(size);
+    for (const place of this.places) this.brain[place] = 1;
+    this.full = 1;
+    this.voxel = [0, 1, 2].map((k) => Math.hypot(...run.grid.affine.slice(0, 3).map((row) => row[k])));
+  }
+
+  viewOf() {
+    const [, ny, nz] = this.run.grid.shape;
+    const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
+    const step = Math.max(1, Math.floor(this.places.length / 20000));
+    for (let n = 0; n < this.places.length; n += step) {
+      const p = this.places[n];
+      const mm = apply(this.run.grid.affine, [Math.floor(p / (ny * nz)), Math.floor(p / nz) % ny, p % nz]);
+      mm.forEach((value, k) => {
+        low[k] = Math.min(low[k], value);
+        high[k] = Math.max(high[k], value);
+      });
+    }
+    return new View(low, high);
+  }
+
+  /** Show what a link says; without one, what there is. */
+  async follow(text) {
+    if (text === this.link) return;
+    fromLink(this.state, text, this.run);
+    this.controls.show();
+    if (!sameSettings(this.state.settings, this.run.settings)) await this.switchSettings(this.state.settings);
+    this.painter.refresh();
+    this.rest();
+    this.remember();
+    this.controls.show();
+    this.panel.updateSoon();
+    await this.panel.showPins();
+  }
+
+  seedQuery(seed = this.state) {
+    const [x, y, z] = seed.seed;
+    return { x, y, z, radius: seed.radius, name: seed.name };
+  }
+
+  /** What is asked about a seed, beside the place of the crosshair. */
+  question(seed = this.state) {
+    return this.seedQuery(seed);
+  }
+
+  /** Ask for a map while the pointer moves. */
+  ask(how) {
+    this.maps.wish(this.question(), how);
+  }
+
+  /** Ask for the whole map of a seed that is looked at. */
+  askAll() {
+    this.maps.wish(this.question(), { rest: true });
+  }
+
+  /** From bytes to values; see `Maps`. */
+  decode(bytes) {
+    return new Int16Array(bytes);
+  }
+
+  /** Ask for the whole map of a seed that is looked at, and have it noted. */
+  rest() {
+    const { seed, radius, name, stat } = this.state;
+    this.settled = { seed: [...seed], radius, name };
+    this.askAll();
+    this.note(this.question());
+    if (stat === "z") this.askZ();
+  }
+
+  /** Have it noted that a seed is looked at, once its map is on the screen. */
+  note(seed) {
+    const noting = (this.noting = this.maps
+      .landed()
+      .then(() => wait(BRIEFLY))
+      .then(() => post("look", seed))
+      .then(({ looked }) => this.controls.looked(looked), () => {})
+      .then(() => noting === this.noting && (this.noting = null)));
+  }
+
+  /** Bring the fields up to date, but the map first. */
+  showSoon() {
+    this.showing ??= setTimeout(() => {
+      this.showing = null;
+      this.controls.show();
+    }, BRIEFLY);
+  }
+
+  // --- what a user can do ---------------------------------------------------------------
+
+  /** The pointer goes down somewhere, or is drawn along; `seed` sets the seed in any case. */
+  move(place, { first = false, seed = false } = {}) {
+    const { state } = this;
+    state.at = place.map((value) => Math.round(value));
+    if (seed) this.seeding = true;
+    if (state.follow || this.seeding) this.seedTo(state.at, { drag: true, preview: !first });
+    this.painter.refresh();
+  }
+
+  /** Move the seed as the user asks; outside the brain it stays where it was. */
+  seedTo(place, { drag = false, preview = false } = {}) {
+    if (!this.brain[this.map.at(place)]) {
+      if (!drag) this.settle();
+      return;
+    }
+    this.state.seed = [...place];
+    if (!this.state.named) this.state.name = nameOf(place);
+    if (this.state.follow) this.state.at = [...place];
+    this.moved = true;
+    this.restSoon();
+    if (drag) this.ask({ preview: preview && this.run.preview });
+    else this.settle();
+  }
+
+  /** The pointer rests: the map counts, and is asked for in full. */
+  settle() {
+    clearTimeout(this.resting);
+    this.seeding = false;
+    if (this.moved) {
+      this.moved = false;
+      this.rest();
+      this.remember();
+    }
+    this.panel.updateSoon();
+    this.showSoon();
+    this.writeLink();
+  }
+
+  restSoon() {
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => !this.held() && this.settle(), REST);
+  }
+
+  held() {
+    return this.panes.some((pane) => pane.held);
+  }
+
+  through(axis, steps) {
+    const { state } = this;
+    state.at = [...state.at];
+    const moved = state.at[axis] + steps * this.voxel[axis];
+    state.at[axis] = Math.min(this.view.high[axis], Math.max(this.view.low[axis], Math.round(moved * 100) / 100));
+    if (state.follow) this.seedTo(state.at, { drag: true, preview: true });
+    else this.panel.updateSoon();
+    this.painter.refresh();
+    this.showSoon();
+    this.writeLink();
+  }
+
+  seedHere() {
+    this.seedTo(this.state.at);
+    this.painter.refresh();
+  }
+
+  jump() {
+    this.state.at = [...this.state.seed];
+    this.painter.refresh();
+    this.settle();
+  }
+
+  goTo(place) {
+    this.state.at = place;
+    if (this.state.follow) this.seedTo(place);
+    else this.settle();
+    this.painter.refresh();
+  }
+
+  /** Show a seed of before, or one that was kept. */
+  go({ seed, radius, name, at }, { remember = true } = {}) {
+    Object.assign(this.state, { seed: [...seed], radius, name, at: [...(at ?? seed)] });
+    this.state.named = false;
+    this.rest();
+    if (remember) this.remember();
+    this.panel.updateSoon();
+    this.controls.show();
+    this.writeLink();
+    this.painter.refresh();
+  }
+
+  remember() {
+    this.history.add({ ...this.settled, at: [...this.state.at] });
+  }
+
+  undo(by) {
+    const entry = this.history.step(by);
+    if (entry) this.go(entry, { remember: false });
+  }
+
+  toggleFollow() {
+    this.state.follow = !this.state.follow;
+    this.controls.show();
+    this.writeLink();
+  }
+
+  nudge(by) {
+    const look = this.state.look[this.state.stat], step = this.ends(this.state.stat).nudge;
+    look.threshold = Math.max(0, Math.round((look.threshold + by * step) / step * 1e6) / 1e6 * step);
+    this.changed();
+  }
+
+  /** Something of the look changed. */
+  changed() {
+    this.controls.show();
+    this.painter.refresh();
+    this.panel.updateSoon();
+    this.writeLink();
+  }
+
+  hover(place) {
+    const value = place ? this.valueAt(place) : NaN;
+    $("pointer").textContent = Number.isFinite(value)
+      ? `pointer ${place.map((v) => Math.round(v)).join(", ")}: ${this.written(value)}` : "";
+  }
+
+  // --- the map that is shown -------------------------------------------------------------
+
+  get stat() {
+    return this.shown?.stat ?? "r";
+  }
+
+  /** What the values on the screen are called. */
+  get sign() {
+    return STATS[this.stat].sign;
+  }
+
+  /** How far the sliders of a statistic go, and by which steps. */
+  ends(stat) {
+    return STATS[stat];
+  }
+
+  /** What a picture is called, and what the table of colours of kept seeds is. */
+  get title() {
+    return this.state.name;
+  }
+
+  pinLook() {
+    return this.stat === "z" ? [this.state.look.r, 1] : [this.look, this.full];
+  }
+
+  /** The line at the top of the page. */
+  about() {
+    const { run } = this, kept = run.keep.reduce((a, b) => a + b, 0);
+    const { high, low, smoothing } = run.settings;
+    const band = high || low ? `${high ?? 0}–${low ?? "∞"} Hz` : "no filter";
+    const parts = [`${kept} of ${run.frames} frames`, run.t_r ? `TR ${run.t_r} s` : "", band, smoothing ? `${smoothing} mm` : "unsmoothed", `${run.samples.toLocaleString("en")} voxels`];
+    $("gone").hidden = kept === run.frames;
+    return parts.filter(Boolean).join("  ·  ");
+  }
+
+  get look() {
+    return this.state.look[this.stat];
+  }
+
+  valueAt(place) {
+    const position = this.map.at(place);
+    const value = position < 0 ? NOTHING : this.map.data[position];
+    return value === NOTHING ? NaN : (value / 32767) * this.full;
+  }
+
+  written(value) {
+    return Number.isFinite(value) ? `${this.sign} = ${written(value, this.stat)}` : "no value";
+  }
+
+  // --- maps ------------------------------------------------------------------------------
+
+  draw(values, facts, query) {
+    if (facts.version !== this.run.version) return this.renew();
+    this.trouble("");
+    this.full = facts.full;
+    const { x, y, z, radius, name } = query;
+    this.shown = { state: { seed: [x, y, z], radius, name }, stat: "r", preview: facts.preview };
+    this.r = facts.preview ? null : values;
+    this.facts = facts;
+    this.fill(values);
+    this.painter.now();
+    this.controls.sampled(facts);
+  }
+
+  fill(values) {
+    const { data } = this.map, { places } = this;
+    for (let n = 0; n < places.length; n++) data[places[n]] = values[n];
+  }
+
+  async askZ() {
+    const seed = this.seedQuery(), number = ++this.maps.number;
+    this.controls.busy("error bars…");
+    try {
+      const answer = await certain(seed, number);
+      await this.maps.landed(); // the map of r is drawn first
+      if (!answer || JSON.stringify(seed) !== JSON.stringify(this.seedQuery()) || this.state.stat !== "z") return;
+      this.full = answer.facts.full;
+      this.shown.stat = "z";
+      this.fill(answer.values);
+      const { dof, notes } = answer.facts;
+      const left = dof === null ? "No effective degrees of freedom are left, and no z." : `About ${dof} effective degrees of freedom.`;
+      this.controls.notes(left, notes);
+      this.painter.now();
+      this.panel.updateSoon(); // the peaks are of z now
+    } catch (error) {
+      this.trouble(error.message);
+    } finally {
+      this.controls.busy("");
+    }
+  }
+
+  setStat(stat) {
+    this.state.stat = stat;
+    this.controls.notes("", []);
+    this.maps.key = "";
+    this.rest();
+    this.changed();
+  }
+
+  /** The run has been cleaned anew, here or in another window. */
+  async renew() {
+    if (this.renewing) return;
+    this.renewing = true;
+    const [run, places] = await Promise.all([getJson("run"), getBytes("mask")]);
+    this.renewing = false;
+    if (!run) return;
+    this.take(run, places);
+    this.maps.key = "";
+    if (!this.turn) this.state.settings = { ...run.settings }; // else what is wished for by now
+    this.controls.show();
+    this.rest();
+    this.panel.updateSoon();
+    this.writeLink();
+    await this.panel.showPins();
+  }
+
+  async switchSettings(settings) {
+    const turn = (this.turn = {});
+    try {
+      const { smoothing, high, low, groups } = settings;
+      // One after the other: of two that are under way the later might arrive first.
+      await (this.sent = this.sent.catch(() => {}).then(() => post("settings", { smoothing, high, low, groups })));
+      this.trouble("");
+    } catch (error) {
+      this.trouble(error.message);
+      if (this.turn !== turn) return;
+      this.turn = null;
+      this.state.settings = { ...this.run.settings };
+      this.controls.show();
+      return;
+    }
+    while (this.turn === turn) {
+      const { job } = await getJson("job");
+      this.controls.progress(job);
+      if (job && !job.running) {
+        if (job.error) this.trouble(job.error);
+        break;
+      }
+      await wait(60);
+    }
+    if (this.turn !== turn) return;
+    this.turn = null;
+    await this.renew();
+  }
+
+  picture() {
+    pictureOf(this);
+  }
+
+  /** The server would not make this map: go back to the last that it made. */
+  refused(text) {
+    this.trouble(text);
+    if (!text || !this.shown) return;
+    this.history.forget(this.state);
+    Object.assign(this.state, this.shown.state, { at: [...this.shown.state.seed], named: false });
+    this.controls.show();
+    this.panel.updateSoon();
+    this.writeLink();
+    this.painter.refresh();
+  }
+
+  trouble(text) {
+    write($("trouble"), text);
+  }
+
+  writeLink() {
+    clearTimeout(this.writing);
+    this.writing = setTimeout(() => {
+      this.link = toLink(this.state);
+      history.replaceState(null, "", `#${this.link}`);
+    }, 150);
+  }
+}
