@@ -160,7 +160,7 @@ def test_what_makes_no_sense_is_answered_with_a_sentence(client, query):
 
 
 @pytest.mark.parametrize(
-    "place", ["", "&ax=0&ay=0", "&ax=0&ay=nan&az=0", "&ax=0&ay=0&az=0&threshold=7"]
+    "place", ["", "&ax=0&ay=0", "&ax=0&ay=nan&az=0", "&ax=0&ay=0&az=0&threshold=70"]
 )
 def test_about_checks_its_place(client, place):
     assert client.status(f"/api/about?{PLACE}{place}") == 422

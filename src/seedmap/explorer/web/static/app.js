@@ -265,7 +265,7 @@ export class App {
 
   nudge(by) {
     const look = this.state.look[this.state.stat], step = this.ends(this.state.stat).nudge;
-    look.threshold = Math.max(0, Math.round((look.threshold + by * step) / step * 1e6) / 1e6 * step);
+    look.threshold = Math.max(0, Number((look.threshold + by * step).toFixed(step < 0.01 ? 6 : 2)));
     this.changed();
   }
 
