@@ -2,6 +2,8 @@
 
 from seedmap.analysis.base import Maps, save_maps, write_clusters
 from seedmap.analysis.cost import DRAWING, Kind, kind_of, peak_memory
+from seedmap.analysis.degree import map_run_with_degree
+from seedmap.analysis.degree_map import Degree
 from seedmap.analysis.inputs import TEMPLATES, Opened, check_method, open_inputs
 from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.nuisance import global_signal, motion_in
@@ -29,6 +31,7 @@ __all__ = [
     "NULL_SEEDS",
     "TEMPLATES",
     "Certainty",
+    "Degree",
     "Inputs",
     "Kind",
     "KindOfChange",
@@ -53,6 +56,7 @@ __all__ = [
     "kind_of",
     "kind_words",
     "map_run",
+    "map_run_with_degree",
     "maps_of",
     "maps_of_stored",
     "motion_in",

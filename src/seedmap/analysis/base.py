@@ -1,7 +1,7 @@
 """`Maps`: what maps of seeds share, of one run or of a group: images, clusters, figures, files."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,16 @@ class Maps(ABC):
     @abstractmethod
     def center(self, seed: str) -> tuple[float, float, float] | None:
         """Return where figures are cut and the seed is marked [mm]; None for nowhere."""
+
+    @property
+    def run_maps(self) -> Mapping[str, tuple[NDArray[np.float32], dict[str, Any]]]:
+        """Maps that belong to no seed, each with its sidecar, by statistic; none as a rule."""
+        return {}
+
+    @property
+    def run_stem(self) -> str:
+        """What the names of the files of `run_maps` begin with."""
+        return ""
 
     def null_sizes(self, seed: str, threshold: Threshold) -> Array | None:  # noqa: ARG002
         """Return the sizes of the largest clusters of maps of nothing, beyond a threshold, if known."""
@@ -403,16 +413,14 @@ def save_maps(
     names: list[str] = []
     links = links_of(final_folder(folder)) if described else None
     with staged_folder(folder) as stage:
+        for name, stat, values, facts_of in _all_maps(maps, desc + maps.desc):
+            written = write_map(stage / name, values, maps.space, maps.kind(stat), maps.codes)
+            sidecar = facts_of | dict(facts or {})
+            if links is not None:
+                sidecar |= linked_entries(sidecar, links)
+            write_text(stage / f"{name}.json", json_text(sidecar))
+            names += [*(path.name for path in written), f"{name}.json"]
         for seed in maps.seeds:
-            for stat in maps.stats:
-                name = maps.file_name(seed, "statmap", stat=stat, desc=desc + maps.desc)
-                values, kind = maps.values(seed, stat), maps.kind(stat)
-                written = write_map(stage / name, values, maps.space, kind, maps.codes)
-                sidecar = maps.sidecar(seed, stat) | dict(facts or {})
-                if links is not None:
-                    sidecar |= linked_entries(sidecar, links)
-                write_text(stage / f"{name}.json", json_text(sidecar))
-                names += [*(path.name for path in written), f"{name}.json"]
             for suffix, table in maps.tables(seed).items():
                 name = f"{maps.file_name(seed, suffix, desc=desc)}.tsv"
                 write_text(stage / name, table)
@@ -423,3 +431,16 @@ def save_maps(
             write_text(stage / DESCRIPTION, json_text(about))
             names.append(DESCRIPTION)
     return [folder / name for name in names]
+
+
+def _all_maps(
+    maps: Maps, desc: str
+) -> Iterator[tuple[str, str, NDArray[np.float32], dict[str, Any]]]:
+    """Yield name, statistic, values and sidecar of every map, those that belong to no seed last."""
+    for seed in maps.seeds:
+        for stat in maps.stats:
+            name = maps.file_name(seed, "statmap", stat=stat, desc=desc)
+            yield name, stat, maps.values(seed, stat), maps.sidecar(seed, stat)
+    for stat, (values, sidecar) in maps.run_maps.items():
+        parts = [maps.run_stem, f"stat-{stat}", desc and f"desc-{desc}", "statmap"]
+        yield "_".join(filter(None, parts)), stat, values, sidecar

@@ -5,6 +5,7 @@ the unsmoothed run, and of the smoothed samples block by block, over the whole r
 of its halves. Correlations are products of these.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,15 +16,18 @@ from numpy.typing import NDArray
 
 from seedmap._arrays import NOTHING_LEFT, Array
 from seedmap.analysis.maps import SeedMaps
+from seedmap.analysis.options import Inputs, Limits, Method
 from seedmap.analysis.pipeline import maps_of
-from seedmap.analysis.prepare import Prepared
+from seedmap.analysis.prepare import Preflight, Prepared, prepare, read
 from seedmap.connectivity import in_blocks, split_halves, unit_seeds
-from seedmap.seeds import SeriesSeed
-from seedmap.spatial import Extracted, SeedWeights
+from seedmap.errors import SeedmapWarning
+from seedmap.images import Space
+from seedmap.seeds import AnySeed, PlacedSeed, SeriesSeed
+from seedmap.spatial import Extracted, SeedWeights, certain_mask
 from seedmap.store import StoredRun
 from seedmap.temporal import BlockCleaner, Cleaner
 
-__all__ = ["Block", "CleanedRun", "ImagedSeeds", "StoredSeeds"]
+__all__ = ["Block", "CleanedRun", "ImagedSeeds", "StoredSeeds", "read_with"]
 
 # Directions weaker than this share of the strongest say nothing in single precision.
 NEGLIGIBLE = 1e-7
@@ -211,6 +215,32 @@ class ImagedSeeds:
             on_block(number, part, Block(cleaned[0], tuple(cleaned[1:])))
 
         return _numbered(one, series.shape[1], self.prepared.limits.threads)
+
+
+def read_with(  # noqa: PLR0913  as `map_run`, and what is read beside the seeds
+    inputs: Inputs,
+    seeds: AnySeed | Sequence[AnySeed],
+    method: Method,
+    limits: Limits,
+    more: Callable[[tuple[PlacedSeed, ...], Space], Sequence[SeedWeights]],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    on_ready: Callable[[Preflight], None] | None = None,
+) -> ImagedSeeds:
+    """Read and map a run as `seedmap.analysis.map_run` does, with further seeds.
+
+    These are what ``more`` returns for the seeds and the space with its mask, so that the mask is
+    found before the run is read.
+    """
+    prepared = prepare(inputs, seeds, method, limits)
+    if on_ready is not None:
+        on_ready(prepared.preflight())
+    for note in prepared.notes:
+        warnings.warn(note, SeedmapWarning, stacklevel=4)
+    mask = certain_mask(prepared.run, prepared.keep) if prepared.mask is None else prepared.mask
+    prepared = replace(prepared, mask=mask)
+    weights = more(prepared.seeds, prepared.run.space.within(mask))
+    return ImagedSeeds.of(prepared, read(prepared, progress, more=weights))
 
 
 def _numbered(work: Callable[[int, slice], None], samples: int, n_jobs: int) -> int:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from seedmap._arrays import Array
 from seedmap.analysis.base import Maps
+from seedmap.analysis.degree_map import Degree
 from seedmap.analysis.familywise import FamilyWise
 from seedmap.analysis.provenance import Provenance
 from seedmap.analysis.quality import Quality
@@ -25,6 +26,17 @@ from seedmap.seeds import SeedFacts
 
 __all__ = ["SeedMaps"]
 
+# What a sidecar says of one seed, and not of the run.
+OF_A_SEED = (
+    "Seed",
+    "Measure",
+    "DofQuantiles",
+    "SamplesWithoutDof",
+    "SamplesNearSeed",
+    "NullHypothesis",
+    "DegreeR2",
+    "DegreeR2Random",
+)
 # Maps that say how sure r is.
 TESTED = tuple(name for name, row in STATISTICS.items() if row.from_certainty)
 
@@ -62,6 +74,8 @@ class SeedMaps(Maps):
         The largest values of maps of null seeds; None if that was not asked for.
     quality : Quality or None
         What the run and its cleaning may be judged by; None of stored and of combined runs.
+    degree : Degree or None
+        The map of the global standardised signal; None if that was not asked for.
     """
 
     seeds: tuple[str, ...]
@@ -76,6 +90,7 @@ class SeedMaps(Maps):
     extra: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     familywise: FamilyWise | None = None
     quality: Quality | None = None
+    degree: Degree | None = None
 
     @cached_property
     def fisherz(self) -> NDArray[np.float32]:
@@ -135,6 +150,8 @@ class SeedMaps(Maps):
             return self.r[row] if stat == "r" else fisherz(self.r[row])
         if stat in self.extra:
             return self.extra[stat][row]
+        if stat == "degree" and self.degree is not None:
+            return self.degree.values
         if stat == "pfwe" and self.certainty is not None and self.familywise is not None:
             z = np.abs(self._inference(self.certainty, row).z)
             z[self.near[row]] = np.nan
@@ -163,6 +180,8 @@ class SeedMaps(Maps):
 
     def _no_such(self, stat: str) -> str:
         """Say why there is no such map."""
+        if stat == "degree":
+            return "these maps have no degree: ask for degree=True (--degree)"
         if stat not in STATISTICS:
             return f"stat={stat!r} is not known; choose one of {', '.join(self.stats)}"
         measure = self.provenance.measure
@@ -242,8 +261,24 @@ class SeedMaps(Maps):
             entries = certainty_entries(self.certainty, self.provenance.keep, r, dof, near)
         if self.familywise is not None:
             entries = entries | self.familywise.entries(self.index(seed))
+        if self.degree is not None:
+            entries = entries | self.degree.entries(seed)
         values = self.values(seed, stat)
         return sidecar_of(self.provenance, facts, stat, values, self.space, entries)
+
+    @property
+    def run_maps(self) -> dict[str, tuple[NDArray[np.float32], dict[str, Any]]]:
+        """The map of degree with its sidecar, if there is one."""
+        if self.degree is None:
+            return {}
+        facts = self.sidecar(self.seeds[0], "degree")
+        own = {name: value for name, value in facts.items() if name not in OF_A_SEED}
+        return {"degree": (self.degree.values, own)}
+
+    @property
+    def run_stem(self) -> str:
+        """What the names of files of the whole run begin with."""
+        return source_stem(self.provenance.source)
 
     @property
     def default_threshold(self) -> Threshold:

@@ -73,6 +73,7 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
     uncertainty: Uncertainty | None = Method.uncertainty,
     fwe: bool | int = False,
     forming: float = Method.forming,
+    degree: bool = False,
     n_jobs: int | None = None,
     max_memory: float | str | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -139,6 +140,9 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
         many. Gives the map ``pfwe`` and `p_cluster` of clusters beyond ``forming``.
     forming
         ``|z|`` beyond which samples belong to clusters that have a ``p_cluster``; 3.29 is p < .001.
+    degree
+        Whether to make the map of degree, too: each sample's mean correlation with all samples, with
+        the share of each seed's map that it explains (``maps.degree``).
     n_jobs
         Threads that may be busy at once; None or -1 for as many as there are processors.
     max_memory
@@ -188,7 +192,10 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
         forming=forming,
     )
     limits = Limits(n_jobs=n_jobs, max_memory=max_memory)
-    return map_run(inputs, seeds, method, limits, progress=progress, on_ready=on_ready)
+    mapper = map_run
+    if degree:
+        from seedmap.analysis.degree import map_run_with_degree as mapper
+    return mapper(inputs, seeds, method, limits, progress=progress, on_ready=on_ready)
 
 
 def map_run(

@@ -236,6 +236,16 @@ class SeedRobustness(Maps):
             return self.maps.values(seed, stat)
         return known[stat][self.index(seed)]
 
+    @property
+    def run_maps(self) -> Any:
+        """Maps that belong to no seed: those of the maps themselves."""
+        return self.maps.run_maps
+
+    @property
+    def run_stem(self) -> str:
+        """What the names of their files begin with."""
+        return self.maps.run_stem
+
     def file_stem(self, seed: str) -> str:
         """Return the run's name with the seed's entity."""
         return self.maps.file_stem(seed)

@@ -5,7 +5,6 @@ in one product; what is wanted of the maps is summed up block by block, so that 
 """
 
 import itertools
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -16,7 +15,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from seedmap._arrays import Array
-from seedmap.analysis.cleaned import Block, CleanedRun, ImagedSeeds, StoredSeeds
+from seedmap.analysis.cleaned import Block, CleanedRun, StoredSeeds, read_with
+from seedmap.analysis.degree import DegreePlan, with_degree
 from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.options import Inputs, Limits, Method, refuse_misplaced
 from seedmap.analysis.pipeline import maps_of
@@ -35,7 +35,7 @@ from seedmap.connectivity import (
     time_error,
 )
 from seedmap.denoising import Strategy
-from seedmap.errors import OptionError, SeedmapWarning
+from seedmap.errors import OptionError
 from seedmap.images import Space
 from seedmap.seeds import (
     AnySeed,
@@ -48,7 +48,7 @@ from seedmap.seeds import (
     random_spheres,
     virtual_seeds,
 )
-from seedmap.spatial import SeedWeights, certain_mask
+from seedmap.spatial import SeedWeights
 from seedmap.store import StoredRun, open_stored
 
 __all__ = ["robust_run", "robust_store", "seed_robustness"]
@@ -160,19 +160,23 @@ class _Plan:
         For each radius the kinds of each random sphere.
     radii : tuple of float or None
         The radius of each seed.
+    degree : DegreePlan or None
+        Spheres for the map of degree, if that is wanted.
     """
 
     virtual: tuple[tuple[Virtual, ...], ...]
     voxels: tuple[tuple[SeedWeights, ...], ...]
     random: dict[float, tuple[tuple[Virtual, ...], ...]]
     radii: tuple[float | None, ...]
+    degree: DegreePlan | None
 
     @property
     def weights(self) -> list[SeedWeights]:
         """All seeds to be extracted."""
         kinds = itertools.chain(*self.virtual, *itertools.chain(*self.random.values()))
         singles = itertools.chain(*self.voxels)
-        return [*itertools.chain(*(kind.weights for kind in kinds)), *singles]
+        spheres = [] if self.degree is None else self.degree.weights
+        return [*itertools.chain(*(kind.weights for kind in kinds)), *singles, *spheres]
 
     def apart(
         self, drawn: Array
@@ -193,7 +197,9 @@ class _Plan:
         return virtual, [some(one) for one in self.voxels], random
 
 
-def _plan(placed: Sequence[PlacedSeed], space: Space, settings: RobustnessSettings) -> _Plan:
+def _plan(
+    placed: Sequence[PlacedSeed], space: Space, settings: RobustnessSettings, *, degree: bool
+) -> _Plan:
     """Draw all seeds; ``space`` has the mask of what can be sampled."""
     radii = tuple(equal_radius(seed, space) for seed in placed)
     sizes = {radius for radius in radii if radius is not None}
@@ -211,6 +217,7 @@ def _plan(placed: Sequence[PlacedSeed], space: Space, settings: RobustnessSettin
             for radius in sorted(sizes)
         },
         radii,
+        DegreePlan.of(placed, space) if degree else None,
     )
 
 
@@ -229,6 +236,7 @@ def robust_run(  # noqa: PLR0913  as `map_run`, with what is drawn
     settings: RobustnessSettings,
     *,
     strategies: Sequence[Strategy | str | Path] = (),
+    degree: bool = False,
     progress: Progress | None = None,
     on_ready: Callable[[Preflight], None] | None = None,
 ) -> SeedRobustness:
@@ -237,22 +245,20 @@ def robust_run(  # noqa: PLR0913  as `map_run`, with what is drawn
         msg = "seed robustness is known for the correlation and uncertainty 'operator', without fwe"
         raise OptionError(msg)
     with threadpool_limits(1, user_api="blas"):
-        prepared = prepare(inputs, seeds, method, limits)
-        if on_ready is not None:
-            on_ready(prepared.preflight())
-        for note in prepared.notes:
-            warnings.warn(note, SeedmapWarning, stacklevel=3)
         others = [
             prepare(replace(inputs, strategy=one, confound_columns=()), seeds, method, limits)
             for one in strategies
         ]
-        mask = certain_mask(prepared.run, prepared.keep) if prepared.mask is None else prepared.mask
-        prepared = replace(prepared, mask=mask)
-        plan = _plan(prepared.seeds, prepared.run.space.within(mask), settings)
-        source = ImagedSeeds.of(prepared, read(prepared, progress, more=plan.weights))
-        return _robustness(
-            source, prepared.seeds, plan, settings, [maps_of(one, read(one)) for one in others]
-        )
+        plans: list[_Plan] = []
+
+        def more(placed: tuple[PlacedSeed, ...], space: Space) -> list[SeedWeights]:
+            plans.append(_plan(placed, space, settings, degree=degree))
+            return plans[0].weights
+
+        hooks: dict[str, Any] = {"progress": progress, "on_ready": on_ready}
+        source = read_with(inputs, seeds, method, limits, more, **hooks)
+        cleaned = [maps_of(one, read(one)) for one in others]
+        return _robustness(source, source.prepared.seeds, plans[0], settings, cleaned)
 
 
 def robust_store(
@@ -260,10 +266,12 @@ def robust_store(
     seeds: AnySeed | Sequence[AnySeed],
     settings: RobustnessSettings,
     strategies: Sequence[StoredRun | Path | str] = (),
+    *,
+    degree: bool = False,
 ) -> SeedRobustness:
     """Do what `seed_robustness` does of a stored run."""
     placed = place_seeds(parse_seeds(seeds), stored.space)
-    plan = _plan(placed, stored.space.within(stored.sampled), settings)
+    plan = _plan(placed, stored.space.within(stored.sampled), settings, degree=degree)
     with threadpool_limits(1, user_api="blas"):
         maps = maps_of_stored(stored, placed, "operator")
         own = [seed.weights for seed in placed if seed.weights is not None]
@@ -281,6 +289,9 @@ def _robustness(
 ) -> SeedRobustness:
     """Walk through the samples once, and put together what was found."""
     maps = source.maps
+    if plan.degree is not None:
+        spheres = source.drawn[:, source.drawn.shape[1] - len(plan.degree.weights) :]
+        maps = with_degree(source, plan.degree, spheres)
     _check_same_samples(maps, others)
     far = max(settings.centre)
     near = near_each(placed, maps.space, maps.provenance.smoothing_fwhm, far)

@@ -48,6 +48,7 @@ def stored_maps(
     seeds: AnySeed | Sequence[AnySeed],
     *,
     uncertainty: str | None = Method.uncertainty,
+    degree: bool = False,
 ) -> SeedMaps:
     """Correlate seeds with every sample of a stored run.
 
@@ -62,6 +63,8 @@ def stored_maps(
         One seed or several, as for `seed_maps`; but no time courses.
     uncertainty
         ``"operator"``, the method that a stored run knows; None gives r and fisherz only.
+    degree
+        Whether to make the map of degree, too: see `seed_maps`.
 
     Returns
     -------
@@ -74,6 +77,10 @@ def stored_maps(
         If the stored run cannot be used, or no voxel of a seed is in it.
     """
     stored = store if isinstance(store, StoredRun) else open_stored(store)
+    if degree:
+        from seedmap.analysis.degree import stored_maps_with_degree
+
+        return stored_maps_with_degree(stored, seeds, uncertainty)
     return maps_of_stored(stored, place_seeds(parse_seeds(seeds), stored.space), uncertainty)
 
 

@@ -15,16 +15,18 @@ from seedmap.analysis import (
     SeedRobustness,
     kind_words,
     map_run,
+    map_run_with_degree,
     robust_run,
     robust_store,
     stored_maps,
 )
 from seedmap.cli.options import Many
 from seedmap.errors import OptionError
+from seedmap.report.degree import describe_degree
 from seedmap.seeds import Seed
 from seedmap.store import open_stored
 
-__all__ = ["CheckOptions", "robustness_rows"]
+__all__ = ["CheckOptions", "check_rows"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,9 @@ class CheckOptions:
     other_strategies: Annotated[tuple[str, ...], Many] = ()
     """With --seed-robustness: strategies whose maps are compared, too; with --from-store, other stored runs of the same images."""
 
+    degree: Annotated[bool, Parameter(negative=())] = False
+    """Make the map of degree, too (mean correlation with all samples: the map of the global signal), and say how much of each seed's map it explains, beside spheres at random places: a check of the cleaning."""
+
     def __post_init__(self) -> None:
         if self.other_strategies and not self.seed_robustness:
             msg = "--other-strategies is given without --seed-robustness; give that, too"
@@ -45,22 +50,36 @@ class CheckOptions:
     def mapper(self) -> Callable[..., SeedMaps | SeedRobustness]:
         """Return what maps a run, called as `seedmap.analysis.map_run`."""
         if not self.seed_robustness:
-            return map_run
-        return partial(robust_run, settings=RobustnessSettings(), strategies=self.other_strategies)
+            return map_run_with_degree if self.degree else map_run
+        return partial(
+            robust_run,
+            settings=RobustnessSettings(),
+            strategies=self.other_strategies,
+            degree=self.degree,
+        )
 
     def of_store(
         self, path: Path, seeds: list[Seed], uncertainty: Any
     ) -> SeedMaps | SeedRobustness:
         """Map seeds of a stored run."""
         if not self.seed_robustness:
-            return stored_maps(path, seeds, uncertainty=uncertainty)
+            return stored_maps(path, seeds, uncertainty=uncertainty, degree=self.degree)
         if uncertainty != "operator":
             msg = "--seed-robustness needs --uncertainty operator: its unit is the standard error"
             raise OptionError(msg)
-        return robust_store(open_stored(path), seeds, RobustnessSettings(), self.other_strategies)
+        stored, others = open_stored(path), self.other_strategies
+        return robust_store(stored, seeds, RobustnessSettings(), others, degree=self.degree)
 
 
-def robustness_rows(found: SeedRobustness) -> list[tuple[str, str]]:
+def check_rows(found: SeedMaps | SeedRobustness) -> list[tuple[str, str]]:
+    """Say what the checks found; nothing where none was asked for."""
+    maps = found.maps if isinstance(found, SeedRobustness) else found
+    words = describe_degree(maps)
+    rows = [("Degree", "\n".join(words))] if words else []
+    return [*rows, *(_moves(found) if isinstance(found, SeedRobustness) else [])]
+
+
+def _moves(found: SeedRobustness) -> list[tuple[str, str]]:
     """Say for each seed how far its map moves, with what that means to a reader."""
     rows = []
     for seed in found.seeds:

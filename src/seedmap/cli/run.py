@@ -16,7 +16,7 @@ from seedmap.analysis import (
     map_run,
     write_clusters,
 )
-from seedmap.cli.checks import CheckOptions, robustness_rows
+from seedmap.cli.checks import CheckOptions, check_rows
 from seedmap.cli.console import Screen
 from seedmap.cli.help import group
 from seedmap.cli.invocation import command_line, write_log
@@ -100,7 +100,7 @@ def run(  # noqa: PLR0913  one group of options each
     clusters = clusters_of(maps, output)
     screen.maps(maps)
     screen.clusters(clusters)
-    screen.facts(robustness_rows(robust) if robust else [])
+    screen.facts(check_rows(found))
     with staged_folder(output.out) as stage:
         paths = write(maps, clusters, output, stage, robust)
     screen.end(output.out, paths)

@@ -236,6 +236,12 @@ STATISTICS = {
             "longest delay looked at",
         ),
         Statistic(
+            "degree",
+            MapKind("estimate", (), "seedmap: mean correlation with all samples"),
+            "Mean correlation of each sample's cleaned series with those of all samples: the map of the "
+            "global standardised signal, times that signal's norm",
+        ),
+        Statistic(
             "survival",
             MapKind("estimate", (), "seedmap: share of other seeds in which it is significant"),
             "Share of the seeds with other centres with which a sample is significant, with the sign of "

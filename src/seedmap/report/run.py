@@ -9,6 +9,7 @@ from types import MappingProxyType
 from seedmap.analysis import SeedMaps
 from seedmap.bids import source_stem
 from seedmap.clusters import FoundClusters, Threshold
+from seedmap.report.degree import describe_degree
 from seedmap.report.participant import RunPage, StrategyPage
 from seedmap.report.pictures import Pictures
 from seedmap.report.quality import strategy_page
@@ -84,6 +85,7 @@ def render_report(  # noqa: PLR0913  two things to show, the others by keyword
         facts=[fact for fact in run_facts(maps) if fact not in done.signal],
         moving=moving,
         files=files,
+        degree=describe_degree(maps),
         versions=library_versions(),
         command=source.command,
     )
