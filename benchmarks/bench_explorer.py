@@ -23,6 +23,7 @@ from urllib.request import HTTPCookieProcessor, build_opener
 
 import nibabel as nib
 import numpy as np
+from bench_explorer_group import section, table
 from harness.fresh import measured_on
 from threadpoolctl import threadpool_limits
 
@@ -195,10 +196,15 @@ def main():
             rows.append(row_of(f"{frames} x {found:,}", (least, by_itself), times, promised))
             print(rows[-1], flush=True)
             del session
+    group = []
+    for row in table(options.clicks // 2):
+        group.append(row)
+        print(row, flush=True)
     if options.page:
         about = __doc__.partition("\n\n")[2].partition("\n\n    python")[0]
         text = f"# Speed of the explorer\n\n{about}\n\n" + "\n".join(rows)
-        options.page.write_text(f"{text}\n\n{measured_on('benchmarks/bench_explorer.py')}\n")
+        text += f"\n\n{measured_on('benchmarks/bench_explorer.py')}\n\n{section(group)}"
+        options.page.write_text(text)
 
 
 def row_of(name, before, times, promised):

@@ -40,7 +40,7 @@ Floats = NDArray[np.float32]
 Samples = NDArray[np.int64]
 
 # Samples that are worked out at once: their values stay in the cache, and a newer wish is noticed.
-AT_ONCE = 512
+AT_ONCE = 1024
 # Voxels of a seed that are averaged at once.
 SEED_VOXELS = 256
 # Fisher transforms of one seed are kept if they take no more than this [bytes].
@@ -239,10 +239,12 @@ class LiveGroup:
         if self._kept is None:
             return self._worked_out(placed, which)
         new = which[~placed.known[which]]
-        if new.size:
-            self._kept[new] = self._worked_out(placed, new)
-            placed.known[new] = True
-        return self._kept[which]
+        if not new.size:
+            return self._kept[which]
+        found = self._worked_out(placed, new)
+        self._kept[new] = found
+        placed.known[new] = True
+        return found if new.size == which.size else self._kept[which]
 
     def _worked_out(self, placed: _Placed, which: Samples) -> Floats:
         r = packed_products(self.pack.smooth, self.pack.smooth_scale, placed.units, which)
@@ -387,7 +389,7 @@ class LiveGroup:
                     raise Superseded
                 piece(part)
 
-        alone = samples < 4 * AT_ONCE
+        alone = samples < 2 * AT_ONCE
         jobs = [] if alone else [self._pool.submit(take) for _ in range(self.n_jobs - 1)]
         try:
             take()

@@ -212,6 +212,7 @@ export class Controls {
   /** The big number, and the colour bar. */
   read(value, stat, look) {
     write($("value"), Number.isFinite(value) ? written(value, stat) : "–");
+    $("value").classList.toggle("long", $("value").textContent.length > 6);
     write($("unit"), this.app.sign);
     const { state } = this.app;
     write($("at"), `${state.at.map((v) => String(Math.round(v * 10) / 10).replace("-", "−")).join(", ")} mm`);
