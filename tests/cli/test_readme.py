@@ -34,7 +34,10 @@ def test_command_lines_can_be_typed(line):
 
 
 def test_pieces_of_command_lines_are_options(call):
-    helps = "".join(call(verb, "--help").out for verb in ("run", "explore", "fetch")) + " --version --help"
+    helps = (
+        "".join(call(verb, "--help").out for verb in ("run", "explore", "fetch"))
+        + " --version --help"
+    )
     for flag in set(re.findall(r"`[^`]*?(--[a-z][a-z-]+)", README)):
         assert re.search(rf"{flag}(?![\w-])", helps), flag
 
