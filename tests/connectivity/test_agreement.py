@@ -55,7 +55,7 @@ def test_where_a_sample_goes_with_none_of_the_seeds_its_spread_is_the_predicted_
     se = np.full(samples, 1 / np.sqrt(frames - 3), dtype=np.float32)
     z = fisherz(r[0])
     judged = Judged(z, se, np.full_like(se, 0.2), np.ones(samples, bool))
-    found = np.median(differing(r, judged).error) / predicted_error(agreement(seeds))
+    found = np.median(differing(fisherz(r), judged).error) / predicted_error(agreement(seeds))
     assert 0.97 < found < 1.03
 
 
@@ -66,9 +66,14 @@ def test_sums_over_blocks_are_the_plain_definitions():
     own[3], r[:, 3] = np.nan, np.nan
     counted = rng.random(500) < 0.8
     judged = Judged(
-        fisherz(own), np.full(500, 0.1, np.float32), np.full(500, 0.3, np.float32), counted
+        fisherz(own),
+        np.full(500, 0.1, np.float32),
+        np.full(500, np.arctanh(0.3), np.float32),
+        counted,
     )
-    parts = [differing(r[:, one], judged.part(one)) for one in (slice(0, 200), slice(200, 500))]
+    parts = [
+        differing(fisherz(r[:, one]), judged.part(one)) for one in (slice(0, 200), slice(200, 500))
+    ]
     sums = parts[0].sums + parts[1].sums
     used = counted & np.isfinite(own)
     for k in range(7):

@@ -16,8 +16,10 @@ from seedmap.analysis.robust import (
     KindOfChange,
     RobustnessSettings,
     SeedRobustness,
+    filled,
     kind_words,
     reading_of,
+    table_text,
 )
 from seedmap.analysis.robustness import robust_run, robust_store, seed_robustness
 from seedmap.analysis.sidecar import NULL_HYPOTHESIS, dataset_description, json_text, versions
@@ -51,6 +53,7 @@ __all__ = [
     "Uncertainty",
     "check_method",
     "dataset_description",
+    "filled",
     "global_signal",
     "json_text",
     "kind_of",
@@ -73,6 +76,7 @@ __all__ = [
     "seed_maps",
     "seed_robustness",
     "stored_maps",
+    "table_text",
     "versions",
     "write_clusters",
 ]

@@ -1,16 +1,19 @@
 """`SeedRobustness`: how far a map moves with the seed, the half of the run or the cleaning."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seedmap._arrays import Array
 from seedmap.analysis.base import Maps, save_maps
 from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.sidecar import json_text
 from seedmap.clusters import Threshold
+from seedmap.connectivity import Differing, Judged
 from seedmap.errors import OptionError
 from seedmap.images import STATISTICS, staged_folder, write_text
 
@@ -20,8 +23,10 @@ __all__ = [
     "KindOfChange",
     "RobustnessSettings",
     "SeedRobustness",
+    "filled",
     "kind_words",
     "reading_of",
+    "table_text",
 ]
 
 # What an error says, from this value on: see `reading_of`.
@@ -32,6 +37,7 @@ READINGS = (
     "show the maps of the other seeds too",
     "this map is about this choice as much as about this region",
 )
+SURVIVES = 0.95
 COLUMNS = {
     "kind": "What was another one: the centre within so many mm (centre8), the size, half of the "
     "voxels, half of the run (time), or the cleaning",
@@ -119,6 +125,24 @@ class KindOfChange:
     survival_95: float = np.nan
     homogeneity: float = np.nan
     note: str = ""
+
+
+def filled(row: KindOfChange, differ: Differing, judged: Judged) -> KindOfChange:
+    """Sum up in a row how maps differ over the samples away from the seed."""
+    kept = differ.survival[judged.counted & judged.significant]
+    error = differ.error[judged.counted]
+    return replace(
+        row,
+        error=float(np.median(error[np.isfinite(error)])) if np.isfinite(error).any() else np.nan,
+        map_r=_mean(differ.sums.map_r),
+        dice=_mean(differ.sums.dice),
+        survival_95=float(np.mean(kept >= SURVIVES)) if kept.size else np.nan,
+    )
+
+
+def _mean(values: Array) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else np.nan
 
 
 def kind_words(kind: str) -> str:
@@ -276,9 +300,7 @@ class SeedRobustness(Maps):
     def tables(self, seed: str) -> dict[str, str]:
         """Return the seed's cleaned series and its rows as tab-separated text."""
         rows = [row for row in self.rows if row.seed == seed]
-        cells = [[_cell(getattr(row, name)) for name in COLUMNS] for row in rows]
-        lines = ["\t".join(one) for one in (list(COLUMNS), *cells)]
-        return self.maps.tables(seed) | {"robustness": "\n".join(lines) + "\n"}
+        return self.maps.tables(seed) | {"robustness": table_text(rows)}
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write what ``maps`` writes, both further maps of each seed and the table of its rows.
@@ -313,6 +335,13 @@ class SeedRobustness(Maps):
             f"Seeds within {far:g} mm move the map of {seed} by {row.error:.2f} of its own standard "
             f"error{usual}: {reading_of(row.error)}."
         )
+
+
+def table_text(rows: Sequence[KindOfChange]) -> str:
+    """Write rows as tab-separated text with the columns of `COLUMNS`."""
+    cells = [[_cell(getattr(row, name)) for name in COLUMNS] for row in rows]
+    lines = ["\t".join(one) for one in (list(COLUMNS), *cells)]
+    return "\n".join(lines) + "\n"
 
 
 def _cell(value: Any) -> str:

@@ -21,7 +21,7 @@ from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.options import Inputs, Limits, Method, refuse_misplaced
 from seedmap.analysis.pipeline import maps_of
 from seedmap.analysis.prepare import Preflight, prepare, read
-from seedmap.analysis.robust import KindOfChange, RobustnessSettings, SeedRobustness
+from seedmap.analysis.robust import KindOfChange, RobustnessSettings, SeedRobustness, filled
 from seedmap.analysis.stored import maps_of_stored, stored_maps
 from seedmap.connectivity import (
     Differing,
@@ -57,7 +57,7 @@ __all__ = ["robust_run", "robust_store", "seed_robustness"]
 RANDOM, EACH = 40, 5
 # Voxels of a seed that its homogeneity is worked out from.
 MOST_VOXELS = 500
-SIGNIFICANT, SURVIVES = 0.05, 0.95
+SIGNIFICANT = 0.05
 
 Progress = Callable[[int, int], None]
 
@@ -317,7 +317,7 @@ def _robustness(
             if differ is not None:
                 agree = agreement(units)
                 row = replace(row, agreement=agree, predicted=predicted_error(agree))
-                row = _filled(row, differ, judged[at])
+                row = filled(row, differ, judged[at])
                 if kind.kind == settings.farthest:
                     survival[at], error[at] = differ.survival, differ.error
             rows.append(replace(row, homogeneity=homogeneity))
@@ -349,7 +349,8 @@ def _judged(maps: SeedMaps, seed: str, near: NDArray[np.int64]) -> Judged:
     dof = maps.values(seed, "dof")
     critical = np.full(dof.shape, np.inf, dtype=np.float32)
     if found.size:
-        critical = critical_r_map(dof, max(float(found.max()), np.finfo(np.float64).tiny))
+        level = max(float(found.max()), np.finfo(np.float64).tiny)
+        critical = np.arctanh(critical_r_map(dof, level))
     counted[near] = False
     return Judged(maps.values(seed, "fisherz"), maps.values(seed, "se"), critical, counted)
 
@@ -381,7 +382,7 @@ class _Walk:
         count = self._source.walk(self._block, halves=long_enough)
         kinds = [
             [
-                _joined([self._parts[number][seed][kind] for number in range(count)])
+                Differing.joined([self._parts[number][seed][kind] for number in range(count)])
                 for kind in range(len(units))
             ]
             for seed, units in enumerate(self._units)
@@ -391,7 +392,7 @@ class _Walk:
     def _block(self, number: int, part: slice, block: Block) -> None:
         self._parts[number] = [
             [
-                differing(_correlations(units, block.whole), judged.part(part))
+                differing(fisherz(_correlations(units, block.whole)), judged.part(part))
                 if units.shape[1] > 1
                 else None
                 for units in kinds
@@ -405,34 +406,6 @@ class _Walk:
 def _correlations(seeds: NDArray[np.float32], samples: NDArray[np.float32]) -> NDArray[np.float32]:
     r = seeds.T @ samples
     return np.clip(r, -1.0, 1.0, out=r)
-
-
-def _joined(parts: Sequence[Differing | None]) -> Differing | None:
-    """Put blocks together, in their order."""
-    known = [part for part in parts if part is not None]
-    if not known:
-        return None
-    sums = known[0].sums
-    for part in known[1:]:
-        sums = sums + part.sums
-    survival, error = (
-        np.concatenate([getattr(part, name) for part in known]) for name in ("survival", "error")
-    )
-    return Differing(survival, error, sums)
-
-
-def _filled(row: KindOfChange, differ: Differing, judged: Judged) -> KindOfChange:
-    """Sum up how maps differ over the samples away from the seed."""
-    with np.errstate(invalid="ignore"):
-        significant = judged.counted & (np.tanh(np.abs(judged.fisherz)) >= judged.critical)
-    kept = differ.survival[significant]
-    return replace(
-        row,
-        error=_median(differ.error[judged.counted]),
-        map_r=_mean(differ.sums.map_r),
-        dice=_mean(differ.sums.dice),
-        survival_95=float(np.mean(kept >= SURVIVES)) if kept.size else np.nan,
-    )
 
 
 def _of_time(source: CleanedRun, at: int, judged: Judged, halves: Array) -> KindOfChange:
@@ -458,10 +431,10 @@ def _of_cleaning(
     """Compare the map with those of other cleanings; no row where there are none."""
     if not others:
         return []
-    differ = differing(np.stack([maps.r[at], *(other.r[at] for other in others)]), judged)
+    differ = differing(fisherz(np.stack([one.r[at] for one in (maps, *others)])), judged)
     names = ", ".join(one.provenance.strategy or "no strategy" for one in (maps, *others))
     row = KindOfChange(seed=maps.seeds[at], kind="cleaning", number=1 + len(others), note=names)
-    return [_filled(row, differ, judged)]
+    return [filled(row, differ, judged)]
 
 
 def _ranges(
@@ -479,13 +452,3 @@ def _ranges(
             low, middle, high = (float(value) for value in np.percentile(known, [5, 50, 95]))
             ranges[name] = (low, middle, high)
     return ranges
-
-
-def _median(values: Array) -> float:
-    known = values[np.isfinite(values)]
-    return float(np.median(known)) if known.size else np.nan
-
-
-def _mean(values: Array) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if known.size else np.nan

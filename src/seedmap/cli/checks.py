@@ -1,6 +1,6 @@
 """Options of the checks that go with the maps of a run, and what is printed of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from seedmap.report.degree import describe_degree
 from seedmap.seeds import Seed
 from seedmap.store import open_stored
 
-__all__ = ["CheckOptions", "check_rows"]
+__all__ = ["CheckOptions", "check_rows", "moved_rows"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +86,11 @@ def _moves(found: SeedRobustness) -> list[tuple[str, str]]:
         lines = [_line(row) for row in found.rows if row.seed == seed]
         rows.append((f"{seed} moves", "\n".join([*lines, found.reading(seed)]).rstrip("\n")))
     return rows
+
+
+def moved_rows(rows: Sequence[KindOfChange], name: str) -> list[tuple[str, str]]:
+    """Say how far the map of a contrast moves with its seed; nothing where that was not looked at."""
+    return [(f"{name} moves", "\n".join(map(_line, rows)))] if rows else []
 
 
 def _line(row: KindOfChange) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from seedmap.cli.checks import moved_rows
 from seedmap.cli.console import Screen
 from seedmap.cli.group_options import (
     GroupChoice,
@@ -25,6 +26,7 @@ from seedmap.group.files import replaced_words, save_group
 from seedmap.group.page import group_page
 from seedmap.group.peaks import find_group_clusters
 from seedmap.group.people import Choice, leave_out
+from seedmap.group.robustness import with_robustness
 from seedmap.group.stored import stored_members
 from seedmap.group.tables import People, read_people
 from seedmap.group.words import looked_words
@@ -76,8 +78,11 @@ def group(
     if output.dry_run:
         return
     check_writable(out)
-    for _, strategy, plan in planned:
+    for one, strategy, plan in planned:
         found = _tested(screen, plan, strategy, choice, pool)
+        if choice.seed_robustness:
+            with screen.progress("Mapping other seeds") as progress:
+                found = with_robustness(found, derivatives, one, on_done=progress)
         found = replace(found, looked=len(planned))
         _write(screen, found, output, out)
     if looked_words(found):
@@ -127,7 +132,7 @@ def _write(screen: Screen, found: Group, output: GroupOutput, out: Path) -> None
     atlas = None if output.atlas is None else open_atlas(output.atlas, found.loaded.space)
     paths = save_group(found, out, atlas, group_page(found, atlas, replaced))
     for text, maps in found.maps.items():
-        screen.facts([(text, _found_words(maps))])
+        screen.facts([(text, _found_words(maps)), *moved_rows(maps.moved, text)])
     screen.end(out, paths)
 
 

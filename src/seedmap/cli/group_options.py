@@ -83,6 +83,9 @@ class GroupChoice:
     from_store: Annotated[bool, Parameter(negative=())] = False
     """Make the participants' maps of a new seed from the cleaned runs that seedmap bids --store kept."""
 
+    seed_robustness: Annotated[bool, Parameter(negative=())] = False
+    """With --from-store: compare the maps of the group with those of seeds that could have been chosen instead (64 with centres within 4 and 8 mm, 4 of other sizes, 64 halves of the voxels), in standard errors over people."""
+
     surface_left: Path | None = None
     """Where the vertices of left hemispheres lie; fsaverage5 is known."""
 
@@ -91,6 +94,9 @@ class GroupChoice:
 
     def choices(self) -> list[Choice]:
         """Return one choice a seed and strategy."""
+        if self.seed_robustness and not self.from_store:
+            msg = "--seed-robustness without --from-store: maps of other seeds need the stored runs; give that, too"
+            raise OptionError(msg)
         seeds = self.seed or (("seed",) if self.maps is not None else ())
         if not seeds:
             msg = "no seed is given; give --seed with the name of one whose maps are there"

@@ -4,6 +4,7 @@ The unit is the map's own standard error: how far a map of the same seed would d
 run. Knows arrays only.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,6 @@ import scipy  # its sub-packages load on first use
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array, Keep
-from seedmap.connectivity.correlation import fisherz
 
 __all__ = [
     "Differing",
@@ -146,24 +146,30 @@ class Judged:
 
     Attributes
     ----------
-    fisherz : ndarray of float32, shape (samples,)
-        The map.
+    values : ndarray of float32, shape (samples,)
+        The map: Fisher transforms, or a contrast of them over people.
     se : ndarray of float32, shape (samples,)
         Its standard error.
     critical : ndarray of float32, shape (samples,)
-        The ``|r|`` from which on a sample is significant; NaN or infinite where it never is.
+        The size from which on a value is significant; NaN or infinite where it never is.
     counted : ndarray of bool, shape (samples,)
         Samples that are summed up: away from the seeds.
     """
 
-    fisherz: NDArray[np.float32]
+    values: NDArray[np.float32]
     se: NDArray[np.float32]
     critical: NDArray[np.float32]
     counted: NDArray[np.bool_]
 
+    @property
+    def significant(self) -> NDArray[np.bool_]:
+        """Which samples are significant in the map itself, shape (samples,)."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.abs(self.values) >= self.critical)
+
     def part(self, part: slice) -> "Judged":
         """Return some of the samples."""
-        return Judged(self.fisherz[part], self.se[part], self.critical[part], self.counted[part])
+        return Judged(self.values[part], self.se[part], self.critical[part], self.counted[part])
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,53 +223,69 @@ class Differing:
     error: NDArray[np.float32]
     sums: Sums
 
+    @classmethod
+    def joined(cls, parts: Sequence["Differing | None"]) -> "Differing | None":
+        """Put blocks together, in their order; None where there are none."""
+        known = [part for part in parts if part is not None]
+        if not known:
+            return None
+        sums = known[0].sums
+        for part in known[1:]:
+            sums = sums + part.sums
+        survival, error = (
+            np.concatenate([getattr(part, name) for part in known])
+            for name in ("survival", "error")
+        )
+        return cls(survival, error, sums)
 
-def differing(r: NDArray[np.float32], judged: Judged) -> Differing:
+
+def differing(maps: NDArray[np.float32], judged: Judged) -> Differing:
     """Judge maps of several seeds by one map.
 
     Parameters
     ----------
-    r
-        Correlations, shape (K, samples), K at least 2.
+    maps
+        In the unit of the map judged by, shape (K, samples), K at least 2.
     judged
         The map in whose standard errors they are judged, of the same samples.
     """
-    z = fisherz(r)
-    own = np.sign(judged.fisherz)
+    own = np.sign(judged.values)
     with np.errstate(invalid="ignore"):
-        passed = r * own >= judged.critical
-        significant = np.abs(r) >= judged.critical
-        original = np.tanh(np.abs(judged.fisherz)) >= judged.critical
-        error = z.std(axis=0, ddof=1) / judged.se
+        passed = maps * own >= judged.critical
+        significant = np.abs(maps) >= judged.critical
+        error = maps.std(axis=0, ddof=1) / judged.se
     survival = passed.mean(axis=0, dtype=np.float32)
-    survival[np.isnan(judged.fisherz)] = np.nan
-    counted = judged.counted & np.isfinite(judged.fisherz)
+    survival[np.isnan(judged.values)] = np.nan
+    counted = judged.counted & np.isfinite(judged.values)
+    original = judged.significant & counted
     return Differing(
         survival,
         error.astype(np.float32),
         Sums(
-            _products(z[:, counted].astype(np.float64), judged.fisherz[counted].astype(np.float64)),
+            _products(
+                maps[:, counted].astype(np.float64), judged.values[counted].astype(np.float64)
+            ),
             np.stack(
                 [
-                    np.full(len(r), np.count_nonzero(original & counted)),
+                    np.full(len(maps), np.count_nonzero(original)),
                     (significant & counted).sum(axis=1),
-                    (passed & (original & counted)).sum(axis=1),
+                    (passed & original).sum(axis=1),
                 ]
             ).astype(np.float64),
         ),
     )
 
 
-def _products(z: Array, own: Array) -> Array:
-    """Add up what correlations over samples need: z (K, samples), own (samples,)."""
-    ones = np.ones(len(z))
+def _products(maps: Array, own: Array) -> Array:
+    """Add up what correlations over samples need: maps (K, samples), own (samples,)."""
+    ones = np.ones(len(maps))
     return np.stack(
         [
             ones * own.size,
             ones * own.sum(),
-            z.sum(axis=1),
+            maps.sum(axis=1),
             ones * (own @ own),
-            np.einsum("ks,ks->k", z, z),
-            z @ own,
+            np.einsum("ks,ks->k", maps, maps),
+            maps @ own,
         ]
     )

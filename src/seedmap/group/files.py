@@ -81,12 +81,14 @@ def save_group(
 
 
 def _remove_older(group: Group, folder: Path) -> None:
-    """Remove of an earlier call the table of people, and null maxima where there are none now."""
-    without = [maps for maps in group.maps.values() if not maps.maxima]
-    nulls = [
-        f"{one.file_name(one.seeds[0], 'nullmaxima', desc=group.strategy)}.tsv" for one in without
+    """Remove of an earlier call the table of people, and tables of contrasts that are not made now."""
+    tables = [
+        f"{one.file_name(one.seeds[0], suffix, desc=group.strategy)}.tsv"
+        for one in group.maps.values()
+        for suffix, made in (("nullmaxima", one.maxima), ("robustness", one.moved))
+        if not made
     ]
-    old = [_name(group, "participants.tsv"), *nulls]
+    old = [_name(group, "participants.tsv"), *tables]
     for name in old:
         (folder / name).unlink(missing_ok=True)
 

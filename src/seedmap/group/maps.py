@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._linear import Floats
-from seedmap.analysis import Maps
+from seedmap.analysis import KindOfChange, Maps, table_text
 from seedmap.errors import OptionError
 from seedmap.figures import Highlight, draw_map
 from seedmap.group.model import Contrast
@@ -44,6 +44,8 @@ class GroupMaps(Maps):
         What the names of files begin with.
     strategy : str
         Stands in the ``desc`` of names; may be empty.
+    moved : tuple of KindOfChange
+        How far the map moves with its seed, a row a kind; empty where that was not looked at.
     """
 
     seeds: tuple[str, ...]
@@ -58,6 +60,7 @@ class GroupMaps(Maps):
     image_codes: tuple[int, int] = (2, 0)
     place: tuple[float, float, float] | None = None
     notes: tuple[str, ...] = field(default=())
+    moved: tuple[KindOfChange, ...] = ()
 
     def __getattr__(self, name: str) -> Any:
         """Return a map by the name of its statistic: ``maps.t``, ``maps.pfwe``."""
@@ -145,10 +148,11 @@ class GroupMaps(Maps):
         }
 
     def tables(self, seed: str) -> dict[str, str]:
-        """Return the null maxima as a table; none without shuffles."""
+        """Return the null maxima and how far the map moves as tables, where there are any."""
         self.index(seed)
+        moved = {"robustness": table_text(self.moved)} if self.moved else {}
         if not self.maxima:
-            return {}
+            return moved
         columns = {}
         for name, values in self.maxima.items():
             if name == "r":
@@ -157,4 +161,4 @@ class GroupMaps(Maps):
                 columns[name if values.shape[1] == 1 else f"{name}_{kind + 1}"] = values[:, kind]
         rows = zip(*columns.values(), strict=True)
         lines = ["\t".join(columns), *("\t".join(f"{v:.8g}" for v in row) for row in rows)]
-        return {"nullmaxima": "\n".join(lines) + "\n"}
+        return moved | {"nullmaxima": "\n".join(lines) + "\n"}

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._linear import Floats
+from seedmap.analysis import reading_of
 from seedmap.figures import Highlight, Look, can_draw, draw_map, save_figure
 from seedmap.group.checks import inflation
 from seedmap.group.maps import GroupMaps
@@ -15,6 +16,7 @@ from seedmap.group.model import Factor
 from seedmap.group.motion import motion_of
 from seedmap.group.peaks import GroupCluster, find_group_clusters
 from seedmap.group.pipeline import Group
+from seedmap.group.robustness import CRITICAL_P
 from seedmap.group.words import (
     P_NAMES,
     counts_words,
@@ -27,6 +29,7 @@ from seedmap.images import Grid, Space
 from seedmap.report.group import ContrastPart, GroupPage, PeakPart, render_group
 from seedmap.report.people import design_chart, values_chart
 from seedmap.report.pictures import Picture, load_picture
+from seedmap.report.robustness import SeedSection, moving_section
 from seedmap.report.words import number
 from seedmap.spatial import Atlas
 
@@ -70,9 +73,34 @@ def group_page(group: Group, atlas: Atlas | None = None, more: Sequence[str] = (
         n_picture=_n_picture(group),
         motion=() if motion is None else motion.sentences,
         motion_chart="" if motion is None else motion.chart,
+        moving=tuple(_moving(text, maps) for text, maps in group.maps.items() if maps.moved),
         command=group.command,
     )
     return render_group(page)
+
+
+def _moving(text: str, maps: GroupMaps) -> SeedSection:
+    """Say how far the map of a contrast moves with its seed, and draw where it survives."""
+    far = maps.facts["CentresWithin"]
+    row = next(one for one in maps.moved if one.kind == f"centre{far:g}")
+    reading = ""
+    if np.isfinite(row.error):
+        reading = (
+            f"Seeds within {far:g} mm move the map of {text} by {row.error:.2f} of its standard error "
+            f"over people: {reading_of(row.error)}."
+        )
+    picture = None
+    survival = maps.arrays.get("survival")
+    if survival is not None and can_draw(maps.space) and np.nan_to_num(survival).any():
+        with np.errstate(invalid="ignore"):
+            shown = Highlight(maps.arrays["p"] < CRITICAL_P, "p < .001")
+        caption = (
+            f"Survival: share of the seeds within {far:g} mm with which a place has p < .001, uncorrected, "
+            "with the same sign. Outlined: p < .001 in the map itself."
+        )
+        how = (f"{text}, {maps.seeds[0]}", maps.center(maps.seeds[0]), Look())
+        picture = _picture(maps.space, (np.nan_to_num(survival), "survival"), shown, caption, how)
+    return moving_section(text, maps.moved, reading, picture)
 
 
 def _model_facts(group: Group) -> Iterator[tuple[str, str]]:

@@ -358,6 +358,21 @@ GROUP_STATISTICS = {
             MapKind("estimate", (), "seedmap: share of variance that is between people"),
             "Share of the variance that lies between people, 0 to 1",
         ),
+        Statistic(
+            "survival",
+            MapKind("estimate", (), "seedmap: share of other seeds in which it is significant"),
+            "Share of the seeds with other centres with which a sample has p < .001, uncorrected, with the "
+            "sign of the map",
+            limit=1.0,
+        ),
+        Statistic(
+            "seederror",
+            MapKind("estimate", (), "seedmap: spread over other seeds in standard errors"),
+            "Standard deviation of the contrast over seeds with other centres, in its standard errors over "
+            "people",
+            title="seed error",
+            symbol="se",
+        ),
     )
 }
 

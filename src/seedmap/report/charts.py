@@ -169,14 +169,17 @@ def bars(shown: Sequence[Bar], *, name: str) -> str:
         f'<line class="limit" x1="{across[1]:.1f}" x2="{across[1]:.1f}" y1="{top}" y2="{top + height}"/>',
         _label(across[0], top + height + 16, "0"),
         _label(across[1], top + height + 16, "1 standard error of the map", "middle"),
-        _label(
-            left,
-            top - 9,
-            "Bars: this seed. Bands: spheres at random places, 5 to 95 %, and their median",
-        ),
+        _label(left, top - 9, _legend(shown)),
     ]
     words = "; ".join(f"{one.name} {one.value:.2f}" for one in shown)
     return _svg(top + height + 22, f"{name}, in its own standard errors: {words}.", parts)
+
+
+def _legend(shown: Sequence[Bar]) -> str:
+    """Say what bars and bands are; nothing of bands where there are none."""
+    if any(np.isfinite(one.usual[1]) for one in shown):
+        return "Bars: this seed. Bands: spheres at random places, 5 to 95 %, and their median"
+    return "Bars: this seed"
 
 
 def _usual(usual: tuple[float, float, float], left: float, unit: float, middle: float) -> list[str]:

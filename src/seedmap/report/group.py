@@ -5,6 +5,7 @@ from datetime import datetime
 
 from seedmap.report.pictures import Picture
 from seedmap.report.rendering import render
+from seedmap.report.robustness import SeedSection
 from seedmap.report.tables import library_versions
 
 __all__ = ["ContrastPart", "GroupPage", "PeakPart", "render_group"]
@@ -86,6 +87,8 @@ class GroupPage:
         Sentences on motion against effect; empty where motion is not known.
     motion_chart : str
         Of motion over the distance from the seed, as SVG; may be empty.
+    moving : tuple of SeedSection
+        How far the maps move with the seed, a section a contrast; empty if that was not looked at.
     methods : tuple of str
         The methods text.
     command : str
@@ -105,6 +108,7 @@ class GroupPage:
     n_picture: Picture | None = None
     motion: tuple[str, ...] = ()
     motion_chart: str = ""
+    moving: tuple[SeedSection, ...] = ()
     command: str = ""
 
 

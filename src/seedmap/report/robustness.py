@@ -1,6 +1,6 @@
 """The section of a page that says how far each map moves with its seed, and why that may mislead."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from seedmap.report.charts import Bar, bars
 from seedmap.report.pictures import Picture, load_picture
 from seedmap.report.words import number, percent
 
-__all__ = ["SeedSection", "draw_survival", "robust_sections"]
+__all__ = ["SeedSection", "draw_survival", "moving_section", "robust_sections"]
 
 HEADINGS = (
     "Maps",
@@ -64,16 +64,41 @@ def robust_sections(
 
 def _section(found: SeedRobustness, seed: str, picture: Picture | None) -> SeedSection:
     rows = [row for row in found.rows if row.seed == seed]
+    return moving_section(seed, rows, found.reading(seed), picture)
+
+
+def moving_section(
+    name: str, rows: Sequence[KindOfChange], reading: str, picture: Picture | None = None
+) -> SeedSection:
+    """Put together what the page says of one map: its rows as a chart and as a table.
+
+    Parameters
+    ----------
+    name
+        Of the seed, or of the contrast.
+    rows
+        How far its map moves, a row a kind of change; at least one.
+    reading
+        What that means to a reader; may be empty.
+    picture
+        The map of survival, if it was drawn.
+    """
     known = [row for row in rows if np.isfinite(row.error)]
+    every = [_cells(row) for row in known]
+    shown = [at for at in range(len(HEADINGS)) if any(cells[at] for cells in every)]
     homogeneity = rows[0].homogeneity
+    chart = ""
+    if known:
+        chart = bars([_bar(row) for row in known], name=f"How far the map of {name} moves")
     return SeedSection(
-        name=seed,
-        reading=found.reading(seed),
-        chart=bars([_bar(row) for row in known], name=f"How far the map of {seed} moves")
-        if known
-        else "",
-        headings=HEADINGS,
-        rows=tuple((_capital(kind_words(row.kind)), _cells(row)) for row in known),
+        name=name,
+        reading=reading,
+        chart=chart,
+        headings=tuple(HEADINGS[at] for at in shown),
+        rows=tuple(
+            (_capital(kind_words(row.kind)), tuple(cells[at] for at in shown))
+            for row, cells in zip(known, every, strict=True)
+        ),
         notes=tuple(f"{_capital(kind_words(row.kind))}: {row.note}." for row in rows if row.note),
         homogeneity=number(homogeneity, 2) if np.isfinite(homogeneity) else "",
         picture=picture,
@@ -89,7 +114,7 @@ def _bar(row: KindOfChange) -> Bar:
 
 
 def _cells(row: KindOfChange) -> tuple[str, ...]:
-    """Write the cells of a row; a dash where something is not known."""
+    """Write the cells of a row; empty where something is not known."""
     spread = ""
     if np.isfinite(row.random_median):
         spread = f"{number(row.random_low, 2)} to {number(row.random_high, 2)}"
