@@ -12,7 +12,7 @@ from scipy.ndimage import binary_dilation
 
 import seedmap as sm
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "plot_8_group.py"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "plot_10_group.py"
 PEOPLE, STUDIES, SMALL = 40, 200, 12
 
 pytestmark = [

@@ -2,7 +2,7 @@
 On the cortical surface
 =======================
 
-The surface twin of :doc:`the well-known example <plot_1_reference_example>`: an atlas region on
+The surface twin of :doc:`the well-known example <plot_01_reference_example>`: an atlas region on
 fsaverage5 as seed, its correlation with every vertex, and a figure.
 """
 

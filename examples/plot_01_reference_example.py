@@ -136,7 +136,7 @@ print(f"Pearson's r is larger by a factor of {frames / (frames - 1):.4f}")
 # -------------------
 #
 # The masker knows where each voxel was. The map is drawn above \|r\| = 0.5, and a green dot marks
-# the seed. Do not read 0.5 as a test: :doc:`the next page <plot_2_ten_lines>` gives each value its
+# the seed. Do not read 0.5 as a test: :doc:`the next page <plot_02_ten_lines>` gives each value its
 # uncertainty.
 
 import tempfile
@@ -173,7 +173,7 @@ fisherz_img.to_filename(results / "pcc_fisherz.nii.gz")
 print(sorted(path.name for path in results.iterdir()))
 
 # %%
-# That was the original page, step for step. :doc:`The next one <plot_2_ten_lines>` gets there in
+# That was the original page, step for step. :doc:`The next one <plot_02_ten_lines>` gets there in
 # ten lines, and further.
 
 # sphinx_gallery_thumbnail_number = 3
