@@ -100,11 +100,14 @@ def test_killed_at_random_moments_and_called_again_gives_the_same_bits(study, tm
     lasts, whole = time.monotonic() - begin, contents(tmp_path / "whole")
     out, chance, killed = tmp_path / "out", random.Random(0), 0
     while killed < 20:
-        process = start(out)
-        time.sleep(chance.uniform(0.1, 1.1 * lasts))
-        killed += process.poll() is None
-        process.kill()
-        process.wait()
+        begin, process = time.monotonic(), start(out)
+        try:
+            process.wait(timeout=chance.uniform(0.1, lasts))
+            lasts = time.monotonic() - begin  # the machine may be less busy by now
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            killed += 1
         check_whole(out, whole)
     assert start(out).wait(timeout=300) == 0
     assert contents(out) == whole

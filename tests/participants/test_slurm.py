@@ -205,6 +205,26 @@ def test_a_job_that_is_cancelled_is_asked_for_again(slurm, study, tmp_path):
     check_maps(study, out, tmp_path)
 
 
+def test_people_are_shuffled_by_slurm_jobs(slurm, tmp_path):
+    rng, rows = np.random.default_rng(0), ["participant_id\teffect"]
+    for number in range(16):
+        image = nib.Nifti1Image(
+            rng.normal(size=(9, 9, 9)).astype(np.float32), np.diag([4, 4, 4, 1])
+        )
+        image.to_filename(tmp_path / f"{number}.nii.gz")
+        rows.append(f"{number:02d}\t{number}.nii.gz")
+    table = tmp_path / "maps.tsv"
+    table.write_text("\n".join(rows) + "\n")
+    for name, where in (("here", ()), ("there", on_slurm(tmp_path))):
+        line = [sys.executable, "-m", "seedmap", "group", tmp_path, "--maps", table]
+        line += ["--no-tfce", "--shuffles", "2000", "--out", tmp_path / name, *where]
+        subprocess.run(list(map(str, line)), env=slurm.environment, timeout=300, check=True)
+    here = sorted((tmp_path / "here").glob("*.nii.gz"))
+    assert len(here) > 10
+    for path in here:
+        assert path.read_bytes() == (tmp_path / "there" / path.name).read_bytes()
+
+
 def test_jobs_that_slurm_refuses_end_the_call(slurm, study, tmp_path):
     done = subprocess.run(
         line_of(study, tmp_path / "out", *on_slurm(tmp_path, queue="nosuch")),

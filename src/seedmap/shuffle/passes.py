@@ -26,8 +26,8 @@ __all__ = ["Null", "Shuffling", "join", "observed_clusters", "observed_r", "piec
 
 Array = NDArray[np.float32]
 
-# Rows x samples of one product: 64 x 2048 floats and their data stay in the cache of one core.
-ROWS, SAMPLES = 64, 2048
+# Rows x samples of one product: 128 x 1024 floats and their data stay in the cache of one core.
+ROWS, SAMPLES = 128, 1024
 # Shuffles of a piece: at most; where clusters are looked for, whose members are held; where TFCE
 # is wanted, for which whole maps are held.
 PIECE, MEMBERS, WHOLE_MAPS = 512, 128, 16
