@@ -192,9 +192,9 @@ class TestMap:
             assert set(columns) == {3, 4, 5}
 
     def test_template_is_that_of_nilearn(self, monkeypatch):
-        before = volume._template()
+        before = volume.mni_template()
         monkeypatch.setattr(volume, "TEMPLATE", "not/there.nii.gz")
-        after = volume._template()
+        after = volume.mni_template()
         np.testing.assert_array_equal(before.affine, after.affine)
         np.testing.assert_allclose(before.values / 255, after.values, atol=1e-6)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from seedmap._arrays import Array
 from seedmap.errors import ImageError
+from seedmap.figures import mni_template
 from seedmap.images import Grid, Space, file_of, load_volume
 from seedmap.spatial import Atlas, Landmarks, landmarks, read_atlas
 
@@ -52,10 +53,9 @@ class Underlay:
 
 def template_underlay() -> Underlay:
     """Return the skull-stripped MNI152 template at 1 mm."""
-    from nilearn.datasets import load_mni152_template
-
-    values, grid = load_volume(load_mni152_template(resolution=1), "template")
-    return _underlay(values, grid, "MNI152 template (ICBM 2009a, 1 mm)")
+    template = mni_template()
+    grid = Grid.whole(template.affine, template.values.shape)
+    return _underlay(template.values, grid, "MNI152 template (ICBM 2009a, 1 mm)")
 
 
 def image_underlay(image: Any) -> Underlay:
@@ -98,7 +98,7 @@ class Surroundings:
     underlay, names
         As far as they are known by now.
     furnishing : threading.Thread or None
-        Brings these two while the page already works.
+        Brings the underlay while the page already works.
     """
 
     underlay: Underlay | None = None
@@ -107,15 +107,15 @@ class Surroundings:
 
     def furnish(self, anatomy: Any, atlas: Any, space: Space, *, mni: bool) -> None:
         """Take what the user names; what nilearn has for MNI space follows in the background."""
-        self.names = read_atlas(atlas, space) if atlas else None
+        known = landmarks() if mni else None
+        self.names = read_atlas(atlas, space) if atlas else known
         self.underlay = image_underlay(anatomy) if anatomy is not None else None
-        if mni:  # importing nilearn takes longer than reading a small run: nobody waits for it
+        if mni:  # reading the template takes longer than a small run: nobody waits for it
             self.furnishing = threading.Thread(target=self._of_mni, daemon=True)
             self.furnishing.start()
 
     def _of_mni(self) -> None:
         self.underlay = self.underlay or template_underlay()
-        self.names = self.names or landmarks()
 
     def picture_or(self, otherwise: Callable[[], Underlay]) -> Underlay:
         """Return the underlay, which may still be on its way; where there is none, another."""

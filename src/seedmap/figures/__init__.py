@@ -10,7 +10,7 @@ from seedmap.figures.maps import can_draw, draw_map
 from seedmap.figures.series import plot_sample_series, plot_series
 from seedmap.figures.style import in_style, load_early, save_figure
 from seedmap.figures.surface import Side, plot_sides
-from seedmap.figures.volume import Display, Highlight, Look, plot_map
+from seedmap.figures.volume import Display, Highlight, Look, mni_template, plot_map
 
 __all__ = [
     "Display",
@@ -21,6 +21,7 @@ __all__ = [
     "draw_map",
     "in_style",
     "load_early",
+    "mni_template",
     "plot_map",
     "plot_sample_series",
     "plot_series",

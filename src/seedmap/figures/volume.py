@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from nibabel.spatialimages import SpatialImage
 
-__all__ = ["Display", "Highlight", "Look", "plot_map"]
+__all__ = ["Display", "Highlight", "Look", "mni_template", "plot_map"]
 
 # The skull-stripped MNI152 template (ICBM 2009a, 1 mm) inside nilearn's package.
 TEMPLATE = "datasets/data/mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"
@@ -255,7 +255,7 @@ def _volume(image: "SpatialImage") -> Volume:
 def _layers(volume: Volume, highlight: Highlight, scale: Scale, look: Look) -> _Layers:
     """Bring everything to the axes of the world."""
     if look.background is None:
-        anatomy = straightened(_template())
+        anatomy = straightened(mni_template())
         bright = float(anatomy.values.max())
         greys, air = (DARK * bright, BRIGHT * bright), 0.0
     else:  # what is darker than a tenth of the brain is air
@@ -279,8 +279,11 @@ def _point(layers: _Layers, center: tuple[float, float, float] | None, look: Loo
     return middle(layers.volume) if found is None else found
 
 
-def _template() -> Volume:
-    """Return the template: from its file, as nilearn's loader takes scikit-learn with it."""
+def mni_template() -> Volume:
+    """Return the skull-stripped MNI152 template at 1 mm.
+
+    From its file in nilearn's package, as nilearn's loader takes scikit-learn with it.
+    """
     shipped = files("nilearn") / TEMPLATE
     if not shipped.is_file():  # another version of nilearn may keep it elsewhere
         from nilearn.datasets import load_mni152_template

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from seedmap._arrays import Array
 from seedmap.analysis import SeedMaps
 from seedmap.bids import space_of
-from seedmap.figures.volume import _template as mni_template
+from seedmap.figures import mni_template
 from seedmap.images import Grid
 
 __all__ = ["Viewer", "pack_maps", "viewer_of"]
