@@ -7,6 +7,7 @@ import scipy
 from seedmap import Sphere
 from seedmap.errors import OptionError, SeedError
 from seedmap.explorer.engine import Superseded
+from seedmap.explorer.engine.corrected import line_at
 from seedmap.explorer.engine.group import LiveGroup
 from seedmap.explorer.engine.model import GroupModel
 from seedmap.group import Question, Shuffles, plan_group, run_group
@@ -14,7 +15,9 @@ from seedmap.group.packs import pack_study
 from seedmap.group.people import Choice, Member
 from seedmap.group.stored import stored_members
 from seedmap.group.tables import read_people
+from seedmap.group.tested import conclude_contrast, prepare_contrast
 from seedmap.parallel import Pool
+from seedmap.shuffle import found, plan_shuffles, shuffle
 from seedmap.store import open_stored
 
 PCC, MOTOR = Sphere("PCC", (0, -52, 18), 12.0), Sphere("motor", (-38, -22, 52), 8.0)
@@ -192,3 +195,36 @@ def test_what_cannot_be_asked_is_one_line(packed, stored_study):
     with pytest.raises(OptionError, match="is an F of 2 rows"):
         live_group(packed, stored_study, "group + age", ("[group, age]",))
     live.close()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_corrected_line_is_that_of_the_group_step(packed, stored_study, model):
+    """Of the same maps with the same shuffles: every maximum."""
+    formula, contrast = MODELS[model]
+    live = live_group(packed, stored_study, formula, (contrast,))
+    line = live.line(PCC, looks=3)
+    loaded, used = live.people_maps(PCC)
+    assert used == live.maps(PCC).used
+    plan = live.model.plan(used)
+    shuffles = Shuffles(number=line.maxima.size - 1, tfce=False, cluster_p=None)
+    asked = Question(seed="s", model=formula, contrasts=(contrast,), inference=shuffles)
+    moves = plan_shuffles(plan.contrasts[0].tested, shuffles.number)
+    prepared = prepare_contrast(plan.contrasts[0], moves, loaded, asked, None)
+    null = shuffle(prepared.test)
+    tested = conclude_contrast(prepared, [null], loaded, asked)
+    np.testing.assert_allclose(line.maxima, tested.maxima["score"][:, 0], rtol=2e-6)
+    assert line.samples == tested.family
+    p = tested.arrays["pfwe"]
+    score = np.abs(found(prepared.test, null).score)
+    beyond = score > line.alone * (1 + 2e-5)
+    assert np.nanmax(p[beyond], initial=0) <= 0.05
+    assert np.nanmin(p[(score < line.alone * (1 - 2e-5)) & np.isfinite(p)]) > 0.05
+    assert line.of_looks > line.alone
+    live.close()
+
+
+def test_looks_count_in_the_corrected_line():
+    maxima = np.r_[9.0, np.arange(999.0)]
+    assert line_at(maxima, 0.05) == 949
+    assert line_at(maxima, 0.05 / 50) == 998
+    assert line_at(maxima, 0.05 / 51) is None

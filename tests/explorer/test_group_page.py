@@ -242,6 +242,26 @@ def test_a_narrow_screen_shows_all_without_scrolling_sideways(look_at_group):
     assert window.seed() != list(PCC)
 
 
+def test_the_corrected_line_belongs_to_one_map(look_at_group):
+    window = look_at_group()
+    window.type_seed(PCC)
+    window.page.click("#correct")
+    window.until(
+        "document.getElementById('line').textContent.includes('by chance') || seedmap.controls.line"
+    )
+    line = window.read("seedmap.controls.line")
+    assert f"{line['shuffles']} shuffles" in window.page.inner_text("#line")
+    if line["ofLooks"] is not None:
+        window.page.click("#use-line")
+        window.at_rest()
+        assert window.read("seedmap.state.stat") == line["kind"]
+        assert window.read("seedmap.look.threshold") == line["ofLooks"]
+        assert window.page.inner_text("#line")
+    window.type_seed(OTHER)
+    assert window.page.inner_text("#line") == ""
+    assert window.page.is_disabled("#use-line")
+
+
 def test_saving_makes_the_maps_of_the_group_step(look_at_group, group_explorer, monkeypatch):
     monkeypatch.setattr("seedmap.explorer.group_session.SHUFFLES", 30)
     window = look_at_group()

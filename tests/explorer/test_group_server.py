@@ -52,7 +52,11 @@ def test_every_address_has_the_guard_before_it(kind, explorer, group_explorer, g
     assert len(routes) > 18
     assert {path for path, _ in routes} >= {"/", "/api/run", "/static/main.js", "/api/save"}
     if kind == "group":
-        assert {path for path, _ in routes} >= {"/api/group/map", "/api/group/about"}
+        assert {path for path, _ in routes} >= {
+            "/api/group/map",
+            "/api/group/about",
+            "/api/group/line",
+        }
     for path, method in routes:
         port = client.explorer.port
         assert client.status(path, method=method, cookie=False) == 403
@@ -242,6 +246,19 @@ def test_looks_are_recorded_once_each(group_client, group_explorer):
     assert entries[-1]["switched_off"] == ["01"]
     assert entries[-1]["numbers"] == "int16"
     assert len(entries) == first + 2
+
+
+def test_the_corrected_line_counts_looks_and_is_recorded(group_client, group_explorer):
+    first = json.loads(group_client.ask(f"/api/group/line?{PLACE}&contrast=1&off=2")[1])
+    again = json.loads(group_client.ask(f"/api/group/line?{PLACE}&contrast=1&off=2")[1])
+    assert again["looks"] == first["looks"] == group_explorer.session.looked_at
+    assert first["ofLooks"] is None or first["ofLooks"] >= first["alone"] > 1
+    log = group_explorer.session.out / "group_exploration.jsonl"
+    look, line, line_again = [json.loads(one) for one in log.read_text().splitlines()[-3:]]
+    assert look["switched_off"] == ["03"]
+    assert line["corrected_line"]["alone"] == first["alone"]
+    assert line["number"] == line_again["number"] == look["number"]
+    assert group_client.status(f"/api/group/line?{PLACE}&contrast=9") == 422
 
 
 def test_what_is_saved_is_what_the_command_makes(

@@ -148,7 +148,32 @@ class GroupSession(Surroundings):
             write_look(self.out, self.stem, entry)
             return self.looked_at
 
-    def line(self, seed: Sphere, off: frozenset[str]) -> str:
+    def corrected(self, seed: Sphere, contrast: int, off: frozenset[str]) -> dict[str, Any]:
+        """Return which sizes chance alone reaches in a map, and note that this was asked for.
+
+        Raises
+        ------
+        SeedmapError
+            If it cannot be worked out.
+        """
+        self.look(seed, contrast, off)
+        line = self.live.line(seed, contrast, off, self.looked_at)
+        entry = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "number": self.looked_at,
+            "corrected_line": {"of": line.kind, "alone": line.alone, "of_looks": line.of_looks},
+        }
+        write_look(self.out, self.stem, entry)
+        return {
+            "kind": line.kind,
+            "alone": line.alone,
+            "ofLooks": line.of_looks,
+            "looks": self.looked_at,
+            "shuffles": line.maxima.size - 1,
+            "samples": line.samples,
+        }
+
+    def written(self, seed: Sphere, off: frozenset[str]) -> str:
         """Write out the command for a seed and the people who are left."""
         return self.command.line(seed, sorted(off), tfce=_has_numba())
 
@@ -197,7 +222,7 @@ class GroupSession(Surroundings):
             plan,
             strategy=strategy,
             on_done=progress,
-            command=self.line(seed, off),
+            command=self.written(seed, off),
             pool=Pool(nprocs=self.live.n_jobs),
         )
         looked = self.looked_at

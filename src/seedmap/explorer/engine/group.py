@@ -28,10 +28,12 @@ from seedmap.connectivity.contrasts import (
 )
 from seedmap.connectivity.noise import second_order
 from seedmap.connectivity.packed import packed_products
-from seedmap.errors import SeedError
+from seedmap.errors import OptionError, SeedError
+from seedmap.explorer.engine.corrected import CorrectedLine, corrected_line
 from seedmap.explorer.engine.gathering import Superseded
 from seedmap.explorer.engine.model import GroupModel
-from seedmap.seeds import Seed
+from seedmap.group.loading import Loaded
+from seedmap.seeds import Seed, near_each, place_seeds
 from seedmap.store import Pack, StoredRun
 
 __all__ = ["GroupAnswer", "LiveGroup", "PeopleAt"]
@@ -341,6 +343,40 @@ class LiveGroup:
             present = (self.pack.smooth_scale[sample] > 0) & placed.has
             values[~np.logical_or.reduceat(present, self._starts)] = np.nan
             return PeopleAt(self.people, values)
+
+    def people_maps(
+        self, seed: Seed, off: frozenset[str] = frozenset()
+    ) -> tuple[Loaded, tuple[str, ...]]:
+        """Return the maps of all who are used, and their labels in the order of the design.
+
+        Raises
+        ------
+        OptionError
+            If they are too large to be held twice.
+        """
+        samples = self.pack.space.n_samples
+        if self._kept is None:
+            msg = f"{len(self.people)} maps of {samples:,} samples are too large for this; use seedmap group"
+            raise OptionError(msg)
+        with self._lock, self._blas.limit(limits=1, user_api="blas"):
+            placed = self._place(seed)
+            used = self._used(off, self._lacking(placed))
+            values = self._fisherz(placed, np.arange(samples))
+            here = np.logical_or.reduceat(self.patterns.rows & placed.has, self._starts, axis=1)
+            maps = np.where(here[self.patterns.of], values, np.float32(np.nan))
+        columns = [self.people.index(label) for label in used]
+        near = np.zeros(samples, bool)
+        fwhm = self.pack.facts["smoothing_fwhm"]
+        near[near_each(place_seeds([seed], self.pack.space), self.pack.space, fwhm)[0]] = True
+        return Loaded(self.pack.space, maps.T[columns], None, near, (2, 0)), used
+
+    def line(
+        self, seed: Seed, contrast: int = 0, off: frozenset[str] = frozenset(), looks: int = 1
+    ) -> CorrectedLine:
+        """Return which sizes of a map chance alone reaches somewhere; see `corrected_line`."""
+        loaded, used = self.people_maps(seed, off)
+        chosen, question = self.model.contrast(used, contrast), self.model.question
+        return corrected_line(loaded, chosen, question, looks=looks, n_jobs=self.n_jobs)
 
     def _lacking(self, placed: _Placed) -> tuple[str, ...]:
         has = np.logical_or.reduceat(placed.has, self._starts)

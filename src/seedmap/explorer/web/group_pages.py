@@ -57,6 +57,7 @@ class GroupPages(Pages):
             "run": (self.run, "GET"),
             "group/map": (self.map, "GET"),
             "group/about": (self.about, "GET"),
+            "group/line": (self.line, "GET"),
             "look": (self.look, "POST"),
             "save": (self.save, "POST"),
         }
@@ -100,6 +101,12 @@ class GroupPages(Pages):
             return _about(self._session, asked, answer, place, threshold)
 
         return JSONResponse(await run_in_threadpool(work))
+
+    async def line(self, request: Request) -> Response:
+        """Say which sizes of a map chance alone reaches somewhere in the brain."""
+        asked = self._asked(request.query_params)
+        async with self._one_at_a_time:
+            return JSONResponse(await run_in_threadpool(self._session.corrected, *asked))
 
     async def look(self, request: Request) -> Response:
         """Note that a seed was looked at."""
@@ -289,7 +296,7 @@ def _about(
         "seedName": session.name_at(seed.center),
         "placeName": session.name_at(place),
         "lacking": [live.people.index(one) for one in answer.lacking],
-        "command": session.line(seed, off),
+        "command": session.written(seed, off),
     }
 
 

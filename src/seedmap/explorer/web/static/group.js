@@ -108,6 +108,7 @@ export class GroupApp extends App {
     const { x, y, z, radius, name } = query;
     this.shown = { state: { seed: [x, y, z], radius, name }, off: new Set(this.off), contrast: query.contrast };
     this.r = values.which ? null : values;
+    this.controls.lineOf(query);
     this.fitEffects(facts);
     this.refill();
     this.painter.now();
@@ -204,7 +205,7 @@ class GroupControls extends Controls {
   title() {
     super.title();
     const { run } = this.app;
-    $("people").hidden = $("asked").hidden = false;
+    $("people").hidden = $("asked").hidden = $("lines").hidden = false;
     $("cleaning").hidden = true;
     $("verb").textContent = "seedmap group";
     $("contrast").replaceChildren(...run.contrasts.map(({ text, robust }, n) => new Option(robust ? `${text} (robust t)` : text, n)));
@@ -240,6 +241,8 @@ class GroupControls extends Controls {
     const { app } = this;
     $("contrast").addEventListener("change", () => app.setContrast(Number($("contrast").value)));
     $("against").addEventListener("change", () => app.panel.drawChart());
+    $("correct").addEventListener("click", () => this.correct());
+    $("use-line").addEventListener("click", () => this.useLine());
     $("everybody").addEventListener("click", () => app.everybody());
     $("persons").addEventListener("change", (event) => app.toggle(Number(event.target.value)));
     $("people").addEventListener("submit", (event) => event.preventDefault());
@@ -260,6 +263,47 @@ class GroupControls extends Controls {
     }
     for (const box of $("persons").querySelectorAll("input")) box.checked = run.people[box.value].used && !off.has(Number(box.value));
     $("everybody").disabled = !off.size;
+  }
+
+  /** Ask which size chance alone reaches somewhere in this map. */
+  async correct() {
+    const { app } = this, question = app.question();
+    write($("line"), "Shuffling people…");
+    $("correct").disabled = true;
+    await app.noting;
+    try {
+      const line = await getJson("group/line", question);
+      if (JSON.stringify(question) !== JSON.stringify(app.question())) return this.lineOf({});
+      const size = (value) => (value === null ? "no size" : `|${line.kind}| > ${written(value, "t")}`);
+      write($("line"), `By chance alone (${line.shuffles} shuffles, ${line.samples.toLocaleString("en")} voxels) one map in twenty has ${size(line.alone)} somewhere; for one of the ${line.looks} maps looked at it takes ${size(line.ofLooks)}.`);
+      this.line = { ...line, key: this.keyOf(question) };
+      $("use-line").disabled = line.ofLooks === null;
+      app.controls.looked(line.looks);
+    } catch (error) {
+      write($("line"), "");
+      app.trouble(error.message);
+    } finally {
+      $("correct").disabled = false;
+    }
+  }
+
+  keyOf({ x, y, z, radius, contrast, off }) {
+    return [x, y, z, radius, contrast, off].join();
+  }
+
+  /** The line belongs to one map: with another it goes. */
+  lineOf(query) {
+    if (this.line && this.line.key === this.keyOf(query)) return;
+    this.line = null;
+    write($("line"), "");
+    $("use-line").disabled = true;
+  }
+
+  useLine() {
+    const { app, line } = this;
+    if (app.stat !== line.kind) app.setStat(line.kind);
+    app.state.look[line.kind].threshold = line.ofLooks;
+    app.changed();
   }
 
   /** Who counts in the map on the screen. */
