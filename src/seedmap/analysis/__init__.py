@@ -1,6 +1,7 @@
 """One run, from files to maps: open, smooth, clean, correlate; and its result, `SeedMaps`."""
 
 from seedmap.analysis.base import Maps, save_maps, write_clusters
+from seedmap.analysis.cleaned import ImagedSeeds, StoredSeeds
 from seedmap.analysis.cost import DRAWING, Kind, kind_of, peak_memory
 from seedmap.analysis.degree import map_run_with_degree
 from seedmap.analysis.degree_map import Degree
@@ -21,7 +22,14 @@ from seedmap.analysis.robust import (
     reading_of,
     table_text,
 )
-from seedmap.analysis.robustness import robust_run, robust_store, seed_robustness
+from seedmap.analysis.robustness import (
+    VirtualPlan,
+    draw_plan,
+    robust_run,
+    robust_store,
+    robustness_of,
+    seed_robustness,
+)
 from seedmap.analysis.sidecar import NULL_HYPOTHESIS, dataset_description, json_text, versions
 from seedmap.analysis.stored import maps_of_stored, origin_facts, stored_maps
 from seedmap.analysis.uncertainty import Certainty
@@ -34,6 +42,7 @@ __all__ = [
     "TEMPLATES",
     "Certainty",
     "Degree",
+    "ImagedSeeds",
     "Inputs",
     "Kind",
     "KindOfChange",
@@ -50,9 +59,12 @@ __all__ = [
     "SeedFacts",
     "SeedMaps",
     "SeedRobustness",
+    "StoredSeeds",
     "Uncertainty",
+    "VirtualPlan",
     "check_method",
     "dataset_description",
+    "draw_plan",
     "filled",
     "global_signal",
     "json_text",
@@ -72,6 +84,7 @@ __all__ = [
     "reading_of",
     "robust_run",
     "robust_store",
+    "robustness_of",
     "save_maps",
     "seed_maps",
     "seed_robustness",

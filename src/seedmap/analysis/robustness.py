@@ -51,7 +51,14 @@ from seedmap.seeds import (
 from seedmap.spatial import SeedWeights
 from seedmap.store import StoredRun, open_stored
 
-__all__ = ["robust_run", "robust_store", "seed_robustness"]
+__all__ = [
+    "VirtualPlan",
+    "draw_plan",
+    "robust_run",
+    "robust_store",
+    "robustness_of",
+    "seed_robustness",
+]
 
 # Spheres at random places, and virtual seeds of each kind of these: the range to compare with.
 RANDOM, EACH = 40, 5
@@ -147,7 +154,7 @@ def _sorted_options(
 
 
 @dataclass(frozen=True, eq=False)
-class _Plan:
+class VirtualPlan:
     """Which seeds are extracted beside those that were asked for, in which order.
 
     Attributes
@@ -197,13 +204,17 @@ class _Plan:
         return virtual, [some(one) for one in self.voxels], random
 
 
-def _plan(
-    placed: Sequence[PlacedSeed], space: Space, settings: RobustnessSettings, *, degree: bool
-) -> _Plan:
+def draw_plan(
+    placed: Sequence[PlacedSeed],
+    space: Space,
+    settings: RobustnessSettings,
+    *,
+    degree: bool = False,
+) -> VirtualPlan:
     """Draw all seeds; ``space`` has the mask of what can be sampled."""
     radii = tuple(equal_radius(seed, space) for seed in placed)
     sizes = {radius for radius in radii if radius is not None}
-    return _Plan(
+    return VirtualPlan(
         tuple(
             virtual_seeds(seed, space, settings.centre, settings.number, settings.rng)
             for seed in placed
@@ -249,16 +260,16 @@ def robust_run(  # noqa: PLR0913  as `map_run`, with what is drawn
             prepare(replace(inputs, strategy=one, confound_columns=()), seeds, method, limits)
             for one in strategies
         ]
-        plans: list[_Plan] = []
+        plans: list[VirtualPlan] = []
 
         def more(placed: tuple[PlacedSeed, ...], space: Space) -> list[SeedWeights]:
-            plans.append(_plan(placed, space, settings, degree=degree))
+            plans.append(draw_plan(placed, space, settings, degree=degree))
             return plans[0].weights
 
         hooks: dict[str, Any] = {"progress": progress, "on_ready": on_ready}
         source = read_with(inputs, seeds, method, limits, more, **hooks)
         cleaned = [maps_of(one, read(one)) for one in others]
-        return _robustness(source, source.prepared.seeds, plans[0], settings, cleaned)
+        return robustness_of(source, source.prepared.seeds, plans[0], settings, cleaned)
 
 
 def robust_store(
@@ -271,19 +282,19 @@ def robust_store(
 ) -> SeedRobustness:
     """Do what `seed_robustness` does of a stored run."""
     placed = place_seeds(parse_seeds(seeds), stored.space)
-    plan = _plan(placed, stored.space.within(stored.sampled), settings, degree=degree)
+    plan = draw_plan(placed, stored.space.within(stored.sampled), settings, degree=degree)
     with threadpool_limits(1, user_api="blas"):
         maps = maps_of_stored(stored, placed, "operator")
         own = [seed.weights for seed in placed if seed.weights is not None]
         source = StoredSeeds(stored, maps, own, plan.weights)
         others = [stored_maps(one, seeds) for one in strategies]
-        return _robustness(source, placed, plan, settings, others)
+        return robustness_of(source, placed, plan, settings, others)
 
 
-def _robustness(
+def robustness_of(
     source: CleanedRun,
     placed: Sequence[PlacedSeed],
-    plan: _Plan,
+    plan: VirtualPlan,
     settings: RobustnessSettings,
     others: Sequence[SeedMaps],
 ) -> SeedRobustness:

@@ -140,6 +140,7 @@ def _recipe(
         other_space=seeds.allow_space_mismatch,
         combine=analysis.combine_runs,
         combine_by=analysis.combine_by,
+        seed_robustness=analysis.seed_robustness,
         figures=analysis.figures,
         threshold=analysis.parsed(),
         min_cluster=analysis.min_cluster,

@@ -192,6 +192,9 @@ class AnalysisOptions:
     t_r: float | None = None
     """Repetition time [s] in place of what JSON and header say."""
 
+    seed_robustness: Annotated[bool, Parameter(negative=())] = False
+    """Compare the map of each seed with those of seeds that could have been chosen instead, of the halves of the run and of the other strategies: a table, maps of survival and seed error, bars on the page."""
+
     combine_runs: Combine = "none"
     """Also combine the runs of a session, or of a participant."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seedmap._version import __version__
-from seedmap.analysis import Provenance, SeedMaps, save_maps, write_clusters
+from seedmap.analysis import Maps, Provenance, SeedMaps, SeedRobustness, save_maps, write_clusters
 from seedmap.bids import RunInputs, modern_name, uri
 from seedmap.clusters import FoundClusters
 from seedmap.denoising import Chosen
@@ -39,14 +39,18 @@ CODE_URL = "https://pypi.org/project/seedmap/"
 
 
 def save_run(
-    maps: SeedMaps, folder: Path, recipe: Recipe, label: str, about: Mapping[str, Any]
+    found: SeedMaps | SeedRobustness,
+    folder: Path,
+    recipe: Recipe,
+    label: str,
+    about: Mapping[str, Any],
 ) -> list[Path]:
     """Write maps, sidecars and seed series, with the strategy in their names.
 
     Parameters
     ----------
-    maps
-        The maps.
+    found
+        The maps, perhaps with how far they move.
     folder
         Where to; made if need be.
     recipe
@@ -61,9 +65,12 @@ def save_run(
     list of Path
         The files.
     """
+    maps = found.maps if isinstance(found, SeedRobustness) else found
     volume = {"SkullStripped": True} if isinstance(maps.space, Grid) else {}
     facts = {**_origin(maps.provenance, recipe.root), **volume, "Command": recipe.command, **about}
-    return save_maps(_named_as_today(maps), folder, desc=label, facts=facts, described=False)
+    today = _named_as_today(maps)
+    named: Maps = replace(found, maps=today) if isinstance(found, SeedRobustness) else today
+    return save_maps(named, folder, desc=label, facts=facts, described=False)
 
 
 def save_study_clusters(

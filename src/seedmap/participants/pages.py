@@ -19,6 +19,7 @@ from seedmap.participants.run import RunWork, StrategyWork
 from seedmap.report.participant import RunPage, StrategyPage
 from seedmap.report.pictures import Picture, load_picture, map_words
 from seedmap.report.quality import strategy_page
+from seedmap.report.robustness import robust_sections
 from seedmap.report.study import MapOfStudy, StudyPage, StudyRow, render_study
 from seedmap.report.viewer import pack_maps
 from seedmap.report.words import (
@@ -68,6 +69,7 @@ def strategy_part(
         packed=tuple(pack_maps(maps, _shown_as(done, maps))) if drawn else (),
         undrawn=undrawn if recipe.figures else "",
         warnings=done.warnings,
+        moving=() if done.robust is None else robust_sections(done.robust, {}),
     )
 
 

@@ -39,7 +39,7 @@ from seedmap.participants.pages import run_page, strategy_part, study_clusters
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.resume import Result, as_before, earlier_result, new_entry
 from seedmap.participants.run import RunWork, StrategyWork, clean_run, open_work
-from seedmap.participants.stored import FOLDER, keep_run, maps_from_store
+from seedmap.participants.stored import FOLDER, keep_run, maps_from_store, robust_from_store
 from seedmap.report.maps import find_maps, with_all_maps
 from seedmap.report.participant import ParticipantPage, RunPage, render_participant
 
@@ -205,7 +205,7 @@ def _one_run(
     strategies = []
     for done in clean_run(recipe, opened):
         about = {**strategy_facts(done.chosen), "RawSources": [], "Notes": notes}
-        save_run(done.maps, place, recipe, done.chosen.strategy.label, about)
+        save_run(done.robust or done.maps, place, recipe, done.chosen.strategy.label, about)
         if recipe.combine != "none":
             outcome.maps.setdefault(done.chosen.strategy.name, []).append((inputs, done.maps))
         if done.plain is not None:
@@ -222,13 +222,19 @@ def _one_stored(
     recipe: Recipe, inputs: RunInputs, folder: Path, outcome: _Outcome
 ) -> Iterator[dict[str, Any]]:
     """Make and write maps from a stored run, strategy by strategy."""
+    found = []
     for strategy in recipe.strategies:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", SeedmapWarning)
             maps, run = maps_from_store(recipe, inputs, strategy)
-        notes = [str(w.message) for w in caught]
+        found.append((strategy, maps, run, [str(w.message) for w in caught]))
+    for strategy, maps, run, notes in found:
         about = {"Strategy": strategy.name, "Notes": notes}
-        save_run(maps, folder / folder_of(inputs), recipe, strategy.label, about)
+        robust = None
+        if recipe.seed_robustness:
+            others = [other for _, other, _, _ in found if other is not maps]
+            robust = robust_from_store(recipe, inputs, strategy, maps, others)
+        save_run(robust or maps, folder / folder_of(inputs), recipe, strategy.label, about)
         clusters = study_clusters(recipe, maps)
         save_study_clusters(maps, folder / folder_of(inputs), strategy.label, clusters)
         if recipe.combine != "none":

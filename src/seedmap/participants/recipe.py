@@ -60,6 +60,9 @@ class Recipe:
     from_store: bool = False
     """Make maps from stored runs; ``root`` is then the folder of these results."""
 
+    seed_robustness: bool = False
+    """Also compare each map with those of seeds that could have been chosen instead."""
+
     figures: bool = True
     """Draw the maps."""
 
@@ -83,6 +86,15 @@ class Recipe:
         _check_unlike([seed.label for seed in self.seeds], "seeds", SeedError)
         if self.from_store and self.method.measure != "correlation":
             msg = f"measure={self.method.measure!r}: stored runs give correlations only; map the images instead"
+            raise OptionError(msg)
+        if self.seed_robustness and (self.method.measure, self.method.uncertainty) != (
+            "correlation",
+            "operator",
+        ):
+            msg = (
+                "--seed-robustness is known for --measure correlation and --uncertainty operator; leave "
+                "these out"
+            )
             raise OptionError(msg)
         descs = {strategy.desc for strategy in self.strategies}
         if len(descs) > 1:

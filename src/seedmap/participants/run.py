@@ -13,19 +13,23 @@ import numpy as np
 from seedmap._arrays import Keep, parse_sample_mask
 from seedmap.analysis import (
     DRAWING,
+    ImagedSeeds,
     Inputs,
     Kind,
     Limits,
     Opened,
     Prepared,
+    RobustnessSettings,
     SeedMaps,
+    SeedRobustness,
+    draw_plan,
     kind_of,
-    maps_of,
     motion_in,
     open_inputs,
     peak_memory,
     prepare_opened,
     read,
+    robustness_of,
 )
 from seedmap.bids import RunInputs
 from seedmap.confounds import ConfoundTable, read_confounds, read_metadata
@@ -43,7 +47,7 @@ from seedmap.images.gifti import gifti_shape
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.seeds import StudySeed, check_space
 from seedmap.seeds import PlacedSeed, Region, Seed
-from seedmap.spatial import Atlas, Extracted, Reading, extract, read_atlas
+from seedmap.spatial import Atlas, Extracted, Reading, certain_mask, extract, read_atlas
 
 __all__ = [
     "RunWork",
@@ -71,6 +75,7 @@ class StrategyWork:
     extracted: Extracted
     warnings: tuple[str, ...] = ()
     plain: Extracted | None = None
+    robust: SeedRobustness | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,6 +248,8 @@ def _by_strategy(work: RunWork, chosen: Chosen) -> Opened:
 def clean_run(recipe: Recipe, work: RunWork) -> Iterator[StrategyWork]:
     """Read a run once and give every strategy's maps, one after the other.
 
+    Where it is asked for how far they move, all exist before the first is given.
+
     Raises
     ------
     SeedmapError
@@ -250,19 +257,49 @@ def clean_run(recipe: Recipe, work: RunWork) -> Iterator[StrategyWork]:
     """
     prepared = prepare_all(recipe, work)
     union = np.any([one.keep for one in prepared], axis=0)
+    settings, plan = RobustnessSettings(), None
+    if recipe.seed_robustness:
+        prepared = _masked(prepared, union)
+        plan = draw_plan(work.seeds, _space_of(prepared[0]), settings)
     with warnings.catch_warnings(record=True) as on_reading:
         warnings.simplefilter("always", SeedmapWarning)
-        extracted = read(replace(prepared[0], keep=union))
+        more = () if plan is None else plan.weights
+        extracted = read(replace(prepared[0], keep=union), more=more)
     plain = _unsmoothed(prepared[0], union, extracted) if recipe.store else None
-    for chosen, one in zip(work.chosen, prepared, strict=True):
-        part = _frames_of(extracted, union, one.keep)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", SeedmapWarning)
-            maps = maps_of(one, part)
-        maps = replace(maps, provenance=replace(maps.provenance, command=recipe.command))
-        said = tuple(str(w.message) for w in (*on_reading, *caught))
+    mapped = (_mapped(recipe, one, _frames_of(extracted, union, one.keep)) for one in prepared)
+    known = [] if plan is None else list(mapped)
+    for chosen, one, (source, said) in zip(work.chosen, prepared, known or mapped, strict=True):
+        robust = None
+        if plan is not None:
+            others = [other.maps for other, _ in known if other is not source]
+            robust = robustness_of(source, work.seeds, plan, settings, others)
         unsmoothed = None if plain is None else _frames_of(plain, union, one.keep)
-        yield StrategyWork(chosen, one, maps, part, said, unsmoothed)
+        said = (*(str(w.message) for w in on_reading), *said)
+        yield StrategyWork(chosen, one, source.maps, source.extracted, said, unsmoothed, robust)
+
+
+def _masked(prepared: Sequence[Prepared], keep: Keep) -> list[Prepared]:
+    """Find the mask before the run is read, where it is not known."""
+    mask = prepared[0].mask
+    mask = certain_mask(prepared[0].run, keep) if mask is None else mask
+    return [replace(one, mask=mask) for one in prepared]
+
+
+def _space_of(prepared: Prepared) -> Space:
+    space = prepared.run.space
+    return space if prepared.mask is None else space.within(prepared.mask)
+
+
+def _mapped(
+    recipe: Recipe, prepared: Prepared, part: Extracted
+) -> tuple[ImagedSeeds, tuple[str, ...]]:
+    """Map the seeds of a run with one strategy; return what was warned of, too."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SeedmapWarning)
+        source = ImagedSeeds.of(prepared, part)
+    provenance = replace(source.maps.provenance, command=recipe.command)
+    source = replace(source, maps=replace(source.maps, provenance=provenance))
+    return source, tuple(str(one.message) for one in caught)
 
 
 def _unsmoothed(prepared: Prepared, keep: Keep, extracted: Extracted) -> Extracted:
@@ -300,9 +337,17 @@ def estimate_memory(recipe: Recipe, inputs: RunInputs) -> float:
         samples,
         volume=volume,
         maps=MAPS_A_SEED * len(recipe.seeds),
-        copies=(2 if len(recipe.strategies) > 1 else 1) + COPIES_STORED * recipe.store,
+        copies=_copies(recipe) + COPIES_STORED * recipe.store,
     )
     return memory + DRAWING * recipe.figures
+
+
+def _copies(recipe: Recipe) -> int:
+    """Say how many copies of the series exist: that of all frames, and those of strategies."""
+    several = len(recipe.strategies) > 1
+    if recipe.seed_robustness and several:
+        return 1 + len(recipe.strategies)
+    return 2 if several else 1
 
 
 def _extent(recipe: Recipe, inputs: RunInputs) -> tuple[Kind, int, int, float]:

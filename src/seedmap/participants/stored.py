@@ -1,11 +1,20 @@
 """Between runs and the store: cleaned runs are kept, and maps of new seeds are made from them."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from seedmap.analysis import SeedMaps, maps_of_stored, origin_facts
+from seedmap.analysis import (
+    RobustnessSettings,
+    SeedMaps,
+    SeedRobustness,
+    StoredSeeds,
+    draw_plan,
+    maps_of_stored,
+    origin_facts,
+    robustness_of,
+)
 from seedmap.bids import (
     Filters,
     Participant,
@@ -24,7 +33,14 @@ from seedmap.participants.seeds import check_space
 from seedmap.spatial import Extracted
 from seedmap.store import open_stored, write_stored
 
-__all__ = ["FOLDER", "find_stored", "keep_run", "maps_from_store", "only_strategy"]
+__all__ = [
+    "FOLDER",
+    "find_stored",
+    "keep_run",
+    "maps_from_store",
+    "only_strategy",
+    "robust_from_store",
+]
 
 FOLDER = "store"
 
@@ -157,6 +173,29 @@ def _participant(
     return Participant(label, tuple(runs), tuple(problems))
 
 
+def robust_from_store(
+    recipe: Recipe,
+    inputs: RunInputs,
+    strategy: Strategy,
+    maps: SeedMaps,
+    others: Sequence[SeedMaps],
+) -> SeedRobustness:
+    """Say how far maps that `maps_from_store` made move; ``others`` are those of other strategies."""
+    stored = open_stored(_head_of(inputs, strategy).parent)
+    placed, _ = place_inside(recipe.seeds, stored.space, str(stored.path))
+    settings = RobustnessSettings()
+    plan = draw_plan(placed, stored.space.within(stored.sampled), settings)
+    own = [seed.weights for seed in placed if seed.weights is not None]
+    source = StoredSeeds(stored, maps, own, plan.weights)
+    return robustness_of(source, placed, plan, settings, others)
+
+
+def _head_of(inputs: RunInputs, strategy: Strategy) -> Path:
+    """Return the head of the stored run of a strategy."""
+    ending = f"_desc-{strategy.label}_bold.zarr"
+    return next(path for path in inputs.jsons if path.parent.name.endswith(ending))
+
+
 def maps_from_store(recipe: Recipe, inputs: RunInputs, strategy: Strategy) -> tuple[SeedMaps, str]:
     """Make maps of seeds from a stored run; return the name that the run had, too.
 
@@ -165,9 +204,7 @@ def maps_from_store(recipe: Recipe, inputs: RunInputs, strategy: Strategy) -> tu
     SeedmapError
         If the stored run cannot be used, or no seed has samples in it.
     """
-    head = next(
-        p for p in inputs.jsons if p.parent.name.endswith(f"_desc-{strategy.label}_bold.zarr")
-    )
+    head = _head_of(inputs, strategy)
     stored = open_stored(head.parent)
     for seed in recipe.seeds:
         check_space(seed, stored.facts["space"], anyway=recipe.other_space)

@@ -15,6 +15,7 @@ from seedmap._arrays import Array, Keep
 from seedmap.report.charts import carpet, histogram, trace
 from seedmap.report.pictures import Picture
 from seedmap.report.rendering import render
+from seedmap.report.robustness import SeedSection
 from seedmap.report.tables import ClusterTable, library_versions
 from seedmap.report.viewer import viewer_of
 from seedmap.report.words import count, listed, number, percent
@@ -97,6 +98,9 @@ class StrategyPage:
 
     warnings: tuple[str, ...] = ()
     """What a reader may want to act upon."""
+
+    moving: tuple[SeedSection, ...] = ()
+    """How far the maps move with their seeds; empty where that was not looked at."""
 
     @property
     def kept(self) -> str:
