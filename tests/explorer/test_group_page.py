@@ -50,6 +50,7 @@ def test_a_click_gives_the_map_of_the_group(look_at_group, truth):
         live.t[window.read(f"seedmap.places.indexOf(seedmap.map.at({list(place)}))")], abs=2e-3
     )
     assert "10 of 10" in window.page.inner_text("#used")
+    assert window.page.is_hidden("#confirm")  # nobody is kept back
 
 
 def test_slices_come_first_and_the_rest_at_rest(look_at_group, truth):

@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import shlex
+import shutil
 import threading
 import time
 
@@ -13,7 +14,7 @@ import pytest
 from seedmap import Sphere
 from seedmap.cli import main
 from seedmap.errors import ImageError
-from seedmap.explorer import begin_group
+from seedmap.explorer import Explorer, ServerOptions, begin_group, choose_half
 from seedmap.group import Question
 from seedmap.group.packs import pack_study
 from seedmap.group.people import Choice
@@ -332,10 +333,14 @@ def test_the_command_line_opens_a_group(stored_study, monkeypatch, tmp_path, cap
         "1",
     ]
     assert main([*line, *asked]) == 0
-    (session,) = begun
+    session = begun[0]
     assert session.live.model.all.contrasts[0].text == "age"
     assert "--contrast=age" in session.command.line(PCC)
     session.close()
+    assert main([*line, *asked, "--keep-back", "half"]) == 0
+    half = begun[1]
+    assert len(half.held) == len(half.live.people) == 5
+    half.close()
     for wrong, said in (
         (["--model", "weight", "--contrast", "weight"], "no column is called"),
         (["--high-pass", "0.02"], "were cleaned before"),
@@ -347,3 +352,95 @@ def test_the_command_line_opens_a_group(stored_study, monkeypatch, tmp_path, cap
         assert said in " ".join(error.split())
     assert main(["explore", str(stored_study.root), "--model", "age"]) == 2
     assert "without --group" in capsys.readouterr().err
+
+
+def kept_back(study, out):
+    """Begin to explore half of a study."""
+    question = Question(
+        seed="", model="group + age", contrasts=("mean", "patient - control"), inference=None
+    )
+    held = choose_half(study.root, Choice(""), question, study.table)
+    packed = pack_study(study.root, Choice(""), without=held)
+    asked = {"design": study.table, "out": out, "held": held, "anatomy": study.phantom.masks[0]}
+    return begin_group(study.root, packed, Choice(""), question, **asked)
+
+
+def test_half_is_balanced_and_the_same_in_every_call(stored_study):
+    question = Question(seed="", model="group + age", contrasts=("mean",), inference=None)
+    halves = [
+        choose_half(stored_study.root, Choice(""), question, stored_study.table) for _ in "ab"
+    ]
+    assert halves[0] == halves[1]
+    assert len(halves[0]) == 5
+    assert sum(int(label) % 2 for label in halves[0]) in (2, 3)
+    alone = choose_half(stored_study.root, Choice(""), Question(seed="", inference=None), None)
+    assert len(alone) == 5
+
+
+def test_no_answer_depends_on_people_who_are_kept_back(
+    own_stored_study, make_run, group_client, tmp_path
+):
+    """Every address, before and after their data are replaced by noise."""
+    study, found = own_stored_study, []
+    for turn in ("folder-one", "folder-two"):
+        session = kept_back(study, tmp_path / turn)
+        with Explorer(session, ServerOptions()).start() as explorer:
+            client = type(group_client)(explorer)
+            answers = {}
+            for path, method in routes_of(explorer):
+                for contrast in (0, 1):
+                    query = f"{PLACE}&{HERE}&part=all&contrast={contrast}&off=1"
+                    answer, body = client.ask(f"{path}?{query}", method=method)
+                    timeless = json.loads(answer.headers["X-Map"] or "{}") if "map" in path else {}
+                    answers[path, contrast] = (
+                        answer.status,
+                        body.replace(turn.encode(), b""),
+                        timeless,
+                    )
+            assert answers["/api/group/map", 1][0] == 200
+            assert b"can be shuffled in only" in answers["/api/group/line", 0][1]  # five people
+            found.append(answers)
+            about = json.loads(answers["/api/group/about", 1][1])
+            assert set(session.held) & set(shlex.split(about["command"])) == set(session.held)
+            assert not set(session.held) & set(shlex.split(about["confirm"]))
+            assert not set(session.held) & set(session.live.people)
+        for label in session.held:
+            for path in study.store.glob(f"sub-{label}_*_bold.zarr"):
+                shutil.rmtree(path)
+                make_run(path, 10, smoothing_fwhm=6.0)
+    assert found[0] == found[1]
+
+
+def test_what_was_found_is_confirmed_in_the_others(
+    stored_study, group_client, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("seedmap.explorer.group_session.SHUFFLES", 20)
+    held = frozenset(stored_study.labels[:6])
+    packed = pack_study(stored_study.root, Choice(""), without=held)
+    question = Question(seed="", contrasts=("mean",), inference=None)
+    asked = {"out": tmp_path, "held": held, "anatomy": stored_study.phantom.masks[0]}
+    session = begin_group(stored_study.root, packed, Choice(""), question, **asked)
+    with Explorer(session, ServerOptions()).start() as explorer:
+        client = type(group_client)(explorer)
+        body = json.dumps({"x": 0, "y": -52, "z": 18, "radius": 12, "confirm": True}).encode()
+        answer, _ = client.ask("/api/save", "POST", body, Content_Type="application/json")
+        assert answer.status == 202
+        while json.loads(client.ask("/api/job")[1])["job"]["running"]:
+            time.sleep(0.05)
+        job = json.loads(client.ask("/api/job")[1])["job"]
+    assert job["error"] == ""
+    name = next(
+        one for one in job["files"] if "contrast-mean_stat-t_" in one and one.endswith("json")
+    )
+    sidecar = json.loads((tmp_path / name).read_text())
+    assert sidecar["Participants"] == sorted(f"sub-{label}" for label in session.held)
+    assert sidecar["Exploration"]["SeedIndependentOfParticipants"] is True
+    log = (tmp_path / "group_exploration.jsonl").read_text().splitlines()
+    assert json.loads(log[-1])["confirmed"] == "seed=0,-52,18:12"
+
+
+def test_nothing_is_confirmed_where_nobody_was_kept_back(group_client):
+    body = json.dumps({"x": 0, "y": -52, "z": 18, "confirm": True}).encode()
+    answer, said = group_client.ask("/api/save", "POST", body, Content_Type="application/json")
+    assert answer.status == 422
+    assert "--keep-back half" in json.loads(said)["error"]

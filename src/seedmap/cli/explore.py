@@ -5,7 +5,7 @@ This verb is loaded when it is called, since it needs the extra ``seedmap[explor
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -23,6 +23,7 @@ from seedmap.explorer import (
     Session,
     begin_group,
     begin_session,
+    choose_half,
     is_stored,
     open_source,
     recall,
@@ -53,6 +54,9 @@ class StudyOptions(ModelOptions):
 
     space: str | None = None
     """Space of the stored runs; needed where there are several."""
+
+    keep_back: Literal["half"] | None = None
+    """Keep half of the participants back, balanced over the factors of the model: the page never shows anything of them, and Confirm tests there what was found."""
 
     def question(self) -> Question:
         """Put together what is asked."""
@@ -189,8 +193,11 @@ def _group(
         )
         raise OptionError(msg)
     question, choice = study.question(), study.choice(options.strategy or "")
+    held = frozenset[str]()
+    if study.keep_back:
+        held = choose_half(root, choice, question, study.design)
     with screen.progress("Packing", later=True) as progress:
-        packed = pack_study(root, choice, progress)
+        packed = pack_study(root, choice, progress, held)
     if packed.why:
         screen.line("Packed", packed.why)
     return begin_group(
@@ -204,6 +211,7 @@ def _group(
         atlas=page.atlas,
         start=page.start(),
         n_jobs=options.n_jobs,
+        held=held,
     )
 
 

@@ -105,8 +105,8 @@ def _plans(
             question = test.question(seed, model)
         else:
             members, dropped = members_of(choice.maps or root, one)
-        members, left_out = leave_out(members, choice.leave_out)
-        yield one, strategy, plan_group(members, question, table, dropped | left_out)
+        members, dropped = leave_out(members, choice.leave_out, dropped)
+        yield one, strategy, plan_group(members, question, table, dropped)
 
 
 def _tested(

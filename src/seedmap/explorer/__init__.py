@@ -8,11 +8,11 @@ from seedmap.explorer.command import Command
 from seedmap.explorer.engine import Explorable, open_source
 from seedmap.explorer.engine.stored import is_stored
 from seedmap.explorer.group_session import GroupSession
+from seedmap.explorer.grouping import begin_group, choose_half
 from seedmap.explorer.results import recall
 from seedmap.explorer.server import (
     Explorer,
     ServerOptions,
-    begin_group,
     begin_session,
     explore,
     serve,
@@ -28,6 +28,7 @@ __all__ = [
     "Session",
     "begin_group",
     "begin_session",
+    "choose_half",
     "explore",
     "is_stored",
     "open_source",

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from seedmap.connectivity.packed import compile_products
-from seedmap.errors import ImageError, SeedmapError
+from seedmap.errors import ImageError, OptionError, SeedmapError
 from seedmap.explorer.anatomy import Surroundings, Underlay, mean_underlay
 from seedmap.explorer.command import GroupCommand, seed_text
 from seedmap.explorer.engine.group import LiveGroup
@@ -32,6 +32,11 @@ from seedmap.seeds import Sphere
 
 __all__ = ["GroupSession"]
 
+CONFIRMED = "confirmed"
+INDEPENDENT = (
+    "The seed was chosen while exploring {n} other people, none of whom is used here: seed and "
+    "participants are independent."
+)
 SHUFFLES = Shuffles.number  # of what is saved: as many as the command takes
 
 
@@ -53,6 +58,8 @@ class GroupSession(Surroundings):
         How to make the same maps with ``seedmap group``.
     start : Sphere or None
         Seed to begin with; None begins in the middle of the brain.
+    held : frozenset of str
+        People who are kept back: nothing of them is shown.
     """
 
     live: LiveGroup
@@ -61,6 +68,7 @@ class GroupSession(Surroundings):
     out: Path
     command: GroupCommand
     start: Sphere | None = None
+    held: frozenset[str] = frozenset()
     latest: Latest = field(default_factory=Latest)
     job: Job | None = None
     version: int = 1
@@ -133,7 +141,7 @@ class GroupSession(Surroundings):
             self.looked_at += 1
             asked = self.live.model.question
             entry = {
-                "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+                "time": _now(),
                 "number": self.looked_at,
                 "results": str(self.root),
                 "seed": list(seed.center),
@@ -143,6 +151,7 @@ class GroupSession(Surroundings):
                 "participants": len(answer.used),
                 "switched_off": sorted(off),
                 "lacking_the_seed": list(answer.lacking),
+                "kept_back": sorted(self.held),
                 "numbers": str(self.live.pack.smooth.dtype),
             }
             write_look(self.out, self.stem, entry)
@@ -159,7 +168,7 @@ class GroupSession(Surroundings):
         self.look(seed, contrast, off)
         line = self.live.line(seed, contrast, off, self.looked_at)
         entry = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "time": _now(),
             "number": self.looked_at,
             "corrected_line": {"of": line.kind, "alone": line.alone, "of_looks": line.of_looks},
         }
@@ -173,36 +182,57 @@ class GroupSession(Surroundings):
             "samples": line.samples,
         }
 
-    def written(self, seed: Sphere, off: frozenset[str]) -> str:
-        """Write out the command for a seed and the people who are left."""
-        return self.command.line(seed, sorted(off), tfce=_has_numba())
+    def left_out(self, off: frozenset[str], *, confirming: bool = False) -> list[str]:
+        """Return who is left out of what is saved: who was switched off, and those of the other half."""
+        others = frozenset(self.live.people) if confirming else off | self.held
+        return sorted(others)
 
-    def save(self, seed: Sphere, off: frozenset[str]) -> Job:
-        """Begin to make the maps of a seed with the group step, from the stored runs; they are saved."""
+    def written(self, seed: Sphere, off: frozenset[str], *, confirming: bool = False) -> str:
+        """Write out the command for a seed and the people who are left, or those who are kept back."""
+        return self.command.line(seed, self.left_out(off, confirming=confirming), tfce=_has_numba())
+
+    def save(self, seed: Sphere, off: frozenset[str], *, confirming: bool = False) -> Job:
+        """Begin to make the maps of a seed with the group step, from the stored runs; they are saved.
+
+        Raises
+        ------
+        OptionError
+            If they are to be confirmed and nobody was kept back.
+        """
+        if confirming and not self.held:
+            msg = "nobody was kept back to confirm it; start the explorer with --keep-back half"
+            raise OptionError(msg)
         with self._lock:
             if self.job is None or not self.job.running:
                 self.job = Job(what="saving")
-                arguments = (self.job, seed, off)
+                arguments = (self.job, seed, off, confirming)
                 thread = threading.Thread(target=self._save, args=arguments, daemon=True)
                 self._threads.append(thread)
                 thread.start()
             return self.job
 
-    def _save(self, job: Job, seed: Sphere, off: frozenset[str]) -> None:
+    def _save(self, job: Job, seed: Sphere, off: frozenset[str], confirming: bool) -> None:  # noqa: FBT001  of a thread
         def progress(done: int, total: int) -> None:
             job.done, job.total = done, total
 
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                names = self.write(seed, off, progress)
+                names = self.write(seed, off, progress, confirming=confirming)
             job.files = tuple(names)
         except SeedmapError as error:
             job.error = str(error)
         finally:
             job.running = False
 
-    def write(self, seed: Sphere, off: frozenset[str], progress: Any = None) -> list[str]:
+    def write(
+        self,
+        seed: Sphere,
+        off: frozenset[str],
+        progress: Any = None,
+        *,
+        confirming: bool = False,
+    ) -> list[str]:
         """Do what the command does; return the names of the files.
 
         Raises
@@ -210,32 +240,48 @@ class GroupSession(Surroundings):
         SeedmapError
             If the maps cannot be made or written.
         """
+        left_out = self.left_out(off, confirming=confirming)
         members, dropped, name, strategy = stored_members(self.root, self.choice, seed_text(seed))
-        members, without = leave_out(members, sorted(off - set(dropped)))
+        members, dropped = leave_out(members, left_out, dropped)
+        model = self.live.model
         asked = replace(
-            self.live.model.question,
-            seed=name,
-            inference=Shuffles(number=SHUFFLES, tfce=_has_numba()),
+            model.question, seed=name, inference=Shuffles(number=SHUFFLES, tfce=_has_numba())
         )
-        plan = plan_group(members, asked, self.live.model.table, dropped | without)
+        plan = plan_group(members, asked, model.table, dropped)
         group = run_group(
             plan,
             strategy=strategy,
             on_done=progress,
-            command=self.written(seed, off),
+            command=self.written(seed, off, confirming=confirming),
             pool=Pool(nprocs=self.live.n_jobs),
         )
-        looked = self.looked_at
-        about = {"Exploration": {"SeedsLookedAt": looked, "Note": CAUTION.format(n=looked)}}
+        about = {"Exploration": self._exploration(confirming=confirming)}
         maps = {k: replace(one, facts={**one.facts, **about}) for k, one in group.maps.items()}
         group = replace(group, maps=maps)
-        return [path.name for path in save_group(group, self.out, None, group_page(group))]
+        folder = self.out / CONFIRMED if confirming else self.out
+        paths = save_group(group, folder, None, group_page(group))
+        if confirming:
+            entry = {"time": _now(), "number": self.looked_at, "confirmed": seed_text(seed)}
+            write_look(self.out, self.stem, entry)
+        return [path.relative_to(self.out).as_posix() for path in paths]
+
+    def _exploration(self, *, confirming: bool) -> dict[str, Any]:
+        """Return what sidecars say of how the seed was found."""
+        looked = self.looked_at
+        if not confirming:
+            return {"SeedsLookedAt": looked, "Note": CAUTION.format(n=looked)}
+        note = INDEPENDENT.format(n=len(self.live.people))
+        return {"SeedsLookedAt": looked, "SeedIndependentOfParticipants": True, "Note": note}
 
     def close(self) -> None:
         """End what is still being done."""
         for thread in self._threads:
             thread.join(timeout=10)
         self.live.close()
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
 
 
 def _has_numba() -> bool:

@@ -13,38 +13,26 @@ import time
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-
 from seedmap.analysis import Inputs, Limits, Method, SeedMaps
 from seedmap.bids import in_mni_space
-from seedmap.errors import ImageError, OptionError, SeedmapError
-from seedmap.explorer.command import Command, GroupCommand
+from seedmap.errors import OptionError, SeedmapError
+from seedmap.explorer.command import Command
 from seedmap.explorer.engine import Explorable, open_source
-from seedmap.explorer.engine.group import LiveGroup
-from seedmap.explorer.engine.model import GroupModel
 from seedmap.explorer.engine.stored import is_stored
 from seedmap.explorer.group_session import GroupSession
 from seedmap.explorer.results import recall
-from seedmap.explorer.session import Session
+from seedmap.explorer.session import PCC, Session
 from seedmap.explorer.web import Guard, Policy, make_app
-from seedmap.group import Question
-from seedmap.group.packs import StudyPack
-from seedmap.group.people import Choice, Member
-from seedmap.group.tables import read_people
-from seedmap.images import Grid
 from seedmap.seeds import Sphere
 from seedmap.spatial import DEFAULT_FWHM
-from seedmap.store import open_stored
 
-__all__ = ["Explorer", "ServerOptions", "begin_group", "begin_session", "explore", "serve"]
+__all__ = ["Explorer", "ServerOptions", "begin_session", "explore", "serve"]
 
 ADDRESS = "127.0.0.1"  # this machine and nobody else
-# The posterior cingulate: the middle of the default mode network, which every resting run shows.
-PCC = Sphere("PCC", (0.0, -52.0, 18.0))
 WAIT = 10.0  # s until a server that does not start is given up
 FRAME_HEIGHT = 900
 
@@ -258,91 +246,6 @@ def _fit_start(session: Session) -> None:
         return
     try:
         session.cleaned.live.seed_signal(session.start)
-    except SeedmapError:
-        session.start = None
-
-
-def begin_group(  # noqa: PLR0913  one argument a decision
-    root: Path,
-    study: StudyPack,
-    choice: Choice,
-    question: Question,
-    *,
-    design: Path | None = None,
-    out: Path | str = "seedmap-results",
-    anatomy: Any = None,
-    atlas: Path | str | None = None,
-    start: Sphere | None = None,
-    n_jobs: int | None = None,
-) -> GroupSession:
-    """Gather what the page of a group shows.
-
-    Parameters
-    ----------
-    root
-        Folder of results.
-    study, choice
-        Its runs in a pack, and which of its runs that are.
-    question
-        The model and its contrasts; the mean if none is given.
-    design
-        Table of participants.
-    out
-        The only folder that is ever written to.
-    anatomy, atlas, start
-        See `begin_session`.
-    n_jobs
-        Threads; all cores if None.
-
-    Raises
-    ------
-    SeedmapError
-        If model, table and people do not fit together, or the runs lie on surfaces.
-    """
-    pack = study.pack
-    if not isinstance(pack.space, Grid):
-        msg = f"{root}: these runs lie on surfaces; the explorer of groups shows volumes: give --space"
-        raise ImageError(msg)
-    asked = replace(question, contrasts=question.contrasts or ("mean",))
-    frames: dict[str, float] = {}
-    for run in pack.runs:
-        frames[run.person] = frames.get(run.person, 0.0) + run.frames
-    members = [Member(label, (), {"frames_kept": count}) for label, count in frames.items()]
-    model = GroupModel(members, asked, None if design is None else read_people(design))
-    several = len(frames) < len(pack.runs)
-    stored = [open_stored(path) for path in study.paths] if several else []
-    mni = in_mni_space(str(pack.facts["file"]), pack.facts["codes"] or ())
-    session = GroupSession(
-        live=LiveGroup(pack, model, stored, Limits(n_jobs=n_jobs).threads),
-        root=root,
-        choice=choice,
-        out=Path(out).expanduser().absolute(),
-        command=GroupCommand(
-            str(root), asked, "" if design is None else str(design), _chosen(choice)
-        ),
-        start=start or (PCC if mni else None),
-    )
-    session.furnish(anatomy, atlas, pack.space, mni=mni)
-    session.begin()
-    _fit_group(session)
-    return session
-
-
-def _chosen(choice: Choice) -> tuple[str, ...]:
-    """Spell the choice of runs."""
-    flags = {"task": "--task-id", "ses": "--session-id"}
-    words = ["--strategy", choice.strategy] if choice.strategy else []
-    for key, value in choice.entities.items():
-        words += [flags.get(key, f"--{key}"), value]
-    return tuple(words)
-
-
-def _fit_group(session: GroupSession) -> None:
-    """Begin in the middle of the brain where nobody has the usual place."""
-    if session.start is None:
-        return
-    try:
-        session.live.maps(session.start, which=np.zeros(1, np.int64))
     except SeedmapError:
         session.start = None
 

@@ -22,8 +22,10 @@ from seedmap.explorer.engine import Cleaned, Explorable, Settings, Superseded
 from seedmap.images import Grid
 from seedmap.seeds import Sphere
 
-__all__ = ["CAUTION", "Busy", "Job", "Latest", "Session", "write_look"]
+__all__ = ["CAUTION", "PCC", "Busy", "Job", "Latest", "Session", "write_look"]
 
+# The posterior cingulate: the middle of the default mode network, which every resting run shows.
+PCC = Sphere("PCC", (0.0, -52.0, 18.0))
 # While new settings are cleaned the old rows stay, if both together are no larger than this;
 # otherwise the old are let go first, and clicks wait.
 MOST_FOR_TWO = 1 << 30

@@ -50,7 +50,12 @@ class StudyPack:
     why: str
 
 
-def pack_study(root: Path, choice: Choice, progress: Progress | None = None) -> StudyPack:
+def pack_study(
+    root: Path,
+    choice: Choice,
+    progress: Progress | None = None,
+    without: frozenset[str] = frozenset(),
+) -> StudyPack:
     """Open the pack of a study's stored runs; make it where there is none, or an old one.
 
     A pack is old when a run was added, taken away or written again since.
@@ -63,6 +68,8 @@ def pack_study(root: Path, choice: Choice, progress: Progress | None = None) -> 
         Which runs; its seed does not matter.
     progress
         Called as ``progress(done, total)`` while it is made.
+    without
+        Labels of participants whose runs do not come into it.
 
     Raises
     ------
@@ -73,10 +80,11 @@ def pack_study(root: Path, choice: Choice, progress: Progress | None = None) -> 
     OutputError
         If the pack cannot be written.
     """
-    runs, strategy = find_runs(root, choice)
+    found, strategy = find_runs(root, choice)
+    runs = {label: some for label, some in found.items() if label not in without}
     paths = tuple(path for some in runs.values() for path in some)
     people = [label for label, some in runs.items() for _ in some]
-    path = paths[0].parent / _name(choice, strategy)
+    path = paths[0].parent / _name(choice, strategy, without)
     pack, why = _opened(path, _contents(paths))
     if pack is None:
         _make(path, paths, people, progress)
@@ -84,9 +92,9 @@ def pack_study(root: Path, choice: Choice, progress: Progress | None = None) -> 
     return StudyPack(pack, paths, strategy, why)
 
 
-def _name(choice: Choice, strategy: str) -> str:
+def _name(choice: Choice, strategy: str, without: frozenset[str]) -> str:
     """Name a pack after the choice of its runs, so that it is found again when they change."""
-    chosen = json.dumps([strategy, sorted(choice.entities.items())])
+    chosen = json.dumps([strategy, sorted(choice.entities.items()), sorted(without)])
     return f"group_{hashlib.blake2b(chosen.encode(), digest_size=6).hexdigest()}.zarr"
 
 

@@ -417,9 +417,18 @@ def cells_of(column: str, members: Sequence[Member], table: People | None) -> li
 
 
 def leave_out(
-    members: Sequence[Member], labels: Sequence[str]
+    members: Sequence[Member], labels: Sequence[str], dropped: Mapping[str, str]
 ) -> tuple[list[Member], dict[str, str]]:
-    """Leave people out by their labels; return the others, and who was left out with the reason.
+    """Leave people out by their labels; return the others, and all who are left out with the reason.
+
+    Parameters
+    ----------
+    members
+        Who has maps.
+    labels
+        Who is to be left out, with or without ``sub-``.
+    dropped
+        Who is left out already, and why.
 
     Raises
     ------
@@ -429,11 +438,11 @@ def leave_out(
     wanted = [label.removeprefix("sub-") for label in labels]
     known = [one.label for one in members]
     for label in wanted:
-        if label not in known:
+        if label not in known and label not in dropped:
             msg = f"--leave-out {label}: this participant has no map; {nearest(label, known)}"
             raise OptionError(msg)
     left = [one for one in members if one.label not in wanted]
-    return left, dict.fromkeys(wanted, "is left out as asked")
+    return left, {**dropped, **dict.fromkeys(wanted, "is left out as asked")}
 
 
 def warn_of_dropped(used: Used) -> None:

@@ -115,8 +115,10 @@ class GroupPages(Pages):
 
     async def save(self, request: Request) -> Response:
         """Begin to make the maps of a seed with the group step; ``/api/job`` says how far it is."""
-        seed, _, off = self._asked(await body_of(request))
-        job = await run_in_threadpool(self._session.save, seed, off)
+        body = await body_of(request)
+        seed, _, off = self._asked(body)
+        confirming = body.get("confirm") is True
+        job = await run_in_threadpool(self._session.save, seed, off, confirming=confirming)
         return JSONResponse({"folder": str(self._session.out), "job": job.facts()}, 202)
 
     def _asked(self, question: Question) -> tuple[Sphere, int, frozenset[str]]:
@@ -213,6 +215,7 @@ def _about_group(session: GroupSession) -> dict[str, Any]:
             {"label": one, "used": one in used, "why": model.all.dropped.get(one, "")}
             for one in live.people
         ],
+        "keptBack": len(session.held),
         "stats": ["effect", "t", "z", "n"],
         "preview": False,
         "mostRadius": MOST_RADIUS,
@@ -297,6 +300,7 @@ def _about(
         "placeName": session.name_at(place),
         "lacking": [live.people.index(one) for one in answer.lacking],
         "command": session.written(seed, off),
+        "confirm": session.written(seed, off, confirming=True) if session.held else "",
     }
 
 

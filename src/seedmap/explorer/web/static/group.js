@@ -196,7 +196,8 @@ export class GroupApp extends App {
 
   about() {
     const { run } = this, used = run.people.filter((one) => one.used).length;
-    const parts = [`${used} people`, `${run.runs} runs`, `model ${run.model}`, `${run.samples.toLocaleString("en")} voxels`, run.numbers];
+    const back = run.keptBack ? `, ${run.keptBack} kept back` : "";
+    const parts = [`${used} people${back}`, `${run.runs} runs`, `model ${run.model}`, `${run.samples.toLocaleString("en")} voxels`, run.numbers];
     return parts.join("  ·  ");
   }
 }
@@ -217,6 +218,7 @@ class GroupControls extends Controls {
     for (const key of $("chart").querySelectorAll(".key")) key.hidden = true;
     $("model-notes").textContent = run.notes.join("; ");
     $("model-notes").hidden = !run.notes.length;
+    $("confirm").hidden = !run.keptBack;
   }
 
   choice(stat) {
@@ -241,6 +243,7 @@ class GroupControls extends Controls {
     const { app } = this;
     $("contrast").addEventListener("change", () => app.setContrast(Number($("contrast").value)));
     $("against").addEventListener("change", () => app.panel.drawChart());
+    $("confirm").addEventListener("click", () => app.panel.save({ confirm: true }));
     $("correct").addEventListener("click", () => this.correct());
     $("use-line").addEventListener("click", () => this.useLine());
     $("everybody").addEventListener("click", () => app.everybody());
@@ -363,19 +366,20 @@ class GroupPanel extends Panel {
     canvas.setAttribute("aria-label", `Fisher transforms of ${known.length} people at the crosshair${range}${column ? `, against ${column.name}` : ""}; the list of people has each`);
   }
 
-  async save() {
+  async save({ confirm = false } = {}) {
     const { app } = this, { controls } = app;
+    this.saved = null;
     controls.done("Making the maps with seedmap group…");
     await app.noting; // what is saved says how many seeds were looked at
     try {
       const { off, contrast, ...seed } = app.question();
-      const { folder } = await post("save", { ...seed, contrast, off: [...app.off] });
+      const { folder } = await post("save", { ...seed, contrast, off: [...app.off], confirm });
       for (;;) {
         const { job } = await getJson("job");
         if (!job.running) {
           if (job.error) throw new Error(job.error);
           this.saved = job.files;
-          return controls.done(`${job.files.filter((name) => name.endsWith(".nii.gz")).length} maps, their sidecars and a page are in ${folder}`);
+          return controls.done(`${job.files.filter((name) => name.endsWith(".nii.gz")).length} maps, their sidecars and a page are in ${folder}${confirm ? `: of the ${app.run.keptBack} people who were kept back` : ""}`);
         }
         if (job.total) controls.done(`Making the maps with seedmap group: ${job.done} of ${job.total} shuffles`);
         await wait(200);
