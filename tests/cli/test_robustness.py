@@ -78,6 +78,18 @@ def test_the_screen_says_how_far_the_map_moves(phantom, tmp_path, capsys):
     assert "Seeds within 8 mm move the map of PCC" in printed
 
 
+def test_nothing_of_it_stays_beside_maps_that_were_made_without_it(phantom, tmp_path):
+    line = ["run", str(phantom.func[0]), "--seed", SEED, "--no-figures", "-q", "-o", str(tmp_path)]
+    assert main([*line, "--strategy", "6P", "--seed-robustness"]) == 0
+    assert list(tmp_path.glob("*_robustness.tsv"))
+    other = ["run", str(phantom.func[0]), "--seed", "M1=-36,-25,57", *line[4:]]
+    assert main([*other, "--strategy", "6P"]) == 0
+    assert list(tmp_path.glob("*_robustness.tsv"))
+    assert main([*line, "--strategy", "9P"]) == 0
+    assert not list(tmp_path.glob("*_robustness.*"))
+    assert not list(tmp_path.glob("*_stat-survival_*"))
+
+
 def test_a_stored_run_has_it_too(phantom, tmp_path):
     pytest.importorskip("zarr")
     study, out = phantom.folder, tmp_path / "study"

@@ -25,7 +25,7 @@ def out(phantom, tmp_path_factory):
     """Two strategies, of which one censors, with the runs stored."""
     folder = tmp_path_factory.mktemp("out")
     line = ["bids", str(phantom.folder), str(folder), "participant", "--seed", SEED]
-    line += ["--strategy", "6P", "9P_scrub", "--nprocs", "1", "-q", "--seed-robustness"]
+    line += ["--strategy", "6P", "9P_scrub", "--nprocs", "1", "-q", "--seed-robustness", "--degree"]
     pytest.importorskip("zarr")
     assert main([*line, "--store"]) == 0
     return folder
@@ -66,6 +66,19 @@ def test_the_page_of_the_participant_shows_it(out):
     assert "not therefore a map of neurons" in text
 
 
+def test_degree_is_that_of_the_run_alone(phantom, out):
+    (image,) = out.rglob("*_stat-degree_desc-6P_statmap.nii.gz")
+    assert "seed-" not in image.name
+    found = sm.seed_maps(phantom.func[0], SEED, strategy="6P", degree=True)
+    values = np.asarray(nib.load(image).dataobj)[found.space.mask]
+    np.testing.assert_allclose(values, found.degree.values, atol=1e-6)
+    facts = json.loads(next(out.rglob("*_seed-PCC_stat-r_desc-6P_statmap.json")).read_text())
+    assert facts["DegreeR2"] == pytest.approx(found.degree.r2["PCC"], rel=1e-3)
+    text = re.sub(r"\s+", " ", (out / "sub-01.html").read_text())
+    assert text.count("(degree) explains") == 1  # the other strategy has the global signal
+    assert text.count("The global signal was regressed out: degree is") == 1
+
+
 def test_of_stored_runs_it_is_the_same(out, tmp_path):
     line = [
         "bids",
@@ -78,7 +91,8 @@ def test_of_stored_runs_it_is_the_same(out, tmp_path):
         str(out),
     ]
     line += ["--strategy", "6P", "9P_scrub", "--nprocs", "1", "-q", "--seed-robustness"]
-    assert main(line) == 0
+    assert main([*line, "--degree"]) == 0
+    assert len(list(tmp_path.rglob("*_stat-degree_*.nii.gz"))) == 2
     tables = sorted(tmp_path.rglob("*_robustness.tsv"))
     assert len(tables) == 2
     for table in tables:

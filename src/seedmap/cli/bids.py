@@ -141,6 +141,7 @@ def _recipe(
         combine=analysis.combine_runs,
         combine_by=analysis.combine_by,
         seed_robustness=analysis.seed_robustness,
+        degree=analysis.degree,
         figures=analysis.figures,
         threshold=analysis.parsed(),
         min_cluster=analysis.min_cluster,

@@ -195,6 +195,9 @@ class AnalysisOptions:
     seed_robustness: Annotated[bool, Parameter(negative=())] = False
     """Compare the map of each seed with those of seeds that could have been chosen instead, of the halves of the run and of the other strategies: a table, maps of survival and seed error, bars on the page."""
 
+    degree: Annotated[bool, Parameter(negative=())] = False
+    """Make the map of degree of each run (mean correlation with all samples: the map of the global signal), and say how much of each seed's map it explains, beside spheres at random places: a check of the cleaning."""
+
     combine_runs: Combine = "none"
     """Also combine the runs of a session, or of a participant."""
 

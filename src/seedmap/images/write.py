@@ -41,6 +41,8 @@ FULL = (errno.EFBIG, errno.ENOSPC, getattr(errno, "EDQUOT", -1))
 DESCRIPTION = "dataset_description.json"
 STAGE = ".seedmap-stage-"
 MAP = re.compile(r"(.+_seed-[^_]+(?:_contrast-[^_]+)?)_stat-[^_]+(_desc-[^_]+)?_statmap\.")
+# What is said of such maps in a table that is not always made.
+TABLE = re.compile(r"(.+_seed-[^_]+(?:_contrast-[^_]+)?)(_desc-[^_]+)?_robustness\.")
 COMPRESSION = 2  # isal's default: half the time of zlib's level 1 at about its size
 
 
@@ -205,7 +207,7 @@ def stale_maps(there: Iterable[Path], fresh: Collection[str]) -> list[Path]:
     """List the maps that do not belong beside new ones of the same run, seed and denoising.
 
     They are those of statistics that the new maps do not have: a z beside an r of another cleaning
-    would be taken for its own.
+    would be taken for its own. Tables of their robustness count as maps.
 
     Parameters
     ----------
@@ -222,7 +224,7 @@ def stale_maps(there: Iterable[Path], fresh: Collection[str]) -> list[Path]:
     seeds = {
         found.groups() for name in fresh if name.endswith(".json") and (found := MAP.match(name))
     }
-    named = [(path, MAP.match(path.name)) for path in there]
+    named = [(path, MAP.match(path.name) or TABLE.match(path.name)) for path in there]
     return [
         path
         for path, found in named

@@ -16,6 +16,7 @@ from seedmap.participants.methods import citations, methods_text, strategy_words
 from seedmap.participants.qc import motion_effects, or_nan
 from seedmap.participants.recipe import Recipe
 from seedmap.participants.run import RunWork, StrategyWork
+from seedmap.report.degree import describe_degree
 from seedmap.report.participant import RunPage, StrategyPage
 from seedmap.report.pictures import Picture, load_picture, map_words
 from seedmap.report.quality import strategy_page
@@ -69,6 +70,7 @@ def strategy_part(
         packed=tuple(pack_maps(maps, _shown_as(done, maps))) if drawn else (),
         undrawn=undrawn if recipe.figures else "",
         warnings=done.warnings,
+        degree=tuple(describe_degree(maps)),
         moving=() if done.robust is None else robust_sections(done.robust, {}),
     )
 

@@ -63,6 +63,9 @@ class Recipe:
     seed_robustness: bool = False
     """Also compare each map with those of seeds that could have been chosen instead."""
 
+    degree: bool = False
+    """Also make the map of degree, and say how much of each map it explains."""
+
     figures: bool = True
     """Draw the maps."""
 
@@ -95,6 +98,9 @@ class Recipe:
                 "--seed-robustness is known for --measure correlation and --uncertainty operator; leave "
                 "these out"
             )
+            raise OptionError(msg)
+        if self.degree and self.method.measure != "correlation":
+            msg = f"--degree with --measure {self.method.measure}; it is known for the correlation"
             raise OptionError(msg)
         descs = {strategy.desc for strategy in self.strategies}
         if len(descs) > 1:

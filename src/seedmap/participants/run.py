@@ -13,6 +13,7 @@ import numpy as np
 from seedmap._arrays import Keep, parse_sample_mask
 from seedmap.analysis import (
     DRAWING,
+    DegreePlan,
     ImagedSeeds,
     Inputs,
     Kind,
@@ -30,6 +31,7 @@ from seedmap.analysis import (
     prepare_opened,
     read,
     robustness_of,
+    with_degree,
 )
 from seedmap.bids import RunInputs
 from seedmap.confounds import ConfoundTable, read_confounds, read_metadata
@@ -257,16 +259,21 @@ def clean_run(recipe: Recipe, work: RunWork) -> Iterator[StrategyWork]:
     """
     prepared = prepare_all(recipe, work)
     union = np.any([one.keep for one in prepared], axis=0)
-    settings, plan = RobustnessSettings(), None
-    if recipe.seed_robustness:
+    settings, plan, spheres = RobustnessSettings(), None, None
+    if recipe.seed_robustness or recipe.degree:
         prepared = _masked(prepared, union)
+    if recipe.seed_robustness:
         plan = draw_plan(work.seeds, _space_of(prepared[0]), settings)
+    if recipe.degree:
+        spheres = DegreePlan.of(work.seeds, _space_of(prepared[0]))
     with warnings.catch_warnings(record=True) as on_reading:
         warnings.simplefilter("always", SeedmapWarning)
-        more = () if plan is None else plan.weights
+        more = [weights for one in (plan, spheres) if one is not None for weights in one.weights]
         extracted = read(replace(prepared[0], keep=union), more=more)
     plain = _unsmoothed(prepared[0], union, extracted) if recipe.store else None
-    mapped = (_mapped(recipe, one, _frames_of(extracted, union, one.keep)) for one in prepared)
+    mapped = (
+        _mapped(recipe, one, _frames_of(extracted, union, one.keep), spheres) for one in prepared
+    )
     known = [] if plan is None else list(mapped)
     for chosen, one, (source, said) in zip(work.chosen, prepared, known or mapped, strict=True):
         robust = None
@@ -291,12 +298,15 @@ def _space_of(prepared: Prepared) -> Space:
 
 
 def _mapped(
-    recipe: Recipe, prepared: Prepared, part: Extracted
+    recipe: Recipe, prepared: Prepared, part: Extracted, spheres: DegreePlan | None
 ) -> tuple[ImagedSeeds, tuple[str, ...]]:
     """Map the seeds of a run with one strategy; return what was warned of, too."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", SeedmapWarning)
         source = ImagedSeeds.of(prepared, part)
+    if spheres is not None:
+        drawn = source.drawn[:, source.drawn.shape[1] - len(spheres.weights) :]
+        source = replace(source, maps=with_degree(source, spheres, drawn))
     provenance = replace(source.maps.provenance, command=recipe.command)
     source = replace(source, maps=replace(source.maps, provenance=provenance))
     return source, tuple(str(one.message) for one in caught)

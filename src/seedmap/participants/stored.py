@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from seedmap.analysis import (
+    DegreePlan,
     RobustnessSettings,
     SeedMaps,
     SeedRobustness,
@@ -14,6 +15,7 @@ from seedmap.analysis import (
     maps_of_stored,
     origin_facts,
     robustness_of,
+    with_degree,
 )
 from seedmap.bids import (
     Filters,
@@ -212,5 +214,10 @@ def maps_from_store(recipe: Recipe, inputs: RunInputs, strategy: Strategy) -> tu
     for text in missing:
         warnings.warn(text, SeedmapWarning, stacklevel=2)
     maps = maps_of_stored(stored, seeds, recipe.method.uncertainty)
+    if recipe.degree:
+        spheres = DegreePlan.of(seeds, stored.space.within(stored.sampled))
+        own = [seed.weights for seed in seeds if seed.weights is not None]
+        source = StoredSeeds(stored, maps, own, spheres.weights)
+        maps = with_degree(source, spheres, source.drawn)
     origin = replace(maps.provenance, source=stored.facts["source"], command=recipe.command)
     return replace(maps, provenance=origin), str(stored.facts["run"])

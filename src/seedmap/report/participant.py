@@ -99,6 +99,9 @@ class StrategyPage:
     warnings: tuple[str, ...] = ()
     """What a reader may want to act upon."""
 
+    degree: tuple[str, ...] = ()
+    """How much of the maps degree explains, in words; empty where that was not looked at."""
+
     moving: tuple[SeedSection, ...] = ()
     """How far the maps move with their seeds; empty where that was not looked at."""
 
