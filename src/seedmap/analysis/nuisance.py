@@ -77,7 +77,11 @@ def nuisance_of(inputs: Inputs, run: Run, cleaning: Cleaning) -> Nuisance:
     whole, metadata = _to_choose_from(given, run, strategy)
     if len(whole.values) != run.frames:
         whole.for_frames(keep)  # refuses, and says what was found
-    chosen = strategy.choose(whole, metadata, high_passed=cleaning.high_passed)
+    try:
+        chosen = strategy.choose(whole, metadata, high_passed=cleaning.high_passed)
+    except ConfoundsError as error:
+        msg = f"{error}; or {_instead(whole)}"
+        raise ConfoundsError(msg) from error
     keep = parse_sample_mask(keep & chosen.keep, run.frames)
     table = _columns(chosen.table if chosen.columns else None, inputs.confound_columns)
     return Nuisance(

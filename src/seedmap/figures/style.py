@@ -183,8 +183,8 @@ class Scale:
 
 
 def _tick(value: float, _: int) -> str:
-    """Write a tick of the colour bar with a true minus sign, as those of other axes have."""
-    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+    """Write a tick of the colour bar with a true minus sign; longer ones would not fit."""
+    return f"{value:{'.2g' if abs(value) < 1 else '.3g'}}".replace("-", "\N{MINUS SIGN}")
 
 
 def _apart(ticks: list[float], limit: float) -> list[float]:

@@ -56,7 +56,8 @@ SLICES_SIZE, TITLE, BAR = (7.6, 1.75), 0.31, 0.92
 BOXES = {
     "ortho": (0.0, 0.36, 0.81, 0.64),
     "glass": (0.84, 0.36, 0.16, 0.64),
-    "slices": (0.0, 0.0, 1.0, 0.33),
+    "slices": (0.0, 0.05, 1.0, 0.28),  # their places stand beneath them
+    "only slices": (0.0, 0.12, 1.0, 0.88),
 }
 WHOLE, GAP, SLICES = (0.0, 0.0, 1.0, 1.0), 0.07, 7
 # The ends of black and white in units of the anatomy's brightest: greys must not hide colours.
@@ -340,7 +341,7 @@ def _panels(layers: _Layers, where: Array, look: Look, inner: Inches) -> Iterato
     if mode in ("all", "x", "y", "z"):
         axis = "xyz".index(mode) if mode != "all" else 2
         found = _slices(layers, axis, None if mode == "all" else look.cut_coords)
-        part = _within(inner, BOXES["slices"] if mode == "all" else WHOLE)
+        part = _within(inner, BOXES["slices" if mode == "all" else "only slices"])
         for at, place in zip(found, _row(ends, (axis,) * len(found), part), strict=True):
             yield _Panel(axis, at, place)
 
@@ -413,7 +414,7 @@ def _draw(figure: "Figure", layers: _Layers, panel: _Panel) -> "Axes":
     axes.set(xlim=ends[:, across], ylim=ends[:, up])
     sided = axis > 0 and (panel.marked or panel.at is None)
     words = "" if panel.at is None else f"{'xyz'[axis]}={round(panel.at)}"
-    _label(axes, words, sided=sided)
+    _label(axes, words, sided=sided, below=not panel.marked)
     return axes
 
 
@@ -440,9 +441,12 @@ def _outline(axes: "Axes", inside: NDArray[np.bool_], box: Array, line: tuple[st
     )
 
 
-def _label(axes: "Axes", position: str, *, sided: bool) -> None:
+def _label(axes: "Axes", position: str, *, sided: bool, below: bool) -> None:
     """Write where the cut is and, where both sides show, which is left: seen from behind or above."""
-    words = [(0.0, 0.0, position, "left", "bottom")] if position else []
+    at = (
+        (0.5, -0.01, position, "center", "top") if below else (0.0, 0.0, position, "left", "bottom")
+    )
+    words = [at] if position else []
     words += [(0.03, 0.97, "L", "left", "top"), (0.97, 0.97, "R", "right", "top")] if sided else []
     paper = {"boxstyle": "square,pad=0.1", "facecolor": "white", "linewidth": 0}
     for x, y, word, ha, va in words:
