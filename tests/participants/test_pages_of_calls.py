@@ -27,7 +27,8 @@ def bids(study, out, *options, strategy="6P"):
 def listed(page):
     """Return seed and strategy of every row of the list, and check that its files are there."""
     section = re.search("<!-- all maps -->(.*)<!-- end of all maps -->", page, re.DOTALL)[1]
-    rows = re.findall("<tr><td>(.*?)</td><td>(.*?),.*?</td><td>(.*?)</td>", section)
+    row = r"<tr><td[^>]*>(.*?)</td><td[^>]*>(.*?),.*?</td><td[^>]*>(.*?)</td>"
+    rows = re.findall(row, section)
     return [(seed, strategy) for _, seed, strategy in rows], re.findall('href="(.*?)"', section)
 
 
