@@ -123,6 +123,32 @@ def test_runs_of_a_person_are_combined_as_the_maps_are(out, tmp_path):
     assert two["mean"].moved[0].error == pytest.approx(one["mean"].moved[0].error, rel=1e-2)
 
 
+def test_degree_is_the_mean_over_people_and_explains_what_it_correlates_with(out, tmp_path):
+    line = ["group", str(out), "--seed", SEED, "--from-store", "--degree"]
+    assert main([*line, "--inference", "parametric", "-q", "--out", str(tmp_path)]) == 0
+    paths = sorted((out / "store").glob("*.zarr"))
+    maps = [sm.stored_maps(path, SEED, degree=True) for path in paths]
+    whole = np.all([one.space.mask for one in maps], axis=0)
+    mean = np.mean([one.space.unmask(one.degree.values)[whole] for one in maps], axis=0)
+    (image,) = tmp_path.glob("*_stat-degree_desc-6P_statmap.nii.gz")
+    assert "contrast" not in image.name
+    np.testing.assert_allclose(np.asarray(nib.load(image).dataobj)[whole], mean, atol=2e-6)
+    facts = json.loads(image.with_name(image.name.replace(".nii.gz", ".json")).read_text())
+    effect = np.mean([one.space.unmask(one.fisherz[0])[whole] for one in maps], axis=0)
+    away = np.ones(whole.sum(), bool)
+    order = np.full(whole.size, -1)
+    order[whole.ravel()] = np.arange(whole.sum())
+    near = order[np.flatnonzero(maps[0].space.mask.ravel())[maps[0].near[0]]]
+    away[near[near >= 0]] = False
+    r = np.corrcoef(effect[away], mean[away])[0, 1]
+    assert facts["DegreeR2"] == pytest.approx(r**2, abs=0.01)
+    low, middle, high = facts["DegreeR2Random"].values()
+    assert 0 <= low < middle < high <= 1
+    (page,) = tmp_path.glob("*_report.html")
+    text = re.sub(r"\s+", " ", page.read_text())
+    assert "The mean map of the global signal (degree) explains" in text
+
+
 def test_it_is_known_for_ols_and_from_the_store_only(out, capsys):
     group, choice = group_of(out, ("mean",), "1")
     weighted = replace(group.plan.question, estimator="weighted")
@@ -130,6 +156,8 @@ def test_it_is_known_for_ols_and_from_the_store_only(out, capsys):
         with_robustness(replace(group, plan=replace(group.plan, question=weighted)), out, choice)
     assert main(["group", str(out), "--seed", "PCC", "--seed-robustness"]) == 2
     assert "--seed-robustness without --from-store" in capsys.readouterr().err
+    assert main(["group", str(out), "--seed", "PCC", "--degree"]) == 2
+    assert "--degree without --from-store" in capsys.readouterr().err
 
 
 def test_the_command_writes_maps_a_table_and_a_section_of_the_page(out, tmp_path, capsys):

@@ -3,7 +3,7 @@
 from seedmap.analysis.base import Maps, save_maps, write_clusters
 from seedmap.analysis.cleaned import ImagedSeeds, StoredSeeds
 from seedmap.analysis.cost import DRAWING, Kind, kind_of, peak_memory
-from seedmap.analysis.degree import DegreePlan, map_run_with_degree, with_degree
+from seedmap.analysis.degree import DegreePlan, explained, map_run_with_degree, with_degree
 from seedmap.analysis.degree_map import Degree
 from seedmap.analysis.inputs import TEMPLATES, Opened, check_method, open_inputs
 from seedmap.analysis.maps import SeedMaps
@@ -66,6 +66,7 @@ __all__ = [
     "check_method",
     "dataset_description",
     "draw_plan",
+    "explained",
     "filled",
     "global_signal",
     "json_text",

@@ -35,7 +35,13 @@ from seedmap.seeds import (
 from seedmap.spatial import SeedWeights
 from seedmap.store import StoredRun
 
-__all__ = ["DegreePlan", "map_run_with_degree", "stored_maps_with_degree", "with_degree"]
+__all__ = [
+    "DegreePlan",
+    "explained",
+    "map_run_with_degree",
+    "stored_maps_with_degree",
+    "with_degree",
+]
 
 # Spheres at random places, and samples of their maps that are looked at.
 RANDOM, FEW = 300, 4000
@@ -135,7 +141,7 @@ def with_degree(source: CleanedRun, plan: DegreePlan, drawn: Array) -> SeedMaps:
         values[part] = mean.astype(np.float32) @ block.whole
 
     source.walk(one, halves=False)
-    r2 = [_explained(maps.fisherz[at], values, maps.near[at]) for at in range(len(maps.seeds))]
+    r2 = [explained(maps.fisherz[at], values, maps.near[at]) for at in range(len(maps.seeds))]
     spread, at = {}, 0
     for radius, spheres in plan.spheres.items():
         units = drawn[:, at : at + len(spheres)]
@@ -180,7 +186,7 @@ def _mean_sample(source: CleanedRun, some: _Some) -> Array:
     return mean
 
 
-def _explained(z: Array, degree: Array, near: NDArray[np.int64]) -> float:
+def explained(z: Array, degree: Array, near: NDArray[np.int64]) -> float:
     """Return the share of the variance of a map (samples,) that degree explains away from its seed."""
     known = np.isfinite(z) & np.isfinite(degree)
     known[near] = False
@@ -199,7 +205,7 @@ def _of_random(
     shares = []
     for at, values in enumerate(fisherz(r)):
         beside = np.flatnonzero(np.isin(some.samples, near[at]))
-        shares.append(_explained(values, degree[some.samples], beside))
+        shares.append(explained(values, degree[some.samples], beside))
     known = np.array(shares)[np.isfinite(shares)]
     if not known.size:
         return (np.nan,) * len(SHARES)

@@ -22,6 +22,7 @@ from seedmap.cli.invocation import command_line, write_log
 from seedmap.errors import SeedmapWarning
 from seedmap.group import Group, GroupMaps, GroupPlan, members_of, plan_group, run_group
 from seedmap.group.cost import cost_of
+from seedmap.group.degree import degree_words, with_degree
 from seedmap.group.files import replaced_words, save_group
 from seedmap.group.page import group_page
 from seedmap.group.peaks import find_group_clusters
@@ -83,6 +84,8 @@ def group(
         if choice.seed_robustness:
             with screen.progress("Mapping other seeds") as progress:
                 found = with_robustness(found, derivatives, one, on_done=progress)
+        if choice.degree:
+            found = with_degree(found, derivatives, one)
         found = replace(found, looked=len(planned))
         _write(screen, found, output, out)
     if looked_words(found):
@@ -131,6 +134,8 @@ def _write(screen: Screen, found: Group, output: GroupOutput, out: Path) -> None
         warnings.warn(note, SeedmapWarning, stacklevel=2)
     atlas = None if output.atlas is None else open_atlas(output.atlas, found.loaded.space)
     paths = save_group(found, out, atlas, group_page(found, atlas, replaced))
+    if degree_words(found):
+        screen.facts([("Degree", degree_words(found))])
     for text, maps in found.maps.items():
         screen.facts([(text, _found_words(maps)), *moved_rows(maps.moved, text)])
     screen.end(out, paths)

@@ -86,6 +86,9 @@ class GroupChoice:
     seed_robustness: Annotated[bool, Parameter(negative=())] = False
     """With --from-store: compare the maps of the group with those of seeds that could have been chosen instead (64 with centres within 4 and 8 mm, 4 of other sizes, 64 halves of the voxels), in standard errors over people."""
 
+    degree: Annotated[bool, Parameter(negative=())] = False
+    """With --from-store: make the mean map of degree over people (mean correlation with all samples: the map of the global signal), and say how much of the mean map of the seed it explains, beside spheres at random places."""
+
     surface_left: Path | None = None
     """Where the vertices of left hemispheres lie; fsaverage5 is known."""
 
@@ -94,8 +97,9 @@ class GroupChoice:
 
     def choices(self) -> list[Choice]:
         """Return one choice a seed and strategy."""
-        if self.seed_robustness and not self.from_store:
-            msg = "--seed-robustness without --from-store: maps of other seeds need the stored runs; give that, too"
+        if (self.seed_robustness or self.degree) and not self.from_store:
+            flag = "--seed-robustness" if self.seed_robustness else "--degree"
+            msg = f"{flag} without --from-store: maps of other seeds need the stored runs; give that, too"
             raise OptionError(msg)
         seeds = self.seed or (("seed",) if self.maps is not None else ())
         if not seeds:

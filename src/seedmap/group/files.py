@@ -8,7 +8,7 @@ from typing import Any
 from seedmap.analysis import dataset_description, json_text
 from seedmap.group.peaks import clusters_text, find_group_clusters
 from seedmap.group.pipeline import Group
-from seedmap.images import staged_folder, write_map, write_text
+from seedmap.images import STATISTICS, staged_folder, write_map, write_text
 from seedmap.spatial import Atlas
 
 __all__ = ["replaced_words", "save_group"]
@@ -65,6 +65,7 @@ def save_group(
                 names.append(f"{name}.tsv")
             write_text(stage / f"{name}.json", json_text(about))
             names.append(f"{name}.json")
+        names += _write_degree(group, stage)
         texts = {
             "design.tsv": _design_text(group),
             "participants.tsv": _people_text(group),
@@ -78,6 +79,24 @@ def save_group(
         names.append("dataset_description.json")
         _remove_older(group, folder)
     return [folder / name for name in names]
+
+
+def _write_degree(group: Group, stage: Path) -> list[str]:
+    """Write the mean map of degree, if there is one; return the names of its files."""
+    if group.degree is None:
+        return []
+    maps = next(iter(group.maps.values()))
+    desc = f"desc-{group.strategy}_" if group.strategy else ""
+    name = f"{group.stem}_stat-degree_{desc}statmap"
+    row = STATISTICS["degree"]
+    written = write_map(stage / name, group.degree.values, maps.space, row.kind, maps.codes)
+    about = {
+        "Description": f"Mean over people. {row.description}",
+        **group.degree.facts,
+        "Participants": [f"sub-{label}" for label in group.people],
+    }
+    write_text(stage / f"{name}.json", json_text(about))
+    return [*(path.name for path in written), f"{name}.json"]
 
 
 def _remove_older(group: Group, folder: Path) -> None:

@@ -11,6 +11,7 @@ from seedmap._linear import Floats
 from seedmap.analysis import reading_of
 from seedmap.figures import Highlight, Look, can_draw, draw_map, save_figure
 from seedmap.group.checks import inflation
+from seedmap.group.degree import degree_words
 from seedmap.group.maps import GroupMaps
 from seedmap.group.model import Factor
 from seedmap.group.motion import motion_of
@@ -140,6 +141,7 @@ def _part(group: Group, maps: GroupMaps, atlas: Atlas | None) -> ContrastPart:
     first = [one for one in clusters if one.name.isdigit()]
     sure = [one for one in first if maps.arrays[maps.corrected][one.sample] <= ALPHA]
     rows = tuple(_row(maps, one) for one in clusters[:ROWS])
+    of_mean = maps.contrast.text == "mean"
     cut = sure[0].place if sure and not maps.contrast.has_mean else None
     stat = "t" if "t" in maps.arrays else "f"
     effect = ("Effect (95 %)", "g") if stat == "t" else ()
@@ -155,7 +157,7 @@ def _part(group: Group, maps: GroupMaps, atlas: Atlas | None) -> ContrastPart:
     )
     return ContrastPart(
         maps.contrast.text,
-        found_words(maps),
+        " ".join(filter(None, [found_words(maps), degree_words(group) if of_mean else ""])),
         tuple(_pictures(maps, cut)),
         head,
         rows,

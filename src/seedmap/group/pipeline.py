@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -34,6 +34,9 @@ from seedmap.images import Surface, file_of, load_surface
 from seedmap.parallel import Pool
 from seedmap.participants.ledger import digest
 
+if TYPE_CHECKING:
+    from seedmap.group.degree import GroupDegree
+
 __all__ = ["Group", "group_maps", "members_of", "run_group"]
 
 # Entities that names of group maps take from the participants' where all share them.
@@ -60,6 +63,8 @@ class Group:
         The call.
     looked : int
         Seeds and strategies that the call tested, this among them.
+    degree : GroupDegree or None
+        The mean map of degree; None if that was not asked for.
     """
 
     plan: GroupPlan
@@ -69,6 +74,7 @@ class Group:
     strategy: str
     command: str = ""
     looked: int = 1
+    degree: "GroupDegree | None" = None
 
     @property
     def contrasts(self) -> tuple[str, ...]:

@@ -27,14 +27,21 @@ from seedmap.seeds import Virtual, near_each, parse_seed, place_seeds, virtual_s
 from seedmap.spatial import SeedWeights
 from seedmap.store import StoredRun, open_stored
 
-__all__ = ["CRITICAL_P", "with_robustness"]
+__all__ = [
+    "CRITICAL_P",
+    "StoredSample",
+    "open_runs",
+    "sampled_of_all",
+    "samples_of",
+    "with_robustness",
+]
 
 # Two-sided and for one sample: what survives is significant at this level.
 CRITICAL_P = 0.001
 
 
 @dataclass(frozen=True, eq=False)
-class _Run:
+class StoredSample:
     """One stored run of a person.
 
     Attributes
@@ -42,7 +49,7 @@ class _Run:
     stored : StoredRun
         The run.
     units : ndarray of float32, shape (coordinates, seeds)
-        All virtual seeds.
+        Some seeds.
     samples : ndarray of int, shape (samples of the group,)
         Where the group's samples lie in the run; -1 where it has none.
     weight : ndarray of float32, shape (samples of the group,)
@@ -54,15 +61,32 @@ class _Run:
     samples: NDArray[np.int64]
     weight: NDArray[np.float32]
 
-    def fisherz(self, part: slice) -> NDArray[np.float32]:
-        """Return its weighted maps of all virtual seeds, (seeds, some); NaN where it has none."""
-        at, weight = self.samples[part], self.weight[part]
+    def fisherz(self, part: slice | NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return its weighted maps of all seeds, (seeds, some); NaN where it has no value."""
+        r = self._correlations(self.units, part)
+        found: NDArray[np.float32] = fisherz(np.clip(r, -1, 1)) * self.weight[part]
+        found[:, self.weight[part] == 0] = 0
+        return found
+
+    def product(self, unit: Array) -> NDArray[np.float32]:
+        """Return its weighted products with a series (coordinates,) at all samples of the group."""
+        samples, one = self.samples.size, unit[:, None].astype(np.float32)
+        found = np.empty(samples, dtype=np.float32)
+        for start in range(0, samples, BLOCK):
+            part = slice(start, start + BLOCK)
+            found[part] = self._correlations(one, part)[0] * self.weight[part]
+        found[self.weight == 0] = 0
+        return found
+
+    def _correlations(
+        self, units: NDArray[np.float32], part: slice | NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Multiply series (coordinates, seeds) with some samples; NaN where the run has none."""
+        at = self.samples[part]
         there = at >= 0
-        found = np.full((self.units.shape[1], at.size), np.nan, dtype=np.float32)
+        found = np.full((units.shape[1], at.size), np.nan, dtype=np.float32)
         rows = self.stored.packed("smooth").values(at[there]).astype(np.float32)
-        r = np.clip(self.units.T @ rows.T, -1, 1)
-        found[:, there] = fisherz(r) * weight[there]
-        found[:, weight == 0] = 0
+        found[:, there] = units.T @ rows.T
         return found
 
 
@@ -99,16 +123,15 @@ def with_robustness(
     if group.plan.question.estimator != "ols":
         msg = "--seed-robustness with --estimator weighted; it is known for ols"
         raise OptionError(msg)
-    runs, _ = find_runs(root, choice)
-    stored = {label: [open_stored(path) for path in runs[label]] for label in group.people}
+    stored = open_runs(group, root, choice)
     space = group.loaded.space
     (placed,) = place_seeds([parse_seed(choice.seed)], space)
     kinds = virtual_seeds(
-        placed, _sampled(stored, space), settings.centre, settings.number, settings.rng
+        placed, sampled_of_all(stored, space), settings.centre, settings.number, settings.rng
     )
     weights = [one for kind in kinds for one in kind.weights]
     assert placed.weights is not None
-    people = [_runs(stored[label], placed.weights, weights, space) for label in group.people]
+    people = [samples_of(stored[label], placed.weights, weights, space) for label in group.people]
     fwhm = stored[group.people[0]][0].facts["smoothing_fwhm"]
     (near,) = near_each([placed], space, fwhm, max(settings.centre))
     judged = {text: _judged(maps, near) for text, maps in group.maps.items() if "t" in maps.arrays}
@@ -126,16 +149,22 @@ def with_robustness(
     )
 
 
-def _sampled(stored: Mapping[str, Sequence[StoredRun]], space: Space) -> Space:
+def open_runs(group: Group, root: Path, choice: Choice) -> dict[str, list[StoredRun]]:
+    """Open the stored runs of the people of a group, by label."""
+    runs, _ = find_runs(root, choice)
+    return {label: [open_stored(path) for path in runs[label]] for label in group.people}
+
+
+def sampled_of_all(stored: Mapping[str, Sequence[StoredRun]], space: Space) -> Space:
     """Return the space with the mask of what can be extracted of everybody."""
     everybody = [run.sampled for runs in stored.values() for run in runs]
     return space.within(np.all(everybody, axis=0))
 
 
-def _runs(
+def samples_of(
     stored: Sequence[StoredRun], own: SeedWeights, weights: Sequence[SeedWeights], space: Space
-) -> list[_Run]:
-    """Extract the virtual seeds from the runs of a person, and say what each run counts."""
+) -> list[StoredSample]:
+    """Extract seeds from the runs of a person, and say what each run counts; ``own`` is the group's."""
     counts = np.ones((len(stored), space.n_samples))
     if len(stored) > 1:
         counts = np.stack([_worth(run, own, space) for run in stored])
@@ -148,7 +177,7 @@ def _runs(
         order = np.full(space.mask.size, -1, dtype=np.int64)
         order[run.space.mask.ravel()] = np.arange(run.space.n_samples)
         samples = order[space.mask.ravel()]
-        made.append(_Run(run, units, samples, count.astype(np.float32)))
+        made.append(StoredSample(run, units, samples, count.astype(np.float32)))
     return made
 
 
@@ -167,7 +196,7 @@ def _columns(kinds: Sequence[Virtual]) -> list[slice]:
     return [slice(first, last) for first, last in pairwise(ends)]
 
 
-def _agreement(people: Sequence[Sequence[_Run]], columns: slice) -> float:
+def _agreement(people: Sequence[Sequence[StoredSample]], columns: slice) -> float:
     """Return the mean over people of the mean correlation of the virtual seeds of a kind."""
     each = [agreement(run.units[:, columns].astype(np.float64)) for runs in people for run in runs]
     return float(np.mean(each))
@@ -184,7 +213,7 @@ def _judged(maps: GroupMaps, near: NDArray[np.int64]) -> Judged:
 
 def _compare(
     group: Group,
-    people: Sequence[Sequence[_Run]],
+    people: Sequence[Sequence[StoredSample]],
     judged: Mapping[str, Judged],
     kinds: Sequence[Virtual],
     on_done: Callable[[int, int], object] | None,
