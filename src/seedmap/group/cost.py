@@ -10,8 +10,8 @@ __all__ = ["cost_of", "seconds_a_shuffle"]
 
 # Seconds, on one core: of a product a person and sample, and of clusters and TFCE a sample.
 PRODUCT, CLUSTERS, TFCE = 6e-11, 8e-9, 1.8e-7
-# Beside the maps [bytes].
-BESIDE = 200e6
+# Beside the maps, the libraries included [bytes].
+BESIDE = 450e6
 
 
 def seconds_a_shuffle(samples: int, terms: int, *, clusters: bool, tfce: bool) -> float:

@@ -29,6 +29,7 @@ from seedmap.spatial import standard_surfaces
 __all__ = ["Loaded", "load_people", "same_space"]
 
 Row = NDArray[np.float32]
+ROOM = 1.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,29 +73,68 @@ def load_people(members: Sequence[Member], surfaces: Mapping[str, Surface]) -> L
         If the maps of two people lie on other grids.
     """
     first, space, codes = _load(members[0].pieces[0].effect)
-    maps = np.zeros((len(members), first.size), np.float32)
-    variances = np.zeros_like(maps) if all(_has_se(one) for one in members) else None
     near = np.zeros(first.size, dtype=bool) if all(_knows_near(one) for one in members) else None
-    for row, member in enumerate(members):
-        for piece in member.pieces:
-            values = _on(piece.effect, space, members[0], member)
-            maps[row] += np.float32(piece.weight) * values
-            if variances is not None:
-                error = _on(_se_of(piece), space, members[0], member)
-                variances[row] += np.float32(piece.weight**2) * error**2
-            if near is not None:
-                near |= _near_in(piece, values, space, members[0], member)
-    there = np.isfinite(maps).any(axis=0)
-    if not there.any():
-        msg = f"{_named(members[0].pieces[0].effect)}: no sample of these maps has a value; give other maps"
-        raise ImageError(msg)
+    maps, there = _effects(members, space, near)
+    variances = None
+    if all(_has_se(one) for one in members):
+        variances = np.zeros(maps.shape, np.float32)
+        for row, member in zip(variances, members, strict=True):
+            for piece in member.pieces:
+                error = _on(_se_of(piece), space, members[0], member)[there]
+                row += np.float32(piece.weight**2) * error**2
     return Loaded(
         _with_surfaces(space, surfaces).within(space.unmask(there)),
-        maps[:, there],
-        None if variances is None else variances[:, there],
+        maps,
+        variances,
         None if near is None else near[there],
         codes,
     )
+
+
+def _effects(
+    members: Sequence[Member], space: Space, near: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Load the maps of people at the samples that anybody has, and return these; ``near`` is filled.
+
+    Each file is read once, though only then it is known which samples there are: the values of a map
+    are put side by side in its row, with a bit a position, and spread over the samples afterwards.
+    """
+    parts = [(member, piece) for member in members for piece in member.pieces]
+    size = int(np.prod(space.mask.shape))
+    rows, there = np.empty((len(parts), 0), np.float32), np.zeros(size, dtype=bool)
+    places = np.empty((len(parts), -(-size // 8)), np.uint8)
+    for number, (member, piece) in enumerate(parts):
+        values = _on(piece.effect, space, members[0], member)
+        own = np.isfinite(values)
+        rows = _at_least(rows, int(own.sum()))
+        places[number], rows[number, : own.sum()] = np.packbits(own), values[own]
+        there |= own
+        if near is not None:
+            near |= _near_in(piece, values, space, members[0], member)
+    width, part = int(there.sum()), 0
+    if not width:
+        msg = f"{_named(members[0].pieces[0].effect)}: no sample of these maps has a value; give other maps"
+        raise ImageError(msg)
+    rows = _at_least(rows, width)
+    for at, member in enumerate(members):  # each row is read before anybody's result is put there
+        total = np.zeros(width, np.float32)
+        for piece in member.pieces:
+            own = np.unpackbits(places[part], count=size).view(bool)
+            values = np.full(size, np.nan, np.float32)
+            values[own] = rows[part, : own.sum()]
+            total += np.float32(piece.weight) * values[there]
+            part += 1
+        rows[at, :width] = total
+    return rows[: len(members), :width], there
+
+
+def _at_least(rows: NDArray[np.float32], width: int) -> NDArray[np.float32]:
+    """Make rows wide enough, with some room: people's maps have about as many samples each."""
+    if width <= rows.shape[1]:
+        return rows
+    wider = np.empty((len(rows), int(ROOM * width)), np.float32)
+    wider[:, : rows.shape[1]] = rows
+    return wider
 
 
 def _with_surfaces(space: Space, surfaces: Mapping[str, Surface]) -> Any:

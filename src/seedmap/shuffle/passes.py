@@ -179,7 +179,8 @@ def observed_r(test: Shuffling) -> Array:
     r = np.empty(test.samples, dtype=np.float32)
     for block in _blocks(test.samples):
         out = np.empty((len(rows), 1, block.stop - block.start), dtype=np.float32)
-        r[block] = test.statistic.r(rows, test.data(block), out)[0]
+        data = test.kept.get(block.start) or test.statistic.data(block)  # not kept for one row
+        r[block] = test.statistic.r(rows, data, out)[0]
     return r
 
 
