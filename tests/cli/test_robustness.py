@@ -63,6 +63,11 @@ def test_the_page_prints_the_reading_and_its_limits_beside_the_number(written):
         float(line.split("\t")[4]) for line in table.read_text().splitlines() if "centre8" in line
     )
     assert f"move the map of PCC by {error:.2f} of its own standard error" in text
+    assert (
+        "the map of PCC was compared with those of 64 seeds with centres uniform within 4 mm, 64 seeds "
+        "with centres uniform within 8 mm, 4 of other sizes, 64 random halves of its voxels, the 2 "
+        "halves of the run, 20 s apart and 3 cleanings."
+    ) in text
     assert text.count('class="bar"') == 6
     assert text.count('class="usual"') == 3
     section = text[text.index('id="moves"') :].split("</section>")[0]

@@ -11,7 +11,7 @@ from seedmap.clusters import Threshold
 from seedmap.figures import can_draw, save_figure
 from seedmap.report.charts import Bar, bars
 from seedmap.report.pictures import Picture, load_picture
-from seedmap.report.words import number, percent
+from seedmap.report.words import listed, number, percent
 
 __all__ = ["SeedSection", "draw_survival", "moving_section", "robust_sections"]
 
@@ -53,6 +53,9 @@ class SeedSection:
 
     picture: Picture | None
     """The map of survival."""
+
+    methods: str = ""
+    """What the map was compared with, in a sentence for a paper."""
 
 
 def robust_sections(
@@ -102,7 +105,26 @@ def moving_section(
         notes=tuple(f"{_capital(kind_words(row.kind))}: {row.note}." for row in rows if row.note),
         homogeneity=number(homogeneity, 2) if np.isfinite(homogeneity) else "",
         picture=picture,
+        methods=_methods(name, known),
     )
+
+
+def _methods(name: str, rows: Sequence[KindOfChange]) -> str:
+    """Say in a sentence what a map was compared with; empty where it was with nothing."""
+    words = {
+        "size": "{} of other sizes",
+        "half": "{} random halves of its voxels",
+        "time": "the {} halves of the run, 20 s apart",
+        "cleaning": "{} cleanings",
+    }
+    parts = []
+    for row in rows:
+        far = row.kind.removeprefix("centre")
+        usual = f"{{}} seeds with centres uniform within {far} mm"
+        parts.append(words.get(row.kind, usual).format(row.number))
+    if not parts:
+        return ""
+    return f"For a paper: the map of {name} was compared with those of {listed(parts)}."
 
 
 def _bar(row: KindOfChange) -> Bar:
