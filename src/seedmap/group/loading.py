@@ -29,7 +29,7 @@ from seedmap.spatial import standard_surfaces
 __all__ = ["Loaded", "load_people", "same_space"]
 
 Row = NDArray[np.float32]
-ROOM = 1.05
+SPARE = 1.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,10 +129,10 @@ def _effects(
 
 
 def _at_least(rows: NDArray[np.float32], width: int) -> NDArray[np.float32]:
-    """Make rows wide enough, with some room: people's maps have about as many samples each."""
+    """Make rows wide enough, with some to spare: people's maps have about as many samples each."""
     if width <= rows.shape[1]:
         return rows
-    wider = np.empty((len(rows), int(ROOM * width)), np.float32)
+    wider = np.empty((len(rows), int(SPARE * width)), np.float32)
     wider[:, : rows.shape[1]] = rows
     return wider
 
