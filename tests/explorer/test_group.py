@@ -5,10 +5,11 @@ import pytest
 import scipy
 
 from seedmap import Sphere
+from seedmap.connectivity.effects import ols
 from seedmap.errors import OptionError, SeedError
 from seedmap.explorer.engine import Superseded
 from seedmap.explorer.engine.corrected import line_at
-from seedmap.explorer.engine.group import LiveGroup
+from seedmap.explorer.engine.group import LiveGroup, SeedDifference
 from seedmap.explorer.engine.model import GroupModel
 from seedmap.group import Question, Shuffles, plan_group, run_group
 from seedmap.group.packs import pack_study
@@ -228,3 +229,26 @@ def test_looks_count_in_the_corrected_line():
     assert line_at(maxima, 0.05) == 949
     assert line_at(maxima, 0.05 / 50) == 998
     assert line_at(maxima, 0.05 / 51) is None
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_difference_of_two_seeds_is_taken_within_each_person(packed, stored_study, model):
+    formula, contrast = MODELS[model]
+    live = live_group(packed, stored_study, formula, (contrast,), variance="pooled")
+    wanted = SeedDifference(PCC, MOTOR)
+    answer = live.maps(wanted)
+    assert answer.lacking == ("06",)
+    (one, _), (two, _) = live.people_maps(PCC, frozenset({"06"})), live.people_maps(MOTOR)
+    tested = live.model.contrast(answer.used, 0).tested
+    values = (one.maps - two.maps).astype(np.float64)
+    found = ols(values, tested)
+    enough = found.n >= 8
+    np.testing.assert_array_equal(np.isfinite(answer.t), enough & np.isfinite(found.stat))
+    np.testing.assert_allclose(answer.effect[enough], found.effect[enough], rtol=1e-4, atol=2e-6)
+    np.testing.assert_allclose(answer.t[enough], found.stat[enough], rtol=1e-3, atol=1e-4)
+    opposite = live.maps(SeedDifference(MOTOR, PCC))
+    np.testing.assert_allclose(opposite.effect, -answer.effect, rtol=1e-5, atol=1e-7)
+    near = live.near(wanted)
+    np.testing.assert_array_equal(near, live.near(PCC) | live.near(MOTOR))
+    same(live.maps(PCC), live, group_of(stored_study, PCC, formula, contrast, variance="pooled"))
+    live.close()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from seedmap import Sphere
+from seedmap.explorer.engine.group import SeedDifference
 
 PCC, VISUAL, OTHER = (0, -52, 18), (0, -82, 8), (30, -30, 18)
 RADIUS = 8.0
@@ -283,3 +284,28 @@ def test_saving_makes_the_maps_of_the_group_step(look_at_group, group_explorer, 
     command = shlex.split(window.page.input_value("#command"))
     assert command[:2] == ["seedmap", "group"]
     assert sidecar["Command"] == shlex.join(command)
+
+
+def test_a_kept_seed_is_subtracted(look_at_group, group_explorer):
+    window, live = look_at_group(), group_explorer.session.live
+    window.type_seed(VISUAL)
+    window.page.click("#pin")
+    window.type_seed(PCC)
+    window.page.click("#pins .less")
+    window.at_rest()
+    pcc, visual = (Sphere("s", tuple(place), RADIUS) for place in (PCC, VISUAL))
+    same_map(window, live.maps(SeedDifference(pcc, visual)))
+    assert "less" in window.page.inner_text("#less")
+    window.page.check("input[name=stat][value=effect]", force=True)
+    window.at_rest()
+    assert window.page.inner_text("#unit") == "z\N{PRIME}"
+    window.until("document.getElementById('command').value.startsWith('#')")
+    window.page.click("#save")
+    window.until("document.getElementById('trouble').textContent.includes('is not saved')")
+    window.complaints.clear()  # the browser itself notes the refusal
+    log = (group_explorer.session.out / "group_exploration.jsonl").read_text().splitlines()
+    assert json.loads(log[-1])["less"] == [*VISUAL, RADIUS]
+    window.until("seedmap.link?.includes('less=')")
+    window.page.click("#less button")
+    window.at_rest()
+    same_map(window, live.maps(pcc))

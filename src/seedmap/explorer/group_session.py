@@ -19,7 +19,7 @@ from seedmap.connectivity.packed import compile_products
 from seedmap.errors import ImageError, OptionError, SeedmapError
 from seedmap.explorer.anatomy import Surroundings, Underlay, mean_underlay
 from seedmap.explorer.command import GroupCommand, seed_text
-from seedmap.explorer.engine.group import LiveGroup
+from seedmap.explorer.engine.group import LiveGroup, SeedDifference, Wanted
 from seedmap.explorer.session import CAUTION, Job, Latest, write_look
 from seedmap.group import Shuffles, plan_group, run_group
 from seedmap.group.files import save_group
@@ -33,6 +33,7 @@ from seedmap.seeds import Sphere
 __all__ = ["GroupSession"]
 
 CONFIRMED = "confirmed"
+DIFFERENCE = "# a difference of two seeds: seedmap group has one seed; ask for each of them"
 INDEPENDENT = (
     "The seed was chosen while exploring {n} other people, none of whom is used here: seed and "
     "participants are independent."
@@ -124,7 +125,7 @@ class GroupSession(Surroundings):
         """Return the labels of people by their numbers."""
         return frozenset(self.live.people[number] for number in numbers)
 
-    def look(self, seed: Sphere, contrast: int, off: frozenset[str]) -> int:
+    def look(self, seed: Wanted, contrast: int, off: frozenset[str]) -> int:
         """Note that a seed was looked at; return how many maps have been.
 
         Raises
@@ -133,7 +134,8 @@ class GroupSession(Surroundings):
             If the log cannot be written.
         """
         with self._lock:
-            look = (seed.center, seed.radius, contrast, off)
+            one, less = _both(seed)
+            look = (one.center, one.radius, less and (less.center, less.radius), contrast, off)
             if look == self._last_look:
                 return self.looked_at
             answer = self.live.maps(seed, contrast, off, which=np.zeros(1, np.int64))
@@ -144,8 +146,9 @@ class GroupSession(Surroundings):
                 "time": _now(),
                 "number": self.looked_at,
                 "results": str(self.root),
-                "seed": list(seed.center),
-                "radius": seed.radius,
+                "seed": list(one.center),
+                "radius": one.radius,
+                **({} if less is None else {"less": [*less.center, less.radius]}),
                 "model": asked.model,
                 "contrast": self.live.model.all.contrasts[contrast].text,
                 "participants": len(answer.used),
@@ -157,7 +160,7 @@ class GroupSession(Surroundings):
             write_look(self.out, self.stem, entry)
             return self.looked_at
 
-    def corrected(self, seed: Sphere, contrast: int, off: frozenset[str]) -> dict[str, Any]:
+    def corrected(self, seed: Wanted, contrast: int, off: frozenset[str]) -> dict[str, Any]:
         """Return which sizes chance alone reaches in a map, and note that this was asked for.
 
         Raises
@@ -187,11 +190,13 @@ class GroupSession(Surroundings):
         others = frozenset(self.live.people) if confirming else off | self.held
         return sorted(others)
 
-    def written(self, seed: Sphere, off: frozenset[str], *, confirming: bool = False) -> str:
+    def written(self, seed: Wanted, off: frozenset[str], *, confirming: bool = False) -> str:
         """Write out the command for a seed and the people who are left, or those who are kept back."""
+        if isinstance(seed, SeedDifference):
+            return DIFFERENCE
         return self.command.line(seed, self.left_out(off, confirming=confirming), tfce=_has_numba())
 
-    def save(self, seed: Sphere, off: frozenset[str], *, confirming: bool = False) -> Job:
+    def save(self, seed: Wanted, off: frozenset[str], *, confirming: bool = False) -> Job:
         """Begin to make the maps of a seed with the group step, from the stored runs; they are saved.
 
         Raises
@@ -199,6 +204,9 @@ class GroupSession(Surroundings):
         OptionError
             If they are to be confirmed and nobody was kept back.
         """
+        if isinstance(seed, SeedDifference):
+            msg = f"{seed.name}: a difference of seeds is not saved; save each, and subtract their maps"
+            raise OptionError(msg)
         if confirming and not self.held:
             msg = "nobody was kept back to confirm it; start the explorer with --keep-back half"
             raise OptionError(msg)
@@ -278,6 +286,11 @@ class GroupSession(Surroundings):
         for thread in self._threads:
             thread.join(timeout=10)
         self.live.close()
+
+
+def _both(seed: Wanted) -> tuple[Sphere, Sphere | None]:
+    """Return a seed, and what is subtracted from it."""
+    return (seed.seed, seed.less) if isinstance(seed, SeedDifference) else (seed, None)
 
 
 def _now() -> str:

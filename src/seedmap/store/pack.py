@@ -6,7 +6,8 @@ memory, and the samples of a slice are read alone. Coordinates are whole numbers
 scale of their own: of the 17 to 20 bits of a stored run those that change a correlation by more
 than 2e-5. Runs with fewer coordinates have zeros behind theirs.
 
-Written a few samples at a time, each array once from start to end, whatever the size of the study.
+Written a few samples at a time, each array once from start to end, whatever the size of the study: see
+docs/decisions/0010-a-group-is-a-pack.md.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

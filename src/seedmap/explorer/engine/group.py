@@ -33,10 +33,10 @@ from seedmap.explorer.engine.corrected import CorrectedLine, corrected_line
 from seedmap.explorer.engine.gathering import Superseded
 from seedmap.explorer.engine.model import GroupModel
 from seedmap.group.loading import Loaded
-from seedmap.seeds import Seed, near_each, place_seeds
+from seedmap.seeds import Sphere, near_each, place_seeds
 from seedmap.store import Pack, StoredRun
 
-__all__ = ["GroupAnswer", "LiveGroup", "PeopleAt"]
+__all__ = ["GroupAnswer", "LiveGroup", "PeopleAt", "SeedDifference", "Wanted"]
 
 Floats = NDArray[np.float32]
 Samples = NDArray[np.int64]
@@ -49,6 +49,23 @@ SEED_VOXELS = 256
 MOST_KEPT = 2 << 30
 # Tests that are kept: one for each contrast and choice of people.
 TESTS = 32
+
+
+@dataclass(frozen=True)
+class SeedDifference:
+    """Two seeds, of which people's maps are subtracted from each other before they are tested."""
+
+    seed: Sphere
+    less: Sphere
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return f"{self.seed.name} less {self.less.name}"
+
+
+# What a map may be asked of.
+Wanted = Sphere | SeedDifference
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +127,8 @@ class _Placed:
     """What weighs the runs of one person, shape (runs, lags)."""
     known: NDArray[np.bool_]
     """Which samples are worked out, shape (samples,)."""
+    z: Floats | None
+    """The Fisher transforms of these, shape (samples, people); None where they are not kept."""
 
 
 @dataclass(eq=False)
@@ -135,7 +154,7 @@ class LiveGroup:
     n_jobs: int = 1
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _blas: ThreadpoolController = field(default_factory=ThreadpoolController)
-    _placed: _Placed | None = None
+    _placed: list[_Placed] = field(default_factory=list)
     _tests: dict[Any, PatternedTest] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -145,9 +164,7 @@ class LiveGroup:
         self.several = len(self.people) < len(runs)
         self._starts = np.flatnonzero(np.diff(self.of, prepend=-1))
         self._pool = ThreadPoolExecutor(max(1, self.n_jobs - 1), thread_name_prefix="seedmap-group")
-        samples = self.pack.space.n_samples
-        keeps = 4 * samples * len(self.people) <= MOST_KEPT
-        self._kept = np.empty((samples, len(self.people)), np.float32) if keeps else None
+        self.keeps = 4 * self.pack.space.n_samples * len(self.people) <= MOST_KEPT
 
     @cached_property
     def patterns(self) -> Patterns:
@@ -178,8 +195,19 @@ class LiveGroup:
 
     # --- the seed ----------------------------------------------------------------------------
 
-    def _place(self, seed: Seed) -> _Placed:
-        """Average a seed in every run; that of before is kept.
+    def _place(self, wanted: Wanted) -> tuple[_Placed, ...]:
+        """Return a seed in every run, or both of a difference.
+
+        Raises
+        ------
+        SeedError
+            If nobody has a voxel of one of them.
+        """
+        seeds = _seeds_of(wanted)
+        return tuple(self._place_one(seed, len(seeds)) for seed in seeds)
+
+    def _place_one(self, seed: Sphere, most: int) -> _Placed:
+        """Average a seed in every run; the last few are kept.
 
         Raises
         ------
@@ -188,8 +216,11 @@ class LiveGroup:
         """
         weights = seed.weights(self.pack.space)
         key = (weights.voxels.tobytes(), weights.weights.tobytes())
-        if self._placed is not None and self._placed.key == key:
-            return self._placed
+        for one in self._placed:
+            if one.key == key:
+                self._placed.remove(one)
+                self._placed.append(one)
+                return one
         at = self.sample_of[weights.voxels]
         inside = at >= 0
         mean, coverage = self._mean(at[inside].astype(np.int64), weights.weights[inside])
@@ -200,9 +231,14 @@ class LiveGroup:
             raise SeedError(msg)
         units = (mean / np.where(has, size, 1)[:, None]).astype(np.float32)
         lags = self._lags(units, has) if self.several else None
-        known = np.zeros(self.pack.space.n_samples, bool)
-        self._placed = _Placed(key, units, has, int(weights.voxels.size), coverage, lags, known)
-        return self._placed
+        known, spare = np.zeros(self.pack.space.n_samples, bool), None
+        while len(self._placed) >= most:
+            spare = self._placed.pop(0).z
+        if spare is None and self.keeps:
+            spare = np.empty((known.size, len(self.people)), np.float32)
+        voxels = int(weights.voxels.size)
+        self._placed.append(_Placed(key, units, has, voxels, coverage, lags, known, spare))
+        return self._placed[-1]
 
     def _mean(
         self, at: Samples, weights: NDArray[np.floating[Any]]
@@ -236,17 +272,29 @@ class LiveGroup:
 
     # --- Fisher transforms -------------------------------------------------------------------
 
-    def _fisherz(self, placed: _Placed, which: Samples) -> Floats:
-        """Return people's Fisher transforms at some samples, (some, people); 0 where absent."""
-        if self._kept is None:
+    def _fisherz(self, placed: Sequence[_Placed], which: Samples) -> Floats:
+        """Return people's Fisher transforms at some samples, (some, people); any where absent."""
+        values = self._of_one(placed[0], which)
+        for other in placed[1:]:
+            values = values - self._of_one(other, which)
+        return values
+
+    def _of_one(self, placed: _Placed, which: Samples) -> Floats:
+        """Return those of one seed: they are worked out, or were before."""
+        if placed.z is None:
             return self._worked_out(placed, which)
         new = which[~placed.known[which]]
         if not new.size:
-            return self._kept[which]
+            return placed.z[which]
         found = self._worked_out(placed, new)
-        self._kept[new] = found
+        placed.z[new] = found
         placed.known[new] = True
-        return found if new.size == which.size else self._kept[which]
+        return found if new.size == which.size else placed.z[which]
+
+    def _present(self, runs: NDArray[np.bool_], placed: Sequence[_Placed]) -> NDArray[np.bool_]:
+        """Say who is present, (..., people), from the runs that are, (..., runs), and their seeds."""
+        each = [np.logical_or.reduceat(runs & one.has, self._starts, axis=-1) for one in placed]
+        return np.logical_and.reduce(each)
 
     def _worked_out(self, placed: _Placed, which: Samples) -> Floats:
         r = packed_products(self.pack.smooth, self.pack.smooth_scale, placed.units, which)
@@ -278,7 +326,7 @@ class LiveGroup:
 
     def maps(
         self,
-        seed: Seed,
+        seed: Wanted,
         contrast: int = 0,
         off: frozenset[str] = frozenset(),
         which: Samples | None = None,
@@ -289,7 +337,7 @@ class LiveGroup:
         Parameters
         ----------
         seed
-            The seed.
+            The seed; or two, whose maps are subtracted within each person.
         contrast
             Its number among the model's.
         off
@@ -330,22 +378,21 @@ class LiveGroup:
             *(effect, t, test.n[of], test.dof[of], used, lacking),
             has_mean=chosen.has_mean,
             robust=test.robust,
-            voxels=placed.voxels,
-            coverage=float(placed.coverage[mine].mean()),
+            voxels=placed[0].voxels,
+            coverage=float(placed[0].coverage[mine].mean()),
         )
 
-    def people_at(self, seed: Seed, sample: int) -> PeopleAt:
+    def people_at(self, seed: Wanted, sample: int) -> PeopleAt:
         """Return each person's Fisher transform at a sample."""
         with self._lock, self._blas.limit(limits=1, user_api="blas"):
             placed = self._place(seed)
             which = np.array([sample])
             values = self._fisherz(placed, which)[0].copy()
-            present = (self.pack.smooth_scale[sample] > 0) & placed.has
-            values[~np.logical_or.reduceat(present, self._starts)] = np.nan
+            values[~self._present(self.pack.smooth_scale[sample] > 0, placed)] = np.nan
             return PeopleAt(self.people, values)
 
     def people_maps(
-        self, seed: Seed, off: frozenset[str] = frozenset()
+        self, seed: Wanted, off: frozenset[str] = frozenset()
     ) -> tuple[Loaded, tuple[str, ...]]:
         """Return the maps of all who are used, and their labels in the order of the design.
 
@@ -355,31 +402,36 @@ class LiveGroup:
             If they are too large to be held twice.
         """
         samples = self.pack.space.n_samples
-        if self._kept is None:
+        if not self.keeps:
             msg = f"{len(self.people)} maps of {samples:,} samples are too large for this; use seedmap group"
             raise OptionError(msg)
         with self._lock, self._blas.limit(limits=1, user_api="blas"):
             placed = self._place(seed)
             used = self._used(off, self._lacking(placed))
             values = self._fisherz(placed, np.arange(samples))
-            here = np.logical_or.reduceat(self.patterns.rows & placed.has, self._starts, axis=1)
+            here = self._present(self.patterns.rows, placed)
             maps = np.where(here[self.patterns.of], values, np.float32(np.nan))
         columns = [self.people.index(label) for label in used]
-        near = np.zeros(samples, bool)
-        fwhm = self.pack.facts["smoothing_fwhm"]
-        near[near_each(place_seeds([seed], self.pack.space), self.pack.space, fwhm)[0]] = True
-        return Loaded(self.pack.space, maps.T[columns], None, near, (2, 0)), used
+        return Loaded(self.pack.space, maps.T[columns], None, self.near(seed), (2, 0)), used
+
+    def near(self, seed: Wanted) -> NDArray[np.bool_]:
+        """Say which samples are near the seed, where a mean is large by construction."""
+        found = np.zeros(self.pack.space.n_samples, bool)
+        placed = place_seeds(_seeds_of(seed), self.pack.space)
+        for some in near_each(placed, self.pack.space, self.pack.facts["smoothing_fwhm"]):
+            found[some] = True
+        return found
 
     def line(
-        self, seed: Seed, contrast: int = 0, off: frozenset[str] = frozenset(), looks: int = 1
+        self, seed: Wanted, contrast: int = 0, off: frozenset[str] = frozenset(), looks: int = 1
     ) -> CorrectedLine:
         """Return which sizes of a map chance alone reaches somewhere; see `corrected_line`."""
         loaded, used = self.people_maps(seed, off)
         chosen, question = self.model.contrast(used, contrast), self.model.question
         return corrected_line(loaded, chosen, question, looks=looks, n_jobs=self.n_jobs)
 
-    def _lacking(self, placed: _Placed) -> tuple[str, ...]:
-        has = np.logical_or.reduceat(placed.has, self._starts)
+    def _lacking(self, placed: Sequence[_Placed]) -> tuple[str, ...]:
+        has = self._present(np.ones(self.of.size, bool), placed)
         return tuple(one for one, there in zip(self.people, has, strict=True) if not there)
 
     def _used(self, off: frozenset[str], lacking: tuple[str, ...]) -> tuple[str, ...]:
@@ -392,12 +444,14 @@ class LiveGroup:
             return None
         return np.array([self.people.index(one) for one in used])
 
-    def _test(self, contrast: int, used: tuple[str, ...], placed: _Placed) -> PatternedTest:
+    def _test(
+        self, contrast: int, used: tuple[str, ...], placed: Sequence[_Placed]
+    ) -> PatternedTest:
         """Prepare a contrast for some people; the last few are kept."""
-        key = (contrast, used, placed.has.tobytes())
+        key = (contrast, used, *(one.has.tobytes() for one in placed))
         if key not in self._tests:
             chosen = self.model.contrast(used, contrast)
-            present = np.logical_or.reduceat(self.patterns.rows & placed.has, self._starts, axis=1)
+            present = self._present(self.patterns.rows, placed)
             columns = self._columns(used)
             present = present if columns is None else present[:, columns]
             fewest = int(np.ceil(self.model.min_participants * len(used) - 1e-9))
@@ -438,3 +492,7 @@ class LiveGroup:
     def close(self) -> None:
         """Let go of the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _seeds_of(wanted: Wanted) -> tuple[Sphere, ...]:
+    return (wanted.seed, wanted.less) if isinstance(wanted, SeedDifference) else (wanted,)

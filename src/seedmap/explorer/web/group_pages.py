@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from seedmap._version import __version__
 from seedmap.connectivity import quick_z
 from seedmap.explorer.engine.gathering import Superseded
-from seedmap.explorer.engine.group import GroupAnswer
+from seedmap.explorer.engine.group import GroupAnswer, SeedDifference, Wanted
 from seedmap.explorer.engine.live import FULL_SCALE, NOT_A_NUMBER
 from seedmap.explorer.engine.peaks import find_peaks, sample_at
 from seedmap.explorer.group_session import GroupSession
@@ -34,12 +34,12 @@ from seedmap.explorer.web.requests import (
     whole_in,
 )
 from seedmap.group.model import Covariate
-from seedmap.seeds import Sphere, near_each, place_seeds
 
 __all__ = ["GroupPages"]
 
 MOST_PEAKS = 20
 STAT_FULL = 60.0  # t and z beyond this are cut off on the wire; files hold all of them
+LESS = ("lx", "ly", "lz", "lradius")  # of the seed whose maps are subtracted
 PARTS, STATS = ("slices", "all"), ("t", "z")
 
 
@@ -81,7 +81,8 @@ class GroupPages(Pages):
                 raise Superseded
             which = None if place is None else session.live.in_slices(place)
             answer = session.live.maps(seed, contrast, off, which, superseded)
-            return _packed(answer, which, stat)
+            as_r = answer.has_mean and not isinstance(seed, SeedDifference)
+            return _packed(answer, which, stat, as_r=as_r)
 
         body, facts = await run_in_threadpool(work)
         known = {"n": number, "version": session.version, "part": part, "stat": stat}
@@ -121,26 +122,35 @@ class GroupPages(Pages):
         job = await run_in_threadpool(self._session.save, seed, off, confirming=confirming)
         return JSONResponse({"folder": str(self._session.out), "job": job.facts()}, 202)
 
-    def _asked(self, question: Question) -> tuple[Sphere, int, frozenset[str]]:
+    def _asked(self, question: Question) -> tuple[Wanted, int, frozenset[str]]:
         """Return the seed, the number of the contrast and the people who are switched off."""
         self._session.check()
         live = self._session.live
         contrasts, people = len(live.model.all.contrasts), len(live.people)
         contrast = int(number_in(question, "contrast", 0, contrasts - 1, 0))
         return (
-            seed_in(question),
+            _wanted_in(question),
             contrast,
             self._session.people(numbers_in(question, "off", people)),
         )
 
 
+def _wanted_in(question: Question) -> Wanted:
+    """Return the seed, or two of which the second is subtracted."""
+    seed = seed_in(question)
+    if all(question.get(name) is None for name in LESS):
+        return seed
+    less = {name[1:]: question.get(name) for name in LESS}
+    return SeedDifference(seed, seed_in({**less, "name": question.get("lname")}))
+
+
 def _packed(
-    answer: GroupAnswer, which: NDArray[np.int64] | None, stat: str
+    answer: GroupAnswer, which: NDArray[np.int64] | None, stat: str, *, as_r: bool
 ) -> tuple[bytes, dict[str, Any]]:
     """Write a map as the page reads it."""
-    effect = np.tanh(answer.effect) if answer.has_mean else answer.effect
+    effect = np.tanh(answer.effect) if as_r else answer.effect
     largest = float(np.nanmax(np.abs(effect), initial=0.0)) or 1.0
-    full = 1.0 if answer.has_mean else float(2.0 ** np.ceil(np.log2(largest)))
+    full = 1.0 if as_r else float(2.0 ** np.ceil(np.log2(largest)))
     tested = answer.t
     if stat == "z":
         tested = quick_z(tested / np.sqrt(answer.dof + tested * tested), answer.dof + 1)
@@ -154,7 +164,7 @@ def _packed(
         "samples": int(answer.n.size),
         "effectFull": full,
         "statFull": STAT_FULL,
-        "unit": "r" if answer.has_mean else "z\u2032",
+        "unit": "r" if as_r else "z\u2032",
         "people": int(people[0]) if people.size == 1 else None,
         "used": len(answer.used),
         "lacking": len(answer.lacking),
@@ -272,7 +282,7 @@ def _against(contrast: Any, model: Any) -> str:
 
 def _about(
     session: GroupSession,
-    asked: tuple[Sphere, int, frozenset[str]],
+    asked: tuple[Wanted, int, frozenset[str]],
     answer: GroupAnswer,
     place: tuple[float, float, float],
     threshold: float,
@@ -281,6 +291,7 @@ def _about(
     live, grid = session.live, session.grid
     sample = sample_at(grid, place)
     values, here = None, {}
+    t = np.where(live.near(seed), np.nan, answer.t) if answer.has_mean else answer.t
     if sample is not None:
         values = [_or_nothing(value) for value in live.people_at(seed, sample).values]
         here = {
@@ -289,14 +300,14 @@ def _about(
             "n": int(answer.n[sample]),
             "dof": _or_nothing(answer.dof[sample]),
         }
-    peaks = find_peaks(grid, _without_seed(session, seed, answer), threshold, MOST_PEAKS)
+    peaks = find_peaks(grid, t, threshold, MOST_PEAKS)
     return {
         "values": values,
         "here": here,
         "peaks": [
             {"at": at, "value": round(value, 4), "name": session.name_at(at)} for at, value in peaks
         ],
-        "seedName": session.name_at(seed.center),
+        "seedName": session.name_at(_place_of(seed)),
         "placeName": session.name_at(place),
         "lacking": [live.people.index(one) for one in answer.lacking],
         "command": session.written(seed, off),
@@ -304,14 +315,8 @@ def _about(
     }
 
 
-def _without_seed(session: GroupSession, seed: Sphere, answer: GroupAnswer) -> NDArray[np.float32]:
-    """Return t, NaN around the seed where the mean is large by construction."""
-    if not answer.has_mean:
-        return answer.t
-    placed = place_seeds([seed], session.grid)
-    t = answer.t.copy()
-    t[near_each(placed, session.grid, session.live.pack.facts["smoothing_fwhm"])[0]] = np.nan
-    return t
+def _place_of(seed: Wanted) -> tuple[float, float, float]:
+    return seed.seed.center if isinstance(seed, SeedDifference) else seed.center
 
 
 def _or_nothing(value: Any) -> float | None:

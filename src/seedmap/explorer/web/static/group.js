@@ -21,11 +21,12 @@ export class GroupApp extends App {
 
   begin(run) {
     const usual = { ...LOOK, threshold: 3, range: 10 };
-    this.effects = run.contrasts.map(() => null); // how effects are drawn, once one was seen
+    this.effects = {}; // how effects are drawn, once one was seen
     return {
       ...begin(run),
       stat: "t",
       contrast: 0,
+      less: null, // a seed whose maps are subtracted within each person
       look: { effect: { ...LOOK }, t: usual, z: { ...usual, range: 8 }, n: { ...LOOK, threshold: 0, range: run.people.length } },
     };
   }
@@ -53,11 +54,12 @@ export class GroupApp extends App {
 
   /** The unit of effects: r where the mean over people is in the contrast, else that of Fisher transforms. */
   get unit() {
-    return this.run.contrasts[this.state.contrast].mean ? "r" : "z′";
+    return this.run.contrasts[this.state.contrast].mean && !this.state.less ? "r" : "z′";
   }
 
   get title() {
-    return `${this.state.name}, ${this.run.contrasts[this.state.contrast].text}`;
+    const { name, less, contrast } = this.state;
+    return `${less ? `${name} less ${less.name}` : name}, ${this.run.contrasts[contrast].text}`;
   }
 
   pinLook() {
@@ -72,7 +74,15 @@ export class GroupApp extends App {
   }
 
   question(seed) {
-    return { ...this.seedQuery(seed), contrast: this.state.contrast, off: [...this.off].join(), stat: this.tested };
+    const { contrast, less } = this.state, asked = { ...this.seedQuery(seed), contrast, off: [...this.off].join(), stat: this.tested };
+    if (seed || !less) return asked;
+    const [lx, ly, lz] = less.seed;
+    return { ...asked, lx, ly, lz, lradius: less.radius, lname: less.name };
+  }
+
+  /** Under which name it is kept how effects are drawn. */
+  get effectKey() {
+    return `${this.state.contrast}${this.state.less ? " less" : ""}`;
   }
 
   /** While the pointer moves, the samples of the three slices are enough. */
@@ -106,7 +116,7 @@ export class GroupApp extends App {
     this.answer = values;
     this.facts = facts;
     const { x, y, z, radius, name } = query;
-    this.shown = { state: { seed: [x, y, z], radius, name }, off: new Set(this.off), contrast: query.contrast };
+    this.shown = { state: { seed: [x, y, z], radius, name, less: this.state.less }, off: new Set(this.off), contrast: query.contrast };
     this.r = values.which ? null : values;
     this.controls.lineOf(query);
     this.fitEffects(facts);
@@ -118,12 +128,12 @@ export class GroupApp extends App {
 
   /** The first map of a contrast sets where the colours of effects end. */
   fitEffects({ reach, part }) {
-    const { contrast, look } = this.state;
-    if (this.effects[contrast] || part !== "all") return;
+    const { look } = this.state, key = this.effectKey;
+    if (this.effects[key] || part !== "all") return;
     const range = this.unit === "r" ? LOOK.range : Number((reach || 1).toPrecision(1));
-    this.effects[contrast] = this.linked ? look.effect : { ...look.effect, range, threshold: this.unit === "r" ? LOOK.threshold : range / 4 };
+    this.effects[key] = this.linked ? look.effect : { ...look.effect, range, threshold: this.unit === "r" ? LOOK.threshold : range / 4 };
     this.linked = false;
-    look.effect = this.effects[contrast];
+    look.effect = this.effects[key];
     this.controls.look(this.state);
   }
 
@@ -155,7 +165,14 @@ export class GroupApp extends App {
 
   setContrast(number) {
     this.state.contrast = number;
-    this.state.look.effect = this.effects[number] ?? { ...LOOK };
+    this.state.look.effect = this.effects[this.effectKey] ?? { ...LOOK };
+    this.asked();
+  }
+
+  /** Subtract the maps of a kept seed within each person; null for the seed alone. */
+  setLess(pin) {
+    this.state.less = pin && { seed: [...pin.seed], radius: pin.radius, name: pin.name };
+    this.state.look.effect = this.effects[this.effectKey] ?? { ...LOOK };
     this.asked();
   }
 
@@ -244,6 +261,7 @@ class GroupControls extends Controls {
     $("contrast").addEventListener("change", () => app.setContrast(Number($("contrast").value)));
     $("against").addEventListener("change", () => app.panel.drawChart());
     $("confirm").addEventListener("click", () => app.panel.save({ confirm: true }));
+    $("less").querySelector("button").addEventListener("click", () => app.setLess(null));
     $("correct").addEventListener("click", () => this.correct());
     $("use-line").addEventListener("click", () => this.useLine());
     $("everybody").addEventListener("click", () => app.everybody());
@@ -264,6 +282,8 @@ class GroupControls extends Controls {
       const at = run.columns.findIndex(({ name }) => name === run.contrasts[state.contrast].against);
       $("against").value = at < 0 ? "" : at;
     }
+    $("less").hidden = !state.less;
+    write($("less").querySelector("span"), state.less ? `${state.name} less ${state.less.name}` : "");
     for (const box of $("persons").querySelectorAll("input")) box.checked = run.people[box.value].used && !off.has(Number(box.value));
     $("everybody").disabled = !off.size;
   }
@@ -290,8 +310,8 @@ class GroupControls extends Controls {
     }
   }
 
-  keyOf({ x, y, z, radius, contrast, off }) {
-    return [x, y, z, radius, contrast, off].join();
+  keyOf({ x, y, z, radius, contrast, off, lx, ly, lz, lradius }) {
+    return [x, y, z, radius, contrast, off, lx, ly, lz, lradius].join();
   }
 
   /** The line belongs to one map: with another it goes. */
@@ -331,6 +351,10 @@ class GroupControls extends Controls {
 class GroupPanel extends Panel {
   address = "group/about";
   dots = [];
+
+  pinActs() {
+    return { ...super.pinActs(), less: (pin) => this.app.setLess(pin) };
+  }
 
   beyond() {
     return { stat: this.app.tested, threshold: this.app.state.look.t.threshold };

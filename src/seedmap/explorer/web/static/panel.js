@@ -13,7 +13,7 @@ const $ = (id) => document.getElementById(id);
 export class Panel {
   constructor(app) {
     this.app = app;
-    this.pins = new Pins($("pins"), { go: (pin) => app.go(pin), drop: (pin) => this.drop(pin) });
+    this.pins = new Pins($("pins"), this.pinActs());
   }
 
   address = "about";
@@ -22,6 +22,11 @@ export class Panel {
   beyond() {
     const { stat, state } = this.app;
     return { stat, threshold: state.look[stat].threshold };
+  }
+
+  /** What can be done with kept seeds. */
+  pinActs() {
+    return { go: (pin) => this.app.go(pin), drop: (pin) => this.drop(pin) };
   }
 
   updateSoon() {

@@ -11,7 +11,7 @@ class Card {
     this.map = new Volume(base.affine, base.shape, data);
     this.slices = [0, 1, 2].map((axis) => new Slice(axis));
     this.element = document.createElement("article");
-    this.element.innerHTML = `<header><button type="button" class="go"></button><output></output><button type="button" class="drop" aria-label="Let go">×</button></header>`;
+    this.element.innerHTML = `<header><button type="button" class="go"></button><output></output><button type="button" class="less" hidden>Subtract</button><button type="button" class="drop" aria-label="Let go">×</button></header>`;
     this.canvas = document.createElement("canvas");
     this.canvas.setAttribute("role", "img");
     this.element.append(this.canvas);
@@ -21,6 +21,10 @@ class Card {
     go.title = `${pin.seed.join(", ")} mm, radius ${pin.radius} mm: look at this seed again`;
     go.addEventListener("click", () => acts.go(pin));
     this.canvas.addEventListener("click", () => acts.go(pin));
+    const less = this.element.querySelector(".less");
+    less.hidden = !acts.less;
+    less.setAttribute("aria-label", `Subtract the maps of ${pin.name} within each person`);
+    less.addEventListener("click", () => acts.less(pin));
     this.element.querySelector(".drop").addEventListener("click", () => acts.drop(pin));
   }
 

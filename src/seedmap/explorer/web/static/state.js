@@ -54,8 +54,9 @@ export function toLink(state) {
     groups: state.settings.groups.join("|"),
   });
   if (state.contrast) link.set("contrast", state.contrast);
+  if (state.less) link.set("less", pinText(state.less));
   if (state.theme) link.set("theme", state.theme);
-  for (const pin of state.pins) link.append("pin", `${three(pin.seed)},${pin.radius},${pin.name}`);
+  for (const pin of state.pins) link.append("pin", pinText(pin));
   return link.toString();
 }
 
@@ -75,6 +76,7 @@ export function fromLink(state, text, run) {
   state.follow = link.get("follow") !== "0";
   state.stat = run.stats.includes(link.get("stat")) ? link.get("stat") : run.stats[0];
   if (run.contrasts) state.contrast = number(link.get("contrast"), 0, run.contrasts.length - 1, 0);
+  if (run.contrasts) state.less = link.has("less") ? pinOf(link.get("less")) : null;
   const look = state.look[state.stat];
   look.threshold = number(link.get("threshold"), 0, 1000, look.threshold);
   look.range = number(link.get("range"), 1e-6, 1000, look.range);
@@ -86,6 +88,8 @@ export function fromLink(state, text, run) {
   if (link.has("high")) state.settings = settingsOf(link, state.settings, run);
   return true;
 }
+
+const pinText = (pin) => `${three(pin.seed)},${pin.radius},${pin.name}`;
 
 function pinOf(text) {
   const [x, y, z, radius, ...name] = text.split(",");
