@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from seedmap.group import Shuffles, group_maps
-from seedmap.group.motion import motion_of
+from seedmap.group.motion import changed_words, motion_of
 from seedmap.group.page import _leave_one_out, group_page
 from seedmap.group.peaks import find_group_clusters
 from seedmap.report.people import design_chart, values_chart
@@ -199,6 +199,27 @@ def test_motion_of_the_first_level_is_held_against_what_the_model_leaves(make_st
         np.median(r), abs=0.006
     )
     assert 'id="motion"' in found.report()
+
+
+@pytest.mark.parametrize("model", ["group + mean_fd", "group"])
+def test_what_mean_fd_changes_at_a_peak_is_that_of_fitting_again(make_study, tmp_path, model):
+    study = make_study(tmp_path)
+    moved = with_motion(study, tied=True)
+    options = {"design": study.table, "contrasts": "patient - control", "inference": "parametric"}
+    found = group_maps(study.folder, "PCC", model=model, **options)
+    found = replace(found, plan=replace(found.plan, beside={"mean_fd": moved}))
+    y = found.loaded.maps[:, 500].astype(np.float64)
+    said = changed_words(found, found["patient - control"], y)
+    effects = {}
+    for word, columns in (("With", [moved - moved.mean()]), ("Without", [])):
+        group = np.where(np.arange(16) < 8, -1.0, 1.0)  # control is above 0
+        x = np.column_stack([np.ones(16), group, *columns])
+        effects[word] = -2 * np.linalg.lstsq(x, y, rcond=None)[0][1]
+    now, then = ("With", "Without") if "mean_fd" in model else ("Without", "With")
+    assert said.startswith(f"{then} mean_fd in the model")
+    numbers = [float(one) for one in re.findall(r"-?\d+\.\d+", said.replace("\N{MINUS SIGN}", "-"))]
+    assert numbers == pytest.approx([effects[then], effects[now]], abs=0.006)
+    assert "in place of" in found.report()
 
 
 def study_now(study):

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from seedmap._linear import Floats, fit
+from seedmap.group.maps import GroupMaps
 from seedmap.group.model import Covariate, Factor
 from seedmap.group.pipeline import Group
 from seedmap.report.study import MotionEffect, motion_effect
 from seedmap.report.words import number
 
-__all__ = ["Motion", "motion_of"]
+__all__ = ["Motion", "changed_words", "motion_of"]
 
 FD = "mean_fd"
 # Samples that are looked at, spread over all.
@@ -103,3 +104,39 @@ def _after_words(group: Group, moved: Floats, maps: Floats, known: Floats) -> It
             f"In what the model leaves it is {number(effect.median)} ({number(float(by_chance))} by chance); "
             "with + mean_fd in the model it would be 0."
         )
+
+
+def changed_words(group: Group, maps: GroupMaps, y: Floats) -> str:
+    """Say what a peak's least squares effect would be with mean FD in the model, or without it.
+
+    Parameters
+    ----------
+    group, maps
+        The group, and the contrast.
+    y
+        People's values at the peak, shape (people,).
+
+    Returns
+    -------
+    str
+        Empty where mean FD is not known of all people, or is what the contrast tests.
+    """
+    design, weights = group.plan.design, maps.contrast.weights[0]
+    moved, there = _mean_fd(group), np.isfinite(y)
+    has = np.array([FD in column.split(":") for column in design.columns])
+    if not np.isfinite(moved).all() or np.ptp(moved[there]) == 0 or weights[has].any():
+        return ""
+    x, c = design.matrix[there], weights
+    if has.any():
+        other, against = x[:, ~has], c[~has]
+    else:
+        other, against = np.column_stack([x, (moved - moved.mean())[there]]), np.append(c, 0.0)
+    if np.linalg.matrix_rank(other) < other.shape[1]:
+        return ""
+    now, then = (
+        float(row @ np.linalg.lstsq(columns, y[there], rcond=None)[0])
+        for columns, row in ((x, c), (other, against))
+    )
+    word = "Without" if has.any() else "With"
+    given = f"{number(then)} in place of {number(now)}"
+    return f"{word} mean_fd in the model, least squares would give {given} (Fisher z)."

@@ -14,7 +14,7 @@ from seedmap.group.checks import inflation
 from seedmap.group.degree import degree_words
 from seedmap.group.maps import GroupMaps
 from seedmap.group.model import Factor
-from seedmap.group.motion import motion_of
+from seedmap.group.motion import changed_words, motion_of
 from seedmap.group.peaks import GroupCluster, find_group_clusters
 from seedmap.group.pipeline import Group
 from seedmap.group.robustness import CRITICAL_P
@@ -275,6 +275,7 @@ def _peak(group: Group, maps: GroupMaps, one: GroupCluster) -> PeakPart:
         said.append(
             f"Without sub-{who} it would change by {number(change)}, more than without any other."
         )
+        said += [changed_words(group, maps, y)]
     for name, other in (
         ("mean FD", group.plan.beside.get("mean_fd")),
         ("its own standard error", errors),
@@ -288,7 +289,7 @@ def _peak(group: Group, maps: GroupMaps, one: GroupCluster) -> PeakPart:
     chart = values_chart(
         y, errors, labels, _groups(group, maps), f"{title}: correlations of each person"
     )
-    return PeakPart(title, " ".join(said), chart)
+    return PeakPart(title, " ".join(filter(None, said)), chart)
 
 
 def _groups(group: Group, maps: GroupMaps) -> list[str]:

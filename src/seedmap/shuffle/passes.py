@@ -26,7 +26,8 @@ __all__ = ["Null", "Shuffling", "join", "observed_clusters", "observed_r", "piec
 
 Array = NDArray[np.float32]
 
-# Rows x samples of one product: 128 x 1024 floats and their data stay in the cache of one core.
+# Rows x samples of one product: 128 x 1024 floats and their data stay in the cache of one core; a
+# piece of fewer shuffles has more samples at once.
 ROWS, SAMPLES = 128, 1024
 # Shuffles of a piece: at most; where clusters are looked for, whose members are held; where TFCE
 # is wanted, for which whole maps are held.
@@ -177,7 +178,7 @@ def observed_r(test: Shuffling) -> Array:
     """Return r of the data as they are, shape (samples,), signed (0 or more for an F)."""
     rows = test.statistic.rows(test.plan.moves(0, 1))
     r = np.empty(test.samples, dtype=np.float32)
-    for block in _blocks(test.samples):
+    for block in _blocks(test):
         out = np.empty((len(rows), 1, block.stop - block.start), dtype=np.float32)
         data = test.kept.get(block.start) or test.statistic.data(block)  # not kept for one row
         r[block] = test.statistic.r(rows, data, out)[0]
@@ -192,9 +193,9 @@ def _piece(test: Shuffling, start: int, stop: int, observed: Array) -> Null:
     reached = np.zeros(test.samples, dtype=np.int32)
     maps = np.empty((number, test.samples), np.float32) if test.tfce else None
     members: list[tuple[NDArray[np.intp], NDArray[np.float64]]] = []
-    batch = max(1, ROWS // len(rows))
-    space = np.empty((len(rows) + 1) * batch * SAMPLES, dtype=np.float32)
-    for block in _blocks(test.samples):
+    batch = max(1, min(number, ROWS // len(rows)))
+    space = np.empty((len(rows) + 1) * batch * _blocks(test)[0].stop, dtype=np.float32)
+    for block in _blocks(test):
         data, wanted = test.data(block), observed[block] * np.float32(TIES) - ROUNDING
         for first in range(0, number, batch):
             some = slice(first, min(first + batch, number))
@@ -283,5 +284,6 @@ def join(pieces: Sequence[Null]) -> Null:
     return Null(ordered[0].start, maxima, reached)
 
 
-def _blocks(samples: int) -> list[slice]:
-    return [slice(at, min(at + SAMPLES, samples)) for at in range(0, samples, SAMPLES)]
+def _blocks(test: Shuffling) -> list[slice]:
+    width = SAMPLES * max(1, ROWS // piece_size(test))
+    return [slice(at, min(at + width, test.samples)) for at in range(0, test.samples, width)]
