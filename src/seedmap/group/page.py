@@ -233,10 +233,12 @@ def _n_picture(group: Group) -> Picture | None:
     fewest = int(np.ceil(group.plan.question.min_participants * people - 1e-9))
     caption = f"People without a value, of {people}."
     absent = (people - n).astype(np.float32)
-    few = n < fewest
+    few, outlines = n < fewest, isinstance(maps.space, Grid)
     if few.any():
-        caption += f" Outlined and not tested is where fewer than {fewest} have one."
-    shown = Highlight(few, "outlined: not tested") if few.any() else Highlight(n < people, "")
+        caption += f" {'Outlined and not' if outlines else 'Not'} tested is where fewer than {fewest} have one."
+    shown = Highlight(n < people, "")
+    if few.any() and outlines:
+        shown = Highlight(few, "outlined: not tested")
     look = Look(vmax=float(absent.max()), display_mode="ortho")
     name = f"People without a value, of {people}"
     return _picture(maps.space, (absent, "n"), shown, caption, (name, None, look))
@@ -289,7 +291,12 @@ def _peak(group: Group, maps: GroupMaps, one: GroupCluster) -> PeakPart:
     chart = values_chart(
         y, errors, labels, _groups(group, maps), f"{title}: correlations of each person"
     )
-    return PeakPart(title, " ".join(filter(None, said)), chart)
+    caption = "Each person's correlation" + (
+        "; diamonds are means."
+        if errors is None
+        else " with the 95 % interval that the first level gives it; diamonds are means."
+    )
+    return PeakPart(title, " ".join(filter(None, said)), chart, caption)
 
 
 def _groups(group: Group, maps: GroupMaps) -> list[str]:

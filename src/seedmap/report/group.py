@@ -21,11 +21,14 @@ class PeakPart:
         Where it is, and what is said of it.
     chart : str
         Each person's value, as SVG.
+    caption : str
+        What stands beneath it.
     """
 
     title: str
     sentence: str
     chart: str
+    caption: str
 
 
 @dataclass(frozen=True)
