@@ -96,6 +96,12 @@ def test_sidecars_name_sources_by_uris_that_lead_back(phantom, options, tmp_path
     assert (tmp_path / "results" / link).resolve() == phantom.folder.resolve()
     recalled = recall(tmp_path / "results")
     assert recalled.inputs.bold == str(phantom.func[0])
+    seed = f"mine={phantom.atlas}#1"
+    seed_maps(str(phantom.func[0]), seed, confounds=table, uncertainty=None).save(tmp_path / "two")
+    (path,) = (tmp_path / "two").glob("*_stat-r_statmap.json")
+    seed = json.loads(path.read_text())["Seed"]
+    assert seed["source"] == f"bids:{phantom.folder.name}:{phantom.atlas.name}"
+    assert seed["definition"] == f"region 1 of {seed['source']}"
     assert recalled.command.confounds == (table,)
 
 

@@ -71,7 +71,7 @@ def sidecar_of(
         ],
         "RepetitionTime": source.t_r,
         "RepetitionTimeSource": source.t_r_source,
-        "Seed": asdict(facts),
+        "Seed": {key: one for key, one in asdict(facts).items() if key != "source" or one},
         **_measure_entries(source, facts),
         "Mask": source.mask_source,
         "Samples": space.n_samples,
@@ -103,6 +103,13 @@ def linked_entries(sidecar: Mapping[str, Any], links: Links) -> dict[str, Any]:
         named["Sources"] = [links.uri(one) for one in sidecar["Sources"]]
     if "Mask" in sidecar:
         named["Mask"] = links.uri(sidecar["Mask"])
+    if source := sidecar.get("Seed", {}).get("source"):
+        uri, seed = links.uri(source), sidecar["Seed"]
+        named["Seed"] = {
+            **seed,
+            "definition": seed["definition"].replace(source, uri),
+            "source": uri,
+        }
     return named
 
 

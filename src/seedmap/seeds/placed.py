@@ -50,6 +50,8 @@ class SeedFacts:
         Voxels that it averages; 0 for a time course.
     coverage : float
         Share of its weight that lies in the mask, 0 to 1; NaN for a time course.
+    source : str
+        The file that defines it; empty if none does.
     """
 
     name: str
@@ -57,6 +59,7 @@ class SeedFacts:
     center: tuple[float, float, float] | None
     voxels: int
     coverage: float
+    source: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +123,7 @@ class PlacedSeed:
             return SeedFacts(self.name, seed.definition, None, 0, coverage)
         center = seed.center if isinstance(seed, Sphere) else _center(weights, space)
         definition = f"{seed.definition} ({weights.note})" if weights.note else seed.definition
-        return SeedFacts(self.name, definition, center, self.voxels.size, coverage)
+        return SeedFacts(self.name, definition, center, self.voxels.size, coverage, seed.source)
 
 
 def parse_seeds(
