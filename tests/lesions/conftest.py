@@ -38,7 +38,7 @@ def unit(rows):
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def make_connectome(people, rng=0, *, networks=12, overall=0.0, noise=1.0, shape=SHAPE):
+def make_connectome(people, rng=0, *, networks=12, overall=0.0, noise=1.0, shape=SHAPE, sigma=2.0):
     """Make people who share smooth networks, with noise of their own and a global signal.
 
     Where ``overall`` is None, the mean of all samples is regressed out of everybody's run until the
@@ -46,7 +46,7 @@ def make_connectome(people, rng=0, *, networks=12, overall=0.0, noise=1.0, shape
     """
     random = np.random.default_rng(rng)
     voxels = int(np.prod(shape))
-    weights = smoothed(random.standard_normal((networks, voxels)), shape, 2.0)
+    weights = smoothed(random.standard_normal((networks, voxels)), shape, sigma)
     weights /= weights.std()
     smooth, plain = [], []
     for _ in range(people):

@@ -16,7 +16,15 @@ from seedmap.lesions.association import (
     slopes,
 )
 from seedmap.lesions.connectome import Connectome, LesionMaps, lesion_maps, lesion_series
-from seedmap.lesions.nulls import Factor, Places, compare_sets, direction, draw_set, group_factor
+from seedmap.lesions.nulls import (
+    Factor,
+    Places,
+    compare_sets,
+    direction,
+    draw_set,
+    group_factor,
+    random_directions,
+)
 from seedmap.lesions.prediction import Predicted, likeness_products, predict
 
 __all__ = [
@@ -41,5 +49,6 @@ __all__ = [
     "p_patients",
     "p_people",
     "predict",
+    "random_directions",
     "slopes",
 ]

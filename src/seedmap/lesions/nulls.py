@@ -6,24 +6,36 @@ with fresh sets, of lesions that no other set has: sets that share a pool of les
 a new set would differ from all of them by chance too often.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from seedmap.lesions.connectome import READ, Connectome
 from seedmap.shuffle import corrected_p
+from seedmap.shuffle.philox import philox
 
-__all__ = ["Compared", "Factor", "Places", "compare_sets", "direction", "draw_set", "group_factor"]
+__all__ = [
+    "Compared",
+    "Factor",
+    "Places",
+    "compare_sets",
+    "direction",
+    "draw",
+    "draw_set",
+    "group_factor",
+    "random_directions",
+    "shape_of",
+]
 
 Array = NDArray[np.float32]
 Index = NDArray[np.intp]
 
 # Directions that the factor is looked for in beyond those it keeps: its last ones are then right.
 BEYOND = 10
-# Of a lesion that is moved, this much must stay among the samples; tries until the best is taken.
+# Of a lesion that is moved, this much must lie among the samples; after so many tries the best is taken.
 INSIDE, TRIES = 0.95, 50
 
 
@@ -87,9 +99,7 @@ def direction(factor: Factor, lesions: Any) -> Array:
     lesions
         Weights of samples, a SciPy sparse array of shape (lesions, samples).
     """
-    each = lesions @ factor.rows
-    size = np.linalg.norm(each, axis=1, keepdims=True)
-    mean: Array = np.divide(each, size, out=np.zeros_like(each), where=size > 0).mean(axis=0)
+    mean: Array = _unit(lesions @ factor.rows).mean(axis=0)
     return mean
 
 
@@ -150,33 +160,51 @@ class Places:
 
     Attributes
     ----------
-    number : ndarray of int, shape of the box
+    number : ndarray of int, shape of the box with ``margin`` voxels around it
         Number of the sample of each voxel, -1 where there is none.
+    margin : int
+        As wide as the box: lesions that are moved over its edge lose what is there.
     voxels : ndarray of int, shape (samples, 3)
-        Voxel of each sample.
-    prior : ndarray, shape (samples,)
-        Probability of each sample to be a lesion's centre; sums to 1.
+        Voxel of each sample in the box.
+    summed : ndarray, shape (samples,)
+        Probability that the centre of a lesion is at a sample, summed up.
     """
 
     number: Index
+    margin: int
     voxels: Index
-    prior: NDArray[np.float64]
+    summed: NDArray[np.float64]
 
     @classmethod
-    def of(cls, mask: NDArray[np.bool_], prior: NDArray[np.floating] | None = None) -> "Places":
-        """Make it of a mask and, for its samples, how often lesions are there; None: all alike."""
-        number = np.full(mask.shape, -1, dtype=np.intp)
-        voxels = np.argwhere(mask)
-        number[mask] = np.arange(len(voxels))
-        weight = np.ones(len(voxels)) if prior is None else np.asarray(prior, np.float64)
-        return cls(number, voxels, weight / weight.sum())
+    def of(
+        cls,
+        mask: NDArray[np.bool_],
+        prior: NDArray[np.floating] | None = None,
+        reach: int | None = None,
+    ) -> "Places":
+        """Make it of a mask.
 
-    def moved(self, shape: Index, centre: int) -> Index:
-        """Return the samples of a lesion with its centre at a sample; voxels without one are lost."""
-        at = self.voxels[centre] + shape
-        inside = ((at >= 0) & (at < self.number.shape)).all(axis=1)
-        found = self.number[tuple(at[inside].T)]
-        return found[found >= 0]
+        Parameters
+        ----------
+        mask
+            Shape of the box, True for samples.
+        prior
+            How often lesions have their centre at each sample, shape (samples,); None: all alike.
+        reach
+            Voxels between the centre of a lesion and its farthest end; None: the whole box.
+        """
+        margin = max(mask.shape) if reach is None else reach
+        voxels = np.argwhere(mask)
+        number = np.full(np.array(mask.shape) + 2 * margin, -1, dtype=np.intp)
+        number[tuple((voxels + margin).T)] = np.arange(len(voxels))
+        weight = np.ones(len(voxels)) if prior is None else np.asarray(prior, np.float64)
+        return cls(number, margin, voxels, np.cumsum(weight / weight.sum()))
+
+    def moved(self, shape: Index, centres: Index) -> Index:
+        """Return the samples of a lesion at some centres, shape (centres, voxels); -1 for lost ones."""
+        steps = np.array(self.number.strides) // self.number.itemsize
+        at = (self.voxels[centres] + self.margin) @ steps
+        return self.number.ravel()[at[:, None] + shape @ steps]
 
 
 def shape_of(places: Places, samples: Index) -> Index:
@@ -186,55 +214,89 @@ def shape_of(places: Places, samples: Index) -> Index:
     return at - nearest
 
 
-def draw_set(places: Places, shapes: Sequence[Index], seed: int, number: int) -> Any:
-    """Draw set ``number`` of lesions: each shape at a place of its own, by the prior.
+def draw(places: Places, shape: Index, item: int, seed: int, sets: ArrayLike) -> Any:
+    """Put a lesion somewhere for each of some sets, by the prior, with nearly all of it inside.
 
     Parameters
     ----------
     places
         Where lesions can be put.
-    shapes
-        Of the lesions, of `shape_of`.
-    seed, number
-        Key of the generator: a set is the same whatever sets are drawn beside it.
+    shape
+        Of `shape_of`.
+    item
+        Number of the lesion in each set.
+    seed, sets
+        Key of the generator: a lesion is the same whatever else is drawn.
 
     Returns
     -------
-    sparse array, shape (lesions, samples)
+    sparse array, shape (sets, samples)
         1 in the lesion.
     """
     import scipy.sparse as sp
 
-    random = np.random.default_rng([seed, number])
-    centres = _Draws(random, np.cumsum(places.prior))
-    rows = [_placed(places, shape, centres) for shape in shapes]
-    ends = np.cumsum([0, *(len(row) for row in rows)])
-    flat = np.concatenate(rows)
-    ones = np.ones(flat.size, np.float32)
-    return sp.csr_array((ones, flat, ends), shape=(len(shapes), len(places.voxels)))
-
-
-@dataclass
-class _Draws:
-    """Centres by the prior, one after the other."""
-
-    random: np.random.Generator
-    summed: NDArray[np.float64]
-
-    def __call__(self) -> int:
-        at = np.searchsorted(self.summed, self.random.random() * self.summed[-1], side="right")
-        return int(min(at, self.summed.size - 1))
-
-
-def _placed(places: Places, shape: Index, centre: Callable[[], int]) -> Index:
-    """Put a shape where nearly all of it lies among the samples; else where most of it did."""
-    best = places.moved(shape, centre())
-    for _ in range(TRIES):
-        if len(best) >= INSIDE * len(shape):
+    sets = np.asarray(sets)
+    best = np.full((sets.size, len(shape)), -1, dtype=np.intp)
+    left = np.arange(sets.size)
+    for number in range(TRIES):
+        uniform = _uniform(seed, sets[left], item * TRIES + number) * places.summed[-1]
+        centres = np.searchsorted(places.summed, uniform, side="right")
+        found = places.moved(shape, np.minimum(centres, places.summed.size - 1))
+        better = (found >= 0).sum(axis=1) > (best[left] >= 0).sum(axis=1)
+        best[left[better]] = found[better]
+        left = left[(best[left] >= 0).sum(axis=1) < INSIDE * len(shape)]
+        if not left.size:
             break
-        other = places.moved(shape, centre())
-        best = other if len(other) > len(best) else best
-    return best
+    inside = best >= 0
+    ends = np.concatenate([[0], np.cumsum(inside.sum(axis=1))])
+    ones = np.ones(ends[-1], np.float32)
+    return sp.csr_array((ones, best[inside], ends), shape=(sets.size, len(places.voxels)))
+
+
+def draw_set(places: Places, shapes: Sequence[Index], seed: int, number: int) -> Any:
+    """Draw the lesions of set ``number``: a sparse array of shape (lesions, samples); see `draw`."""
+    import scipy.sparse as sp
+
+    return sp.vstack(
+        [draw(places, shape, item, seed, [number]) for item, shape in enumerate(shapes)],
+        format="csr",
+    )
+
+
+def random_directions(
+    factor: Factor, places: Places, shapes: Sequence[Index], seed: int, sets: ArrayLike
+) -> Array:
+    """Return the mean directions of random sets, each of lesions of its own, shape (sets, directions).
+
+    Parameters
+    ----------
+    factor
+        Of the group.
+    places, shapes
+        Where lesions can be put, and those that are.
+    seed, sets
+        Seed of the generator, and numbers of the sets.
+    """
+    found = np.zeros((np.size(sets), factor.rows.shape[1]), np.float32)
+    for item, shape in enumerate(shapes):
+        found += _unit(draw(places, shape, item, seed, sets) @ factor.rows)
+    return found / np.float32(len(shapes))
+
+
+def _uniform(seed: int, sets: Index, item: int) -> NDArray[np.float64]:
+    """Return a number from 0 to 1 for each set."""
+    k = sets.astype(np.uint64)
+    zero = np.zeros_like(k)
+    high, low = np.uint64(32), np.uint64(0xFFFFFFFF)
+    key = (np.uint64(seed) & low, np.uint64(seed) >> high)
+    first, second, _, _ = philox((zero + np.uint64(item), zero, k & low, k >> high), key)
+    uniform: NDArray[np.float64] = (first << high | second).astype(np.float64) / 2.0**64
+    return uniform
+
+
+def _unit(rows: Array) -> Array:
+    size = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.divide(rows, size, out=np.zeros_like(rows), where=size > 0)
 
 
 def _parts(samples: int) -> list[slice]:
