@@ -29,7 +29,7 @@ from scipy.ndimage import gaussian_filter
 
 from seedmap.shuffle import Graph, Scores, Shuffling, plan_shuffles, pooled, shuffle, split_design
 
-PEOPLE, BLOCK, ROWS = 40, 1024, 128
+PEOPLE, BLOCK, ROWS = 40, 1536, 128
 SIGMA = 2.5 / 2.355  # noise of 2.5 voxels' width, as in the tests of validity
 SHAPES = {"30,000 samples": (32, 31, 30), "230,000 samples": (64, 61, 59)}
 # Job, whether it has covariates, TFCE, clusters; shuffles of ours and of nilearn at both sizes.

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from threading import Lock
 
 import numpy as np
@@ -26,9 +27,9 @@ __all__ = ["Null", "Shuffling", "join", "observed_clusters", "observed_r", "piec
 
 Array = NDArray[np.float32]
 
-# Rows x samples of one product: 128 x 1024 floats and their data stay in the cache of one core; a
+# Rows x samples of one product: 128 x 1536 floats and their data stay in the cache of one core; a
 # piece of fewer shuffles has more samples at once.
-ROWS, SAMPLES = 128, 1024
+ROWS, SAMPLES = 128, 1536
 # Shuffles of a piece: at most; where clusters are looked for, whose members are held; where TFCE
 # is wanted, for which whole maps are held.
 PIECE, MEMBERS, WHOLE_MAPS = 512, 128, 16
@@ -195,13 +196,14 @@ def _piece(test: Shuffling, start: int, stop: int, observed: Array) -> Null:
     members: list[tuple[NDArray[np.intp], NDArray[np.float64]]] = []
     batch = max(1, min(number, ROWS // len(rows)))
     space = np.empty((len(rows) + 1) * batch * _blocks(test)[0].stop, dtype=np.float32)
+    spans = [slice(first, min(first + batch, number)) for first in range(0, number, batch)]
+    batches = [(some, np.ascontiguousarray(rows[:, some])) for some in spans]
     for block in _blocks(test):
         data, wanted = test.data(block), observed[block] * np.float32(TIES) - ROUNDING
-        for first in range(0, number, batch):
-            some = slice(first, min(first + batch, number))
-            shape = (len(rows) + 1, some.stop - first, block.stop - block.start)
-            free = space[: np.prod(shape)].reshape(shape)
-            r = test.statistic.r(rows[:, some], data, free[:-1])
+        for some, part in batches:
+            shape = (len(rows) + 1, part.shape[1], block.stop - block.start)
+            free = space[: prod(shape)].reshape(shape)
+            r = test.statistic.r(part, data, free[:-1])
             if maps is not None:
                 maps[some, block] = scores.of(r, scores.dof[block])
             size = np.abs(r, out=free[-1])
@@ -209,7 +211,7 @@ def _piece(test: Shuffling, start: int, stop: int, observed: Array) -> Null:
             height = test.height(size, block)
             _take(test, height, block, maxima[some])
             if test.cluster_threshold is not None:
-                members.append(_beyond(test, r, height, (first, block)))
+                members.append(_beyond(test, r, height, (some.start, block)))
     return Null(
         start, {"r": maxima.astype(np.float64), **_of_maps(test, number, members, maps)}, reached
     )
