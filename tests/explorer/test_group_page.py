@@ -264,6 +264,7 @@ def test_the_corrected_line_belongs_to_one_map(look_at_group):
     assert window.page.is_disabled("#use-line")
 
 
+@pytest.mark.full
 def test_saving_makes_the_maps_of_the_group_step(look_at_group, group_explorer, monkeypatch):
     monkeypatch.setattr("seedmap.explorer.group_session.SHUFFLES", 30)
     window = look_at_group()

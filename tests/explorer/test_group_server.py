@@ -265,6 +265,7 @@ def test_the_corrected_line_counts_looks_and_is_recorded(group_client, group_exp
     assert group_client.status(f"/api/group/line?{PLACE}&contrast=9") == 422
 
 
+@pytest.mark.full
 def test_what_is_saved_is_what_the_command_makes(
     group_client, group_explorer, tmp_path, monkeypatch
 ):

@@ -117,6 +117,7 @@ pack_study(Path(sys.argv[1]), Choice(""), slowly)
 """
 
 
+@pytest.mark.full
 def test_a_pack_that_is_killed_leaves_none(own_stored_study):
     study = own_stored_study
     for _ in range(2):

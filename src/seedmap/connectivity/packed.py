@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 __all__ = ["compile_products", "packed_products"]
 
 # Samples made floats at once, so that they stay in the processor's cache.
-AT_ONCE = 64
+AT_ONCE = 16
 
 
 def packed_products(
