@@ -252,3 +252,15 @@ def test_the_difference_of_two_seeds_is_taken_within_each_person(packed, stored_
     np.testing.assert_array_equal(near, live.near(PCC) | live.near(MOTOR))
     same(live.maps(PCC), live, group_of(stored_study, PCC, formula, contrast, variance="pooled"))
     live.close()
+
+
+def test_an_effect_of_8_bits_is_near_that_of_16(packed, stored_study):
+    narrow = pack_study(stored_study.root, Choice(""), memory=1e5)
+    lives = [live_group(one, stored_study) for one in (narrow, packed)]
+    few, many = (live.maps(PCC) for live in lives)
+    close = np.abs(many.effect) < 1.5
+    assert close.mean() > 0.9
+    np.testing.assert_allclose(few.effect[close], many.effect[close], rtol=0, atol=0.002)
+    assert np.abs(few.effect[close] - many.effect[close]).max() > 2e-5
+    for live in lives:
+        live.close()

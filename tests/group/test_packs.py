@@ -186,3 +186,18 @@ def test_the_command_says_what_it_made(own_stored_study, capsys):
     assert main(["pack", str(own_stored_study.root)]) == 0
     assert "is up to date" in " ".join(capsys.readouterr().out.split())
     assert main(["pack", str(own_stored_study.root), "--strategy", "36P"]) == 2
+
+
+def test_where_memory_is_short_numbers_have_8_bits(stored_study, packed):
+    narrow = pack_study(stored_study.root, ALL, memory=1e5).pack
+    wide = packed.pack
+    assert narrow.path != wide.path
+    assert (narrow.smooth.dtype, narrow.plain.dtype) == (np.int8, np.int16)
+    assert np.abs(narrow.smooth.astype(int)).max() == 127
+    rows = [
+        one.smooth[::7].astype(float) * one.smooth_scale[::7, :, None] for one in (narrow, wide)
+    ]
+    seeds = rows[1][len(rows[1]) // 2]
+    r = [np.einsum("vrk,rk->vr", one, seeds) for one in rows]
+    assert 1e-5 < np.abs(r[0] - r[1]).max() < 0.01
+    assert pack_study(stored_study.root, ALL, memory=1e5).why == ""

@@ -197,7 +197,7 @@ def _group(
     if study.keep_back:
         held = choose_half(root, choice, question, study.design)
     with screen.progress("Packing", later=True) as progress:
-        packed = pack_study(root, choice, progress, held)
+        packed = pack_study(root, choice, progress, held, options.limits().memory)
     if packed.why:
         screen.line("Packed", packed.why)
     return begin_group(

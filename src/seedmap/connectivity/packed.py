@@ -18,7 +18,7 @@ AT_ONCE = 16
 
 
 def packed_products(
-    rows: NDArray[np.int16],
+    rows: NDArray[np.int16] | NDArray[np.int8],
     scale: NDArray[np.float32],
     seeds: NDArray[np.float32],
     which: NDArray[np.int64],
@@ -56,9 +56,9 @@ def packed_products(
     return out
 
 
-def compile_products() -> None:
+def compile_products(kind: Any = np.int16) -> None:
     """Compile what numba compiles, which takes a second, before somebody waits for it."""
-    rows, scale = np.zeros((1, 1, 16), np.int16), np.zeros((1, 1), np.float32)
+    rows, scale = np.zeros((1, 1, 16), kind), np.zeros((1, 1), np.float32)
     rows.setflags(write=False)
     for one in (scale, scale.view()):
         packed_products(rows, one, np.zeros((1, 16), np.float32), np.zeros(1, np.int64))

@@ -99,7 +99,7 @@ class GroupSession(Surroundings):
 
     def _check(self) -> None:
         try:
-            compile_products()
+            compile_products(self.live.pack.smooth.dtype)
             self.live.pack.check()
         except ImageError as error:
             shutil.rmtree(self.live.pack.path, ignore_errors=True)

@@ -24,6 +24,7 @@ STAGING = ".seedmap-pack-"
 # What must be one for all runs of a study.
 ALIKE = ("cleaning", "smoothing_fwhm", "strategy", "space")
 MANY = 3
+USABLE = 0.8  # of the memory of the machine
 
 Progress = Callable[[int, int], None]
 
@@ -55,6 +56,7 @@ def pack_study(
     choice: Choice,
     progress: Progress | None = None,
     without: frozenset[str] = frozenset(),
+    memory: float | None = None,
 ) -> StudyPack:
     """Open the pack of a study's stored runs; make it where there is none, or an old one.
 
@@ -70,6 +72,9 @@ def pack_study(
         Called as ``progress(done, total)`` while it is made.
     without
         Labels of participants whose runs do not come into it.
+    memory
+        Most memory that it should take [bytes]; where 16 bits a number would take more, it has 8. None
+        for most of what the machine has.
 
     Raises
     ------
@@ -84,30 +89,49 @@ def pack_study(
     runs = {label: some for label, some in found.items() if label not in without}
     paths = tuple(path for some in runs.values() for path in some)
     people = [label for label, some in runs.items() for _ in some]
-    path = paths[0].parent / _name(choice, strategy, without)
-    pack, why = _opened(path, _contents(paths))
+    heads = _heads(paths)
+    narrow = _bytes_of(heads) > (_memory() if memory is None else memory)
+    path = paths[0].parent / _name(choice, strategy, without, narrow=narrow)
+    contents = {one.name: str(head["content"]) for one, head in zip(paths, heads, strict=True)}
+    pack, why = _opened(path, contents)
     if pack is None:
-        _make(path, paths, people, progress)
+        _make(path, paths, people, progress, narrow=narrow)
         pack = open_pack(path)
     return StudyPack(pack, paths, strategy, why)
 
 
-def _name(choice: Choice, strategy: str, without: frozenset[str]) -> str:
+def _name(choice: Choice, strategy: str, without: frozenset[str], *, narrow: bool) -> str:
     """Name a pack after the choice of its runs, so that it is found again when they change."""
-    chosen = json.dumps([strategy, sorted(choice.entities.items()), sorted(without)])
+    chosen = json.dumps([strategy, sorted(choice.entities.items()), sorted(without), narrow])
     return f"group_{hashlib.blake2b(chosen.encode(), digest_size=6).hexdigest()}.zarr"
 
 
-def _contents(paths: Sequence[Path]) -> dict[str, str]:
-    """Return the digest of each run, as its head has it."""
-    found = {}
+def _heads(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """Read what the heads of stored runs say; nothing else is read."""
+    found = []
     for path in paths:
         try:
-            found[path.name] = str(read_head(path)["content"])
+            head = read_head(path)
+            _ = head["content"], head["arrays"]["smooth"][1]
         except (OSError, ValueError, KeyError, TypeError) as error:
             msg = f"{path}: not a stored run ({type(error).__name__}: {error}); store it again"
             raise ImageError(msg) from error
+        found.append(head)
     return found
+
+
+def _bytes_of(heads: Sequence[Mapping[str, Any]]) -> int:
+    """Return about how many bytes the smoothed samples of runs take with 16 bits a number."""
+    shapes = [head["arrays"]["smooth"][1] for head in heads]
+    return 2 * len(shapes) * max(shape[0] for shape in shapes) * max(shape[1] for shape in shapes)
+
+
+def _memory() -> float:
+    """Return most of the memory that the machine has [bytes]; no limit where that is not known."""
+    try:
+        return USABLE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # Windows
+        return float("inf")
 
 
 def _opened(path: Path, contents: Mapping[str, str]) -> tuple[Pack | None, str]:
@@ -135,7 +159,12 @@ def _opened(path: Path, contents: Mapping[str, str]) -> tuple[Pack | None, str]:
 
 
 def _make(
-    path: Path, paths: Sequence[Path], people: Sequence[str], progress: Progress | None
+    path: Path,
+    paths: Sequence[Path],
+    people: Sequence[str],
+    progress: Progress | None,
+    *,
+    narrow: bool,
 ) -> None:
     """Write a pack beside its place, and move it there when it is whole."""
     runs = [open_stored(one) for one in paths]
@@ -147,7 +176,7 @@ def _make(
         raise OutputError(msg)
     try:
         with claimed_folder(path.parent / new_folder_name(STAGING)) as stage:
-            write_pack(stage / path.name, runs, people, _facts(runs), progress)
+            write_pack(stage / path.name, runs, people, _facts(runs), progress, narrow=narrow)
             if path.exists():
                 path.rename(stage / "old")
             (stage / path.name).rename(path)

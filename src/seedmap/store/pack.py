@@ -4,7 +4,8 @@ A map over people needs the coordinates of all runs at each sample. Run after ru
 the disk; here those of one sample lie together, so that a map of the whole brain is one pass over
 memory, and the samples of a slice are read alone. Coordinates are whole numbers of 16 bits on a
 scale of their own: of the 17 to 20 bits of a stored run those that change a correlation by more
-than 2e-5. Runs with fewer coordinates have zeros behind theirs.
+than 2e-5. Where memory is short, smoothed samples have 8 bits, which change one by up to .01. Runs with
+fewer coordinates have zeros behind theirs.
 
 Written a few samples at a time, each array once from start to end, whatever the size of the study: see
 docs/decisions/0010-a-group-is-a-pack.md.
@@ -77,7 +78,7 @@ class Pack:
         With the samples that any run has.
     runs : tuple of PackedRun
         The runs, those of one participant one after another.
-    smooth : ndarray of int16, shape (samples, runs, coordinates)
+    smooth : ndarray of int16 or int8, shape (samples, runs, coordinates)
         Smoothed samples; of unit norm when multiplied by their scale.
     smooth_scale : ndarray of float32, shape (samples, runs)
         0 where a run lacks the sample, or it is constant or not finite.
@@ -95,7 +96,7 @@ class Pack:
     path: Path
     space: Space
     runs: tuple[PackedRun, ...]
-    smooth: NDArray[np.int16]
+    smooth: NDArray[np.int16] | NDArray[np.int8]
     smooth_scale: NDArray[np.float32]
     plain: NDArray[np.int16]
     plain_scale: NDArray[np.float32]
@@ -135,6 +136,8 @@ def write_pack(
     people: Sequence[str],
     facts: Mapping[str, Any],
     progress: Progress | None = None,
+    *,
+    narrow: bool = False,
 ) -> None:
     """Write the pack of some stored runs of one grid.
 
@@ -151,6 +154,8 @@ def write_pack(
         What else should be known; JSON.
     progress
         Called as ``progress(done, total)``, in samples.
+    narrow
+        Whether smoothed samples have 8 bits and not 16.
 
     Raises
     ------
@@ -163,7 +168,7 @@ def write_pack(
     sources = [_Source.of(run, union) for run in runs]
     described, arrays = describe_space(union)
     with GroupWriter(path) as group:
-        writers = _arrays(group, union.n_samples, runs, noise=several)
+        writers = _arrays(group, union.n_samples, runs, noise=several, narrow=narrow)
         for part in _parts(union.n_samples, 2 * len(runs) * _width(runs)):
             _write_part(writers, sources, part)
             if progress is not None:
@@ -250,12 +255,12 @@ def _parts(samples: int, bytes_of_sample: int) -> Iterator[slice]:
 
 
 def _arrays(
-    group: GroupWriter, samples: int, runs: Sequence[StoredRun], *, noise: bool
+    group: GroupWriter, samples: int, runs: Sequence[StoredRun], *, noise: bool, narrow: bool
 ) -> dict[str, ArrayWriter]:
     """Begin the arrays that are written a few samples at a time."""
     shape = (samples, len(runs))
     kinds: dict[str, tuple[Any, tuple[int, ...]]] = {
-        "smooth": (np.int16, (*shape, _width(runs))),
+        "smooth": (np.int8 if narrow else np.int16, (*shape, _width(runs))),
         "smooth_scale": (np.float32, shape),
         "plain": (np.int16, (*shape, _width(runs))),
         "plain_scale": (np.float32, shape),
@@ -280,8 +285,9 @@ def _write_part(
         for number, source in enumerate(sources):
             here, own = source.there[part], source.own(part)
             if name in ("smooth", "plain"):
-                values, scales[here, number] = _numbers(source, name, own)
+                values, scale = _numbers(source, name, own, writer.dtype)
                 rows[here, number, : values.shape[1]] = values
+                scales[here, number] = scale
             elif name == "noise":
                 noise = source.run.group.arrays["noise"][own]
                 rows[here, number, : noise.shape[1]] = noise
@@ -293,8 +299,8 @@ def _write_part(
 
 
 def _numbers(
-    source: _Source, name: str, own: slice
-) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+    source: _Source, name: str, own: slice, kind: np.dtype[Any]
+) -> tuple[NDArray[Any], NDArray[np.float32]]:
     """Return the whole numbers of a run's samples, and their scale: 0 where nothing is left."""
     packed = source.run.packed(name)
     numbers = packed.numbers(own)
@@ -305,5 +311,6 @@ def _numbers(
         with np.errstate(invalid="ignore"):
             sound &= source.finite[own]
             sound &= size > NOTHING_LEFT * source.run.group.arrays["noise_size"][own]
-    np.rint(numbers, out=numbers)
-    return numbers.astype(np.int16), np.where(sound, scale, np.float32(0))
+    step = np.float32(np.iinfo(np.int16).max / np.iinfo(kind).max)
+    np.rint(numbers / step, out=numbers)
+    return numbers.astype(kind), np.where(sound, scale * step, np.float32(0))
