@@ -9,7 +9,7 @@ from seedmap.cli.console import Screen
 from seedmap.cli.group_options import RunChoice
 from seedmap.cli.help import group
 from seedmap.group.packs import pack_study
-from seedmap.spatial.memory import parse_memory
+from seedmap.spatial import parse_memory
 
 __all__ = ["pack"]
 
