@@ -38,11 +38,12 @@ from seedmap.images import Grid
 from seedmap.parallel import core_count
 from seedmap.store import Pack, PackedRun
 
-# People, samples, coordinates, voxel size [mm], and the medians that are promised [ms]: slices, all.
+# People, samples, coordinates, voxel size [mm], bits, and the medians that are promised [ms]: slices, all.
 CASES = (
-    (100, 32_000, 64, 4.0, 15, 60),
-    (100, 69_000, 64, 3.0, 20, 110),
-    (100, 230_000, 64, 2.0, 40, 350),
+    (100, 32_000, 64, 4.0, 16, 15, 60),
+    (100, 69_000, 64, 3.0, 16, 20, 110),
+    (100, 230_000, 64, 2.0, 16, 40, 350),
+    (1000, 32_000, 64, 4.0, 8, 50, 400),
 )
 ABSENT = 0.05
 WARM_UP = 3
@@ -56,17 +57,19 @@ HEAD = (
 )
 
 
-def noise_pack(people, samples, numbers, voxel_size):
+def noise_pack(people, samples, numbers, voxel_size, bits=16):
     """Return a pack of noise on the phantom's brain."""
     brain = load_anatomy(voxel_size).brain.copy()
     places = np.flatnonzero(brain)
     brain.ravel()[places[samples:]] = False
     space, rng = Grid(affine_of(voxel_size), brain), np.random.default_rng(0)
     shape = (space.n_samples, people)
-    smooth = np.empty((*shape, numbers), np.int16)
+    smooth = np.empty((*shape, numbers), f"int{bits}")
+    most = 9000 if bits == 16 else 70
     for at in range(0, len(smooth), 1000):
-        smooth[at : at + 1000] = rng.integers(-9000, 9001, smooth[at : at + 1000].shape, np.int16)
-    scale = np.full(shape, 1 / (5200 * np.sqrt(numbers)), np.float32)
+        part = smooth[at : at + 1000]
+        part[:] = rng.integers(-most, most + 1, part.shape, smooth.dtype)
+    scale = np.full(shape, np.sqrt(3 / numbers) / most, np.float32)
     some = rng.permutation(len(smooth))[: int(ABSENT * len(smooth))]
     groups = rng.random((40, people)) > 0.1  # absence follows a few patterns, as of masks
     scale[some] *= groups[rng.integers(0, len(groups), some.size)]
@@ -116,10 +119,11 @@ def in_one_thread(pack, clicks):
         rng.standard_normal((people, numbers), dtype=np.float32),
         np.empty(samples, np.float32),
     )
-    half = [rng.standard_normal((samples, numbers), dtype=np.float32) for _ in range(people // 2)]
+    part = people * pack.smooth.itemsize // 4  # as many bytes
+    half = [rng.standard_normal((samples, numbers), dtype=np.float32) for _ in range(part)]
 
     def bare(_number):
-        for one, seed in zip(half, seeds, strict=False):  # as many bytes
+        for one, seed in zip(half, seeds, strict=False):
             np.dot(one, seed, out=r)
 
     def kernel(_number):
@@ -162,13 +166,13 @@ def over_http(pack, clicks):
 def table(clicks, cases=None):
     """Yield the rows of the table."""
     yield HEAD
-    compile_products()
-    for people, samples, numbers, voxel_size, *promised in CASES[:cases]:
-        pack = noise_pack(people, samples, numbers, voxel_size)
+    for people, samples, numbers, voxel_size, bits, *promised in CASES[:cases]:
+        pack = noise_pack(people, samples, numbers, voxel_size, bits)
+        compile_products(pack.smooth.dtype)
         floor, kernel, whole = in_one_thread(pack, clicks)
         slices, every = over_http(pack, clicks)
         cells = [
-            f"{people} x {pack.space.n_samples:,} x {numbers}",
+            f"{people} x {pack.space.n_samples:,} x {numbers}, {pack.smooth.dtype}",
             f"{pack.smooth.nbytes / 1e6:,.0f}",
             f"{floor:.0f}",
             f"{kernel:.0f} ({kernel / floor:.1f})",

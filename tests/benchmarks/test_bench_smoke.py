@@ -109,5 +109,5 @@ def test_what_is_lost_is_found(work):
 def test_the_table_of_the_explorer_of_a_group_is_made(work):
     page = work / "group.md"
     printed = run("bench_explorer_group.py", "--clicks", 1, "--cases", 1, "--page", page)
-    assert "| 100 x 29,396 x 64 | 376 |" in printed
+    assert "| 100 x 29,396 x 64, int16 | 376 |" in printed
     assert printed.strip() in page.read_text()
