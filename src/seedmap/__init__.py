@@ -8,6 +8,7 @@ file, in the documentation:
 `stored_maps`       the same from a run that `seedmap bids --store` kept, without its images
 `seed_robustness`   how far a map moves when the seed or the analysis is another one
 `group_maps`        participants' maps in, what is true of people out; `Shuffles` says how it is tested
+`lesion_maps`       lesions of patients through the stored runs of healthy people
 `explore`           the live page: click a voxel, its map is there
 `SeedMaps`          the result: numbers, images, figures, files
 `Sphere` ...        the seeds: `Sphere`, `MaskSeed`, `Region`, `VertexPatch`, `SeriesSeed`,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from seedmap.explorer import explore
     from seedmap.group import Shuffles, group_maps
     from seedmap.images import Grayordinates, Grid, Mesh, Run, open_run
+    from seedmap.lesions import lesion_maps
     from seedmap.seeds import MaskSeed, Region, SeriesSeed, Sphere, VertexPatch, parse_seed
     from seedmap.temporal import Cleaning
 
@@ -62,6 +64,7 @@ __all__ = [
     "errors",
     "explore",
     "group_maps",
+    "lesion_maps",
     "maskers",
     "open_run",
     "parse_seed",
@@ -88,6 +91,7 @@ _MODULES = {
     "VertexPatch": "seeds",
     "explore": "explorer",
     "group_maps": "group",
+    "lesion_maps": "lesions",
     "open_run": "images",
     "parse_seed": "seeds",
     "seed_maps": "analysis",

@@ -8,9 +8,9 @@ from seedmap.lesions import (
     direction,
     draw_set,
     group_factor,
-    lesion_maps,
     lesion_series,
     likeness_products,
+    mean_maps,
     nuisance,
     predict,
     random_directions,
@@ -47,7 +47,7 @@ def literal(connectome, lesions):
 def test_mean_t_and_sums_are_those_of_a_loop(made, lesions):
     each = literal(made.connectome, lesions)
     weights = np.random.default_rng(0).standard_normal((15, made.samples))
-    found = lesion_maps(made.connectome, lesion_series(made.connectome, lesions), weights, t=True)
+    found = mean_maps(made.connectome, lesion_series(made.connectome, lesions), weights, t=True)
     np.testing.assert_allclose(found.mean, each.mean(axis=0), **ROUNDING)
     t = each.mean(axis=0) / each.std(axis=0, ddof=1) * np.sqrt(len(each))
     np.testing.assert_allclose(found.t, t, rtol=2e-4, atol=2e-4)
@@ -59,7 +59,7 @@ def test_mean_t_and_sums_are_those_of_a_loop(made, lesions):
 def test_bits_do_not_depend_on_threads(made, lesions):
     series = lesion_series(made.connectome, lesions)
     weights = np.ones((15, made.samples))
-    one, two = (lesion_maps(made.connectome, series, weights, n_jobs=n) for n in (1, 2))
+    one, two = (mean_maps(made.connectome, series, weights, n_jobs=n) for n in (1, 2))
     assert np.array_equal(one.mean, two.mean)
     assert np.array_equal(one.people, two.people)
 
@@ -82,7 +82,7 @@ def test_samples_that_somebody_lacks_are_left_out_of_the_means(made, lesions):
     each = literal(lacking, lesions)
     each[2, :, :300] = np.nan
     series = lesion_series(lacking, lesions)
-    found = lesion_maps(lacking, series, np.ones((15, whole.samples)), t=True)
+    found = mean_maps(lacking, series, np.ones((15, whole.samples)), t=True)
     there = np.arange(whole.samples) != 800
     np.testing.assert_allclose(found.mean[:, there], np.nanmean(each, axis=0)[:, there], **ROUNDING)
     assert np.isnan(found.mean[:, 800]).all()
@@ -102,7 +102,7 @@ def test_runs_of_one_person_are_one_person(made, lesions):
     )
     each = literal(whole, lesions)
     each = np.concatenate([[0.25 * each[0] + 0.75 * each[1]], each[2:]])
-    found = lesion_maps(twice, lesion_series(twice, lesions), np.ones((15, made.samples)), t=True)
+    found = mean_maps(twice, lesion_series(twice, lesions), np.ones((15, made.samples)), t=True)
     np.testing.assert_allclose(found.mean, each.mean(axis=0), **ROUNDING)
     np.testing.assert_allclose(found.people, each.sum(axis=1), rtol=1e-4, atol=3e-5)
     t = each.mean(axis=0) / each.std(axis=0, ddof=1) * np.sqrt(7)
@@ -287,7 +287,7 @@ def test_the_expected_map_is_where_lesions_fall_and_not_degree(tools, overall):
     frequency = tools.rows([np.arange(made.samples)], made.samples)
     frequency.data = np.asarray(lesions.sum(axis=0)).astype(float)
     found, expected = (
-        lesion_maps(made.connectome, lesion_series(made.connectome, one)).mean.mean(axis=0)
+        mean_maps(made.connectome, lesion_series(made.connectome, one)).mean.mean(axis=0)
         for one in (lesions, frequency)
     )
     assert np.corrcoef(found, expected)[0, 1] >= 0.85

@@ -14,9 +14,9 @@ from seedmap.lesions import (
     design,
     draw_set,
     group_factor,
-    lesion_maps,
     lesion_series,
     likeness_products,
+    mean_maps,
     nuisance,
     p_patients,
     p_people,
@@ -38,7 +38,7 @@ def cohort(tools):
 
 
 def maps_of(made, lesions, weights=None):
-    return lesion_maps(made.connectome, lesion_series(made.connectome, lesions), weights)
+    return mean_maps(made.connectome, lesion_series(made.connectome, lesions), weights)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from cyclopts.help import DefaultFormatter, HelpPanel
 __all__ = ["GROUPS", "PlainFormatter", "group", "typed"]
 
 GROUPS = (
+    "Lesions",
     "Which runs",
     "Which maps",
     "Seeds",

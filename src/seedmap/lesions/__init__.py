@@ -15,7 +15,7 @@ from seedmap.lesions.association import (
     p_people,
     slopes,
 )
-from seedmap.lesions.connectome import Connectome, LesionMaps, lesion_maps, lesion_series
+from seedmap.lesions.connectome import Connectome, LesionMaps, lesion_series, mean_maps
 from seedmap.lesions.nulls import (
     Factor,
     Places,
@@ -25,6 +25,7 @@ from seedmap.lesions.nulls import (
     group_factor,
     random_directions,
 )
+from seedmap.lesions.pipeline import LesionOptions, LesionStudy, lesion_maps
 from seedmap.lesions.prediction import Predicted, likeness_products, predict
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "Connectome",
     "Factor",
     "LesionMaps",
+    "LesionOptions",
+    "LesionStudy",
     "Places",
     "Predicted",
     "Times",
@@ -45,6 +48,7 @@ __all__ = [
     "lesion_maps",
     "lesion_series",
     "likeness_products",
+    "mean_maps",
     "nuisance",
     "p_patients",
     "p_people",

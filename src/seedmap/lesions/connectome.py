@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from seedmap._arrays import LARGEST_R
 
-__all__ = ["Connectome", "LesionMaps", "lesion_maps", "lesion_series", "shares"]
+__all__ = ["Connectome", "LesionMaps", "lesion_series", "mean_maps", "shares"]
 
 Array = NDArray[np.float32]
 
@@ -163,7 +163,7 @@ def lesion_series(connectome: Connectome, lesions: Any) -> Array:
     return np.ascontiguousarray(series / size, dtype=np.float32)
 
 
-def lesion_maps(
+def mean_maps(
     connectome: Connectome,
     series: Array,
     weights: NDArray[np.floating] | None = None,
