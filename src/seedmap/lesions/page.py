@@ -90,19 +90,23 @@ def _notes(study: LesionStudy) -> Iterator[str]:
     both, alone = int(study.significant.sum()), study.alone
     if alone["patients"] > both:
         yield (
-            f"Over patients alone {alone['patients']:,} voxels would be significant, with healthy people {both:,}: "
-            "all lesions share the sampling error of these people, and the others may be that"
+            f"Over patients alone {_voxels(alone['patients'])} would be significant, with healthy people {both:,}: "
+            "all lesions share the sampling error of these people, and the others may be that."
         )
     if alone["people"] > both:
         yield (
-            f"Over healthy people alone {alone['people']:,} voxels would be significant: that people agree says "
-            "nothing about the score"
+            f"Over healthy people alone {_voxels(alone['people'])} would be significant: that people agree says "
+            "nothing about the score."
         )
     if alone["without size"] > alone["patients"]:
         yield (
-            f"Without lesion size in the model {alone['without size']:,} voxels would be significant over patients, "
-            f"with it {alone['patients']:,}: the score goes with size"
+            f"Without lesion size in the model {_voxels(alone['without size'])} would be significant over patients, "
+            f"with it {alone['patients']:,}: the score goes with size."
         )
+
+
+def _voxels(number_of: int) -> str:
+    return f"{number_of:,} voxel{'' if number_of == 1 else 's'}"
 
 
 def _where_words(study: LesionStudy) -> str:
@@ -114,8 +118,8 @@ def _where_words(study: LesionStudy) -> str:
         return words
     found = int((study.compared.p <= ALPHA).sum())
     return (
-        f"{words} Compared with sets of lesions of these shapes anywhere in the brain, fresh for each set, {found:,} "
-        "voxels of the mean map differ; that is about where lesions fall and not about a symptom."
+        f"{words} Compared with sets of lesions of these shapes anywhere in the brain, fresh for each set, "
+        f"{_voxels(found)} of the mean map differ; that is about where lesions fall and not about a symptom."
     )
 
 
@@ -177,10 +181,10 @@ def _controls(study: LesionStudy) -> Iterator[tuple[str, str]]:
         "people": "Healthy people alone",
         "without size": "Patients alone, lesion size left out",
     }
-    yield "Patients and healthy people", f"{int(study.significant.sum()):,} voxels: the result"
+    yield "Patients and healthy people", f"{_voxels(int(study.significant.sum()))}: the result"
     for key, name in names.items():
         if key in study.alone:
-            yield name, f"{study.alone[key]:,} voxels"
+            yield name, f"{_voxels(study.alone[key])}"
 
 
 def _prediction_words(study: LesionStudy) -> str:
