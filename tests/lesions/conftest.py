@@ -95,5 +95,10 @@ def made():
 def tools():
     """Return what makes connectomes and lesions."""
     return SimpleNamespace(
-        ball=ball, connectome=make_connectome, rows=lesion_rows, shape=SHAPE, shapes=shapes
+        ball=ball,
+        connectome=make_connectome,
+        rows=lesion_rows,
+        shape=SHAPE,
+        shapes=shapes,
+        smoothed=smoothed,
     )

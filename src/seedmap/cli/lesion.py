@@ -98,6 +98,7 @@ def lesion(
             shuffles=asked.shuffles,
             seed=asked.random_seed,
             n_jobs=Pool(nprocs=output.n_jobs).nprocs or core_count(),
+            t=output.maps,
         )
     check_writable(out)
     for label, reason in study.patients.dropped.items():

@@ -208,7 +208,8 @@ def mean_maps(
                 spread = _spread(connectome, count, fisherz, mean[:, part])
                 over_people[:, part] = mean[:, part] * np.sqrt(n * (n - 1) / spread)
         if people is not None and weights is not None:
-            sums = count * np.einsum("lb,rlb->rb", weights[:, part], fisherz)
+            each = np.einsum("lb,rlb->rb", weights[:, part].astype(np.float32), fisherz)
+            sums = count * each
             people[:, part] = np.where(there, np.add.reduceat(sums, connectome.first), np.nan)
 
     with (

@@ -66,6 +66,8 @@ class LesionOptions:
         How many shuffles and random sets, and the seed of their generators.
     n_jobs : int
         Threads.
+    t : bool
+        Whether t over people of each lesion is worked out, which doubles the time.
     """
 
     score: str = ""
@@ -76,6 +78,7 @@ class LesionOptions:
     null_sets: int = 1000
     seed: int = 0
     n_jobs: int = 1
+    t: bool = False
 
     def __post_init__(self) -> None:
         if self.null not in ("matched", "none"):
@@ -249,7 +252,7 @@ def _study(
     beside = nuisance(drawn.volumes, patients.covariates)
     split = design(patients.score, beside)
     weights = slopes(split, away)
-    maps = mean_maps(connectome, series, weights, t=True, n_jobs=asked.n_jobs)
+    maps = mean_maps(connectome, series, weights, t=asked.t, n_jobs=asked.n_jobs)
     assert maps.people is not None
     known_maps = np.where(away, maps.mean, np.float32(np.nan))
     family = family_of(away, weights, np.isfinite(maps.people))
