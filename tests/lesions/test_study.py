@@ -236,6 +236,8 @@ BAD = {
     "another grid": (SCORE, "moved", "on another grid"),
     "another side": (SCORE, "turned", "turned the other way"),
     "another shape": (SCORE, "larger", "on another grid"),
+    "negative seed": ([*SCORE, "--random-seed", "-1"], {}, "give 0 or a positive"),
+    "no shuffles": ([*SCORE, "--shuffles", "0"], {}, "1 and 20 or more are wanted"),
     "an atlas": (SCORE, "atlas", "a mask of 0 and 1 is wanted"),
 }  # fmt: skip
 

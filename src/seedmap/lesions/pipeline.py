@@ -87,6 +87,9 @@ class LesionOptions:
         if self.shuffles < 1 or self.null_sets < 20:
             msg = f"{self.shuffles} shuffles and {self.null_sets} null sets; 1 and 20 or more are wanted"
             raise OptionError(msg)
+        if not 0 <= self.seed < 2**63:
+            msg = f"seed {self.seed}; give 0 or a positive whole number below 2^63"
+            raise OptionError(msg)
 
 
 @dataclass(frozen=True, eq=False)
