@@ -240,13 +240,13 @@ def test_the_command_is_spelled_out(phantom):
     source = open_source(
         Inputs(phantom.func[0], confounds=phantom.confounds[0]), Method(smoothing_fwhm=None)
     )
-    command = Command.of_call(phantom.func[0], phantom.confounds[0], None, None, 2.0)
+    command = Command.of_call(Inputs(phantom.func[0], confounds=phantom.confounds[0], t_r=2.0))
     words = shlex.split(command.line(source, source.settings, Sphere("a b", (0, -52.25, 18), None)))
     assert words[:5] == ["seedmap", "run", str(phantom.func[0]), "--seed", "a b=0,-52.25,18:0"]
     assert words[-2:] == ["--smoothing-fwhm", "none"]
     assert "--mask-img" not in words
     assert "--confound-columns" not in words
-    unspoken = Command.of_call(phantom.func[0], np.zeros((100, 1)), None, None, None)
+    unspoken = Command.of_call(Inputs(phantom.func[0], confounds=np.zeros((100, 1))))
     assert unspoken.line(source, source.settings, PCC).startswith("#")
 
 

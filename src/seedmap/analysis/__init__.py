@@ -5,7 +5,7 @@ from seedmap.analysis.cleaned import ImagedSeeds, StoredSeeds
 from seedmap.analysis.cost import DRAWING, Kind, kind_of, peak_memory
 from seedmap.analysis.degree import DegreePlan, explained, map_run_with_degree, with_degree
 from seedmap.analysis.degree_map import Degree
-from seedmap.analysis.inputs import TEMPLATES, Opened, check_method, open_inputs
+from seedmap.analysis.inputs import TEMPLATES, Opened, check_method, open_inputs, place_surfaces
 from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.nuisance import global_signal, motion_in
 from seedmap.analysis.options import NULL_SEEDS, Inputs, Limits, Measure, Method, Uncertainty
@@ -80,6 +80,7 @@ __all__ = [
     "open_inputs",
     "origin_facts",
     "peak_memory",
+    "place_surfaces",
     "prepare",
     "prepare_opened",
     "read",

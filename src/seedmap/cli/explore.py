@@ -13,7 +13,7 @@ from seedmap.analysis import Inputs, Method
 from seedmap.cli.console import Screen
 from seedmap.cli.group_options import ModelOptions, entities
 from seedmap.cli.help import group
-from seedmap.cli.options import Repeated, RunOptions, changed_flags
+from seedmap.cli.options import Repeated, RunOptions, SurfaceOptions, changed_flags
 from seedmap.errors import OptionError
 from seedmap.explorer import (
     Command,
@@ -33,7 +33,7 @@ from seedmap.group import Question
 from seedmap.group.packs import pack_study
 from seedmap.group.people import Choice
 from seedmap.images import open_run
-from seedmap.seeds import Sphere, parse_seed
+from seedmap.seeds import Sphere, VertexPatch, parse_seed
 from seedmap.temporal import Cleaning
 
 __all__ = ["ExploreOptions", "explore"]
@@ -84,7 +84,7 @@ class ExploreOptions:
     """What the page shows, and where it is."""
 
     seed: str | None = None
-    """Seed to begin with: NAME=x,y,z in mm; without it the posterior cingulate, or the middle."""
+    """Seed to begin with: NAME=x,y,z in mm, or NAME=lh:vertex:1234 on a surface; without it the posterior cingulate, or the middle."""
 
     anatomy: Path | None = None
     """Image to draw under the maps; without it the MNI152 template for runs in MNI space, else the mean of the run."""
@@ -107,18 +107,31 @@ class ExploreOptions:
     out: Annotated[Path, Parameter(name=["--out", "-o"])] = Path("seedmap-results")
     """Folder for what is saved, and for the log of the seeds that were looked at."""
 
-    def start(self) -> Sphere | None:
-        """Read the seed to begin with; only a sphere has a place to begin at."""
+    def start(self) -> Sphere | VertexPatch | None:
+        """Read the seed to begin with; only a sphere or a vertex is a place to begin at."""
         seed = parse_seed(self.seed) if self.seed else None
-        return seed if isinstance(seed, Sphere) else None
+        return seed if isinstance(seed, Sphere | VertexPatch) else None
+
+
+@dataclass(frozen=True)
+class Given:
+    """A run and how it is cleaned, as they are given."""
+
+    bold: Path | None
+    options: RunOptions
+    cleaning: Cleaning
+    surface: SurfaceOptions
 
 
 def explore(
-    bold: Path,
+    bold: Path | None = None,
     /,
     *,
     options: Annotated[RunOptions, Parameter(name="*", group=group("Run"))] = RunOptions(),  # noqa: B008
     cleaning: Annotated[Cleaning, Parameter(name="*", group=group("Cleaning"))] = Cleaning(),
+    surface: Annotated[
+        SurfaceOptions, Parameter(name="*", group=group("Surfaces"))
+    ] = SurfaceOptions(),  # noqa: B008
     study: Annotated[StudyOptions, Parameter(name="*", group=group("Group"))] = StudyOptions(),
     page: Annotated[ExploreOptions, Parameter(name="*", group=group("Page"))] = ExploreOptions(),
 ) -> None:
@@ -136,14 +149,14 @@ def explore(
     Parameters
     ----------
     bold
-        The run: a 4-D NIfTI image; or a folder of results of `seedmap run`, whose run is explored as it was cleaned there, its seeds listed; or a stored run of `seedmap bids --store`, a folder ..._bold.zarr.
+        The run: a 4-D NIfTI image or a CIFTI dtseries (surfaces by --left and --right); or a folder of results of `seedmap run`, whose run is explored as it was cleaned there, its seeds listed; or a stored run of `seedmap bids --store`, a folder ..._bold.zarr.
     """
     server = ServerOptions(
         port=page.port, allow_host=page.allow_host, idle_minutes=page.idle_minutes
     )
     screen = Screen()
     begin = _group if study.group else _run
-    session = begin(screen, bold, options, cleaning, page, study)
+    session = begin(screen, Given(bold, options, cleaning, surface), page, study)
     serve(
         session,
         server,
@@ -152,19 +165,12 @@ def explore(
     )
 
 
-def _run(
-    screen: Screen,
-    bold: Path,
-    options: RunOptions,
-    cleaning: Cleaning,
-    page: ExploreOptions,
-    study: StudyOptions,
-) -> Session:
+def _run(screen: Screen, run: Given, page: ExploreOptions, study: StudyOptions) -> Session:
     """Begin to explore a run."""
     if given := list(changed_flags(study)):
         msg = f"{', '.join(given)} given without --group; give that, too, to explore a study"
         raise OptionError(msg)
-    source, command, before = _opened(bold, options, cleaning)
+    source, command, before = _opened(run)
     with screen.progress("Reading and cleaning") as progress:
         return begin_session(
             source,
@@ -178,16 +184,17 @@ def _run(
         )
 
 
-def _group(
-    screen: Screen,
-    root: Path,
-    options: RunOptions,
-    cleaning: Cleaning,
-    page: ExploreOptions,
-    study: StudyOptions,
-) -> GroupSession:
+def _group(screen: Screen, run: Given, page: ExploreOptions, study: StudyOptions) -> GroupSession:
     """Begin to explore the people of a study; their runs are packed if need be."""
-    if given := list(changed_flags(replace(options, strategy=None), cleaning)):
+    root, options, start = run.bold, run.options, page.start()
+    if root is None:
+        msg = "--group: no folder is given; name the one that seedmap bids --store wrote"
+        raise OptionError(msg)
+    if isinstance(start, VertexPatch):
+        msg = f"--seed {page.seed}: the explorer of groups shows volumes; give coordinates in mm"
+        raise OptionError(msg)
+    chosen = replace(options, strategy=None)
+    if given := list(changed_flags(chosen, run.cleaning, run.surface)):
         msg = (
             f"{root}: {', '.join(given)} given, but stored runs were cleaned before; leave that out"
         )
@@ -209,21 +216,20 @@ def _group(
         out=page.out,
         anatomy=page.anatomy,
         atlas=page.atlas,
-        start=page.start(),
+        start=start,
         n_jobs=options.n_jobs,
         held=held,
     )
 
 
-def _opened(
-    bold: Path, options: RunOptions, cleaning: Cleaning
-) -> tuple[Explorable, Command, tuple[Sphere, ...]]:
+def _opened(run: Given) -> tuple[Explorable, Command, tuple[Sphere, ...]]:
     """Open a run, a stored run, or the run behind a folder of results with its seeds."""
-    if bold.is_dir():
-        return _reopened(bold, options, cleaning)
-    inputs = options.inputs(open_run(bold, options.t_r))
+    bold, options, surface = run.bold, run.options, run.surface
+    if bold is not None and bold.is_dir():
+        return _reopened(bold, run)
+    inputs = options.inputs(open_run(surface.given(bold), options.t_r, surface.surfaces()))
     method = Method(
-        cleaning=cleaning,
+        cleaning=run.cleaning,
         smoothing_fwhm=options.smoothing_fwhm,
         uncertainty=options.uncertainty,
     )
@@ -234,19 +240,24 @@ def _opened(
     words += ["--sample-mask", str(options.sample_mask)] if options.sample_mask else []
     words += ["--t-r", f"{options.t_r:g}"] if options.t_r is not None else []
     tables = tuple(map(str, options.confounds))
-    return source, Command(str(bold), tables, tuple(words), not options.confound_columns), ()
+    command = Command(
+        "" if bold is None else str(bold),
+        tables,
+        tuple(words),
+        not options.confound_columns,
+        surfaces=surface.words(bold),
+    )
+    return source, command, ()
 
 
-def _reopened(
-    folder: Path, options: RunOptions, cleaning: Cleaning
-) -> tuple[Explorable, Command, tuple[Sphere, ...]]:
-    if given := list(changed_flags(options, cleaning)):
+def _reopened(folder: Path, run: Given) -> tuple[Explorable, Command, tuple[Sphere, ...]]:
+    if given := list(changed_flags(run.options, run.cleaning, run.surface)):
         msg = (
             f"{folder}: {', '.join(given)} given, but this run was cleaned before and is explored "
             "as it was; leave that out, or give the run itself"
         )
         raise OptionError(msg)
-    uncertainty, limits = options.uncertainty, options.limits()
+    uncertainty, limits = run.options.uncertainty, run.options.limits()
     if is_stored(folder):
         source = open_source(Inputs(folder), Method(uncertainty=uncertainty), limits)
         return source, Command(str(folder), stored=True), ()

@@ -171,6 +171,14 @@ class SurfaceOptions:
         sides = {"left": self.surface_left, "right": self.surface_right}
         return {side: path for side, path in sides.items() if path is not None}
 
+    def words(self, bold: Path | None) -> tuple[str, ...]:
+        """Spell the run and its surfaces as they are given; empty where ``bold`` says all."""
+        given = {f"--{one.name.replace('_', '-')}": getattr(self, one.name) for one in fields(self)}
+        words = [
+            word for flag, path in given.items() if path is not None for word in (flag, str(path))
+        ]
+        return (*([] if bold is None else [str(bold)]), *words) if words else ()
+
 
 @dataclass(frozen=True, kw_only=True)
 class OutputOptions:

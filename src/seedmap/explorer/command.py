@@ -1,15 +1,16 @@
 """The command that makes the map on the screen: ``seedmap run``, or ``seedmap group``."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from seedmap.analysis import Inputs
 from seedmap.denoising import Strategy
 from seedmap.explorer.engine import Explorable, Settings
 from seedmap.group import Question
-from seedmap.seeds import Sphere
+from seedmap.seeds import Sphere, VertexPatch
 from seedmap.temporal import Cleaning
 
 __all__ = ["Command", "GroupCommand", "seed_text"]
@@ -25,6 +26,8 @@ class Command:
     ----------
     bold : str
         Path of the run; empty where it, or an option, is not a file.
+    surfaces : tuple of str
+        Words that give a run on surfaces in place of it, such as ``("--left", "lh.func.gii")``.
     confounds : tuple of str
         Paths of the confounds tables.
     options : tuple of str
@@ -40,38 +43,46 @@ class Command:
     options: tuple[str, ...] = ()
     all_columns: bool = True
     stored: bool = False
+    surfaces: tuple[str, ...] = ()
 
     @classmethod
-    def of_call(
-        cls,
-        bold: Any,
-        confounds: Any,
-        sample_mask: Any,
-        mask_img: Any,
-        t_r: Any,
-        strategy: Any = None,
-    ) -> "Command":
+    def of_call(cls, inputs: Inputs) -> "Command":
         """Write down a call in Python, as far as its arguments are files."""
-        tables = confounds if isinstance(confounds, list | tuple) else [confounds]
+        tables = inputs.confounds
+        tables = list(tables) if isinstance(tables, list | tuple) else [tables]
         tables = [table for table in tables if table is not None]
-        files = [bold, *tables, *([] if mask_img is None else [mask_img])]
-        if isinstance(strategy, Strategy):
+        bold = inputs.bold if isinstance(inputs.bold, Mapping) else {}
+        surfaces = {
+            **{f"--{side}": file for side, file in bold.items()},
+            **{f"--surface-{side}": file for side, file in (inputs.surfaces or {}).items()},
+        }
+        alone = () if bold else (inputs.bold,)
+        mask = () if inputs.mask_img is None else (inputs.mask_img,)
+        files = [*alone, *tables, *mask, *surfaces.values()]
+        if isinstance(inputs.strategy, Strategy) or inputs.sample_mask is not None:
             return cls()
-        if sample_mask is not None or not all(isinstance(file, str | Path) for file in files):
+        if not all(isinstance(file, str | Path) for file in files):
             return cls()
-        options = ["--mask-img", str(mask_img)] if mask_img is not None else []
-        options += ["--strategy", str(strategy)] if strategy is not None else []
-        options += ["--t-r", f"{t_r:g}"] if t_r is not None else []
-        return cls(str(bold), tuple(map(str, tables)), tuple(options))
+        options = ["--mask-img", str(mask[0])] if mask else []
+        options += ["--strategy", str(inputs.strategy)] if inputs.strategy is not None else []
+        options += ["--t-r", f"{inputs.t_r:g}"] if inputs.t_r is not None else []
+        words = [str(word) for pair in surfaces.items() for word in pair]
+        return cls(
+            "" if bold else str(inputs.bold),
+            tuple(map(str, tables)),
+            tuple(options),
+            surfaces=(*map(str, alone), *words) if words else (),
+        )
 
-    def line(self, source: Explorable, settings: Settings, seed: Sphere) -> str:
+    def line(self, source: Explorable, settings: Settings, seed: Sphere | VertexPatch) -> str:
         """Write out the command for settings and a seed; a remark where there is none."""
-        if not self.bold:
+        if not (self.bold or self.surfaces):
             return UNSPOKEN
         if self.stored:
             place = seed_text(seed)
             return shlex.join(["seedmap", "run", "--from-store", self.bold, "--seed", place])
-        words = ["seedmap", "run", self.bold, "--seed", seed_text(seed)]
+        given = self.surfaces or (self.bold,)
+        words = ["seedmap", "run", *given, "--seed", seed_text(seed)]
         columns = source.columns(settings)
         if columns:
             words += ["--confounds", *self.confounds] if self.confounds else []
@@ -118,8 +129,10 @@ class GroupCommand:
         return shlex.join([*words, *([] if tfce else ["--no-tfce"])])
 
 
-def seed_text(seed: Sphere) -> str:
-    """Write a sphere as the command line reads it."""
+def seed_text(seed: Sphere | VertexPatch) -> str:
+    """Write a sphere, or what is around a vertex, as the command line reads it."""
+    if isinstance(seed, VertexPatch):
+        return f"{seed.name}={seed.hemisphere[0]}h:vertex:{seed.vertex}:{seed.radius or 0:g}"
     place = ",".join(f"{value:.10g}" for value in seed.center)
     return f"{seed.name}={place}:{seed.radius or 0:g}"
 

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +21,14 @@ from seedmap.analysis import Inputs, Limits, Method, SeedMaps
 from seedmap.bids import in_mni_space
 from seedmap.errors import OptionError, SeedmapError
 from seedmap.explorer.command import Command
+from seedmap.explorer.cortex import is_standard
 from seedmap.explorer.engine import Explorable, open_source
 from seedmap.explorer.engine.stored import is_stored
 from seedmap.explorer.group_session import GroupSession
 from seedmap.explorer.results import recall
 from seedmap.explorer.session import PCC, Session
 from seedmap.explorer.web import Guard, Policy, make_app
-from seedmap.seeds import Sphere
+from seedmap.seeds import Sphere, VertexPatch
 from seedmap.spatial import DEFAULT_FWHM
 
 __all__ = ["Explorer", "ServerOptions", "begin_session", "explore", "serve"]
@@ -200,7 +201,7 @@ def begin_session(  # noqa: PLR0913  one argument a decision
     command: Command | None = None,
     anatomy: Any = None,
     atlas: Path | str | None = None,
-    start: Sphere | None = None,
+    start: Sphere | VertexPatch | None = None,
     before: tuple[Sphere, ...] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Session:
@@ -226,7 +227,7 @@ def begin_session(  # noqa: PLR0913  one argument a decision
     progress
         Called as ``progress(done, total)``.
     """
-    mni = in_mni_space(source.run.source, source.run.codes)
+    mni = in_mni_space(source.run.source, source.run.codes) or is_standard(source.run.source)
     session = Session(
         source=source,
         out=Path(out).expanduser().absolute(),
@@ -258,12 +259,13 @@ def explore(  # noqa: PLR0913  the options of seed_maps, and where the page is s
     sample_mask: Any = None,
     mask_img: Any = None,
     t_r: float | None = None,
+    surfaces: Mapping[str, Any] | None = None,
     cleaning: Any = None,
     smoothing_fwhm: float | None = DEFAULT_FWHM,
     n_jobs: int | None = None,
     anatomy: Any = None,
     atlas: Path | str | None = None,
-    start: Sphere | None = None,
+    start: Sphere | VertexPatch | None = None,
     out: Path | str = "seedmap-results",
     port: int = 0,
     allow_host: tuple[str, ...] = (),
@@ -276,7 +278,7 @@ def explore(  # noqa: PLR0913  the options of seed_maps, and where the page is s
         The run, as for `seedmap.seed_maps`; or maps that it returned (`SeedMaps`), or the folder
         of results of ``seedmap run``: their run is explored as it was cleaned, and their seeds
         are listed; or a stored run, the folder that ``seedmap bids --store`` wrote.
-    confounds, strategy, sample_mask, mask_img, t_r, cleaning, smoothing_fwhm, n_jobs
+    confounds, strategy, sample_mask, mask_img, t_r, surfaces, cleaning, smoothing_fwhm, n_jobs
         As for `seedmap.seed_maps`; for maps and their folders they are those of the maps, and a
         stored run allows no others than its own.
     anatomy
@@ -310,9 +312,10 @@ def explore(  # noqa: PLR0913  the options of seed_maps, and where the page is s
         sample_mask=sample_mask,
         mask_img=mask_img,
         t_r=t_r,
+        surfaces=surfaces,
     )
     method = Method(cleaning=cleaning or Method.cleaning, smoothing_fwhm=smoothing_fwhm)
-    command = Command.of_call(bold, confounds, sample_mask, mask_img, t_r, strategy)
+    command = Command.of_call(inputs)
     before: tuple[Sphere, ...] = ()
     if is_stored(bold):
         command = Command(str(bold), stored=True)

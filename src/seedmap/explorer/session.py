@@ -9,18 +9,21 @@ import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from seedmap.analysis import SeedMaps, save_maps
 from seedmap.bids import label_of, source_stem
 from seedmap.errors import OptionError, OutputError, SeedmapError
 from seedmap.explorer.anatomy import Surroundings, Underlay, mean_underlay
 from seedmap.explorer.command import Command
+from seedmap.explorer.cortex import voxel_box
 from seedmap.explorer.engine import Cleaned, Explorable, Settings, Superseded
-from seedmap.images import Grid
-from seedmap.seeds import Sphere
+from seedmap.images import Grid, Space
+from seedmap.seeds import Seed, Sphere, VertexPatch
 
 __all__ = ["CAUTION", "PCC", "Busy", "Job", "Latest", "Session", "write_look"]
 
@@ -107,7 +110,7 @@ class Session(Surroundings):
         The only folder that is ever written to.
     command : Command
         How to make the same maps with ``seedmap run``.
-    start : Sphere or None
+    start : Sphere, VertexPatch or None
         Seed to begin with; None begins in the middle of the brain.
     before : tuple of Sphere
         Seeds that were mapped before; the page lists them.
@@ -116,7 +119,7 @@ class Session(Surroundings):
     source: Explorable
     out: Path
     command: Command
-    start: Sphere | None = None
+    start: Sphere | VertexPatch | None = None
     before: tuple[Sphere, ...] = ()
     latest: Latest = field(default_factory=Latest)
     job: Job | None = None
@@ -155,13 +158,13 @@ class Session(Surroundings):
         return source_stem(self.source.run.source)
 
     @property
-    def grid(self) -> Grid:
+    def grid(self) -> Space:
         """Where the samples lie."""
         return self.cleaned.live.grid
 
     def picture(self) -> Underlay:
         """Return what lies under the map: what was asked for, else the mean of the run."""
-        return self.picture_or(lambda: mean_underlay(self.cleaned.mean, self.grid))
+        return self.picture_or(lambda: _mean_underlay(self.cleaned))
 
     def switch(self, settings: Settings) -> None:
         """Clean the run anew, in the background; an unfinished cleaning is given up.
@@ -220,7 +223,7 @@ class Session(Surroundings):
         if old is not None:
             old.live.close()
 
-    def look(self, seed: Sphere) -> int:
+    def look(self, seed: Sphere | VertexPatch) -> int:
         """Note that a seed was looked at; return how many have been.
 
         Raises
@@ -230,7 +233,7 @@ class Session(Surroundings):
         """
         settings = self.cleaned.settings
         with self._lock:
-            look = (seed.center, seed.radius, settings)
+            look = (replace(seed, name="seed"), settings)
             if look == self._last_look:  # drawn again, but not anew
                 return self.looked_at
             self._last_look = look
@@ -239,7 +242,7 @@ class Session(Surroundings):
                 "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
                 "number": self.looked_at,
                 "run": self.source.run.source,
-                "seed": list(seed.center),
+                "seed": _place_of(seed),
                 "radius": seed.radius,
                 "smoothing_fwhm": settings.method.smoothing_fwhm,
                 "cleaning": asdict(settings.method.cleaning),
@@ -249,14 +252,14 @@ class Session(Surroundings):
             return self.looked_at
 
     def certain(
-        self, seed: Sphere, superseded: Callable[[], bool] = bool
+        self, seed: Seed, superseded: Callable[[], bool] = bool
     ) -> tuple[SeedMaps, list[str]]:
         """Return the map of a seed with its error bars, and what there is to be warned of.
 
         The run is read again for it; the last few are kept.
         """
         settings = self.cleaned.settings
-        key = (seed.name, seed.center, seed.radius, settings)
+        key = (seed, settings)
         with self._slow:
             if key not in self._certain:
 
@@ -272,7 +275,7 @@ class Session(Surroundings):
                     self._certain.popitem(last=False)
             return self._certain[key]
 
-    def save(self, seed: Sphere) -> list[str]:
+    def save(self, seed: Sphere | VertexPatch) -> list[str]:
         """Write the maps of a seed with their sidecars into the output folder; return the names.
 
         Each sidecar also says how many seeds were looked at.
@@ -300,3 +303,21 @@ class Session(Surroundings):
             self._thread.join(timeout=10)
         if self._cleaned is not None:
             self._cleaned.live.close()
+
+
+def _mean_underlay(cleaned: Cleaned) -> Underlay:
+    """Return the mean of the run: of grayordinates, of their voxels."""
+    space = cleaned.live.grid
+    if isinstance(space, Grid):
+        return mean_underlay(cleaned.mean, space)
+    box = voxel_box(space)
+    if box is None:
+        return mean_underlay(np.zeros((1, 1, 1)), Grid.whole(np.eye(4), (1, 1, 1)))
+    return mean_underlay(box.volume(cleaned.mean), box.grid)
+
+
+def _place_of(seed: Sphere | VertexPatch) -> list[float] | str:
+    """Return where a seed is: coordinates [mm], or the vertex as the command line has it."""
+    if isinstance(seed, VertexPatch):
+        return f"{seed.hemisphere[0]}h:vertex:{seed.vertex}"
+    return list(seed.center)

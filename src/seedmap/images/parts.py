@@ -210,6 +210,11 @@ class PartedSpace:
         return int(np.count_nonzero(self.mask))
 
     @cached_property
+    def positions(self) -> NDArray[np.int64]:
+        """Positions of the samples in the row, ascending, shape (samples,)."""
+        return readonly(np.flatnonzero(self.mask))
+
+    @cached_property
     def slices(self) -> dict[str, slice]:
         """Where each part lies in the row."""
         ends = np.cumsum([part.size for part in self.parts]).tolist()

@@ -13,8 +13,8 @@ from seedmap.analysis import SeedMaps
 from seedmap.confounds import ConfoundTable
 from seedmap.explorer.engine.live import LiveRun
 from seedmap.explorer.engine.settings import Settings
-from seedmap.images import Grid, Run
-from seedmap.seeds import Sphere
+from seedmap.images import Run, Space
+from seedmap.seeds import Seed
 from seedmap.store import StoredRun
 from seedmap.temporal import CleaningOperator
 
@@ -39,7 +39,7 @@ class Cleaned:
         The confounds that were regressed out.
     rank : int
         Directions that the cleaning leaves.
-    mean : ndarray, shape (x, y, z)
+    mean : ndarray, shape of the space
         Mean of the run; of a stored run, which has none, its mask.
     """
 
@@ -56,11 +56,11 @@ class Explorable(Protocol):
 
     @property
     def run(self) -> Run:
-        """The run: its name, grid and repetition time."""
+        """The run: its name, space and repetition time."""
 
     @property
-    def grid(self) -> Grid:
-        """Its grid."""
+    def grid(self) -> Space:
+        """Its space."""
 
     @property
     def keep(self) -> Keep:
@@ -110,6 +110,6 @@ class Explorable(Protocol):
         """
 
     def certain_maps(
-        self, settings: Settings, seed: Sphere, progress: Progress | None = None
+        self, settings: Settings, seed: Seed, progress: Progress | None = None
     ) -> SeedMaps:
         """Return what `seedmap run` makes of a seed, error bars included."""

@@ -42,8 +42,8 @@ class Gathered:
 
     Attributes
     ----------
-    mask : ndarray of bool, shape (x, y, z)
-        Which voxels; they stand in C order.
+    mask : ndarray of bool, shape of the space
+        Which voxels or vertices; they stand in C order.
     rows : ndarray of float32, shape (voxels, coordinates)
         Their cleaned series.
     size : ndarray of float32, shape (voxels,)

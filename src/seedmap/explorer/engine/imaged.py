@@ -18,16 +18,18 @@ from seedmap.analysis import (
     check_method,
     map_run,
     open_inputs,
+    place_surfaces,
 )
 from seedmap.confounds import ConfoundTable
-from seedmap.errors import ImageError, SeedmapWarning
+from seedmap.errors import SeedmapWarning
 from seedmap.explorer.engine.explorable import Cleaned, Progress
 from seedmap.explorer.engine.gathering import block_rows, block_starts, gather
 from seedmap.explorer.engine.live import LiveRun
 from seedmap.explorer.engine.settings import Settings, confound_groups
+from seedmap.explorer.engine.shown import check_shown
 from seedmap.explorer.engine.unsmoothed import bytes_per_voxel
-from seedmap.images import Grid, Run, open_run
-from seedmap.seeds import DEFAULT_RADIUS, Sphere
+from seedmap.images import Grid, Run, Space, open_run
+from seedmap.seeds import DEFAULT_RADIUS, Seed
 from seedmap.spatial import Reading
 from seedmap.temporal import CleaningOperator, cleaning_operator
 
@@ -53,8 +55,8 @@ class ExplorableImages:
     ----------
     opened : Opened
         The run, its frames that stay, all confounds that were given, and the mask.
-    grid : Grid
-        Its grid.
+    grid : Grid, Mesh or Grayordinates
+        Its space.
     mask_img : object
         The mask as it was given.
     settings : Settings
@@ -65,14 +67,14 @@ class ExplorableImages:
     """
 
     opened: Opened
-    grid: Grid
+    grid: Space
     mask_img: Any
     settings: Settings
     limits: Limits
 
     @property
     def run(self) -> Run:
-        """The run: its name, grid and repetition time."""
+        """The run: its name, space and repetition time."""
         return self.opened.run
 
     @property
@@ -169,14 +171,19 @@ class ExplorableImages:
         brain = int(mask.sum())
         besides = 8 * block_rows(kept) * brain + FRAMES_HELD * mask.size * kind.itemsize
         most = max(SMALL, MOST_MEMORY * 4 * kept * brain - besides) - 4 * coordinates * brain
-        whole = grown(mask, self.grid.voxel_sizes, AROUND, mask.size)
+        whole = self._reached(mask, mask.size)
         if whole.sum() * bytes_per_voxel(kind, kept, blocks, rounded=False) <= most:
             return whole, False
-        affordable = most / bytes_per_voxel(kind, kept, blocks, rounded=True)
-        return grown(mask, self.grid.voxel_sizes, AROUND, affordable), True
+        return self._reached(mask, most / bytes_per_voxel(kind, kept, blocks, rounded=True)), True
+
+    def _reached(self, mask: NDArray[np.bool_], most: float) -> NDArray[np.bool_]:
+        """Grow a mask to at most so many voxels; of surfaces and structures all are taken, they are few."""
+        if isinstance(self.grid, Grid):
+            return grown(mask, self.grid.voxel_sizes, AROUND, most)
+        return np.ones_like(mask)
 
     def certain_maps(
-        self, settings: Settings, seed: Sphere, progress: Progress | None = None
+        self, settings: Settings, seed: Seed, progress: Progress | None = None
     ) -> SeedMaps:
         """Return what `seedmap run` makes of a seed, error bars included; reads the run again."""
         inputs = Inputs(
@@ -190,12 +197,11 @@ class ExplorableImages:
 
 def open_images(inputs: Inputs, method: Method, limits: Limits) -> ExplorableImages:
     """Open a run of images; see `seedmap.explorer.engine.open_source`."""
-    run = replace(open_run(inputs.bold, inputs.t_r), placed=True)  # voxels are chosen by eye
-    if not isinstance(run.space, Grid):
-        msg = f"{run.source}: a run on a surface; the explorer shows volumes: give the run in a volume"
-        raise ImageError(msg)
+    run = place_surfaces(open_run(inputs.bold, inputs.t_r, inputs.surfaces))
+    check_shown(run.source, run.space)
+    run = replace(run, placed=True)  # voxels are chosen by eye
     check_method(run, method)
-    opened = open_inputs(replace(inputs, bold=run), method.cleaning)
+    opened = open_inputs(replace(inputs, bold=run, surfaces=None), method.cleaning)
     for note in opened.notes:
         warnings.warn(note, SeedmapWarning, stacklevel=4)
     method = replace(method, smoothing_fwhm=method.smoothing_fwhm or None)

@@ -22,8 +22,8 @@ from seedmap._arrays import NOTHING_LEFT, Array, Keep
 from seedmap.errors import SeedError
 from seedmap.explorer.engine.gathering import Gathered, Superseded
 from seedmap.explorer.engine.unsmoothed import SeedVoxels
-from seedmap.images import Grid
-from seedmap.seeds import Sphere
+from seedmap.images import Grid, Space
+from seedmap.seeds import Seed
 
 __all__ = ["FULL_SCALE", "NOT_A_NUMBER", "LiveRun", "SeedSignal"]
 
@@ -48,12 +48,12 @@ class SeedSignal:
     unit : ndarray of float32, shape (coordinates,)
         Its cleaned series in the run's own coordinates, unit norm.
     voxels : int
-        Voxels of the sphere.
+        Voxels or vertices of the seed.
     left_out : int
         How many of these are not in the mean: they are too far outside the mask, or not
         finite.
     coverage : float
-        Share of the sphere that lies in the mask.
+        Share of the seed that lies in the mask.
     """
 
     unit: NDArray[np.float32]
@@ -68,14 +68,14 @@ class LiveRun:
 
     Attributes
     ----------
-    grid : Grid
-        Its grid; the mask says which voxels are samples.
+    grid : Grid, Mesh or Grayordinates
+        Its space; the mask says which places are samples.
     targets : ndarray of float32, shape (samples, coordinates)
         Smoothed rows of unit norm; zeros where ``usable`` is False.
     usable : ndarray of bool, shape (samples,)
         False where a sample is constant or not finite: NaN in maps.
     seed_voxels : SeedVoxels
-        The voxels that seeds may be the mean of, unsmoothed.
+        The voxels or vertices that seeds may be the mean of, unsmoothed.
     basis : ndarray, shape (kept, coordinates)
         Orthonormal columns that turn coordinates back into frames.
     keep : ndarray of bool, shape (frames,)
@@ -86,7 +86,7 @@ class LiveRun:
         Threads that may be busy at once.
     """
 
-    grid: Grid
+    grid: Space
     targets: NDArray[np.float32]
     usable: NDArray[np.bool_]
     seed_voxels: SeedVoxels
@@ -104,7 +104,7 @@ class LiveRun:
     @classmethod
     def from_rows(
         cls,
-        grid: Grid,
+        grid: Space,
         brain: Gathered,
         seed_voxels: SeedVoxels,
         basis: Array,
@@ -143,20 +143,23 @@ class LiveRun:
     @property
     def wants_preview(self) -> bool:
         """Whether a whole map takes so long that a coarse one should go before it."""
-        return self.targets.nbytes > PREVIEW_BYTES
+        return isinstance(self.grid, Grid) and self.targets.nbytes > PREVIEW_BYTES
 
-    def seed_signal(self, seed: Sphere) -> SeedSignal:
-        """Average the rows of a sphere's voxels.
+    def seed_signal(self, seed: Seed) -> SeedSignal:
+        """Average the rows of a seed, all of whose voxels or vertices count the same.
 
         Raises
         ------
         SeedError
-            If the sphere lies outside the image or the mask, or no voxel of it varies.
+            If the seed lies outside the space or the mask, or nothing of it varies.
         """
         voxels = seed.weights(self.grid).voxels
         inside = self.grid.mask.ravel()[voxels]
         if not inside.any():
-            msg = f"seed {seed.name!r}: no voxel of the {seed.definition} lies in the mask; move it"
+            what = self.grid.element
+            msg = (
+                f"seed {seed.name!r}: no {what} of the {seed.definition} lies in the mask; move it"
+            )
             raise SeedError(msg)
         rows = self._row_of[voxels]
         rows = rows[rows >= 0]
@@ -295,6 +298,7 @@ def _whole_steps(r: NDArray[np.float32], out: NDArray[np.int16]) -> None:
 
 def _representatives(live: LiveRun) -> dict[str, NDArray[Any]]:
     """Choose the first sample of every block of two by two by two voxels."""
+    assert isinstance(live.grid, Grid)
     blocks = np.argwhere(live.grid.mask) // 2
     sizes = np.array(live.grid.shape) // 2 + 1
     names = np.ravel_multi_index(tuple(blocks.T), tuple(sizes))

@@ -21,8 +21,9 @@ from seedmap.explorer.engine.explorable import Cleaned, Progress
 from seedmap.explorer.engine.gathering import Gathered
 from seedmap.explorer.engine.live import LiveRun
 from seedmap.explorer.engine.settings import Settings
-from seedmap.images import FrameStream, Grid, Run, Timing
-from seedmap.seeds import Sphere
+from seedmap.explorer.engine.shown import check_shown
+from seedmap.images import FrameStream, Run, Space, Timing
+from seedmap.seeds import Seed
 from seedmap.spatial import SeedWeights
 from seedmap.store import StoredRun, open_stored
 from seedmap.temporal import Cleaning
@@ -40,12 +41,12 @@ class OnDisk:
     ----------
     stored : StoredRun
         The run.
-    mask : ndarray of bool, shape (x, y, z)
+    mask : ndarray of bool, shape of the space
         Where its samples lie.
     finite : ndarray of bool, shape (samples,)
         False where a value was NaN or infinite in some kept frame.
     positions : ndarray of int, shape (samples,)
-        The same as flat positions in the grid.
+        The same as flat positions in the space.
     """
 
     stored: StoredRun
@@ -75,8 +76,8 @@ class ExplorableStore:
         What is on the disk.
     run : Run
         The run that was stored; its frames are not there.
-    grid : Grid
-        Its grid and mask.
+    grid : Grid, Mesh or Grayordinates
+        Its space and mask.
     settings : Settings
         How it was cleaned.
     limits : Limits
@@ -85,7 +86,7 @@ class ExplorableStore:
 
     stored: StoredRun
     run: Run
-    grid: Grid
+    grid: Space
     settings: Settings
     limits: Limits
 
@@ -144,7 +145,7 @@ class ExplorableStore:
         return Cleaned(live, settings, stored, None, stored.rank, mask.astype(np.float64))
 
     def certain_maps(
-        self, settings: Settings, seed: Sphere, progress: Progress | None = None
+        self, settings: Settings, seed: Seed, progress: Progress | None = None
     ) -> SeedMaps:
         """Return maps with the error bars that the store holds; no image is read."""
         stored = self.operator(settings)
@@ -164,16 +165,14 @@ def open_stored_source(path: str | Path, method: Method, limits: Limits) -> Expl
     Raises
     ------
     ImageError
-        If it lies on a surface, was not written by ``seedmap bids --store``, or is damaged.
+        If it cannot be shown, was not written by ``seedmap bids --store``, or is damaged.
     OptionError
         If it was cleaned or smoothed otherwise than is asked for.
     """
     stored = open_stored(path)
     stored.check()  # once, and not at a click
     grid = stored.space
-    if not isinstance(grid, Grid):
-        msg = f"{path}: a run on a surface; the explorer shows volumes: give a run in a volume"
-        raise ImageError(msg)
+    check_shown(path, grid)
     facts: Any = stored.facts
     try:
         cleaned = Cleaning(**facts["cleaning"])
@@ -205,7 +204,7 @@ def _check_asked(path: str | Path, done: Method, asked: Method) -> None:
         raise OptionError(msg)
 
 
-def _run(stored: StoredRun, grid: Grid) -> Run:
+def _run(stored: StoredRun, grid: Space) -> Run:
     """Describe the run that was stored."""
     facts: Any = stored.facts
 

@@ -29,7 +29,7 @@ class SeedVoxels(Protocol):
 
     @property
     def mask(self) -> NDArray[np.bool_]:
-        """Which voxels, shape (x, y, z); they stand in C order."""
+        """Which voxels or vertices, shape of the space; they stand in C order."""
 
     @property
     def finite(self) -> NDArray[np.bool_]:
@@ -57,8 +57,8 @@ class Unsmoothed:
 
     Attributes
     ----------
-    mask : ndarray of bool, shape (x, y, z)
-        Which voxels; they stand in C order.
+    mask : ndarray of bool, shape of the space
+        Which voxels or vertices; they stand in C order.
     finite : ndarray of bool, shape (voxels,)
         False where a value was NaN or infinite in some kept frame.
     stored : tuple of ndarray of int or float32, shapes (voxels, frames)

@@ -9,10 +9,12 @@ from starlette.routing import Route
 
 from seedmap.explorer.group_session import GroupSession
 from seedmap.explorer.session import Session
-from seedmap.explorer.web.answers import answering
+from seedmap.explorer.web.answers import Pages, answering
+from seedmap.explorer.web.cortex_pages import CortexPages
 from seedmap.explorer.web.group_pages import GroupPages
 from seedmap.explorer.web.guard import Guard, Policy
 from seedmap.explorer.web.run_pages import RunPages
+from seedmap.images import Grid
 
 __all__ = ["make_app"]
 
@@ -25,11 +27,17 @@ TYPES = {
 
 def make_app(session: Session | GroupSession, policy: Policy) -> Guard:
     """Build the application around a session: routes, and the guard before them."""
-    pages = GroupPages(session) if isinstance(session, GroupSession) else RunPages(session)
+    pages = _pages_of(session)
     routes = [_static(name, content) for name, content in _static_files().items()]
     for path, (endpoint, method) in pages.addresses().items():
         routes.append(Route(f"/api/{path}", answering(endpoint), methods=[method]))
     return Guard(Starlette(routes=routes), policy)
+
+
+def _pages_of(session: Session | GroupSession) -> Pages:
+    if isinstance(session, GroupSession):
+        return GroupPages(session)
+    return RunPages(session) if isinstance(session.source.grid, Grid) else CortexPages(session)
 
 
 def _static_files() -> dict[str, bytes]:

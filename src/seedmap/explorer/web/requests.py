@@ -5,12 +5,13 @@ from typing import Any
 
 from seedmap.explorer.engine.explorable import Explorable
 from seedmap.explorer.engine.settings import Settings
-from seedmap.seeds import DEFAULT_RADIUS, Sphere
+from seedmap.seeds import DEFAULT_RADIUS, Sphere, VertexPatch
 
 __all__ = [
     "MOST_RADIUS",
     "Question",
     "Wrong",
+    "any_seed_in",
     "choice_in",
     "number_in",
     "numbers_in",
@@ -97,13 +98,27 @@ def place_in(question: Question, names: tuple[str, str, str]) -> tuple[float, fl
 
 
 def seed_in(question: Question) -> Sphere:
-    """Return the seed that is asked for."""
+    """Return the sphere that is asked for."""
+    radius = number_in(question, "radius", 0.0, MOST_RADIUS, DEFAULT_RADIUS)
+    return Sphere(_name_in(question), place_in(question, ("x", "y", "z")), radius)
+
+
+def any_seed_in(question: Question) -> Sphere | VertexPatch:
+    """Return the seed that is asked for: a sphere, or a vertex of a surface and what is around it."""
+    if "vertex" not in question:
+        return seed_in(question)
+    given = {"hemisphere": question.get("hemisphere", "")}
+    side = choice_in(given, "hemisphere", ("left", "right"))
+    radius = number_in(question, "radius", 0.0, MOST_RADIUS, DEFAULT_RADIUS)
+    return VertexPatch(_name_in(question), side, whole_in(question, "vertex"), radius)
+
+
+def _name_in(question: Question) -> str:
     name = question.get("name") or "seed"
     if not isinstance(name, str) or len(name) > LONGEST_NAME:
         msg = f"name is not a text of at most {LONGEST_NAME} letters"
         raise Wrong(msg)
-    radius = number_in(question, "radius", 0.0, MOST_RADIUS, DEFAULT_RADIUS)
-    return Sphere(name, place_in(question, ("x", "y", "z")), radius)
+    return name
 
 
 def settings_in(question: Question, source: Explorable) -> Settings:

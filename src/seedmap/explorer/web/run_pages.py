@@ -16,22 +16,24 @@ from starlette.responses import JSONResponse, Response
 
 from seedmap._arrays import middle
 from seedmap._version import __version__
+from seedmap.explorer.cortex import name_of
 from seedmap.explorer.engine.gathering import Superseded
 from seedmap.explorer.engine.live import FULL_SCALE, NOT_A_NUMBER, SeedSignal
-from seedmap.explorer.engine.peaks import find_peaks, sample_at
+from seedmap.explorer.engine.peaks import peak_samples
 from seedmap.explorer.session import Session
-from seedmap.explorer.web.answers import Addresses, Pages, body_of, geometry, map_answer
+from seedmap.explorer.web.answers import Addresses, Pages, body_of, map_answer
+from seedmap.explorer.web.places import crosshair_in, place_of, space_facts, start_place
 from seedmap.explorer.web.requests import (
     MOST_RADIUS,
     Wrong,
+    any_seed_in,
     number_in,
-    place_in,
-    seed_in,
     settings_in,
     wants,
     whole_in,
 )
-from seedmap.seeds import Sphere
+from seedmap.images import Grid
+from seedmap.seeds import Sphere, VertexPatch
 
 __all__ = ["RunPages"]
 
@@ -67,7 +69,7 @@ class RunPages(Pages):
         """Correlate a seed with the brain; the newest request of a window wins."""
         session, query = self._session, request.query_params
         number, window = whole_in(query, "n"), query.get("w", "")[:64]
-        seed = seed_in(query)
+        seed = any_seed_in(query)
         coarse = wants(query, "preview")
         superseded = session.latest.arrive(window, number)
         cleaned, version = session.cleaned, session.version
@@ -98,7 +100,7 @@ class RunPages(Pages):
         """Send the z map of a seed; the run is read again for it, so it takes a while."""
         session, query = self._session, request.query_params
         number, window = whole_in(query, "n"), "z:" + query.get("w", "")[:64]
-        seed = seed_in(query)
+        seed = any_seed_in(query)
         if session.source.settings.method.uncertainty is None:
             msg = "there is no z: the explorer was started without uncertainty"
             raise Wrong(msg)
@@ -123,7 +125,7 @@ class RunPages(Pages):
     async def about(self, request: Request) -> Response:
         """Return all about a seed and a place: series, peaks, names, the command."""
         query = request.query_params
-        seed, place = seed_in(query), place_in(query, ("ax", "ay", "az"))
+        seed, place = any_seed_in(query), crosshair_in(query, self._session)
         stat = "z" if query.get("stat") == "z" else "r"
         beyond = (stat, number_in(query, "threshold", 0.0, Z_FULL, 0.3))
         # The peaks need the whole map once more: they make way for a seed that is clicked now.
@@ -140,13 +142,13 @@ class RunPages(Pages):
 
     async def look(self, request: Request) -> Response:
         """Note that a seed was looked at."""
-        seed = seed_in(await body_of(request))
+        seed = any_seed_in(await body_of(request))
         self._session.cleaned.live.seed_signal(seed)  # what is no seed was not looked at
         return JSONResponse({"looked": await run_in_threadpool(self._session.look, seed)})
 
     async def save(self, request: Request) -> Response:
         """Write the maps of a seed into the output folder."""
-        seed = seed_in(await body_of(request))
+        seed = any_seed_in(await body_of(request))
         async with self._one_at_a_time:
             names = await run_in_threadpool(self._session.save, seed)
         return JSONResponse({"folder": str(self._session.out), "files": names})
@@ -156,14 +158,13 @@ def _about_run(session: Session) -> dict[str, Any]:
     source, cleaned = session.source, session.cleaned
     live, start = cleaned.live, session.start
     settings = cleaned.settings
-    middle = live.grid.coordinates().mean(axis=0).round(0)
     return {
-        "kind": "run",
+        "kind": "run" if isinstance(live.grid, Grid) else "cortex",
         "version": session.version,
         "app": __version__,
         "name": session.stem,
         "source": source.run.source,
-        "grid": geometry(live.grid.affine, live.grid.shape),
+        **space_facts(live.grid),
         "samples": live.grid.n_samples,
         "coordinates": int(live.targets.shape[1]),
         "frames": int(source.keep.size),
@@ -173,7 +174,7 @@ def _about_run(session: Session) -> dict[str, Any]:
         "preview": live.wants_preview,
         "mostRadius": MOST_RADIUS,
         "start": {
-            "place": list(start.center) if start else middle.tolist(),
+            "place": start_place(start, live.grid),
             "radius": start.radius or 0 if start else None,
             "name": start.name if start else None,
         },
@@ -200,24 +201,35 @@ def _about_run(session: Session) -> dict[str, Any]:
 
 def _about(
     session: Session,
-    seed: Sphere,
-    place: tuple[float, float, float],
+    seed: Sphere | VertexPatch,
+    place: tuple[int | None, str],
     beyond: tuple[str, float],
     superseded: Callable[[], bool],
 ) -> dict[str, Any]:
-    """Return what the page shows beside the map; ``beyond`` is the statistic and threshold of peaks."""
+    """Return what the page shows beside the map.
+
+    ``place`` is the sample under the crosshair and the name of its region, ``beyond`` the statistic
+    and threshold of peaks.
+    """
     cleaned = session.cleaned
     live = cleaned.live
     signal = live.seed_signal(seed)
-    sample = sample_at(live.grid, place)
+    sample, place_name = place
     stat, threshold = beyond
     if stat == "z":
         values = session.certain(seed, superseded)[0].values(seed.name, "z")
     else:
         values = live.r(signal.unit, superseded)
+    tops = peak_samples(live.grid, values, threshold, MOST_PEAKS)
     named = [
-        {"at": at, "value": round(value, 4), "name": session.name_at(at)}
-        for at, value in find_peaks(live.grid, values, threshold, MOST_PEAKS)
+        {
+            "at": place_of(live.grid, position),
+            "value": round(value, 4),
+            "name": name_of(session.names, live.grid, position),
+        }
+        for position, value in zip(
+            live.grid.positions[tops].tolist(), values[tops].tolist(), strict=True
+        )
     ]
     usable = sample is not None and bool(live.usable[sample])
     return {
@@ -225,7 +237,6 @@ def _about(
         "placeSeries": live.series(live.targets[sample]).round(3).tolist() if usable else None,
         "stat": stat,
         "peaks": named,
-        "seedName": session.name_at(seed.center),
-        "placeName": session.name_at(place),
+        "placeName": place_name,
         "command": session.command.line(session.source, cleaned.settings, seed),
     }

@@ -5,6 +5,7 @@ import { Maps, certain, getBytes, getJson, post } from "./net.js";
 import { Painter, write } from "./painter.js";
 import { Panel } from "./panel.js";
 import { pictureOf } from "./picture.js";
+import { Card } from "./pins.js";
 import { Pane, View } from "./slices.js";
 import { History, begin, fromLink, nameOf, sameSettings, toLink } from "./state.js";
 import { STATS, written } from "./stats.js";
@@ -16,6 +17,7 @@ const $ = (id) => document.getElementById(id);
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 
 export class App {
+  Card = Card; // of a seed that is kept
   painter = new Painter(this);
   panel = this.panelOf();
   address = "map";
@@ -30,7 +32,7 @@ export class App {
     this.view = this.viewOf();
     this.history = new History(run.before);
     this.maps = new Maps(this);
-    this.panes = [...document.querySelectorAll(".pane")].map((figure) => new Pane(figure, this));
+    this.panes = [...document.querySelectorAll(".pane")].map((figure) => this.paneOf(figure));
     this.controls = this.controlsOf();
     new ResizeObserver(() => {
       this.painter.refresh();
@@ -44,6 +46,10 @@ export class App {
 
   begin(run) {
     return begin(run);
+  }
+
+  paneOf(figure) {
+    return new Pane(figure, this);
   }
 
   panelOf() {
@@ -95,6 +101,7 @@ export class App {
   async follow(text) {
     if (text === this.link) return;
     fromLink(this.state, text, this.run);
+    this.linked();
     this.controls.show();
     if (!sameSettings(this.state.settings, this.run.settings)) await this.switchSettings(this.state.settings);
     this.painter.refresh();
@@ -108,6 +115,17 @@ export class App {
   seedQuery(seed = this.state) {
     const [x, y, z] = seed.seed;
     return { x, y, z, radius: seed.radius, name: seed.name };
+  }
+
+  /** The seed of a question that was asked. */
+  seedOf({ x, y, z }) {
+    return [x, y, z];
+  }
+
+  /** How the server is told where the crosshair is. */
+  crosshairQuery() {
+    const [ax, ay, az] = this.state.at;
+    return { ax, ay, az };
   }
 
   /** What is asked about a seed, beside the place of the crosshair. */
@@ -157,12 +175,45 @@ export class App {
     }, BRIEFLY);
   }
 
+  // --- places: three coordinates [mm]; what follows these, if anything, is the page's own ------
+
+  /** A place as the crosshair takes it. */
+  placed(place) {
+    return place;
+  }
+
+  /** A place under the pointer, in whole millimetres. */
+  rounded(place) {
+    return place.map((value) => Math.round(value));
+  }
+
+  /** What typed coordinates stand for. */
+  snapped(place) {
+    return place;
+  }
+
+  /** Bring places that a link gave into the form that this page has. */
+  linked() {}
+
+  inBrain(place) {
+    return Boolean(this.brain[this.map.at(place)]);
+  }
+
+  nameOf(place) {
+    return nameOf(place);
+  }
+
+  /** A place in words. */
+  whereText(place) {
+    return `${place.map((v) => String(Math.round(v * 10) / 10).replace("-", "−")).join(", ")} mm`;
+  }
+
   // --- what a user can do ---------------------------------------------------------------
 
   /** The pointer goes down somewhere, or is drawn along; `seed` sets the seed in any case. */
   move(place, { first = false, seed = false } = {}) {
     const { state } = this;
-    state.at = place.map((value) => Math.round(value));
+    state.at = this.rounded(place);
     if (seed) this.seeding = true;
     if (state.follow || this.seeding) this.seedTo(state.at, { drag: true, preview: !first });
     this.painter.refresh();
@@ -170,12 +221,12 @@ export class App {
 
   /** Move the seed as the user asks; outside the brain it stays where it was. */
   seedTo(place, { drag = false, preview = false } = {}) {
-    if (!this.brain[this.map.at(place)]) {
+    if (!this.inBrain(place)) {
       if (!drag) this.settle();
       return;
     }
     this.state.seed = [...place];
-    if (!this.state.named) this.state.name = nameOf(place);
+    if (!this.state.named) this.state.name = this.nameOf(place);
     if (this.state.follow) this.state.at = [...place];
     this.moved = true;
     this.restSoon();
@@ -208,11 +259,16 @@ export class App {
 
   through(axis, steps) {
     const { state } = this;
-    state.at = [...state.at];
-    const moved = state.at[axis] + steps * this.voxel[axis];
-    state.at[axis] = Math.min(this.view.high[axis], Math.max(this.view.low[axis], Math.round(moved * 100) / 100));
+    const at = state.at.slice(0, 3), moved = at[axis] + steps * this.voxel[axis];
+    at[axis] = Math.min(this.view.high[axis], Math.max(this.view.low[axis], Math.round(moved * 100) / 100));
+    state.at = this.placed(at);
     if (state.follow) this.seedTo(state.at, { drag: true, preview: true });
-    else this.panel.updateSoon();
+    this.rested();
+  }
+
+  /** A key has moved the crosshair. */
+  rested() {
+    if (!this.state.follow) this.panel.updateSoon();
     this.painter.refresh();
     this.showSoon();
     this.writeLink();
@@ -263,6 +319,16 @@ export class App {
     this.writeLink();
   }
 
+  /** Do what a key stands for in every view; return whether it stands for something. */
+  act(key) {
+    const acts = {
+      Home: () => this.jump(), Enter: () => this.seedHere(), s: () => this.seedHere(), f: () => this.toggleFollow(),
+      k: () => this.panel.keep(), "+": () => this.nudge(1), "=": () => this.nudge(1), "-": () => this.nudge(-1),
+    };
+    acts[key]?.();
+    return key in acts;
+  }
+
   nudge(by) {
     const look = this.state.look[this.state.stat], step = this.ends(this.state.stat).nudge;
     look.threshold = Math.max(0, Number((look.threshold + by * step).toFixed(step < 0.01 ? 6 : 2)));
@@ -280,7 +346,7 @@ export class App {
   hover(place) {
     const value = place ? this.valueAt(place) : NaN;
     $("pointer").textContent = Number.isFinite(value)
-      ? `pointer ${place.map((v) => Math.round(v)).join(", ")}: ${this.written(value)}` : "";
+      ? `pointer ${place.slice(0, 3).map((v) => Math.round(v)).join(", ")}: ${this.written(value)}` : "";
   }
 
   // --- the map that is shown -------------------------------------------------------------
@@ -313,7 +379,7 @@ export class App {
     const { run } = this, kept = run.keep.reduce((a, b) => a + b, 0);
     const { high, low, smoothing } = run.settings;
     const band = high || low ? `${high ?? 0}–${low ?? "∞"} Hz` : "no filter";
-    const parts = [`${kept} of ${run.frames} frames`, run.t_r ? `TR ${run.t_r} s` : "", band, smoothing ? `${smoothing} mm` : "unsmoothed", `${run.samples.toLocaleString("en")} voxels`];
+    const parts = [`${kept} of ${run.frames} frames`, run.t_r ? `TR ${run.t_r} s` : "", band, smoothing ? `${smoothing} mm` : "unsmoothed", `${run.samples.toLocaleString("en")} ${run.elements}`];
     $("gone").hidden = kept === run.frames;
     return parts.filter(Boolean).join("  ·  ");
   }
@@ -338,8 +404,8 @@ export class App {
     if (facts.version !== this.run.version) return this.renew();
     this.trouble("");
     this.full = facts.full;
-    const { x, y, z, radius, name } = query;
-    this.shown = { state: { seed: [x, y, z], radius, name }, stat: "r", preview: facts.preview };
+    const { radius, name } = query;
+    this.shown = { state: { seed: this.seedOf(query), radius, name }, stat: "r", preview: facts.preview };
     this.r = facts.preview ? null : values;
     this.facts = facts;
     this.fill(values);
@@ -348,8 +414,14 @@ export class App {
   }
 
   fill(values) {
-    const { data } = this.map, { places } = this;
+    this.spread(values, this.map.data);
+  }
+
+  /** Put the values of the samples where they belong. */
+  spread(values, data = new Int16Array(this.map.data.length).fill(NOTHING)) {
+    const { places } = this;
     for (let n = 0; n < places.length; n++) data[places[n]] = values[n];
+    return data;
   }
 
   async askZ() {

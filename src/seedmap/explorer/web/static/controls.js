@@ -2,7 +2,7 @@
 
 import { alphaOf, colorOf } from "./colors.js";
 import { write } from "./painter.js";
-import { nameOf, three } from "./state.js";
+import { three } from "./state.js";
 import { written } from "./stats.js";
 
 const $ = (id) => document.getElementById(id);
@@ -53,7 +53,7 @@ export class Controls {
     });
     for (const axis of "xyz") on(axis, "paste", (event) => this.pasted(event));
     on("name", "change", () => {
-      app.state.name = $("name").value.trim() || nameOf(app.state.seed);
+      app.state.name = $("name").value.trim() || app.nameOf(app.state.seed);
       app.state.named = Boolean($("name").value.trim());
       app.changed();
     });
@@ -88,15 +88,15 @@ export class Controls {
 
   typed() {
     const { app } = this;
-    const place = ["x", "y", "z"].map((axis) => Number($(axis).value.replace(",", ".").replace("−", "-") || NaN));
-    const wrong = place.findIndex((value) => !Number.isFinite(value));
+    const typed = ["x", "y", "z"].map((axis) => Number($(axis).value.replace(",", ".").replace("−", "-") || NaN));
+    const wrong = typed.findIndex((value) => !Number.isFinite(value));
     if (wrong >= 0) {
       $("xyz"[wrong]).focus();
       return app.trouble(`${"xyz"[wrong]}: a number in mm is wanted`);
     }
     app.trouble("");
-    const { named, name, radius } = app.state;
-    app.go({ seed: place, radius, name: named ? name : nameOf(place) });
+    const { named, name, radius } = app.state, place = app.snapped(typed);
+    app.go({ seed: place, radius, name: named ? name : app.nameOf(place) });
     app.state.named = named;
   }
 
@@ -180,7 +180,7 @@ export class Controls {
     $("follow").checked = state.follow;
     $("undo").disabled = history.now < 1;
     $("redo").disabled = history.now >= history.entries.length - 1;
-    const options = history.entries.map((entry, n) => new Option(`${entry.name} ${three(entry.seed)}`, n)).reverse();
+    const options = history.entries.map((entry, n) => new Option(`${entry.name} ${three(entry.seed.slice(0, 3))}`, n)).reverse();
     $("history").replaceChildren(...options);
     $("history").value = history.now;
     this.look(state);
@@ -215,7 +215,7 @@ export class Controls {
     $("value").classList.toggle("long", $("value").textContent.length > 6);
     write($("unit"), this.app.sign);
     const { state } = this.app;
-    write($("at"), `${state.at.map((v) => String(Math.round(v * 10) / 10).replace("-", "−")).join(", ")} mm`);
+    write($("at"), this.app.whereText(state.at));
     write($("theme"), document.documentElement.classList.contains("dark") ? "Light" : "Dark");
     this.bar(look, stat);
   }
@@ -249,7 +249,7 @@ export class Controls {
   sampled({ voxels, leftOut, coverage }) {
     const part = coverage < 0.995 ? `, ${Math.round(coverage * 100)} % in the mask` : "";
     const out = leftOut ? `, ${leftOut} too far outside to be sampled` : "";
-    write($("sampled"), `${voxels} voxel${voxels === 1 ? "" : "s"}${part}${out}`);
+    write($("sampled"), `${voxels} ${voxels === 1 ? this.app.run.element : this.app.run.elements}${part}${out}`);
   }
 
   readings({ placeName, stat, peaks, command, placeSeries, seedSeries }) {
@@ -268,7 +268,7 @@ export class Controls {
     const row = document.createElement("tr");
     const go = Object.assign(document.createElement("button"), { type: "button", textContent: name || "–" });
     go.title = "Go there";
-    const cells = [go, ...at.map((v) => String(Math.round(v)).replace("-", "−")), written(value, "z")];
+    const cells = [go, ...at.slice(0, 3).map((v) => String(Math.round(v)).replace("-", "−")), written(value, "z")];
     for (const cell of cells) {
       const td = document.createElement("td");
       td.append(cell);

@@ -1,12 +1,14 @@
 // Asks what is explored - a run, or the people of a study - and begins.
 
 import { App } from "./app.js";
+import { CortexApp } from "./cortex_app.js";
 import { GroupApp } from "./group.js";
 import { getJson } from "./net.js";
 
 function begin(run) {
   /** For scripts, and for the tests. */
-  const app = (window.seedmap = run.kind === "group" ? new GroupApp() : new App());
+  const Kind = { group: GroupApp, cortex: CortexApp }[run.kind] ?? App;
+  const app = (window.seedmap = new Kind());
   return app.load(run).then(() => (app.ready = true));
 }
 

@@ -3,7 +3,6 @@
 import { drawChart } from "./chart.js";
 import { getJson, mapOf, post } from "./net.js";
 import { Pins } from "./pins.js";
-import { NOTHING } from "./volume.js";
 
 const MOST_PINS = 8;
 const PAUSE = 120; // ms of rest until the readings are asked for
@@ -38,15 +37,14 @@ export class Panel {
   async update() {
     const { app } = this, { state, maps } = app;
     await maps.landed();
-    const [ax, ay, az] = state.at;
-    const { stat, threshold } = this.beyond();
-    const query = { ...app.question(), ax, ay, az, stat, threshold, ...maps.turn };
+    const { at } = state, { stat, threshold } = this.beyond();
+    const query = { ...app.question(), ...app.crosshairQuery(), stat, threshold, ...maps.turn };
     const readings = await getJson(this.address, query).catch(() => null);
-    if (!readings || [ax, ay, az].some((value, k) => value !== state.at[k])) return;
+    if (!readings || at.join() !== state.at.join()) return;
     this.readings = readings;
     app.controls.readings(readings);
     this.drawChart();
-    $("live").textContent = `${state.at.join(", ")} millimetres, ${readings.placeName}. ${app.written(app.valueAt(state.at))}`;
+    $("live").textContent = `${app.whereText(at)}, ${readings.placeName}. ${app.written(app.valueAt(state.at))}`;
   }
 
   async keep() {
@@ -71,10 +69,7 @@ export class Panel {
     await this.pins.show(app.state.pins, app.map, this.pinKey(), async (pin) => {
       const found = await mapOf(app, this.pinQuery(pin));
       if (!found) return null;
-      const values = this.pinValues(found.values);
-      const data = new Int16Array(app.map.data.length).fill(NOTHING);
-      app.places.forEach((place, n) => (data[place] = values[n]));
-      return { data, full: app.pinLook()[1] };
+      return { data: app.spread(this.pinValues(found.values)), full: app.pinLook()[1] };
     });
     app.painter.refresh();
   }

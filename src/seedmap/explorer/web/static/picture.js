@@ -27,11 +27,11 @@ export function pictureOf(app) {
   const foot = height - 52;
   c.fillStyle = ink.ink;
   c.font = "600 15px system-ui, sans-serif";
-  c.fillText(`${app.title}: ${minus(state.seed.join(", "))} mm, radius ${state.radius} mm`, PAD, foot);
+  c.fillText(`${app.title}: ${app.whereText(state.seed)}, radius ${state.radius} mm`, PAD, foot);
   c.fillStyle = ink.quiet;
   c.font = "12px system-ui, sans-serif";
   const fade = look.fade ? "fading below" : "hidden below";
-  c.fillText(`${app.sign}, ${fade} ${look.threshold}  ·  crosshair ${minus(state.at.join(", "))} mm  ·  ${app.written(app.valueAt(state.at))}`, PAD, foot + 18);
+  c.fillText(`${app.sign}, ${fade} ${look.threshold}  ·  crosshair ${app.whereText(state.at)}  ·  ${app.written(app.valueAt(state.at))}`, PAD, foot + 18);
   c.fillText(`${run.name}  ·  exploration: ${app.looked} seeds looked at  ·  seedmap ${run.app}`, PAD, foot + 35);
   bar(c, width - PAD - 220, foot - 8, look, ink);
   canvas.toBlob((blob) => {

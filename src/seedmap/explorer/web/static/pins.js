@@ -3,11 +3,11 @@
 import { NAMES, PLANES, Slice } from "./slices.js";
 import { NOTHING, Volume } from "./volume.js";
 
-const HEIGHT = 104; // CSS pixels of the little slices
+export const HEIGHT = 104; // CSS pixels of the little slices
 
-class Card {
+export class Card {
   constructor(pin, { data, full, key }, base, acts) {
-    Object.assign(this, { pin, full, key });
+    Object.assign(this, { pin, full, key, acts });
     this.map = new Volume(base.affine, base.shape, data);
     this.slices = [0, 1, 2].map((axis) => new Slice(axis));
     this.element = document.createElement("article");
@@ -18,7 +18,7 @@ class Card {
     this.context = this.canvas.getContext("2d", { alpha: false });
     const go = this.element.querySelector(".go");
     go.textContent = pin.name;
-    go.title = `${pin.seed.join(", ")} mm, radius ${pin.radius} mm: look at this seed again`;
+    go.title = `${acts.app.whereText(pin.seed)}, radius ${pin.radius} mm: look at this seed again`;
     go.addEventListener("click", () => acts.go(pin));
     this.canvas.addEventListener("click", () => acts.go(pin));
     const less = this.element.querySelector(".less");
@@ -49,9 +49,13 @@ class Card {
       slice.show(c, ...[left, (HEIGHT - height) / 2, widths[axis], height].map((length) => Math.round(length * ratio)));
       left += widths[axis] + 6;
     }
+    this.describe(at, ink, NAMES.join(", "));
+  }
+
+  describe(at, ink, views) {
     const value = this.valueAt(at);
     this.element.querySelector("output").textContent = Number.isFinite(value) ? value.toFixed(3) : "–";
-    this.canvas.setAttribute("aria-label", `${NAMES.join(", ")}: map of ${this.pin.name}`);
+    this.canvas.setAttribute("aria-label", `${views}: map of ${this.pin.name}`);
     this.element.style.setProperty("--seed", ink.seed);
   }
 
@@ -78,7 +82,7 @@ export class Pins {
       if (!card || card.map.affine !== base.affine || card.key !== key) {
         const values = await valuesOf(pin);
         if (!values) continue;
-        card = new Card(pin, { ...values, key }, base, this.acts);
+        card = new this.acts.app.Card(pin, { ...values, key }, base, this.acts);
       }
       cards.push(card);
     }

@@ -176,7 +176,7 @@ export class Pane {
   toPlace(event) {
     const [h, v] = PLANES[this.axis], view = this.view, box = this.canvas.getBoundingClientRect();
     const across = (event.clientX - box.left - this.left) / this.scale;
-    const place = [...this.app.state.at];
+    const place = this.app.state.at.slice(0, 3);
     place[h] = view.flipped(h) ? view.high[h] - across : view.low[h] + across;
     place[v] = view.high[v] - (event.clientY - box.top - this.top) / this.scale;
     return place.map((value, k) => Math.min(view.high[k], Math.max(view.low[k], value)));
@@ -224,19 +224,14 @@ export class Pane {
       ArrowLeft: [h, -sign], ArrowRight: [h, sign], ArrowUp: [v, 1], ArrowDown: [v, -1],
       PageUp: [this.axis, 1], PageDown: [this.axis, -1],
     };
-    const acts = {
-      Home: () => app.jump(), Enter: () => app.seedHere(), s: () => app.seedHere(), f: () => app.toggleFollow(),
-      k: () => app.panel.keep(), "+": () => app.nudge(1), "=": () => app.nudge(1), "-": () => app.nudge(-1),
-    };
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     if (key in steps) app.through(...steps[key]);
-    else if (key in acts) acts[key]();
-    else return;
+    else if (!app.act(key)) return;
     event.preventDefault();
   }
 }
 
-function drawCrosshair(c, [x, y], pane, ink) {
+export function drawCrosshair(c, [x, y], pane, ink) {
   const gap = 9, { clientWidth, clientHeight } = pane.canvas;
   c.strokeStyle = ink.cross;
   c.lineWidth = 1;

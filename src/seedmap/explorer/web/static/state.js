@@ -23,14 +23,14 @@ export function begin(run) {
 /** A name for a place: left or right, anterior or posterior, superior or inferior. */
 export function nameOf(place) {
   const ends = [["L", "R"], ["P", "A"], ["I", "S"]];
-  return place.map((value, k) => ends[k][+(value >= 0)] + Math.abs(Math.round(value))).join("");
+  return place.slice(0, 3).map((value, k) => ends[k][+(value >= 0)] + Math.abs(Math.round(value))).join("");
 }
 
 const three = (place) => place.map((value) => String(Math.round(value * 100) / 100)).join(",");
 
 function placeOf(text) {
   const place = (text ?? "").split(",").map(Number);
-  return place.length === 3 && place.every(Number.isFinite) ? place : null;
+  return [3, 4].includes(place.length) && place.every(Number.isFinite) ? place : null;
 }
 
 /** The state as the part of the address after the hash. */
@@ -84,16 +84,15 @@ export function fromLink(state, text, run) {
   look.fade = link.get("fade") !== "0";
   state.radiological = link.get("side") === "radiological";
   state.theme = ["light", "dark"].includes(link.get("theme")) ? link.get("theme") : "";
-  state.pins = link.getAll("pin").map(pinOf).filter(Boolean).slice(0, 8);
+  state.pins = link.getAll("pin").map((text) => pinOf(text, run.parts ? 4 : 3)).filter(Boolean).slice(0, 8);
   if (link.has("high")) state.settings = settingsOf(link, state.settings, run);
   return true;
 }
 
 const pinText = (pin) => `${three(pin.seed)},${pin.radius},${pin.name}`;
 
-function pinOf(text) {
-  const [x, y, z, radius, ...name] = text.split(",");
-  const seed = placeOf([x, y, z].join(","));
+function pinOf(text, length) {
+  const words = text.split(","), seed = placeOf(words.slice(0, length).join(",")), [radius, ...name] = words.slice(length);
   return seed && { seed, radius: number(radius, 0, 30, 8), name: name.join(",").slice(0, 40) || nameOf(seed) };
 }
 

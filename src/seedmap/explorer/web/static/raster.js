@@ -1,0 +1,225 @@
+// Surfaces drawn on a plain canvas: every view is rasterised once into a table of pixels, by which a
+// map is coloured, and a vertex picked, without the triangles.
+
+import { NOTHING } from "./volume.js";
+
+const MARGIN = 8; // device pixels around a hemisphere
+const AMBIENT = 0.5; // light where a surface is seen edgewise; 1 where it faces the viewer
+
+/** A hemisphere: what is drawn, where that lies in the brain [mm], and how grey it is. */
+export class Sheet {
+  constructor({ name, start, vertices, triangles }, bytes, numbers) {
+    const take = (Kind, at, length) => new Kind(bytes, at, length);
+    this.name = name;
+    this.count = vertices;
+    this.points = take(Float32Array, 0, 3 * vertices);
+    this.places = take(Float32Array, 12 * vertices, 3 * vertices);
+    this.triangles = take(Uint32Array, 24 * vertices, 3 * triangles);
+    this.grey = take(Uint8Array, 24 * vertices + 12 * triangles, vertices);
+    this.position = new Int32Array(vertices).fill(-1);
+    numbers.forEach((vertex, n) => (this.position[vertex] = start + n));
+    this.values = new Int16Array(vertices).fill(NOTHING);
+    this.normals = normalsOf(this.points, this.triangles);
+  }
+
+  /** Neighbours of a vertex along the edges of the mesh. */
+  neighbours(vertex) {
+    this.around ??= neighboursOf(this.triangles, this.count);
+    const { first, others } = this.around;
+    return others.subarray(first[vertex], first[vertex + 1]);
+  }
+
+  place(vertex) {
+    return [...this.places.subarray(3 * vertex, 3 * vertex + 3)].map((value) => Math.round(value * 100) / 100);
+  }
+}
+
+function normalsOf(p, triangles) {
+  const normals = new Float32Array(p.length);
+  for (let t = 0; t < triangles.length; t += 3) {
+    const a = 3 * triangles[t], b = 3 * triangles[t + 1], c = 3 * triangles[t + 2];
+    const ux = p[b] - p[a], uy = p[b + 1] - p[a + 1], uz = p[b + 2] - p[a + 2];
+    const vx = p[c] - p[a], vy = p[c + 1] - p[a + 1], vz = p[c + 2] - p[a + 2];
+    const x = uy * vz - uz * vy, y = uz * vx - ux * vz, z = ux * vy - uy * vx;
+    for (const k of [a, b, c]) {
+      normals[k] += x;
+      normals[k + 1] += y;
+      normals[k + 2] += z;
+    }
+  }
+  for (let k = 0; k < normals.length; k += 3) {
+    const size = Math.hypot(normals[k], normals[k + 1], normals[k + 2]) || 1;
+    for (let i = k; i < k + 3; i++) normals[i] /= size;
+  }
+  return normals;
+}
+
+function neighboursOf(triangles, count) {
+  const sets = Array.from({ length: count }, () => new Set());
+  for (let t = 0; t < triangles.length; t += 3) {
+    for (let i = 0; i < 3; i++) {
+      const a = triangles[t + i], b = triangles[t + ((i + 1) % 3)];
+      sets[a].add(b);
+      sets[b].add(a);
+    }
+  }
+  const first = new Int32Array(count + 1);
+  sets.forEach((set, vertex) => (first[vertex + 1] = first[vertex] + set.size));
+  return { first, others: Int32Array.from(sets.flatMap((set) => [...set])) };
+}
+
+/** The axes of a view from an azimuth and an elevation [degrees]: to the right, upwards, to the viewer. */
+export function axesOf(azimuth, elevation) {
+  const a = (azimuth * Math.PI) / 180, e = (elevation * Math.PI) / 180;
+  const towards = [Math.cos(e) * Math.cos(a), Math.cos(e) * Math.sin(a), Math.sin(e)];
+  const right = [-Math.sin(a), Math.cos(a), 0];
+  const up = [
+    towards[1] * right[2] - towards[2] * right[1],
+    towards[2] * right[0] - towards[0] * right[2],
+    towards[0] * right[1] - towards[1] * right[0],
+  ];
+  return { right, up, towards };
+}
+
+const along = (p, k, axis) => p[k] * axis[0] + p[k + 1] * axis[1] + p[k + 2] * axis[2];
+
+/** A view of a hemisphere on a picture of some pixels. */
+export class Raster {
+  constructor(sheet, azimuth, elevation, width, height) {
+    Object.assign(this, { sheet, width, height, axes: axesOf(azimuth, elevation) });
+    const pixels = width * height;
+    this.triangle = new Int32Array(pixels).fill(-1);
+    this.second = new Float32Array(pixels); // weights of a triangle's second and third corner
+    this.third = new Float32Array(pixels);
+    this.depth = new Float32Array(pixels).fill(-Infinity);
+    this.grey = new Uint8ClampedArray(pixels);
+    this.steps = new Int16Array(pixels).fill(NOTHING);
+    this.project();
+    for (let t = 0; t < sheet.triangles.length; t += 3) this.fill(t);
+    this.shade();
+  }
+
+  /** Turn the vertices, and fit them into the picture. */
+  project() {
+    const { points, count } = this.sheet, { right, up, towards } = this.axes;
+    const x = (this.x = new Float32Array(count)), y = (this.y = new Float32Array(count));
+    const z = (this.z = new Float32Array(count));
+    const low = [Infinity, Infinity], high = [-Infinity, -Infinity];
+    for (let n = 0, k = 0; n < count; n++, k += 3) {
+      x[n] = along(points, k, right);
+      y[n] = -along(points, k, up);
+      z[n] = along(points, k, towards);
+      low[0] = Math.min(low[0], x[n]);
+      high[0] = Math.max(high[0], x[n]);
+      low[1] = Math.min(low[1], y[n]);
+      high[1] = Math.max(high[1], y[n]);
+    }
+    const fit = (length, k) => Math.max(1, length - 2 * MARGIN) / Math.max(1e-6, high[k] - low[k]);
+    const scale = (this.scale = Math.min(fit(this.width, 0), fit(this.height, 1)));
+    const left = (this.width - (low[0] + high[0]) * scale) / 2, top = (this.height - (low[1] + high[1]) * scale) / 2;
+    for (let n = 0; n < count; n++) {
+      x[n] = left + x[n] * scale;
+      y[n] = top + y[n] * scale;
+    }
+  }
+
+  /** Fill the pixels whose middle lies in a triangle, where it is nearer than what is there. */
+  fill(t) {
+    const { x, y, z, width, height } = this, { triangles } = this.sheet;
+    const a = triangles[t], b = triangles[t + 1], c = triangles[t + 2];
+    const ux = x[b] - x[a], uy = y[b] - y[a], vx = x[c] - x[a], vy = y[c] - y[a];
+    const area = ux * vy - uy * vx;
+    if (area === 0) return;
+    const left = Math.max(0, Math.ceil(Math.min(x[a], x[b], x[c]) - 0.5));
+    const right = Math.min(width - 1, Math.floor(Math.max(x[a], x[b], x[c]) - 0.5));
+    const top = Math.max(0, Math.ceil(Math.min(y[a], y[b], y[c]) - 0.5));
+    const bottom = Math.min(height - 1, Math.floor(Math.max(y[a], y[b], y[c]) - 0.5));
+    const zb = z[b] - z[a], zc = z[c] - z[a];
+    for (let j = top; j <= bottom; j++) {
+      const dy = j + 0.5 - y[a];
+      for (let i = left, pixel = j * width + left; i <= right; i++, pixel++) {
+        const dx = i + 0.5 - x[a];
+        const second = (dx * vy - dy * vx) / area, third = (dy * ux - dx * uy) / area;
+        if (second < 0 || third < 0 || second + third > 1) continue;
+        const depth = z[a] + second * zb + third * zc;
+        if (depth <= this.depth[pixel]) continue;
+        this.depth[pixel] = depth;
+        this.triangle[pixel] = t;
+        this.second[pixel] = second;
+        this.third[pixel] = third;
+      }
+    }
+  }
+
+  /** Light the grey of the folds: bright where the surface faces the viewer. */
+  shade() {
+    const { grey, normals, count, triangles } = this.sheet, { towards } = this.axes;
+    const lit = new Float32Array(count);
+    for (let n = 0; n < count; n++) {
+      lit[n] = grey[n] * (AMBIENT + (1 - AMBIENT) * Math.abs(along(normals, 3 * n, towards)));
+    }
+    for (let pixel = 0; pixel < this.triangle.length; pixel++) {
+      const t = this.triangle[pixel];
+      if (t < 0) continue;
+      const v = this.second[pixel], w = this.third[pixel];
+      this.grey[pixel] = (1 - v - w) * lit[triangles[t]] + v * lit[triangles[t + 1]] + w * lit[triangles[t + 2]];
+    }
+  }
+
+  /** The map at every pixel, linear between vertices; where more than half is missing there is none. */
+  sample(values) {
+    const { triangle, second, third, steps } = this, { triangles } = this.sheet;
+    for (let pixel = 0; pixel < triangle.length; pixel++) {
+      const t = triangle[pixel];
+      if (t < 0) continue;
+      const p = values[triangles[t]], q = values[triangles[t + 1]], r = values[triangles[t + 2]];
+      const v = second[pixel], w = third[pixel], u = 1 - v - w;
+      if (p !== NOTHING && q !== NOTHING && r !== NOTHING) {
+        steps[pixel] = Math.round(u * p + v * q + w * r);
+        continue;
+      }
+      let total = 0, weight = 0;
+      for (const [value, share] of [[p, u], [q, v], [r, w]]) {
+        if (value === NOTHING) continue;
+        total += value * share;
+        weight += share;
+      }
+      steps[pixel] = weight > 0.5 ? Math.round(total / weight) : NOTHING;
+    }
+    return steps;
+  }
+
+  /** The vertex nearest to what is seen at a pixel; -1 where nothing is. */
+  pick(i, j) {
+    if (i < 0 || j < 0 || i >= this.width || j >= this.height) return -1;
+    const pixel = Math.floor(j) * this.width + Math.floor(i), t = this.triangle[pixel];
+    if (t < 0) return -1;
+    const { triangles, points } = this.sheet, corners = triangles.subarray(t, t + 3);
+    const v = this.second[pixel], w = this.third[pixel], weights = [1 - v - w, v, w];
+    const at = [0, 1, 2].map((k) => corners.reduce((sum, one, n) => sum + weights[n] * points[3 * one + k], 0));
+    const away = [...corners].map((one) => Math.hypot(...at.map((value, k) => value - points[3 * one + k])));
+    return corners[away.indexOf(Math.min(...away))];
+  }
+
+  /** Whether a vertex is seen: no triangle lies before it. */
+  sees(vertex) {
+    const i = Math.floor(this.x[vertex]), j = Math.floor(this.y[vertex]);
+    let farthest = Infinity;
+    for (const [di, dj] of [[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]]) {
+      if (i + di < 0 || j + dj < 0 || i + di >= this.width || j + dj >= this.height) continue;
+      farthest = Math.min(farthest, this.depth[(j + dj) * this.width + i + di]);
+    }
+    return this.z[vertex] >= farthest - 2 / this.scale - 1e-3;
+  }
+
+  /** The neighbour that lies most in a direction on the picture, of those that `may` be; else the vertex. */
+  step(vertex, right, down, may) {
+    let best = vertex, most = 0.2;
+    for (const other of this.sheet.neighbours(vertex)) {
+      const dx = this.x[other] - this.x[vertex], dy = this.y[other] - this.y[vertex];
+      const share = (dx * right + dy * down) / (Math.hypot(dx, dy, (this.z[other] - this.z[vertex]) * this.scale) || 1);
+      if (share > most && may(other)) [best, most] = [other, share];
+    }
+    return best;
+  }
+}
