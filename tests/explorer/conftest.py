@@ -191,6 +191,18 @@ class Window:
         self.at_rest()
 
 
+@pytest.fixture(scope="session")
+def window_on(chromium):
+    """Open a window on an address."""
+    return lambda url, **context: Window(chromium, url, **context)
+
+
+@pytest.fixture(scope="session")
+def client_of():
+    """Ask an explorer over HTTP."""
+    return Client
+
+
 @pytest.fixture
 def look(chromium, explorer):
     """Open windows on the explorer; none may complain."""

@@ -41,6 +41,8 @@ WAY = (
 SPHERE = re.compile(r"sphere of ([0-9.e+-]+) mm radius at ")
 VOXEL = "voxel nearest to "
 LONGEST_NAME = 40
+# Results on surfaces do not state all files that a run needs to be shown.
+ON_SURFACES = (".gii", ".mgz", ".dtseries.nii")
 MOST_FRAMES = 10_000_000
 
 
@@ -243,4 +245,7 @@ def _file(path: str) -> str:
     if not Path(path).is_file():
         msg = f"{path}: the data of these results are no longer there; give the run itself"
         raise MissingFile(msg)
+    if path.endswith(ON_SURFACES):
+        msg = f"{path}: these results lie on surfaces; give the run itself, and its surfaces"
+        raise OptionError(msg)
     return path

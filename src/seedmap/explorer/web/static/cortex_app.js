@@ -168,8 +168,8 @@ export class CortexApp extends App {
 
   whereText(place) {
     const sheet = place.length > 3 && this.sheets.get(this.partOf(place[3]).name);
-    const mm = `${super.whereText(place.slice(0, 3))}`;
-    return sheet ? `${sheet.name} vertex ${this.numbers[place[3]]} at ${mm}` : mm;
+    const mm = place.slice(0, 3);
+    return sheet ? `${sheet.name} ${this.numbers[place[3]]}: ${super.whereText(mm.map(Math.round))}` : super.whereText(mm);
   }
 
   // --- what the server is asked --------------------------------------------------------------

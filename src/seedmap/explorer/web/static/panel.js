@@ -25,7 +25,7 @@ export class Panel {
 
   /** What can be done with kept seeds. */
   pinActs() {
-    return { go: (pin) => this.app.go(pin), drop: (pin) => this.drop(pin) };
+    return { app: this.app, go: (pin) => this.app.go(pin), drop: (pin) => this.drop(pin) };
   }
 
   updateSoon() {

@@ -91,7 +91,7 @@ export function fromLink(state, text, run) {
 
 const pinText = (pin) => `${three(pin.seed)},${pin.radius},${pin.name}`;
 
-function pinOf(text, length) {
+function pinOf(text, length = 3) {
   const words = text.split(","), seed = placeOf(words.slice(0, length).join(",")), [radius, ...name] = words.slice(length);
   return seed && { seed, radius: number(radius, 0, 30, 8), name: name.join(",").slice(0, 40) || nameOf(seed) };
 }
