@@ -44,7 +44,7 @@ export class Panel {
     this.readings = readings;
     app.controls.readings(readings);
     this.drawChart();
-    $("live").textContent = `${app.whereText(at)}, ${readings.placeName}. ${app.written(app.valueAt(state.at))}`;
+    $("live").textContent = `${app.whereText(at).replace("mm", "millimetres")}, ${readings.placeName}. ${app.written(app.valueAt(state.at))}`;
   }
 
   async keep() {
