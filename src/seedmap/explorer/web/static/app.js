@@ -101,7 +101,7 @@ export class App {
   async follow(text) {
     if (text === this.link) return;
     fromLink(this.state, text, this.run);
-    this.linked();
+    this.takeLink();
     this.controls.show();
     if (!sameSettings(this.state.settings, this.run.settings)) await this.switchSettings(this.state.settings);
     this.painter.refresh();
@@ -193,7 +193,7 @@ export class App {
   }
 
   /** Bring places that a link gave into the form that this page has. */
-  linked() {}
+  takeLink() {}
 
   inBrain(place) {
     return Boolean(this.brain[this.map.at(place)]);

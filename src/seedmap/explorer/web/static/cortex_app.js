@@ -190,7 +190,7 @@ export class CortexApp extends App {
     return this.state.at.length > 3 ? { position: this.state.at[3] } : {};
   }
 
-  linked() {
+  takeLink() {
     for (const key of ["seed", "at"]) this.state[key] = this.snapped(this.state[key]);
     for (const pin of this.state.pins) pin.seed = this.snapped(pin.seed);
   }
