@@ -122,7 +122,7 @@ export class App {
     return [x, y, z];
   }
 
-  /** How the server is told where the crosshair is. */
+  /** The place of the crosshair, as the server reads it. */
   crosshairQuery() {
     const [ax, ay, az] = this.state.at;
     return { ax, ay, az };
