@@ -182,6 +182,46 @@ def familywise_table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def interval_table(rows: list[dict[str, Any]]) -> str:
+    """Write how often intervals hold the true correlation for readers."""
+    lines = ["| seed and sample | 95 % intervals that hold it | wanted |", "|---|--:|--:|"]
+    for row in rows:
+        what, _, says = row["says"].partition(", ")
+        if what == "95 % interval":
+            lines.append(f"| {says} | {row['found']:.1f} % | {row['wanted']} |")
+    return "\n".join(lines)
+
+
+def people_table(rows: list[dict[str, Any]]) -> str:
+    """Write what real people showed for readers."""
+    lines = ["| seeds, brain, cleaning | confounds | seedmap | naive |", "|---|--:|--:|--:|"]
+    lines += [
+        f"| {row['says']} | {row['confounds']} | {_rates(row, 'ours')} | {row['naive_05']:.1f} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def verdict_table(rows: list[dict[str, Any]]) -> str:
+    """Write what `verify` says beside what is true for readers."""
+    lines = ["| run | test | truth | verify counts | verify says |", "|---|---|--:|--:|---|"]
+    for row in rows:
+        says = "more than there should be" if row["refused"] else "not too many"
+        lines.append(
+            f"| {row['says']} | {row['test']} | {row['truth']:.1f} % | {row['found']:.1f} % | {says} |"
+        )
+    return "\n".join(lines)
+
+
+def measured(numbers: dict[str, Any]) -> str:
+    """Say by what command, when and where everything was found."""
+    machine = "; ".join(f"{name} {value}" for name, value in numbers["machine"].items())
+    return (
+        f"Made by `python benchmarks/verify_statistics.py` on {numbers['date']}: {numbers['pairs']:,} "
+        f"pairs a row, {numbers['maps']} null maps a setting. Machine: {machine}."
+    )
+
+
 def main() -> None:
     """Draw everything that can be drawn."""
     import matplotlib as mpl
@@ -193,6 +233,11 @@ def main() -> None:
     write_table(steady_table(numbers["rows"], numbers["pairs"]), "table")
     write_table(hard_table(numbers["hard"]), "hard table")
     write_table(familywise_table(numbers["familywise"]), "familywise table")
+    write_table(interval_table(numbers["controls"]), "interval table")
+    if numbers["people"]:
+        write_table(people_table(numbers["people"]), "people table")
+    write_table(verdict_table(numbers["verdicts"]), "verdict table")
+    write_table(measured(numbers), "measured")
     with mpl.rc_context(STYLE):
         save(draw_false_positives(numbers["rows"]), "false-positives.svg")
         folder = os.environ.get("SEEDMAP_TEST_DATA")
