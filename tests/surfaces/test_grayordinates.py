@@ -241,3 +241,19 @@ def test_an_image_in_memory_is_the_same_as_its_file(dense):
         assert (one.name, one.kind, one.vertices) == (other.name, other.kind, other.vertices)
         np.testing.assert_array_equal(one.places, other.places)
     np.testing.assert_array_equal(file.space.parts[-1].affine, memory.space.parts[-1].affine)
+
+
+@pytest.mark.full
+def test_family_wise_error_of_grayordinates(dense):
+    """One family holds vertices and voxels: a planted region is found, a seed of noise finds nothing."""
+    frames = nib.load(dense.func[0]).shape[0]
+    seeds = [
+        "PCC=-5,-52,24",
+        sm.SeriesSeed("noise", np.random.default_rng(5).standard_normal(frames)),
+    ]
+    maps = sm.seed_maps(
+        dense.func[0], seeds, surfaces=dense.surfaces, smoothing_fwhm=None, strategy="none", fwe=100
+    )
+    assert (maps.values("PCC", "pfwe") < 0.05).sum() > 100
+    assert not (maps.values("noise", "pfwe") < 0.05).any()
+    assert maps.found_clusters("PCC", "z>3.29")[0].p_cluster < 0.05

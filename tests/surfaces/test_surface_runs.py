@@ -375,3 +375,16 @@ def test_rows_in_coordinates_are_gathered_from_surfaces_too(cortex):
     one, _ = voxels.mean(np.array([70]))
     np.testing.assert_allclose(one, wanted[:, 70], atol=1e-5 * scale)
     assert mean.shape == run.space.shape
+
+
+def test_family_wise_error_on_the_cortex(cortex):
+    """Planted regions are found, a seed of noise finds nothing, clusters do not cross the midline."""
+    noise = sm.SeriesSeed("noise", np.random.default_rng(5).standard_normal(150))
+    seeds = [sm.Region("PCC", cortex.atlas, "PCC"), noise]
+    maps = sm.seed_maps(
+        cortex.func[0], seeds, confounds=cortex.confounds[0], smoothing_fwhm=4, fwe=200
+    )
+    assert (maps.values("PCC", "pfwe") < 0.05).sum() > 100
+    assert not (maps.values("noise", "pfwe") < 0.05).any()
+    best = maps.found_clusters("PCC", "z>3.29")[0]
+    assert best.p_cluster < 0.05
