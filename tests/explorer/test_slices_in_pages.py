@@ -33,6 +33,10 @@ def test_slices_are_drawn_and_move(chromium, page):
     value.filter(has_text="\N{MINUS SIGN}36, \N{MINUS SIGN}25, 57 mm").wait_for()
     canvas.press("ArrowUp")
     value.filter(has_text="\N{MINUS SIGN}36, \N{MINUS SIGN}25, 65 mm").wait_for()
+    canvas.press("+")
+    window.locator("#limit").filter(has_text="0.35").wait_for()
+    canvas.press("Home")
+    value.filter(has_text="25, 57 mm").wait_for()
     assert window.evaluate("document.documentElement.scrollWidth") == 390
     assert faults == []
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []

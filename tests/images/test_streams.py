@@ -24,8 +24,10 @@ FRAME, OFFSET, FRAMES = 7 * 6 * 5 * 4, 352, 12
 
 @pytest.fixture(autouse=True)
 def _no_thread_is_left():
+    before = threading.enumerate()
     yield
-    assert not [one for one in threading.enumerate() if one.name.startswith("seedmap")]
+    now = [one for one in threading.enumerate() if one not in before]
+    assert not [one for one in now if one.name.startswith("seedmap")]
 
 
 @pytest.fixture

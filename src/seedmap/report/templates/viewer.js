@@ -19,7 +19,7 @@ class Reader {
   look = { threshold: 0.3, range: 0.8, opacity: 0.9, fade: true };
   state = { at: [0, 0, 0], seed: [0, 0, 0], radius: 0, radiological: false, theme: "" };
   maps = { soon: () => false };
-  panel = { pins: { cards: [] }, drawChart() {}, keep() {} };
+  panel = { pins: { cards: [] }, drawChart() {} };
   controls = { read: () => this.read() };
 
   constructor(facts) {
@@ -84,18 +84,18 @@ class Reader {
     this.painter.refresh();
   }
 
-  jump() {
-    this.move(this.state.seed);
-  }
-
-  nudge(by) {
-    this.limit(this.look.threshold + by * 0.05);
+  /** Do what a key means, beside those that move the crosshair; false where it means nothing. */
+  act(key) {
+    const { threshold } = this.look;
+    if (key === "Home") this.move(this.state.seed);
+    else if (key === "+" || key === "=") this.limit(threshold + 0.05);
+    else if (key === "-") this.limit(threshold - 0.05);
+    else return false;
+    return true;
   }
 
   settle() {}
   hover() {}
-  seedHere() {}
-  toggleFollow() {}
 }
 
 new Reader(JSON.parse($("maps-data").textContent)).begin();

@@ -79,7 +79,7 @@ export class Painter {
 
   /** Give the rows of slices heights in the proportion of what they show. */
   divide(view, narrow) {
-    if (this.app.run.parts) return; // the style sheet does
+    if (this.app.run?.parts) return; // the style sheet does
     const rows = narrow ? "" : `minmax(0, ${view.size(2)}fr) minmax(0, ${view.size(1)}fr)`;
     if (rows === this.rows) return;
     this.rows = rows;
