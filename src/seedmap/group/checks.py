@@ -87,8 +87,9 @@ def concerns(
     """
     people, columns = design.matrix.shape
     if people - columns < FEW_DOF:
+        plural = "" if columns == 1 else "s"
         yield (
-            f"{people} people and {columns} columns leave {people - columns} degrees of freedom; "
+            f"{people} people and {columns} column{plural} leave {people - columns} degrees of freedom; "
             f"{FEW_DOF} or more are wanted for a trustworthy test"
         )
     high = {name: vif for name, vif in inflation(design).items() if vif > MOST_VIF}
