@@ -207,18 +207,34 @@ def _on_dask(
     from distributed import as_completed
 
     with dask.config.set(SETTINGS), _client(pool, share) as client:
-        again = [] if common is None else [[_sent(client, common)] * len(items)]
-        futures = client.map(partial(_alone, function), items, *again, pure=False, retries=0)
+        task, sent = partial(_alone, function), [] if common is None else [_sent(client, common)]
+        repeated = [[one] * len(items) for one in sent]
+        futures = client.map(task, items, *repeated, pure=False, retries=0)
         which = {future.key: item for future, item in zip(futures, items, strict=True)}
         waiting = as_completed(futures, loop=client.loop)
-        del futures, again
+        suspected = []
+        del futures
         for future in waiting:
-            item = which[future.key]
-            error = future.exception() if future.status != "finished" else None
-            if isinstance(error, OptionError):
-                raise error
-            yield item, future.result() if error is None else _as_exception(error)
+            if _was_killed(future):
+                suspected.append(which[future.key])
+            else:
+                yield which[future.key], _outcome(future)
             future.release()
+        for item in suspected:  # one at a time: it may only have waited where another killed
+            yield item, _outcome(client.submit(task, item, *sent, pure=False, retries=0))
+
+
+def _was_killed(future: Any) -> bool:
+    """Whether the workers that had an item were lost, be it for this item or for another."""
+    return future.status == "error" and type(future.exception()).__name__ == "KilledWorker"
+
+
+def _outcome(future: Any) -> Any:
+    """Wait for what an item gave: a result, or an exception."""
+    error = future.exception()
+    if isinstance(error, OptionError):
+        raise error
+    return future.result() if error is None else _as_exception(error)
 
 
 def _sent(client: Any, common: Any) -> Any:
