@@ -299,12 +299,15 @@ def _local_cluster(pool: Pool, share: Share) -> Iterator[Any]:
     import logging
 
     from distributed import LocalCluster
+    from distributed.utils import silence_logging_cmgr
 
     parent = pool.work_dir or Path(tempfile.gettempdir())
     sweep_left(parent, TEMPORARY)
     with ExitStack() as stack:
         folder = stack.enter_context(claimed_folder(parent / new_folder_name(TEMPORARY)))
         stack.enter_context(_main_is_not_imported())
+        # For longer than the cluster does itself: as it is closed, ends of connections are logged.
+        stack.enter_context(silence_logging_cmgr(logging.CRITICAL))
         with _signals_later():
             cluster = LocalCluster(
                 n_workers=share.workers,

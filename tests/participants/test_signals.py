@@ -22,12 +22,7 @@ def cases():
         for whom in ("all", "one"):
             for nprocs in ("1", "2"):
                 for when in ("sub-*", AT_WORK):
-                    # SIGTERM reaches Dask's own processes, too, and one of them may log a line as it ends.
-                    usual = (whom, nprocs, when) == (
-                        "all",
-                        "2",
-                        AT_WORK,
-                    ) and number != signal.SIGTERM
+                    usual = (whom, nprocs, when) == ("all", "2", AT_WORK)
                     marks = pytest.mark.full if usual else pytest.mark.slow
                     name = f"{number.name}-{whom}-{nprocs}-{'at work' if when == AT_WORK else 'at the start'}"
                     yield pytest.param(number, whom, nprocs, when, marks=marks, id=name)
