@@ -1,7 +1,12 @@
 """What many tests share: the real data, if they are there, and tiny runs."""
 
+import json
 import os
 import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +28,61 @@ def data_folder():
     if not Path(folder).is_dir():
         pytest.skip(f"no real data: SEEDMAP_TEST_DATA={folder} is not there")
     return Path(folder)
+
+
+@contextmanager
+def dask_process(what, *options):
+    """Start a part of Dask as a process of its own, as a user would."""
+    line = [sys.executable, "-m", f"distributed.cli.dask_{what}", "--no-dashboard", *options]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen([str(word) for word in line], **quiet)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def dask():
+    """Return what starts a scheduler or workers."""
+    pytest.importorskip("distributed")
+    return dask_process
+
+
+@pytest.fixture(scope="module")
+def scheduler(dask, tmp_path_factory):
+    """Start a scheduler; return its address."""
+    file = tmp_path_factory.mktemp("dask") / "scheduler.json"
+    with dask("scheduler", "--port", "0", "--scheduler-file", file):
+        for _ in range(600):
+            try:
+                address = json.loads(file.read_text())["address"]
+                break
+            except (OSError, ValueError):
+                time.sleep(0.1)
+        else:
+            pytest.fail("no scheduler came")
+        yield address
+
+
+@pytest.fixture(scope="session")
+def workers_of():
+    """Return what lists the processes that Dask's nannies started under a process."""
+
+    def listed(pid):
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                status = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+                line = (entry / "cmdline").read_text()
+            except (OSError, IndexError):
+                continue
+            if status[1] == str(pid) and "spawn_main" in line:
+                found.append(int(entry.name))
+        return found
+
+    return listed
 
 
 @pytest.fixture

@@ -1,12 +1,7 @@
 """The machine is shared out within its means, and any scheduler does the same work."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
-import time
-from contextlib import contextmanager
 
 import pytest
 
@@ -60,39 +55,9 @@ def test_on_this_machine_every_item_comes_back_and_a_deadly_one_is_named():
     assert found == {0: 0, 1: 1, 2: 2, 4: 4, 5: 5}
 
 
-@contextmanager
-def dask(what, *options):
-    """Start a part of Dask as a process of its own, as a user would."""
-    line = [sys.executable, "-m", f"distributed.cli.dask_{what}", "--no-dashboard", *options]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen([str(word) for word in line], **quiet)
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-@pytest.fixture(scope="module")
-def scheduler(tmp_path_factory):
-    """Start a scheduler; return its address."""
-    pytest.importorskip("distributed")
-    file = tmp_path_factory.mktemp("dask") / "scheduler.json"
-    with dask("scheduler", "--port", "0", "--scheduler-file", file):
-        for _ in range(600):
-            try:
-                address = json.loads(file.read_text())["address"]
-                break
-            except (OSError, ValueError):
-                time.sleep(0.1)
-        else:
-            pytest.fail("no scheduler came")
-        yield address
-
-
 @pytest.mark.full
 @pytest.mark.filterwarnings("ignore")
-def test_a_study_is_done_by_a_scheduler_that_runs_elsewhere(scheduler, tmp_path, capsys):
+def test_a_study_is_done_by_a_scheduler_that_runs_elsewhere(dask, scheduler, tmp_path, capsys):
     study = make_study(tmp_path / "study", 2, voxel_size=8, n_frames=120).folder
     line = ["bids", str(study), "OUT", "participant", "--seed", "PCC=0,-52,18", "--no-figures"]
     for name, where in (("here", ["--nprocs", "1"]), ("there", ["--dask-scheduler", scheduler])):
@@ -107,7 +72,7 @@ def test_a_study_is_done_by_a_scheduler_that_runs_elsewhere(scheduler, tmp_path,
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_workers_with_several_threads_are_refused(scheduler):
+def test_workers_with_several_threads_are_refused(dask, scheduler):
     with (
         dask("worker", "--nthreads", "2", scheduler),
         pytest.raises(OptionError, match="has 2 threads; one is wanted"),

@@ -178,6 +178,19 @@ class Window:
             self.page.keyboard.up(key)
         self.at_rest()
 
+    def drag(self, path, height):
+        """Drag the seed along places of an axial slice; return how many maps were asked for and so on."""
+        before = self.read("({...seedmap.maps.counts})")
+        first, *others = [self.point((*place, height)) for place in path]
+        self.page.mouse.move(*first)
+        self.page.mouse.down()
+        for place in others:
+            self.page.mouse.move(*place)
+        self.page.mouse.up()
+        self.at_rest()
+        after = self.read("({...seedmap.maps.counts})")
+        return tuple(after[key] - before[key] for key in ("asked", "drawn", "dropped"))
+
     def seed(self):
         return self.read("seedmap.state.seed")
 

@@ -1,14 +1,9 @@
 """People shuffled on the workers of a scheduler, and p corrected over contrasts."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,49 +18,11 @@ from seedmap.shuffle import Scores, Shuffling, plan_shuffles, pooled, shuffle, s
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-@contextmanager
-def dask(what, *options):
-    """Start a part of Dask as a process of its own, as a user would."""
-    line = [sys.executable, "-m", f"distributed.cli.dask_{what}", "--no-dashboard", *options]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen([str(word) for word in line], **quiet)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
 @pytest.fixture(scope="module")
-def scheduler(tmp_path_factory):
-    """Start a scheduler with two workers; return its address and the processes of the workers."""
-    pytest.importorskip("distributed")
-    file = tmp_path_factory.mktemp("dask") / "scheduler.json"
-    with dask("scheduler", "--port", "0", "--scheduler-file", file):
-        for _ in range(600):
-            try:
-                address = json.loads(file.read_text())["address"]
-                break
-            except (OSError, ValueError):
-                time.sleep(0.1)
-        else:
-            pytest.fail("no scheduler came")
-        with dask("worker", "--nthreads", "1", "--nworkers", "2", address) as workers:
-            yield address, workers.pid
-
-
-def workers_of(pid):
-    """List the processes that a process started and that do the work."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[1]
-            line = (entry / "cmdline").read_text()
-        except (OSError, IndexError):
-            continue
-        if parent == str(pid) and "spawn_main" in line:
-            found.append(int(entry.name))
-    return found
+def workers(dask, scheduler):
+    """Start two workers; return the number of the process that started them."""
+    with dask("worker", "--nthreads", "1", "--nworkers", "2", scheduler) as process:
+        yield process.pid
 
 
 @pytest.fixture
@@ -106,21 +63,20 @@ def test_threads_and_ranges_give_the_same_bits(test, monkeypatch):
 
 @pytest.mark.slow
 def test_a_scheduler_gives_the_same_bits_and_does_without_a_worker_that_is_killed(
-    scheduler, make_test, monkeypatch
+    scheduler, workers, workers_of, make_test, monkeypatch
 ):
-    address, pid = scheduler
     test = make_test(60_000)
     whole = shuffle(test, n_jobs=2)
     monkeypatch.setattr(spread, "TASK", 1e-9)
     done = []
-    same(shuffle_on(test, Pool(dask_scheduler=address), done.append), whole)
+    same(shuffle_on(test, Pool(dask_scheduler=scheduler), done.append), whole)
     assert len(done) == len(spread._spans(test)) > 100
     killed = []
 
     def kill():
         while len(killed) < 2 and len(done) < 100:
             if len(done) > 10 + 30 * len(killed):
-                victim = workers_of(pid)[0]
+                victim = workers_of(workers)[0]
                 os.kill(victim, signal.SIGKILL)
                 killed.append(victim)
             time.sleep(0.01)
@@ -128,16 +84,17 @@ def test_a_scheduler_gives_the_same_bits_and_does_without_a_worker_that_is_kille
     done.clear()
     thread = threading.Thread(target=kill)
     thread.start()
-    same(shuffle_on(test, Pool(dask_scheduler=address), done.append), whole)
+    same(shuffle_on(test, Pool(dask_scheduler=scheduler), done.append), whole)
     thread.join()
     assert len(killed) == 2
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("workers")
 def test_the_command_on_a_scheduler_writes_the_same_maps(scheduler, study, tmp_path):
     line = ["group", str(study.folder), "--seed", "PCC", "--shuffles", "300"]
     assert main([*line, "--out", str(tmp_path / "here")]) == 0
-    away = ["--dask-scheduler", scheduler[0], "--out", str(tmp_path / "there")]
+    away = ["--dask-scheduler", scheduler, "--out", str(tmp_path / "there")]
     assert main([*line, *away]) == 0
     here, there = (
         {

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import nibabel as nib
 import pytest
@@ -74,7 +73,7 @@ def undisturbed(study, tmp_path_factory):
     return contents(out)
 
 
-def test_a_worker_that_is_killed_is_replaced(study, undisturbed, tmp_path):
+def test_a_worker_that_is_killed_is_replaced(study, undisturbed, workers_of, tmp_path):
     pytest.importorskip("distributed")
     out = tmp_path / "out"
     process = subprocess.Popen(command(study, out, "--nprocs", "2"), start_new_session=True)
@@ -92,20 +91,6 @@ def test_a_worker_that_is_killed_is_replaced(study, undisturbed, tmp_path):
     assert killed
     assert contents(out) == undisturbed
     assert not (out / ".seedmap-work").exists()
-
-
-def workers_of(pid):
-    """List the processes that Dask's nannies started under a process."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            status = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-            line = (entry / "cmdline").read_text()
-        except (OSError, IndexError):
-            continue
-        if status[1] == str(pid) and "spawn_main" in line:
-            found.append(int(entry.name))
-    return found
 
 
 @pytest.mark.slow

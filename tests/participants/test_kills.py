@@ -99,13 +99,13 @@ def test_the_command_is_killed_at_work_again_and_again(study, mode, tmp_path, np
     assert not (out / ".seedmap-work").exists()
 
 
-def test_every_worker_is_killed_once(study, mode, tmp_path):
+def test_every_worker_is_killed_once(study, mode, workers_of, tmp_path):
     pytest.importorskip("distributed")
     options, whole = mode
     out = tmp_path / "out"
     process = start(line(study, out, "2", *options))
     assert wait_for_work(process, out)
-    workers = faults.workers_of(process.pid)
+    workers = workers_of(process.pid)
     assert len(workers) == 2
     for worker in workers:
         os.kill(worker, signal.SIGKILL)
