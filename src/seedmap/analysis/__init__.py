@@ -30,7 +30,13 @@ from seedmap.analysis.robustness import (
     robustness_of,
     seed_robustness,
 )
-from seedmap.analysis.sidecar import NULL_HYPOTHESIS, dataset_description, json_text, versions
+from seedmap.analysis.sidecar import (
+    NULL_HYPOTHESIS,
+    dataset_description,
+    json_text,
+    versions,
+    write_with_sidecar,
+)
 from seedmap.analysis.stored import maps_of_stored, origin_facts, stored_maps
 from seedmap.analysis.uncertainty import Certainty
 from seedmap.seeds import SeedFacts
@@ -96,4 +102,5 @@ __all__ = [
     "versions",
     "with_degree",
     "write_clusters",
+    "write_with_sidecar",
 ]

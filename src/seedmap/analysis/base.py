@@ -9,7 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array
-from seedmap.analysis.sidecar import dataset_description, json_text, linked_entries
+from seedmap.analysis.sidecar import (
+    dataset_description,
+    json_text,
+    linked_entries,
+    write_with_sidecar,
+)
 from seedmap.bids import links_of
 from seedmap.clusters import (
     CLUSTER_COLUMNS,
@@ -34,7 +39,6 @@ from seedmap.images import (
     final_folder,
     map_image,
     staged_folder,
-    write_map,
     write_text,
 )
 from seedmap.spatial import APART, Atlas, can_cluster
@@ -414,12 +418,11 @@ def save_maps(
     links = links_of(final_folder(folder)) if described else None
     with staged_folder(folder) as stage:
         for name, stat, values, facts_of in _all_maps(maps, desc + maps.desc):
-            written = write_map(stage / name, values, maps.space, maps.kind(stat), maps.codes)
             sidecar = facts_of | dict(facts or {})
             if links is not None:
                 sidecar |= linked_entries(sidecar, links)
-            write_text(stage / f"{name}.json", json_text(sidecar))
-            names += [*(path.name for path in written), f"{name}.json"]
+            kind, codes = maps.kind(stat), maps.codes
+            names += write_with_sidecar(stage / name, values, maps.space, kind, codes, sidecar)
         for seed in maps.seeds:
             for suffix, table in maps.tables(seed).items():
                 name = f"{maps.file_name(seed, suffix, desc=desc)}.tsv"

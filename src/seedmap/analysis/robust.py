@@ -307,10 +307,8 @@ class SeedRobustness(Maps):
 
         All files appear together when they are complete, or none does.
         """
-        folder, about = (
-            Path(folder).expanduser(),
-            {n: {"Description": d} for n, d in COLUMNS.items()},
-        )
+        folder = Path(folder).expanduser()
+        about = {name: {"Description": words} for name, words in COLUMNS.items()}
         with staged_folder(folder) as stage:
             paths = save_maps(self, stage)
             for seed in self.seeds:

@@ -6,16 +6,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seedmap._arrays import Array, Keep
 from seedmap._version import __version__
 from seedmap.analysis.provenance import Provenance
 from seedmap.analysis.uncertainty import Certainty
 from seedmap.bids import Links
-from seedmap.images import MEASURE_KINDS, STATISTICS, Space
+from seedmap.images import MEASURE_KINDS, STATISTICS, MapKind, Space, write_map, write_text
 from seedmap.seeds import SeedFacts
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "linked_entries",
     "sidecar_of",
     "versions",
+    "write_with_sidecar",
 ]
 
 LIBRARIES = ("numpy", "scipy", "nibabel", "isal")
@@ -193,6 +196,20 @@ def dataset_description() -> dict[str, Any]:
         "DatasetType": "derivative",
         "GeneratedBy": [{"Name": "seedmap", "Version": __version__}],
     }
+
+
+def write_with_sidecar(
+    path: Path,
+    values: NDArray[np.float32],
+    space: Space,
+    kind: MapKind,
+    codes: tuple[int, int],
+    facts: Mapping[str, Any],
+) -> list[str]:
+    """Write a map, as `seedmap.images.write_map` does, and its JSON; return the names of the files."""
+    written = write_map(path, values, space, kind, codes)
+    sidecar = write_text(path.with_name(f"{path.name}.json"), json_text(facts))
+    return [one.name for one in (*written, sidecar)]
 
 
 def json_text(content: Mapping[str, Any]) -> str:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seedmap.analysis import dataset_description, json_text
+from seedmap.analysis import dataset_description, json_text, write_with_sidecar
 from seedmap.group.peaks import clusters_text, find_group_clusters
 from seedmap.group.pipeline import Group
-from seedmap.images import STATISTICS, staged_folder, write_map, write_text
+from seedmap.images import STATISTICS, staged_folder, write_text
 from seedmap.spatial import Atlas
 
 __all__ = ["replaced_words", "save_group"]
@@ -50,10 +50,10 @@ def save_group(
         for maps in group.maps.values():
             for stat, values in maps.arrays.items():
                 name = maps.file_name(maps.seeds[0], "statmap", stat=stat, desc=group.strategy)
-                written = write_map(stage / name, values, maps.space, maps.kind(stat), maps.codes)
-                sidecar = maps.sidecar(maps.seeds[0], stat)
-                write_text(stage / f"{name}.json", json_text(sidecar))
-                names += [*(path.name for path in written), f"{name}.json"]
+                sidecar, kind = maps.sidecar(maps.seeds[0], stat), maps.kind(stat)
+                names += write_with_sidecar(
+                    stage / name, values, maps.space, kind, maps.codes, sidecar
+                )
             tables = maps.tables(maps.seeds[0])
             found = find_group_clusters(maps, atlas)
             about = {"Description": CLUSTERS, "Units": UNITS, **maps.facts}
@@ -89,14 +89,13 @@ def _write_degree(group: Group, stage: Path) -> list[str]:
     desc = f"desc-{group.strategy}_" if group.strategy else ""
     name = f"{group.stem}_stat-degree_{desc}statmap"
     row = STATISTICS["degree"]
-    written = write_map(stage / name, group.degree.values, maps.space, row.kind, maps.codes)
     about = {
         "Description": f"Mean over people. {row.description}",
         **group.degree.facts,
         "Participants": [f"sub-{label}" for label in group.people],
     }
-    write_text(stage / f"{name}.json", json_text(about))
-    return [*(path.name for path in written), f"{name}.json"]
+    values = group.degree.values
+    return write_with_sidecar(stage / name, values, maps.space, row.kind, maps.codes, about)
 
 
 def _remove_older(group: Group, folder: Path) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap.analysis import dataset_description, json_text
-from seedmap.images import MapKind, staged_folder, write_map, write_text
+from seedmap.analysis import dataset_description, json_text, write_with_sidecar
+from seedmap.images import MapKind, staged_folder, write_text
 from seedmap.lesions.pipeline import LesionStudy, score_label
 
 __all__ = ["save_lesions"]
@@ -82,9 +82,8 @@ def save_lesions(
     with staged_folder(folder) as stage:
         for name, values, (intent, words) in _maps(study, each=each):
             kind = MapKind(intent, (), f"seedmap: {words}"[:79])
-            written = write_map(stage / name, values, study.space, kind, study.codes)
-            write_text(stage / f"{name}.json", json_text({"Description": words, **facts}))
-            names += [*(path.name for path in written), f"{name}.json"]
+            about = {"Description": words, **facts}
+            names += write_with_sidecar(stage / name, values, study.space, kind, study.codes, about)
         texts = {
             "lesions.tsv": _patients_text(study),
             **(
