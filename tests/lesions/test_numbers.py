@@ -88,6 +88,9 @@ def test_samples_that_somebody_lacks_are_left_out_of_the_means(made, lesions):
     assert np.isnan(found.mean[:, 800]).all()
     assert np.isnan(found.people[2, :300]).all()
     assert np.isfinite(found.people[2, 801:]).all()
+    t = np.nanmean(each, axis=0) / np.nanstd(each, axis=0, ddof=1)
+    t *= np.sqrt(np.isfinite(each).sum(axis=0))
+    np.testing.assert_allclose(found.t[:, there], t[:, there], rtol=2e-4, atol=2e-4)
     share = shares(lacking, lesions)
     assert share[0].min() > 0.9
     assert share[2].min() < 1
@@ -107,6 +110,28 @@ def test_runs_of_one_person_are_one_person(made, lesions):
     np.testing.assert_allclose(found.people, each.sum(axis=1), rtol=1e-4, atol=3e-5)
     t = each.mean(axis=0) / each.std(axis=0, ddof=1) * np.sqrt(7)
     np.testing.assert_allclose(found.t, t, rtol=2e-4, atol=2e-4)
+
+
+def test_sums_of_many_people_are_those_in_double_precision(made, lesions):
+    """More people than are summed in single precision at once."""
+    again = np.tile(np.arange(8), 6)
+    whole = made.connectome
+    many = Connectome(
+        whole.smooth[:, again], whole.smooth_scale[:, again],
+        whole.plain[:, again], whole.plain_scale[:, again], np.arange(48), np.ones(48),
+    )  # fmt: skip
+    each = literal(many, lesions)
+    found = mean_maps(many, lesion_series(many, lesions), t=True)
+    np.testing.assert_allclose(found.mean, each.mean(axis=0), **ROUNDING)
+    t = each.mean(axis=0) / each.std(axis=0, ddof=1) * np.sqrt(48)
+    np.testing.assert_allclose(found.t, t, rtol=2e-4, atol=2e-4)
+
+
+def test_fisher_transforms_are_those_of_arctanh_and_finite():
+    r = np.linspace(-1, 1, 20001, dtype=np.float32)
+    wanted = np.arctanh(np.clip(r, -np.float32(1 - 1e-7), np.float32(1 - 1e-7)).astype(float))
+    found = blocks._to_fisherz(r.copy(), np.empty_like(r))
+    np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=2e-7)
 
 
 def test_slopes_are_those_of_least_squares_with_lesions_missing():

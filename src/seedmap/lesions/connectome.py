@@ -21,8 +21,11 @@ __all__ = ["Connectome", "LesionMaps", "lesion_series", "mean_maps", "shares"]
 
 Array = NDArray[np.float32]
 
-# Samples of one product, always: sums over other blocks would differ in their last bits.
-BLOCK = 256
+# Samples of one product, always: sums over other blocks would differ in their last bits. In smaller
+# blocks threads wait for each other.
+BLOCK = 1024
+# People whose sums are in single precision before they go to double.
+FEW = 16
 # Samples whose unsmoothed rows are read at once.
 READ = 1024
 
@@ -81,11 +84,6 @@ class Connectome:
             person,
             self.weight[runs],
         )
-
-    def rows(self, part: slice) -> tuple[Array, Array]:
-        """Return some smoothed samples (runs, coordinates, some) and their scale (runs, some)."""
-        turned = self.smooth[part].transpose(1, 2, 0).astype(np.float32, order="C")
-        return turned, np.ascontiguousarray(self.smooth_scale[part].T)
 
     def shares_of_runs(self, part: slice) -> NDArray[np.float64]:
         """Return what each run counts among its person's that have a sample, shape (runs, some)."""
@@ -149,14 +147,14 @@ def lesion_series(connectome: Connectome, lesions: Any) -> Array:
     """
     import scipy.sparse as sp
 
-    columns = sp.csc_array(lesions)
+    columns = sp.csc_array(lesions, dtype=np.float32)
     used = np.flatnonzero(np.diff(columns.indptr))
     _, runs, coordinates = connectome.plain.shape
     found = np.zeros((columns.shape[0], runs * coordinates))
     for at in range(0, used.size, READ):
         some = used[at : at + READ]
         rows = connectome.plain[some] * connectome.plain_scale[some][:, :, None]
-        found += columns[:, some] @ rows.reshape(some.size, -1).astype(np.float64)
+        found += sp.csr_array(columns[:, some]) @ rows.reshape(some.size, -1)
     series = found.reshape(-1, runs, coordinates).transpose(1, 0, 2)
     size = np.linalg.norm(series, axis=2, keepdims=True)
     size[size == 0] = np.nan
@@ -198,19 +196,14 @@ def mean_maps(
 
     def block(start: int) -> None:
         part = slice(start, min(start + BLOCK, samples))
-        fisherz = _fisherz(connectome, series, part)
-        there = np.add.reduceat(connectome.smooth_scale[part].T > 0, connectome.first) > 0
-        count = connectome.shares_of_runs(part)
-        n = there.sum(axis=0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mean[:, part] = np.einsum("rb,rlb->lb", count, fisherz) / n
-            if over_people is not None:
-                spread = _spread(connectome, count, fisherz, mean[:, part])
-                over_people[:, part] = mean[:, part] * np.sqrt(n * (n - 1) / spread)
-        if people is not None and weights is not None:
-            each = np.einsum("lb,rlb->rb", weights[:, part].astype(np.float32), fisherz)
-            sums = count * each
-            people[:, part] = np.where(there, np.add.reduceat(sums, connectome.first), np.nan)
+        walk = _Block(connectome, series, part)
+        mine = None if weights is None else weights[:, part].astype(np.float32)
+        each = walk.add_all(mine, spread=t)
+        mean[:, part] = walk.mean()
+        if over_people is not None:
+            over_people[:, part] = walk.t()
+        if people is not None:
+            people[:, part] = each
 
     with (
         threadpoolctl.threadpool_limits(1, user_api="blas"),
@@ -220,21 +213,105 @@ def mean_maps(
     return LesionMaps(mean, over_people, people)
 
 
-def _fisherz(connectome: Connectome, series: Array, part: slice) -> Array:
-    """Return Fisher transforms (runs, lesions, some); 0 where a run lacks the sample."""
-    rows, scale = connectome.rows(part)
-    r: Array = np.matmul(series, rows)
-    r *= scale[:, None, :]
+class _Sum:
+    """A sum in double precision of arrays in single, at the price of one in single."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._whole, self._recent = np.zeros(size), np.zeros(size, np.float32)
+        self._count = 0
+
+    def add(self, values: Array) -> None:
+        """Add an array."""
+        self._recent += values
+        self._count += 1
+        if self._count == FEW:
+            self.value()
+
+    def value(self) -> NDArray[np.float64]:
+        """Return the sum."""
+        if self._count:
+            self._whole += self._recent
+            self._recent[:] = 0
+            self._count = 0
+        return self._whole
+
+
+class _Block:
+    """Sums over people of the Fisher transforms (lesions, some) of some samples, person by person."""
+
+    def __init__(self, connectome: Connectome, series: Array, part: slice) -> None:
+        self._connectome, self._series = connectome, series
+        self._smooth = connectome.smooth[part]
+        self._scale = np.ascontiguousarray(connectome.smooth_scale[part].T)
+        self._count = connectome.shares_of_runs(part).astype(np.float32)
+        self._there = np.add.reduceat(self._scale > 0, connectome.first) > 0
+        size = series.shape[1], len(self._smooth)
+        self._values, self._spare = np.empty(size, np.float32), np.empty(size, np.float32)
+        self._first = np.zeros(size, np.float32)
+        # Squares of differences from the first person's: those of the values would cancel.
+        self._sum, self._squares = _Sum(size), _Sum(size)
+
+    def add_all(self, weights: Array | None, *, spread: bool) -> Array | None:
+        """Add everybody; return their sums over lesions by ``weights``, shape (people, some)."""
+        found = None if weights is None else np.full(self._there.shape, np.nan, np.float32)
+        ends = [*self._connectome.first[1:], len(self._connectome.person)]
+        for person, runs in enumerate(zip(self._connectome.first, ends, strict=True)):
+            values = self._person(*runs)
+            self._sum.add(values)
+            if found is not None:
+                each = np.einsum("lb,lb->b", weights, values)
+                found[person] = np.where(self._there[person], each, np.nan)
+            if spread:
+                self._add_squares(person, values)
+        return found
+
+    def mean(self) -> NDArray[np.float64]:
+        """Return the mean over those who have a sample; NaN where nobody has it."""
+        with np.errstate(invalid="ignore"):
+            return self._sum.value() / self._there.sum(axis=0)
+
+    def t(self) -> NDArray[np.float64]:
+        """Return one-sample t; NaN where fewer than two have a sample."""
+        n = self._there.sum(axis=0).astype(np.float64)
+        mean = self.mean()
+        with np.errstate(invalid="ignore", divide="ignore"):
+            spread = self._squares.value() - n * (mean - self._first) ** 2
+            t: NDArray[np.float64] = mean * np.sqrt(n * (n - 1) / spread)
+        return t
+
+    def _person(self, start: int, end: int) -> Array:
+        """Return the Fisher transforms of one person; 0 where they lack the sample."""
+        if end == start + 1:
+            return self._run(start)
+        values = np.zeros_like(self._spare)
+        for run in range(start, end):
+            values += self._run(run) * self._count[run]
+        return values
+
+    def _run(self, run: int) -> Array:
+        """Return the Fisher transforms of one run; 0 where it lacks the sample."""
+        rows = self._smooth[:, run].astype(np.float32)
+        r: Array = np.matmul(self._series[run], rows.T, out=self._values)
+        r *= self._scale[run]
+        return _to_fisherz(r, self._spare)
+
+    def _add_squares(self, person: int, values: Array) -> None:
+        if person == 0:
+            self._first = values.copy()
+        np.subtract(values, self._first, out=self._spare)
+        self._spare *= self._there[person]
+        self._spare *= self._spare
+        self._squares.add(self._spare)
+
+
+def _to_fisherz(r: Array, spare: Array) -> Array:
+    """Overwrite r by atanh(r) = log((1 + r) / (1 - r)) / 2, twice as fast as arctanh on many machines.
+
+    To 2e-7 in single precision: the logarithm is vectorised wherever numpy runs, arctanh is not.
+    """
     np.clip(r, -LARGEST_R, LARGEST_R, out=r)
-    return np.arctanh(r, out=r)
-
-
-def _spread(
-    connectome: Connectome, count: NDArray[np.float64], fisherz: Array, mean: Array
-) -> NDArray[np.float64]:
-    """Return the sum over people of squared differences from the mean, shape (lesions, some)."""
-    there = (count > 0).astype(np.float64)
-    mine = np.add.reduceat(fisherz * count[:, None, :], connectome.first, axis=0)
-    there = np.maximum.reduceat(there, connectome.first, axis=0)[:, None, :]
-    found: NDArray[np.float64] = (there * (mine - mean) ** 2).sum(axis=0)
-    return found
+    np.subtract(1, r, out=spare)
+    np.add(1, r, out=r)
+    np.divide(r, spare, out=r)
+    np.log(r, out=r)
+    return np.multiply(r, np.float32(0.5), out=r)
