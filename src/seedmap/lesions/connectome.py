@@ -258,7 +258,7 @@ class _Block:
         for person, runs in enumerate(zip(self._connectome.first, ends, strict=True)):
             values = self._person(*runs)
             self._sum.add(values)
-            if found is not None:
+            if found is not None and weights is not None:
                 each = np.einsum("lb,lb->b", weights, values)
                 found[person] = np.where(self._there[person], each, np.nan)
             if spread:
