@@ -7,6 +7,7 @@ import sys
 import nibabel as nib
 import numpy as np
 import pytest
+from matplotlib.collections import QuadMesh
 
 from seedmap.errors import OptionError, OutputError
 from seedmap.figures import (
@@ -51,6 +52,11 @@ def series(frames=40, seeds=3):
     values = np.random.default_rng(1).standard_normal((frames, seeds))
     values.setflags(write=False)
     return values
+
+
+def abs_map():
+    image = a_map()
+    return nib.Nifti1Image(np.abs(image.get_fdata(dtype=np.float32)), image.affine)
 
 
 class TestMap:
@@ -136,6 +142,24 @@ class TestMap:
         assert high == pytest.approx(limit, rel=0.35)
         assert high == float(f"{high:.2g}")
         assert "a: Fisher z (|atanh r| > 0.01)" in words(figure)
+
+    @pytest.mark.parametrize("stat", ["survival", "seederror", "dof"])
+    def test_colour_bar_of_what_is_never_negative_begins_at_0(self, stat):
+        figure = plot_map(abs_map(), seed="a", center=CENTER, threshold=None, stat=stat)
+        bar = figure.axes[-1]
+        assert bar.get_ylim()[0] == 0
+        assert all(tick >= 0 for tick in bar.get_yticks())
+        # a value has the colour it has in a bar that goes on below
+        both = plot_map(
+            abs_map(), seed="a", center=CENTER, threshold=None, stat=stat,
+            look=Look(symmetric_cbar=True),
+        ).axes[-1]  # fmt: skip
+        assert both.get_ylim() == (-bar.get_ylim()[1], bar.get_ylim()[1])
+        one, two = (
+            next(mesh for mesh in axes.collections if isinstance(mesh, QuadMesh)).cmap
+            for axes in (bar, both)
+        )
+        np.testing.assert_allclose(one(0.25), two(0.625), atol=0.02)
 
     def test_nan_is_drawn_as_nothing(self):
         plot_map(a_map(nan=True), seed="PCC", center=CENTER)

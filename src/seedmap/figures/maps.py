@@ -76,8 +76,7 @@ def draw_map(  # noqa: PLR0913  a map, what is in it, and how it is drawn
         raise OptionError(msg)
     shown = np.where(highlight.passed, values, 0)
     sides = _sides(shown, space, center)
-    words, vmax, cmap = highlight.words, look.vmax, look.cmap
-    return plot_sides(sides, seed=name, words=words, stat=stat, vmax=vmax, cmap=cmap)
+    return plot_sides(sides, seed=name, words=highlight.words, stat=stat, look=look)
 
 
 def _sides(values: Array, space: PartedSpace, center: Center) -> list[Side]:

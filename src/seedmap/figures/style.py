@@ -139,7 +139,7 @@ def colour_bar(
     scale: "Scale",
     shades: Array | None = None,
 ) -> None:
-    """Add a symmetric colour bar, by default blank where the map is.
+    """Add a colour bar, by default blank where the map is.
 
     Parameters
     ----------
@@ -158,13 +158,14 @@ def colour_bar(
 
     limit, threshold = scale.limit, scale.threshold
     if shades is None:
-        shades = colormaps[scale.colours](np.linspace(0, 1, 512))
-        hidden = np.abs(np.linspace(-limit, limit, 512)) <= threshold
+        values = np.linspace(scale.low, limit, 512)
+        shades = colormaps[scale.colours]((values + limit) / (2 * limit))
+        hidden = np.abs(values) <= threshold
         shades[hidden] = (0.93, 0.93, 0.93, 1.0)
     axes = figure.add_axes(place)
-    colours = ScalarMappable(Normalize(-limit, limit), ListedColormap(shades))
-    ticks = sorted({-limit, -threshold, 0.0, threshold, limit})
-    bar = figure.colorbar(colours, cax=axes, ticks=_apart(ticks, limit), format=_tick)
+    colours = ScalarMappable(Normalize(scale.low, limit), ListedColormap(shades))
+    ticks = [tick for tick in _ticks(limit, threshold) if tick >= scale.low]
+    bar = figure.colorbar(colours, cax=axes, ticks=ticks, format=_tick)
     bar.outline.set_visible(False)
     if bar.solids is not None:
         bar.solids.set_rasterized(True)  # as cells, some PDF viewers draw seams between them
@@ -174,12 +175,30 @@ def colour_bar(
 
 @dataclass(frozen=True)
 class Scale:
-    """Colours of a map: their name, the end on either side, where they begin, what they stand for."""
+    """Colours of a map.
+
+    Attributes
+    ----------
+    colours : str
+        Name of the colours, of which 0 has the middle one.
+    limit, threshold : float
+        Where they end on either side, and where they begin.
+    symbol : str
+        What they stand for.
+    signed : bool
+        Whether the colour bar has negative values.
+    """
 
     colours: str
     limit: float
     threshold: float
     symbol: str
+    signed: bool = True
+
+    @property
+    def low(self) -> float:
+        """Lower end of the colour bar."""
+        return -self.limit if self.signed else 0.0
 
 
 def _tick(value: float, _: int) -> str:
@@ -187,7 +206,7 @@ def _tick(value: float, _: int) -> str:
     return f"{value:{'.2g' if abs(value) < 1 else '.3g'}}".replace("-", "\N{MINUS SIGN}")
 
 
-def _apart(ticks: list[float], limit: float) -> list[float]:
-    """Leave out the thresholds where their labels would run into a neighbour's."""
-    inner = [t for t in ticks if 0.1 * limit <= abs(t) <= 0.9 * limit]
+def _ticks(limit: float, threshold: float) -> list[float]:
+    """Mark 0, the ends, and the thresholds where their labels do not run into a neighbour's."""
+    inner = (-threshold, threshold) if 0.1 * limit <= threshold <= 0.9 * limit else ()
     return sorted({-limit, 0.0, limit, *inner})

@@ -8,7 +8,6 @@ import numpy as np
 
 from seedmap._arrays import Array
 from seedmap.figures.style import (
-    COLOURS,
     INK,
     MARKER,
     NOTHING,
@@ -17,6 +16,7 @@ from seedmap.figures.style import (
     in_style,
     limit_of,
 )
+from seedmap.figures.volume import Look
 from seedmap.images import Surface, statistic
 
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ def plot_sides(
     seed: str,
     words: str = "",
     stat: str = "r",
-    vmax: float | None = None,
-    cmap: str = COLOURS,
+    look: Look = Look(),  # noqa: B008  frozen
 ) -> "Figure":
     """Draw a map on the cortex, each hemisphere from outside and from the middle.
 
@@ -82,10 +81,8 @@ def plot_sides(
     stat
         What the values are: ``"r"`` gets a colour bar from -1 to 1, others one that nearly all
         values fit in.
-    vmax
-        End of the colour bar in place of that.
-    cmap
-        Colours, by matplotlib's name.
+    look
+        Colours and ends of the colour bar; the rest is of volumes.
 
     Returns
     -------
@@ -100,10 +97,11 @@ def plot_sides(
     sizes = np.abs(np.concatenate(values))
     drawn = sizes[sizes > NOTHING]
     scale = Scale(
-        cmap,
-        vmax or limit_of(np.concatenate(values), shown, NOTHING),
+        look.cmap,
+        look.vmax or limit_of(np.concatenate(values), shown, NOTHING),
         float(drawn.min()) if drawn.size and words else NOTHING,
         symbol,
+        look.signed(shown),
     )
     beyond = f" ({words}{'' if drawn.size else ': no vertex'})" if words else ""
     views = [(place, view) for place in range(len(sides)) for view in VIEWS]

@@ -37,7 +37,7 @@ from seedmap.figures.style import (
     in_style,
     limit_of,
 )
-from seedmap.images import statistic
+from seedmap.images import Statistic, statistic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,7 +89,10 @@ class Look:
     """End of the colour bar; None takes the statistic's own."""
 
     cmap: str = COLOURS
-    """Colours, by matplotlib's name."""
+    """Colours, by matplotlib's name; 0 has the middle one."""
+
+    symmetric_cbar: bool | None = None
+    """Whether the colour bar goes from -vmax; None: if the statistic can be negative."""
 
     cut_coords: Any = None
     """Where to cut [mm]: a point, or places of slices, or how many; None finds them."""
@@ -108,6 +111,10 @@ class Look:
             known = ", ".join(get_args(Display))
             msg = f"display_mode={self.display_mode!r} is not known; choose one of {known}"
             raise OptionError(msg)
+
+    def signed(self, shown: Statistic) -> bool:
+        """Whether the colour bar of a statistic has negative values."""
+        return shown.signed if self.symmetric_cbar is None else self.symmetric_cbar
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +201,7 @@ def plot_map(
     highlight = _highlight(volume, threshold, shown.symbol or stat)
     full = _full(volume, highlight, threshold)
     limit = look.vmax or limit_of(volume.values, shown, full)
-    scale = Scale(look.cmap, limit, min(full, limit), shown.symbol or stat)
+    scale = Scale(look.cmap, limit, min(full, limit), shown.symbol or stat, look.signed(shown))
     layers = _layers(volume, highlight, scale, look)
     where = _point(layers, center, look)
     with in_style():
@@ -239,7 +246,7 @@ def _full(volume: Volume, highlight: Highlight, threshold: float | Highlight | N
 
 def _bar_shades(layers: _Layers) -> Array:
     """Return the colours of the bar, on the light grey of the anatomy."""
-    values = np.linspace(-layers.scale.limit, layers.scale.limit, 512)
+    values = np.linspace(layers.scale.low, layers.scale.limit, 512)
     shades = layers.colours(values, np.abs(values) > layers.scale.threshold)
     alpha = shades[:, 3:]
     shades[:, :3] = shades[:, :3] * alpha + 0.85 * (1 - alpha)

@@ -73,6 +73,8 @@ class Statistic:
         How it is cut off; None where no threshold can be given.
     limit : float or None
         Ends of the colour bar; None takes those that nearly all values fit in.
+    signed : bool
+        Whether it can be negative; if not, the colour bar begins at 0.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Statistic:
     from_certainty: bool = False
     threshold: ThresholdRule | None = None
     limit: float | None = None
+    signed: bool = True
 
 
 @dataclass(frozen=True)
@@ -187,6 +190,7 @@ STATISTICS = {
             MapKind("p value", (), "seedmap: two-sided p of r; 0 outside the mask means nothing"),
             "Two-sided p of the correlation against none, for one sample, uncorrected",
             from_certainty=True,
+            signed=False,
         ),
         Statistic(
             "q",
@@ -195,12 +199,14 @@ STATISTICS = {
             "inside it",
             from_certainty=True,
             threshold=ThresholdRule("q<0.05", "above 0 to 1", "small", 1.0),
+            signed=False,
         ),
         Statistic(
             "dof",
             MapKind("estimate", (), "seedmap: effective degrees of freedom of r"),
             "Effective degrees of freedom of the correlation, after autocorrelation and cleaning",
             from_certainty=True,
+            signed=False,
         ),
         Statistic(
             "se",
@@ -208,6 +214,7 @@ STATISTICS = {
             "Standard error of atanh(r) around the correlation as it is, for intervals; NaN for a "
             "semipartial correlation",
             from_certainty=True,
+            signed=False,
         ),
         Statistic(
             "pfwe",
@@ -217,6 +224,7 @@ STATISTICS = {
             "p corrected for all samples outside the seed's own neighbourhood: the share of maps of "
             "null seeds whose largest |z| is as large; NaN inside it",
             threshold=ThresholdRule("pfwe<0.05", "above 0 to 1", "small", 1.0),
+            signed=False,
         ),
         Statistic(
             "beta",
@@ -247,6 +255,7 @@ STATISTICS = {
             "Share of the seeds with other centres with which a sample is significant, with the sign of "
             "the map, at the z that q < .05 of the map needs",
             limit=1.0,
+            signed=False,
         ),
         Statistic(
             "seederror",
@@ -254,6 +263,7 @@ STATISTICS = {
             "Standard deviation of atanh(r) over seeds with other centres, in standard errors of the map",
             title="seed error",
             symbol="se",
+            signed=False,
         ),
     )
 }
@@ -273,6 +283,7 @@ GROUP_STATISTICS = {
             "se",
             MapKind("estimate", (), "seedmap: standard error of the contrast"),
             "Standard error of the contrast over people",
+            signed=False,
         ),
         Statistic(
             "t",
@@ -285,6 +296,7 @@ GROUP_STATISTICS = {
             "F of several contrasts together, with the degrees of freedom of the map dof",
             title="F",
             symbol="F",
+            signed=False,
         ),
         Statistic(
             "z",
@@ -295,16 +307,19 @@ GROUP_STATISTICS = {
             "p",
             MapKind("p value", (), "seedmap: p over people, uncorrected; 0 outside the mask"),
             "Two-sided p over people, for one sample, uncorrected, from the distribution of t or F",
+            signed=False,
         ),
         Statistic(
             "q",
             MapKind("p value", (), "seedmap: FDR q over people; 0 outside means nothing"),
             "Benjamini-Hochberg q of p over the family",
+            signed=False,
         ),
         Statistic(
             "pfwe",
             MapKind("p value", (), "seedmap: p corrected for all samples; 0 outside: nothing"),
             f"p corrected for all samples: {TESTED}",
+            signed=False,
         ),
         Statistic(
             "tfce",
@@ -315,26 +330,31 @@ GROUP_STATISTICS = {
             "ptfce",
             MapKind("p value", (), "seedmap: corrected p of TFCE; 0 outside means nothing"),
             f"p of TFCE corrected for all samples: {TESTED}",
+            signed=False,
         ),
         Statistic(
             "pextent",
             MapKind("p value", (), "seedmap: corrected p of cluster extent; 0 outside: nothing"),
             f"p of the extent of the cluster a sample lies in, 1 outside clusters: {TESTED}",
+            signed=False,
         ),
         Statistic(
             "pmass",
             MapKind("p value", (), "seedmap: corrected p of cluster mass; 0 outside: nothing"),
             f"p of the mass of the cluster a sample lies in, 1 outside clusters: {TESTED}",
+            signed=False,
         ),
         Statistic(
             "n",
             MapKind("estimate", (), "seedmap: people with a value"),
             "Number of people with a value",
+            signed=False,
         ),
         Statistic(
             "dof",
             MapKind("estimate", (), "seedmap: residual degrees of freedom over people"),
             "Residual degrees of freedom over people",
+            signed=False,
         ),
         Statistic(
             "g",
@@ -352,11 +372,13 @@ GROUP_STATISTICS = {
             "tau2",
             MapKind("estimate", (), "seedmap: variance between people"),
             "Variance between people that the first level's standard errors do not explain",
+            signed=False,
         ),
         Statistic(
             "i2",
             MapKind("estimate", (), "seedmap: share of variance that is between people"),
             "Share of the variance that lies between people, 0 to 1",
+            signed=False,
         ),
         Statistic(
             "survival",
@@ -364,6 +386,7 @@ GROUP_STATISTICS = {
             "Share of the seeds with other centres with which a sample has p < .001, uncorrected, with the "
             "sign of the map",
             limit=1.0,
+            signed=False,
         ),
         Statistic(
             "seederror",
@@ -372,6 +395,7 @@ GROUP_STATISTICS = {
             "people",
             title="seed error",
             symbol="se",
+            signed=False,
         ),
     )
 }

@@ -129,9 +129,8 @@ def _where(study: LesionStudy) -> Iterator[Picture]:
     most = float(frequency.max())
     seen = Highlight(frequency > 0, "1 lesion or more")
     caption = f"Number of lesions at each voxel, at most {most:.0f}."
-    yield _picture(
-        study, (frequency, "n", "Lesions"), seen, caption, Look(vmax=most, cmap=FREQUENCY_COLOURS)
-    )
+    look = Look(vmax=most, cmap=FREQUENCY_COLOURS, symmetric_cbar=False)
+    yield _picture(study, (frequency, "n", "Lesions"), seen, caption, look)
     limit = float(np.nanmax(np.abs([study.expected, study.found])))
     look = Look(vmax=float(np.tanh(limit)))
     for values, name, caption in (
