@@ -12,8 +12,19 @@ from seedmap import MaskSeed, stored_maps
 from seedmap.cli import main
 from seedmap.group.packs import pack_study
 from seedmap.group.people import Choice
-from seedmap.lesions import Connectome, lesion_maps, lesion_series, mean_maps
+from seedmap.lesions import (
+    Connectome,
+    Places,
+    direction,
+    group_factor,
+    lesion_maps,
+    lesion_series,
+    mean_maps,
+)
+from seedmap.lesions.nulls import shape_of
 from seedmap.lesions.page import lesion_page
+from seedmap.lesions.pipeline import connectome_of
+from seedmap.lesions.volumes import grey_matter
 from seedmap.store import open_stored
 
 pytestmark = pytest.mark.filterwarnings("ignore::seedmap.errors.SeedmapWarning")
@@ -165,6 +176,9 @@ def test_the_page_begins_with_its_limits_and_warns(study):
     assert text.index("nothing here is for a decision about a patient") < text.index("Prediction")
     assert "Patients alone" in text
     assert "fresh for each set" in text
+    assert f"{study.alone['pool']:,} voxel" in text
+    if study.alone["pool"] > study.compared.found:
+        assert "sets of a pool have lesions in common" in text
     if study.alone["people"] > study.significant.sum():
         assert "that people agree says nothing about the score" in text
     for word in ("nan", "None", "undefined"):
@@ -238,6 +252,7 @@ BAD = {
     "another shape": (SCORE, "larger", "on another grid"),
     "negative seed": ([*SCORE, "--random-seed", "-1"], {}, "give 0 or a positive"),
     "no shuffles": ([*SCORE, "--shuffles", "0"], {}, "1 and 20 or more are wanted"),
+    "a prior without random lesions": ([*SCORE, "--prior", "a.nii.gz"], {}, "add null='matched'"),
     "an atlas": (SCORE, "atlas", "a mask of 0 and 1 is wanted"),
 }  # fmt: skip
 
@@ -274,6 +289,99 @@ def test_a_lesion_beside_the_brain_is_left_out_and_named(own_root, space, lesion
         "P04": "has only 0% of its lesion in the samples of the stored runs"
     }
     assert len(found.patients.labels) == PATIENTS - 1
+
+
+def weights_image(space, path, values):
+    """Write an image of numbers on the grid of the runs."""
+    nib.Nifti1Image(values.astype(np.float32), space.affine).to_filename(path)
+    return path
+
+
+def test_the_share_of_grey_matter_is_the_mean_over_a_lesions_voxels(
+    own_root, space, lesions, tmp_path
+):
+    shares = np.random.default_rng(0).random(space.shape)
+    grey = weights_image(space, tmp_path / "grey.nii.gz", shares)
+    found = lesion_maps(
+        own_root, lesions / "lesions.tsv", score="aphasia", shuffles=20, grey_matter=grey
+    )
+    for row in (0, 7):
+        mask = nib.load(lesions / f"{row}.nii.gz").get_fdata() > 0
+        assert found.drawn.grey[row] == pytest.approx(shares[mask].mean(), abs=1e-6)
+    assert "is grey matter (grey.nii.gz)" in lesion_page(found)
+
+
+def test_grey_matter_is_that_of_the_template_where_runs_lie_in_its_space(space):
+    shares, source = grey_matter(space, None, "MNI152NLin2009cAsym")
+    assert source == "MNI152 template"
+    at = np.array([[40, -20, 52], [0, 0, 90], [-28, -20, 30]])  # cortex, outside, white matter
+    voxels = np.rint(nib.affines.apply_affine(np.linalg.inv(space.affine), at)).astype(int)
+    cortex, outside, white = shares[tuple(voxels.T)]
+    assert cortex > 0.3
+    assert outside < 1e-6
+    assert white < 0.15
+    assert grey_matter(space, None, "") == (None, "")
+
+
+def test_random_lesions_fall_where_the_prior_has_them(own_root, space, lesions, tmp_path):
+    weights = np.zeros(space.shape)
+    centre = np.argwhere(space.mask)[space.n_samples // 2]
+    weights[tuple(centre)] = 1
+    prior = weights_image(space, tmp_path / "stroke.nii.gz", weights)
+    found = lesion_maps(
+        own_root, lesions / "lesions.tsv", score="aphasia", shuffles=20,
+        null="matched", null_sets=40, prior=prior,
+    )  # fmt: skip
+    # all random sets are one: each lesion of the patients moved to one voxel
+    connectome = connectome_of(pack_study(own_root, Choice("")).pack)
+    factor = group_factor(connectome)
+    places = Places.of(space.mask)
+    masks = found.drawn.lesions
+    shapes = [shape_of(places, masks[[row]].indices) for row in range(PATIENTS)]
+    only = np.array([int(space.mask.ravel()[: np.ravel_multi_index(centre, space.shape)].sum())])
+    moved = [np.sort(at[at >= 0]) for at in (places.moved(one, only)[0] for one in shapes)]
+    ends = np.cumsum([0, *map(len, moved)])
+    there = csr_array((np.ones(ends[-1]), np.concatenate(moved), ends), shape=masks.shape)
+    one, mine = (factor.rows @ direction(factor, some) for some in (there, masks))
+    np.testing.assert_allclose(found.compared.mean, (40 * one + mine) / 41, atol=1e-4)
+    assert "where stroke.nii.gz has them" in lesion_page(found)
+
+
+BAD_IMAGES = {
+    "prior on another grid": ("prior", None, "on another grid"),
+    "prior below 0": ("prior", -1.0, "0 or more"),
+    "prior of nothing": ("prior", 0.0, "more than 0 somewhere"),
+    "grey matter in percent": ("grey-matter", 80.0, "shares of grey matter from 0 to 1"),
+    "grey matter on another grid": ("grey-matter", None, "on another grid"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_IMAGES)
+def test_bad_images_beside_the_lesions_end_in_one_line(
+    name, own_root, space, lesions, tmp_path, capsys
+):
+    option, value, wanted = BAD_IMAGES[name]
+    path = tmp_path / "image.nii.gz"
+    if value is None:
+        nib.Nifti1Image(np.ones((4, 4, 4), np.float32), space.affine).to_filename(path)
+    else:
+        weights_image(space, path, np.full(space.shape, value))
+    table = str(lesions / "lesions.tsv")
+    call = [
+        "lesion",
+        str(own_root),
+        "--lesions",
+        table,
+        *SCORE,
+        "--null",
+        "matched",
+        "--shuffles",
+        "20",
+    ]
+    assert main([*call, f"--{option}", str(path), "-o", str(tmp_path / "out"), "-q"]) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if "note:" not in line]
+    assert len(lines) == 1
+    assert wanted in lines[0]
 
 
 def test_packs_of_the_study_are_used(own_root):

@@ -25,7 +25,7 @@ from seedmap.lesions import (
     random_directions,
     slopes,
 )
-from seedmap.lesions.nulls import Places
+from seedmap.lesions.nulls import Places, pooled_directions
 
 pytestmark = pytest.mark.slow
 
@@ -123,19 +123,6 @@ def share_found(factor, mine, *nulls):
     return np.mean(found)
 
 
-def pooled_sets(fine, factor, tools, size, random):
-    """Return sets that share a pool of lesions."""
-    shapes = tools.shapes(np.random.default_rng(21), OF)
-    each = np.concatenate(
-        [
-            random_directions(factor, fine.places, [one], 99 + k, np.arange(size // OF))
-            for k, one in enumerate(shapes)
-        ]
-    )
-    drawn = [random.choice(len(each), OF, replace=False) for _ in range(NULL_SETS)]
-    return np.array([each[one].mean(axis=0) for one in drawn])
-
-
 def test_fresh_sets(sets):
     """L4: every set is compared with sets of its own."""
     factor, drawn = sets
@@ -147,10 +134,16 @@ def test_fresh_sets(sets):
 def test_sets_from_a_large_pool_and_from_a_small_one(fine, sets, tools):
     """L4, with its control."""
     factor, drawn = sets
-    random = np.random.default_rng(0)
+    shapes = tools.shapes(np.random.default_rng(21), OF)
     mine = drawn(np.arange(TRIED))
-    large = [pooled_sets(fine, factor, tools, 600 * OF, random) for _ in range(4)]
-    small = [pooled_sets(fine, factor, tools, 30 * OF, random) for _ in range(20)]
+
+    def pools(each, number, sets):
+        return [
+            pooled_directions(factor, fine.places, shapes, 99 + k, sets, each)
+            for k in range(number)
+        ]
+
+    large, small = pools(600, 4, NULL_SETS), pools(30, 50, 1000)
     assert 0.03 <= share_found(factor, mine, *large) <= 0.075
     assert share_found(factor, mine, *small) >= 0.09
 

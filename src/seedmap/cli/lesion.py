@@ -40,6 +40,12 @@ class LesionChoice:
     null: Literal["matched", "none"] = "none"
     """Compare the mean map with random sets of lesions of the same shapes (matched), or not."""
 
+    prior: Path | None = None
+    """For --null matched: image of how often lesions have their centre at each voxel; all alike without it."""
+
+    grey_matter: Path | None = None
+    """Image of shares of grey matter on the grid of the runs; the MNI152 template's if not given."""
+
     shuffles: int = 5000
     """Shuffles of patients, and sign flips of people."""
 
@@ -95,6 +101,8 @@ def lesion(
             against=asked.against,
             covariates=tuple(asked.covariates.split()),
             null=asked.null,
+            prior=asked.prior,
+            grey_matter=asked.grey_matter,
             shuffles=asked.shuffles,
             seed=asked.random_seed,
             n_jobs=Pool(nprocs=output.n_jobs).nprocs or core_count(),

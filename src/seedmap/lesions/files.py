@@ -36,6 +36,7 @@ OF_ALL = {
     ),
     "pdifference": (P, "p of the difference corrected for all samples, by the random sets"),
 }
+OF_LESIONS = ("volume_ml", "share_in_samples", "share_of_grey_matter")
 OF_ONE = {
     "r": ("correlation", "Connectivity of the lesion, mean over people, tanh"),
     "fisherz": (ESTIMATE, "Connectivity of the lesion, mean over people of atanh(r)"),
@@ -139,13 +140,14 @@ def _maps(study: LesionStudy, *, each: bool) -> Iterator[tuple[str, NDArray[Any]
 def _patients_text(study: LesionStudy) -> str:
     """Write who was used, with what is known of each lesion, and who was left out and why."""
     used, drawn = study.patients, study.drawn
-    lines = ["participant_id\tused\treason\tlesion\tvolume_ml\tshare_in_samples\tscore"]
-    rows = zip(used.labels, used.files, drawn.volumes, drawn.shares, used.score, strict=True)
-    for label, path, volume, share, score in rows:
-        known = (f"{volume:.4g}", f"{share:.3f}", f"{score:.8g}")
-        lines.append("\t".join([f"sub-{label}", "yes", "n/a", str(path), *known]))
+    names = ("participant_id", "used", "reason", "lesion", *OF_LESIONS, "score")
+    lines = ["\t".join(names)]
+    numbers = zip(drawn.volumes, drawn.shares, drawn.grey, used.score, strict=True)
+    for label, path, values in zip(used.labels, used.files, numbers, strict=True):
+        cells = (f"{value:.6g}" if np.isfinite(value) else "n/a" for value in values)
+        lines.append("\t".join([f"sub-{label}", "yes", "n/a", str(path), *cells]))
     for label, reason in used.dropped.items():
-        lines.append("\t".join([f"sub-{label}", "no", reason, "n/a", "n/a", "n/a", "n/a"]))
+        lines.append("\t".join([f"sub-{label}", "no", reason, *["n/a"] * (len(names) - 3)]))
     return "\n".join(lines) + "\n"
 
 

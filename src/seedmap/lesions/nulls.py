@@ -26,6 +26,7 @@ __all__ = [
     "draw",
     "draw_set",
     "group_factor",
+    "pooled_directions",
     "random_directions",
     "shape_of",
 ]
@@ -33,6 +34,7 @@ __all__ = [
 Array = NDArray[np.float32]
 Index = NDArray[np.intp]
 
+ALPHA = 0.05
 # Directions that the factor is looked for in beyond those it keeps: its last ones are then right.
 BEYOND = 10
 # Of a lesion that is moved, this much must lie among the samples; after so many tries the best is taken.
@@ -120,6 +122,11 @@ class Compared:
     mean: Array
     z: Array
     p: NDArray[np.float64]
+
+    @property
+    def found(self) -> int:
+        """Number of samples with a p of at most .05."""
+        return int((self.p <= ALPHA).sum())
 
 
 def compare_sets(factor: Factor, mine: Array, sets: Array) -> Compared:
@@ -281,6 +288,37 @@ def random_directions(
     for item, shape in enumerate(shapes):
         found += _unit(draw(places, shape, item, seed, sets) @ factor.rows)
     return found / np.float32(len(shapes))
+
+
+def pooled_directions(
+    factor: Factor, places: Places, shapes: Sequence[Index], seed: int, sets: int, each: int = 30
+) -> Array:
+    """Return the mean directions of sets that are drawn from one pool of lesions: a control.
+
+    Such sets have lesions in common and are too alike, so that other sets differ from them by
+    chance too often.
+
+    Parameters
+    ----------
+    factor, places, shapes, seed
+        As for `random_directions`.
+    sets
+        How many.
+    each
+        Lesions of each shape in the pool; a set has as many as there are shapes.
+
+    Returns
+    -------
+    ndarray, shape (sets, directions)
+    """
+    drawn = [
+        _unit(draw(places, shape, item, seed, np.arange(each)) @ factor.rows)
+        for item, shape in enumerate(shapes)
+    ]
+    pool = np.concatenate(drawn)
+    random = np.random.default_rng(seed)
+    chosen = [random.choice(len(pool), len(shapes), replace=False) for _ in range(sets)]
+    return np.stack([pool[one].mean(axis=0) for one in chosen])
 
 
 def _uniform(seed: int, sets: Index, item: int) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from seedmap.figures import Highlight, Look, draw_map, save_figure
 from seedmap.lesions.pipeline import FEWEST_LESIONS, FEWEST_PEOPLE, LesionStudy
 from seedmap.report.lesions import LesionPage, render_lesions
 from seedmap.report.pictures import Picture, load_picture
-from seedmap.report.words import number
+from seedmap.report.words import number, percent
 
 __all__ = ["lesion_page", "likeness", "result_words"]
 
@@ -33,7 +33,6 @@ def lesion_page(study: LesionStudy, command: str = "") -> str:
     used = study.patients
     what = f"controls ({used.name})" if used.two_groups else used.name
     people = len(study.people)
-    volumes = study.drawn.volumes
     page = LesionPage(
         title=f"Lesions and {used.name}",
         question=f"Does the connectivity of {len(used.labels)} lesions in {people} healthy people go with {what}?"
@@ -41,8 +40,7 @@ def lesion_page(study: LesionStudy, command: str = "") -> str:
         else f"Does the connectivity of lesions in {people} healthy people differ from that of {what}?",
         limits=LIMITS,
         notes=tuple(_notes(study)),
-        patients=f"{len(used.labels)} patients were used and {len(used.dropped)} left out. Lesions have "
-        f"{number(volumes.min())} to {number(volumes.max())} ml, the middle one {number(float(np.median(volumes)))}.",
+        patients=_patients_words(study),
         dropped=tuple((f"sub-{label}", f"left out: {why}") for label, why in used.dropped.items()),
         where=tuple(_where(study)),
         where_words=_where_words(study),
@@ -56,6 +54,23 @@ def lesion_page(study: LesionStudy, command: str = "") -> str:
         command=command,
     )
     return render_lesions(page)
+
+
+def _patients_words(study: LesionStudy) -> str:
+    """Say who is used, how large the lesions are, and what they are in."""
+    used, volumes, grey = study.patients, study.drawn.volumes, study.drawn.grey
+    words = (
+        f"{len(used.labels)} patients were used and {len(used.dropped)} left out. Lesions have "
+        f"{number(volumes.min())} to {number(volumes.max())} ml, the middle one {number(float(np.median(volumes)))}."
+    )
+    if not np.isfinite(grey).all():
+        return words
+    source = Path(study.facts["GreyMatter"]).name
+    return (
+        f"{words} Of a lesion {percent(grey.min())} to {percent(grey.max())} is grey matter ({source}), of the "
+        f"middle one {percent(float(np.median(grey)))}. The signal of white matter is weaker: maps of lesions in it "
+        "are less sure."
+    )
 
 
 def likeness(study: LesionStudy) -> float:
@@ -84,6 +99,12 @@ def result_words(study: LesionStudy) -> str:
 
 def _notes(study: LesionStudy) -> Iterator[str]:
     """Warn where a part of the test decides what is found."""
+    if study.compared is not None and study.alone["pool"] > study.compared.found:
+        yield (
+            f"{_voxels(study.alone['pool'])} of the mean map would differ from random sets that are drawn from one "
+            f"pool of lesions, {study.compared.found:,} from fresh ones: sets of a pool have lesions in common, and "
+            "others differ from them by chance."
+        )
     if study.association.p_both is None:
         yield result_words(study)
         return
@@ -116,10 +137,13 @@ def _where_words(study: LesionStudy) -> str:
     )
     if study.compared is None:
         return words
-    found = int((study.compared.p <= ALPHA).sum())
+    prior = study.facts["Prior"]
+    where = f"where {Path(prior).name} has them" if prior else "anywhere in the brain"
     return (
-        f"{words} Compared with sets of lesions of these shapes anywhere in the brain, fresh for each set, "
-        f"{_voxels(found)} of the mean map differ; that is about where lesions fall and not about a symptom."
+        f"{words} Compared with sets of lesions of these shapes {where}, fresh for each set, "
+        f"{_voxels(study.compared.found)} of the mean map differ; that is about where lesions fall and not about a "
+        f"symptom. With sets that reuse a pool of 30 lesions of each shape {_voxels(study.alone['pool'])} would: "
+        "such sets are too alike, which is why they are not used."
     )
 
 
@@ -173,7 +197,7 @@ def _picture(
 
 
 def _controls(study: LesionStudy) -> Iterator[tuple[str, str]]:
-    if not study.alone:
+    if study.association.p_patients is None:
         return
     names = {
         "patients": "Patients alone",

@@ -30,11 +30,13 @@ from seedmap.lesions.nulls import (
     compare_sets,
     direction,
     group_factor,
+    pooled_directions,
     random_directions,
     shape_of,
 )
 from seedmap.lesions.prediction import Predicted, likeness_products, predict
 from seedmap.lesions.table import Drawn, Patients, draw_lesions, read_patients
+from seedmap.lesions.volumes import check_volume, grey_matter, prior_of
 from seedmap.store import Pack
 
 __all__ = ["LesionOptions", "LesionStudy", "connectome_of", "lesion_maps", "score_label"]
@@ -61,7 +63,13 @@ class LesionOptions:
         Columns of numbers in the model; lesion size always is.
     null : str
         ``"matched"`` compares the mean map with random sets of lesions of the same shapes anywhere
-        in the brain; ``"none"`` does not.
+        in the brain, or where ``prior`` says; ``"none"`` does not.
+    prior : Path or None
+        Image on the grid of the runs: how often random lesions have their centre at each voxel, such
+        as the lesion frequency of another study. None: all voxels alike.
+    grey_matter : Path or None
+        Image of the share of grey matter on the grid of the runs; None takes that of the MNI152
+        template for runs in MNI space.
     shuffles, null_sets, seed : int
         How many shuffles and random sets, and the seed of their generators.
     n_jobs : int
@@ -74,6 +82,8 @@ class LesionOptions:
     against: str = ""
     covariates: tuple[str, ...] = ()
     null: Literal["matched", "none"] = "none"
+    prior: Path | str | None = None
+    grey_matter: Path | str | None = None
     shuffles: int = 5000
     null_sets: int = 1000
     seed: int = 0
@@ -83,6 +93,9 @@ class LesionOptions:
     def __post_init__(self) -> None:
         if self.null not in ("matched", "none"):
             msg = f"null={self.null!r} is not known; choose matched or none"
+            raise OptionError(msg)
+        if self.prior is not None and self.null == "none":
+            msg = f"prior={str(self.prior)!r} given without random lesions; add null='matched' (--null matched)"
             raise OptionError(msg)
         if self.shuffles < 1 or self.null_sets < 20:
             msg = f"{self.shuffles} shuffles and {self.null_sets} null sets; 1 and 20 or more are wanted"
@@ -112,7 +125,8 @@ class LesionStudy:
         Samples that are tested.
     alone : dict of str to int
         Significant samples where a part of the test is left out: ``"patients"``, ``"people"``,
-        ``"without size"``; empty without tests.
+        ``"without size"``; and samples of the mean map that differ from random sets drawn from one
+        ``"pool"``. Empty without tests.
     expected, found : ndarray of float32
         Mean Fisher transform of a seed made of all lesions by their frequency, and of the lesions.
     compared : Compared or None
@@ -196,7 +210,9 @@ def lesion_maps(
     connectome = connectome_of(pack)
     common = (pack.smooth_scale > 0).mean(axis=1) >= ENOUGH
     width = float(pack.facts.get("smoothing_fwhm") or 0.0)
-    drawn, reasons = draw_lesions(patients, pack.space, common, width)
+    space = check_volume(pack.space)
+    grey, grey_source = grey_matter(space, asked.grey_matter, pack.facts.get("space"))
+    drawn, reasons = draw_lesions(patients, space, common, width, grey)
     if reasons:
         drawn = drawn.some(np.array([label not in reasons for label in patients.labels]))
         patients = patients.without(reasons)
@@ -208,6 +224,8 @@ def lesion_maps(
         "Cleaning": pack.facts.get("cleaning"),
         "SmoothingFWHM": width,
         "Runs": int(connectome.person.size),
+        "GreyMatter": grey_source,
+        "Prior": str(asked.prior or ""),
         "Covariates": ["log(lesion volume)", *patients.columns],
         "Shuffles": asked.shuffles,
         "Seed": asked.seed,
@@ -271,7 +289,9 @@ def _study(
         association, alone = _tested(association, both, patients, beside, family, asked)
         products = likeness_products(known_maps, expected)
         predicted = predict(patients.score, beside, *products, seed=asked.seed)
-    compared = _compared(space, connectome, drawn, asked) if asked.null == "matched" else None
+    compared = None
+    if asked.null == "matched":
+        compared, alone["pool"] = _compared(space, connectome, drawn, asked)
     return LesionStudy(
         space, patients, drawn, maps, association, family, alone, expected,
         maps.mean.mean(axis=0), compared, predicted, *known,
@@ -310,13 +330,21 @@ def _expected(connectome: Connectome, drawn: Drawn) -> NDArray[np.float32]:
     return mean_maps(connectome, lesion_series(connectome, frequency)).mean[0]
 
 
-def _compared(space: Any, connectome: Connectome, drawn: Drawn, asked: LesionOptions) -> Compared:
-    """Compare the mean map with sets of lesions of the same shapes anywhere, fresh for each set."""
+def _compared(
+    space: Any, connectome: Connectome, drawn: Drawn, asked: LesionOptions
+) -> tuple[Compared, int]:
+    """Compare the mean map with sets of lesions of the same shapes elsewhere, fresh for each set.
+
+    Also count what would differ from sets that are drawn from one pool of lesions.
+    """
     factor = group_factor(connectome, seed=asked.seed)
-    places = Places.of(space.mask)
+    prior = None if asked.prior is None else prior_of(space, Path(asked.prior))
+    places = Places.of(space.mask, prior)
     shapes = [shape_of(places, drawn.lesions[[row]].indices) for row in range(drawn.volumes.size)]
+    mine = direction(factor, drawn.lesions)
     sets = random_directions(factor, places, shapes, asked.seed, np.arange(asked.null_sets))
-    return compare_sets(factor, direction(factor, drawn.lesions), sets)
+    pooled = pooled_directions(factor, places, shapes, asked.seed, asked.null_sets)
+    return compare_sets(factor, mine, sets), compare_sets(factor, mine, pooled).found
 
 
 def score_label(patients: Patients) -> str:

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._files import check_there
-from seedmap.errors import ImageError, OptionError, SpaceMismatch
+from seedmap.errors import OptionError
 from seedmap.group.tables import People, read_people
-from seedmap.images import Grid, load_volume
+from seedmap.lesions.volumes import lesion_positions
 from seedmap.spatial import neighbourhood
 
 __all__ = ["Drawn", "Patients", "draw_lesions", "read_patients"]
@@ -19,8 +19,6 @@ __all__ = ["Drawn", "Patients", "draw_lesions", "read_patients"]
 Floats = NDArray[np.float64]
 
 FEWEST = 10
-# A lesion of more of the brain than this is a brain mask or turned inside out.
-LARGEST = 0.5
 # A lesion with less than this in the samples of the connectome is left out.
 LEAST_SHARE = 0.5
 
@@ -206,6 +204,8 @@ class Drawn:
         Of the whole lesion [ml].
     shares : ndarray, shape (lesions,)
         Share of each lesion that lies in the samples.
+    grey : ndarray, shape (lesions,)
+        Share of each lesion that is grey matter; NaN where that is not known.
     near : ndarray of bool, shape (lesions, samples)
         Samples in a lesion or within the smoothing width of it, where r is high by construction.
     """
@@ -213,15 +213,26 @@ class Drawn:
     lesions: Any
     volumes: Floats
     shares: Floats
+    grey: Floats
     near: NDArray[np.bool_]
 
     def some(self, kept: NDArray[np.bool_]) -> "Drawn":
         """Return some of the lesions."""
-        return Drawn(self.lesions[kept], self.volumes[kept], self.shares[kept], self.near[kept])
+        return Drawn(
+            self.lesions[kept],
+            self.volumes[kept],
+            self.shares[kept],
+            self.grey[kept],
+            self.near[kept],
+        )
 
 
 def draw_lesions(
-    patients: Patients, space: Any, common: NDArray[np.bool_], reach: float
+    patients: Patients,
+    space: Any,
+    common: NDArray[np.bool_],
+    reach: float,
+    grey: NDArray[np.floating] | None = None,
 ) -> tuple[Drawn, dict[str, str]]:
     """Load the images of lesions.
 
@@ -235,6 +246,8 @@ def draw_lesions(
         Samples that most people have, shape (samples,).
     reach
         Smoothing width [mm].
+    grey
+        Share of grey matter in each voxel, shape of the grid; None where that is not known.
 
     Returns
     -------
@@ -250,19 +263,17 @@ def draw_lesions(
     """
     import scipy.sparse as sp
 
-    if not isinstance(space, Grid):
-        msg = "the stored runs lie on surfaces or grayordinates; lesions are volumes, so store runs in a volume space"
-        raise SpaceMismatch(msg)
     number = np.full(space.mask.size, -1, dtype=np.intp)
     number[np.flatnonzero(space.mask)] = np.where(common, np.arange(space.n_samples), -1)
-    rows, volumes, shares, reasons = [], [], [], {}
+    rows, volumes, shares, greys, reasons = [], [], [], [], {}
     near = np.zeros((len(patients.files), space.n_samples), bool)
     for at, (label, path) in enumerate(zip(patients.labels, patients.files, strict=True)):
-        positions = _positions(path, space)
+        positions = lesion_positions(space, path)
         samples = number[positions]
         rows.append(samples[samples >= 0])
         volumes.append(positions.size * space.voxel_volume / 1000)
         shares.append(rows[-1].size / positions.size)
+        greys.append(np.nan if grey is None else float(grey.ravel()[positions].mean()))
         if shares[-1] < LEAST_SHARE:
             reasons[label] = (
                 f"has only {shares[-1]:.0%} of its lesion in the samples of the stored runs"
@@ -272,34 +283,5 @@ def draw_lesions(
     lesions = sp.csr_array(
         (np.ones(ends[-1]), np.concatenate(rows), ends), shape=(len(rows), space.n_samples)
     )
-    return Drawn(lesions, np.array(volumes), np.array(shares), near), reasons
-
-
-def _positions(path: Path, space: Grid) -> NDArray[np.int64]:
-    """Return the flat positions of a lesion's voxels."""
-    values, grid = load_volume(path, "lesion")
-    if not space.same_grid(grid):
-        own, theirs = space.affine[:3, :3], grid.affine[:3, :3]
-        alike = grid.shape == space.shape and np.allclose(abs(own), abs(theirs), atol=1e-3)
-        mirrored = alike and not np.allclose(own, theirs, atol=1e-3)
-        other = "with its axes turned the other way" if mirrored else "on another grid"
-        msg = (
-            f"{path}: lies {other} than the stored runs ({grid!r} for {space!r}); resample it onto a map of "
-            "these runs by the nearest voxel"
-        )
-        raise SpaceMismatch(msg)
-    levels = np.unique(values)
-    if levels.size > 2 or levels[0] < 0:
-        msg = f"{path}: holds {levels.size} values from {levels[0]:g} to {levels[-1]:g}; a mask of 0 and 1 is wanted"
-        raise ImageError(msg)
-    positions = np.flatnonzero(values)
-    if not positions.size:
-        msg = f"{path}: the lesion is empty; a mask of 1 in the lesion is wanted, or take the patient out"
-        raise ImageError(msg)
-    if positions.size > LARGEST * space.n_samples:
-        msg = (
-            f"{path}: the lesion has {positions.size:,} voxels, the brain {space.n_samples:,}; is it a mask of the "
-            "brain, or turned inside out? A mask of the lesion is wanted"
-        )
-        raise ImageError(msg)
-    return positions
+    drawn = Drawn(lesions, np.array(volumes), np.array(shares), np.array(greys), near)
+    return drawn, reasons

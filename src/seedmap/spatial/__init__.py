@@ -5,7 +5,13 @@ from seedmap.spatial.atlas import Atlas, open_atlas, read_atlas
 from seedmap.spatial.automask import certain_mask, mean_volume
 from seedmap.spatial.extraction import Extracted, Storage, extract
 from seedmap.spatial.geodesic import distances_from, vertex_areas
-from seedmap.spatial.masks import Template, background_mask, epi_mask, template_mask
+from seedmap.spatial.masks import (
+    Template,
+    background_mask,
+    epi_mask,
+    grey_matter_template,
+    template_mask,
+)
 from seedmap.spatial.memory import parse_memory
 from seedmap.spatial.named_points import Landmarks, landmarks
 from seedmap.spatial.neighbourhood import Neighbourhoods, neighbourhood
@@ -41,6 +47,7 @@ __all__ = [
     "extract",
     "fwhm_to_sigma",
     "gaussian_matrix",
+    "grey_matter_template",
     "landmarks",
     "local_maxima",
     "mean_volume",

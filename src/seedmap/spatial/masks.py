@@ -14,7 +14,14 @@ from seedmap.errors import ImageError
 from seedmap.images import Grid
 from seedmap.spatial.smoothing import gaussian_matrix
 
-__all__ = ["Template", "background_mask", "border_values", "epi_mask", "template_mask"]
+__all__ = [
+    "Template",
+    "background_mask",
+    "border_values",
+    "epi_mask",
+    "grey_matter_template",
+    "template_mask",
+]
 
 Mask = NDArray[np.bool_]
 Template = Literal["whole-brain", "gm", "wm"]
@@ -113,6 +120,29 @@ def template_mask(grid: Grid, kind: Template = "whole-brain") -> Mask:
 
     target = nib.Nifti1Image(np.zeros(grid.shape, dtype=np.int8), grid.affine)
     return np.asarray(compute_brain_mask(target, mask_type=kind).dataobj, dtype=bool)
+
+
+def grey_matter_template(grid: Grid) -> NDArray[np.float64]:
+    """Return the share of each voxel that is grey matter of the MNI152 template.
+
+    Parameters
+    ----------
+    grid
+        Where it is wanted, in MNI space.
+
+    Returns
+    -------
+    ndarray, shape of the grid
+        From 0 to 1; interpolated linearly from voxels of 2 mm, 0 outside the template.
+    """
+    from nilearn.datasets import load_mni152_gm_template
+    from nilearn.image import resample_img
+
+    template = load_mni152_gm_template(resolution=2)
+    image = resample_img(
+        template, grid.affine, grid.shape, interpolation="linear", force_resample=True, copy_header=True
+    )  # fmt: skip
+    return np.clip(np.asarray(image.dataobj, dtype=np.float64), 0.0, 1.0)
 
 
 def border_values(volume: NDArray[Any], size: int = 2) -> NDArray[Any]:
