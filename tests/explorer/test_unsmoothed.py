@@ -138,17 +138,23 @@ def noise_run(dtype, frames, shape):
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
-def test_a_walk_needs_two_and_a_half_times_the_series(dtype, tmp_path):
+def test_a_walk_needs_two_and_a_half_times_the_series(dtype, tmp_path, monkeypatch):
+    monkeypatch.setattr("seedmap.explorer.engine.imaged.SMALL", 0)
     image, mask = noise_run(dtype, frames=168, shape=(44, 46, 44))
     nib.save(image, tmp_path / "run.nii")
     # without a low-pass there are nearly as many coordinates as frames: the worst case
     cleaning = Cleaning(low_pass=None)
     source = open_source(Inputs(tmp_path / "run.nii", mask_img=mask), Method(cleaning=cleaning))
     tracemalloc.start()
-    live = source.clean(source.settings).live
+    cleaned = source.clean(source.settings)
+    live, noise = cleaned.live, cleaned.noise
+    noise.dof(live.seed_signal(Sphere("s", (80, 80, 80))).unit)  # nor does the first z need more
     _, most = tracemalloc.get_traced_memory()
+    held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     live.close()
+    assert noise.nbytes == 2 * 56 * live.grid.n_samples
+    assert held < live.nbytes + 1.1 * noise.nbytes + 8e6  # what it came from is let go
     assert live.seed_voxels.mask.sum() > 1.3 * live.grid.n_samples
     assert most <= 2.5 * 4 * 168 * live.grid.n_samples
 

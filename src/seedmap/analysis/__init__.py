@@ -38,7 +38,7 @@ from seedmap.analysis.sidecar import (
     write_with_sidecar,
 )
 from seedmap.analysis.stored import maps_of_stored, origin_facts, stored_maps
-from seedmap.analysis.uncertainty import Certainty
+from seedmap.analysis.uncertainty import Certainty, warn_of_certainty
 from seedmap.seeds import SeedFacts
 
 __all__ = [
@@ -100,6 +100,7 @@ __all__ = [
     "stored_maps",
     "table_text",
     "versions",
+    "warn_of_certainty",
     "with_degree",
     "write_clusters",
     "write_with_sidecar",

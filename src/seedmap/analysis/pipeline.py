@@ -29,9 +29,7 @@ from seedmap.analysis.quality import quality_of
 from seedmap.analysis.uncertainty import (
     Certainty,
     ErrorBars,
-    warn_of_few_dof,
-    warn_of_few_frames,
-    warn_of_uneven_variance,
+    warn_of_certainty,
 )
 from seedmap.connectivity import correlate
 from seedmap.denoising import Strategy
@@ -248,9 +246,7 @@ def maps_of(prepared: Prepared, extracted: Extracted) -> SeedMaps:
         quality=quality_of(prepared, extracted, sampled),
     )
     if certainty is not None:
-        warn_of_few_frames(prepared.operator.keep)
-        warn_of_uneven_variance(certainty, prepared.operator.keep)
-        warn_of_few_dof(certainty, maps.seeds)
+        warn_of_certainty(certainty, prepared.operator.keep, maps.seeds)
     return maps
 
 

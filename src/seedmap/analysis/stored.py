@@ -14,9 +14,7 @@ from seedmap.analysis.options import Method
 from seedmap.analysis.provenance import Provenance
 from seedmap.analysis.uncertainty import (
     Certainty,
-    warn_of_few_dof,
-    warn_of_few_frames,
-    warn_of_uneven_variance,
+    warn_of_certainty,
 )
 from seedmap.errors import OptionError, SeedmapWarning
 from seedmap.seeds import AnySeed, PlacedSeed, SeedFacts, near_each, parse_seeds, place_seeds
@@ -113,9 +111,7 @@ def maps_of_stored(
         certainty=certainty,
     )
     if certainty is not None:
-        warn_of_few_frames(stored.keep)
-        warn_of_uneven_variance(certainty, stored.keep)
-        warn_of_few_dof(certainty, maps.seeds)
+        warn_of_certainty(certainty, stored.keep, maps.seeds)
     return maps
 
 

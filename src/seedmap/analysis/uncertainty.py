@@ -40,9 +40,7 @@ __all__ = [
     "Certainty",
     "ErrorBars",
     "Unevenness",
-    "warn_of_few_dof",
-    "warn_of_few_frames",
-    "warn_of_uneven_variance",
+    "warn_of_certainty",
 ]
 
 # Below this, a z rests on a variance that is itself poorly known.
@@ -321,7 +319,14 @@ def _autocorrelation(one: Naive, series: NDArray[np.float32]) -> tuple[float, ..
     return tuple(round(float(lag), 4) for lag in lags)
 
 
-def warn_of_few_dof(certainty: Certainty, seeds: Sequence[str]) -> None:
+def warn_of_certainty(certainty: Certainty, keep: Keep, seeds: Sequence[str]) -> None:
+    """Warn of what makes maps less sure than they look."""
+    _warn_of_few_frames(keep)
+    _warn_of_uneven_variance(certainty, keep)
+    _warn_of_few_dof(certainty, seeds)
+
+
+def _warn_of_few_dof(certainty: Certainty, seeds: Sequence[str]) -> None:
     """Warn where correlations rest on fewer than ten effective degrees of freedom."""
     for name, dof in zip(seeds, certainty.dof, strict=True):
         few = np.count_nonzero(dof < FEW_DOF)
@@ -331,10 +336,10 @@ def warn_of_few_dof(certainty: Certainty, seeds: Sequence[str]) -> None:
                 f"{FEW_DOF:.0f} effective degrees of freedom; their z and p are rough. A longer run, "
                 "fewer confounds or a wider band gives more"
             )
-            warnings.warn(msg, SeedmapWarning, stacklevel=4)
+            warnings.warn(msg, SeedmapWarning, stacklevel=5)
 
 
-def warn_of_few_frames(keep: Keep) -> None:
+def _warn_of_few_frames(keep: Keep) -> None:
     """Warn of runs that are too short for their noise to be known."""
     kept = int(np.count_nonzero(keep))
     if kept < FEW_FRAMES:
@@ -342,10 +347,10 @@ def warn_of_few_frames(keep: Keep) -> None:
             f"{kept} frames are kept; below {FEW_FRAMES} the memory of the noise is poorly known, and "
             "z and p are rough. Censor fewer frames, or combine runs"
         )
-        warnings.warn(msg, SeedmapWarning, stacklevel=4)
+        warnings.warn(msg, SeedmapWarning, stacklevel=5)
 
 
-def warn_of_uneven_variance(certainty: Certainty, keep: Keep) -> None:
+def _warn_of_uneven_variance(certainty: Certainty, keep: Keep) -> None:
     """Warn where few frames hold much of the noise, or its variance changes over the run."""
     found = certainty.unevenness(keep)
     if found is None or not found.uneven:
@@ -358,4 +363,4 @@ def warn_of_uneven_variance(certainty: Certainty, keep: Keep) -> None:
         else "look for movement, drift or a part without signal"
     )
     msg = f"the noise is uneven in time: {found.words}; {allowed}, but {remedy}"
-    warnings.warn(msg, SeedmapWarning, stacklevel=4)
+    warnings.warn(msg, SeedmapWarning, stacklevel=5)

@@ -41,7 +41,7 @@ Diedrichsen and Shadmehr (2005), doi:10.1016/j.neuroimage.2005.04.039 (noise var
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import scipy  # its sub-packages load on first use
@@ -49,7 +49,7 @@ from numpy.typing import NDArray
 
 from seedmap._arrays import Array
 from seedmap.connectivity.bands import Bands, SeedBands, find_bands, se_ratio, seed_bands
-from seedmap.connectivity.correlation import unit_seeds
+from seedmap.connectivity.correlation import BLOCK, unit_seeds
 from seedmap.errors import TooFewFrames
 from seedmap.temporal import CleaningOperator
 
@@ -62,6 +62,7 @@ __all__ = [
     "noise_autocovariance",
     "noise_tables",
     "pair_dof",
+    "quick_dof",
     "second_order",
     "seed_kernels",
     "seed_lags",
@@ -326,6 +327,45 @@ def pair_dof(tables: NoiseTables, lags: Array, noise: Array) -> Array:
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         return second_order((tables.passed @ noise) / np.sum(lags * noise, axis=0))
+
+
+class Rows(Protocol):
+    """Rows of which some are asked for at a time: an array, or one on the disk."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of rows, and what each holds."""
+
+    def __getitem__(self, which: slice, /) -> NDArray[Any]:
+        """Return some rows."""
+
+
+def quick_dof(passed: Array, lags: Array, noise: Rows) -> NDArray[np.float32]:
+    """Give the effective degrees of freedom of seeds with samples whose noise was kept small.
+
+    Parameters
+    ----------
+    passed
+        `NoiseTables.passed`.
+    lags
+        The seeds, from `seed_lags`, shape (lags, seeds).
+    noise
+        Autocovariances of the samples' raw noise, each on a scale of its own, shape
+        (samples, lags).
+
+    Returns
+    -------
+    ndarray of float32, shape (seeds, samples)
+        nu, neither bounded nor checked; NaN where a sample has no noise.
+    """
+    of_seeds, numerator = lags.T.astype(np.float32), passed.astype(np.float32)
+    samples = noise.shape[0]
+    nu = np.empty((len(of_seeds), samples), np.float32)
+    for at in range(0, samples, BLOCK):
+        part = noise[at : at + BLOCK].T.astype(np.float32)  # its scale falls out
+        with np.errstate(divide="ignore", invalid="ignore"):
+            nu[:, at : at + BLOCK] = second_order((numerator @ part) / (of_seeds @ part))
+    return nu
 
 
 def second_order(nu: Array) -> Array:

@@ -23,7 +23,14 @@ from numpy.typing import NDArray
 from seedmap._arrays import Array
 from seedmap.temporal import CleaningOperator
 
-__all__ = ["frame_variance", "is_uneven", "run_variance", "variance_factor", "worst_frames"]
+__all__ = [
+    "frame_variance",
+    "is_uneven",
+    "run_variance",
+    "spread_samples",
+    "variance_factor",
+    "worst_frames",
+]
 
 # A run is warned of if its factor is above this, or if one frame holds more than this share of
 # the squares and several times its part.
@@ -118,9 +125,13 @@ def run_variance(operator: CleaningOperator, series: Array) -> NDArray[np.float6
     ndarray, shape (kept,)
         See `frame_variance`.
     """
-    samples = series.shape[1]
-    spread = np.linspace(0, samples - 1, min(samples, SAMPLES)).astype(np.intp)
-    return frame_variance(operator.residuals(series[:, spread]), operator.noise_basis)
+    few = series[:, spread_samples(series.shape[1])]
+    return frame_variance(operator.residuals(few), operator.noise_basis)
+
+
+def spread_samples(samples: int) -> NDArray[np.intp]:
+    """Return which of so many samples the variance is estimated from."""
+    return np.linspace(0, samples - 1, min(samples, SAMPLES)).astype(np.intp)
 
 
 def variance_factor(variance: Array) -> float:

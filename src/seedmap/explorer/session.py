@@ -15,13 +15,20 @@ from typing import Any
 
 import numpy as np
 
-from seedmap.analysis import SeedMaps, save_maps
+from seedmap.analysis import save_maps
 from seedmap.bids import label_of, source_stem
 from seedmap.errors import OptionError, OutputError, SeedmapError
 from seedmap.explorer.anatomy import Surroundings, Underlay, mean_underlay
 from seedmap.explorer.command import Command
 from seedmap.explorer.cortex import voxel_box
-from seedmap.explorer.engine import Cleaned, Explorable, Settings, Superseded
+from seedmap.explorer.engine import (
+    Cleaned,
+    Explorable,
+    Scores,
+    Settings,
+    Superseded,
+    scores_of,
+)
 from seedmap.images import Grid, Space
 from seedmap.seeds import Seed, Sphere, VertexPatch
 
@@ -33,7 +40,7 @@ PCC = Sphere("PCC", (0.0, -52.0, 18.0))
 # otherwise the old are let go first, and clicks wait.
 MOST_FOR_TWO = 1 << 30
 REMEMBERED = 64  # windows whose newest request is known
-CERTAIN = 4  # maps with error bars that are kept
+CERTAIN = 4  # z maps that are kept
 CAUTION = (
     "This seed was chosen while exploring: {n} seeds were looked at in this session. What is found "
     "by looking needs to be confirmed in other data."
@@ -126,9 +133,7 @@ class Session(Surroundings):
     version: int = 0
     looked_at: int = 0
     _cleaned: Cleaned | None = None
-    _certain: "OrderedDict[tuple[Any, ...], tuple[SeedMaps, list[str]]]" = field(
-        default_factory=OrderedDict
-    )
+    _certain: "OrderedDict[tuple[Any, ...], Scores]" = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _slow: threading.Lock = field(default_factory=threading.Lock)
     _thread: threading.Thread | None = None
@@ -187,7 +192,7 @@ class Session(Surroundings):
         if before is not None:
             before.join()
         old = self._cleaned
-        if old is not None and 2 * old.live.nbytes > MOST_FOR_TWO:
+        if old is not None and 2 * old.nbytes > MOST_FOR_TWO:
             self._cleaned = None
         settings_before = old.settings if old else self.source.settings
         del old
@@ -251,26 +256,13 @@ class Session(Surroundings):
             write_look(self.out, self.stem, entry)
             return self.looked_at
 
-    def certain(
-        self, seed: Seed, superseded: Callable[[], bool] = bool
-    ) -> tuple[SeedMaps, list[str]]:
-        """Return the map of a seed with its error bars, and what there is to be warned of.
-
-        The run is read again for it; the last few are kept.
-        """
-        settings = self.cleaned.settings
-        key = (seed, settings)
+    def certain(self, seed: Seed, superseded: Callable[[], bool] = bool) -> Scores:
+        """Return the z map of a seed; the last few are kept."""
+        cleaned = self.cleaned
+        key = (seed, cleaned.settings)
         with self._slow:
             if key not in self._certain:
-
-                def progress(_done: int, _total: int) -> None:
-                    if superseded():
-                        raise Superseded
-
-                with warnings.catch_warnings(record=True) as caught:
-                    warnings.simplefilter("always")
-                    maps = self.source.certain_maps(settings, seed, progress)
-                self._certain[key] = (maps, [str(warning.message) for warning in caught])
+                self._certain[key] = scores_of(self.source, cleaned, seed, superseded)
                 while len(self._certain) > CERTAIN:
                     self._certain.popitem(last=False)
             return self._certain[key]
@@ -278,7 +270,8 @@ class Session(Surroundings):
     def save(self, seed: Sphere | VertexPatch) -> list[str]:
         """Write the maps of a seed with their sidecars into the output folder; return the names.
 
-        Each sidecar also says how many seeds were looked at.
+        They are those of ``seedmap run``: images are read again for them. Each sidecar also says
+        how many seeds were looked at.
 
         Raises
         ------
@@ -290,9 +283,12 @@ class Session(Surroundings):
         if not label_of(seed.name):
             msg = f"seed {seed.name!r}: a name needs letters or digits"
             raise OptionError(msg)
-        maps, _ = self.certain(seed)
+        settings = self.cleaned.settings
+        with self._slow, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the page has shown them
+            maps = self.source.certain_maps(settings, seed)
         exploration = {"SeedsLookedAt": self.looked_at, "Note": CAUTION.format(n=self.looked_at)}
-        command = self.command.line(self.source, self.cleaned.settings, seed)
+        command = self.command.line(self.source, settings, seed)
         facts = {"Command": command, "Exploration": exploration}
         return [path.name for path in save_maps(maps, self.out, facts=facts)]
 

@@ -14,13 +14,14 @@ A stored run is a Zarr group; of the package, only this folder knows it.
 from seedmap.connectivity import quick_z
 from seedmap.store.pack import Pack, PackedRun, open_pack, pack_bytes, write_pack
 from seedmap.store.reading import StoredMaps, StoredRun, open_stored
-from seedmap.store.writing import write_stored
+from seedmap.store.writing import noise_lags, write_stored
 
 __all__ = [
     "Pack",
     "PackedRun",
     "StoredMaps",
     "StoredRun",
+    "noise_lags",
     "open_pack",
     "open_stored",
     "pack_bytes",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import NOTHING_LEFT, Array, Keep
-from seedmap.connectivity import BLOCK, NoiseTables, lags_of_cleaned, quick_z, second_order
+from seedmap.connectivity import BLOCK, NoiseTables, lags_of_cleaned, quick_dof, quick_z
 from seedmap.errors import ImageError, MissingFile, SeedError
 from seedmap.images import Space
 from seedmap.spatial import SeedWeights
@@ -174,15 +174,7 @@ class StoredRun:
 
     def _dof(self, unit: Array) -> NDArray[np.float32]:
         """Give nu of every seed (coordinates, seeds) with every sample: one product of small tables."""
-        of_seeds, passed = self.lags(unit).T.astype(np.float32), self.passed
-        stored = self.group.arrays["noise"]
-        nu = np.empty((len(of_seeds), self.space.n_samples), np.float32)
-        for at in range(0, nu.shape[1], BLOCK):
-            part = stored[at : at + BLOCK].T.astype(np.float32)  # its scale falls out
-            with np.errstate(divide="ignore", invalid="ignore"):
-                first = (passed @ part) / (of_seeds @ part)
-                nu[:, at : at + BLOCK] = second_order(first)
-        return nu
+        return quick_dof(self.passed, self.lags(unit), self.group.arrays["noise"])
 
     @property
     def passed(self) -> NDArray[np.float32]:

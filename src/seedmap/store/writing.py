@@ -23,7 +23,7 @@ from seedmap.store.reading import FORMAT
 from seedmap.store.spaces import describe_space
 from seedmap.temporal import BlockCleaner, CleaningOperator
 
-__all__ = ["write_stored"]
+__all__ = ["noise_lags", "write_stored"]
 
 # Of a sample's energy after cleaning, the most that may be cut off: changes an r by less than this.
 CUT_OFF = 3e-6
@@ -164,10 +164,15 @@ def _noise(tables: NoiseTables, operator: CleaningOperator, part: Extracted) -> 
     """Give every sample's noise autocovariance, each on a scale of its own, (samples, lags)."""
     found = np.empty((part.series.shape[1], tables.lags), dtype=np.int16)
     for at in range(0, part.series.shape[1], BLOCK):
-        raw = part.series[:, at : at + BLOCK]
-        noise = noise_autocovariance(tables, operator.residuals(raw))
-        found[at : at + BLOCK] = pack(noise, 16).coarse
+        found[at : at + BLOCK] = noise_lags(
+            tables, operator.residuals(part.series[:, at : at + BLOCK])
+        )
     return found
+
+
+def noise_lags(tables: NoiseTables, residuals: Array) -> NDArray[np.int16]:
+    """Give the noise autocovariance of residuals (kept, samples) in few bytes, as (samples, lags)."""
+    return pack(noise_autocovariance(tables, residuals), 16).coarse
 
 
 def _noise_size(operator: CleaningOperator, part: Extracted) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ from seedmap._arrays import Array, Keep
 from seedmap.analysis import SeedMaps
 from seedmap.confounds import ConfoundTable
 from seedmap.explorer.engine.live import LiveRun
+from seedmap.explorer.engine.noise import Noise
 from seedmap.explorer.engine.settings import Settings
 from seedmap.images import Run, Space
 from seedmap.seeds import Seed
@@ -41,6 +42,8 @@ class Cleaned:
         Directions that the cleaning leaves.
     mean : ndarray, shape of the space
         Mean of the run; of a stored run, which has none, its mask.
+    noise : Noise or None
+        From which z follows; None where error bars come with whole maps.
     """
 
     live: LiveRun
@@ -49,6 +52,12 @@ class Cleaned:
     table: ConfoundTable | None
     rank: int
     mean: Array
+    noise: Noise | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+        return self.live.nbytes + (self.noise.nbytes if self.noise else 0)
 
 
 class Explorable(Protocol):

@@ -25,6 +25,7 @@ from seedmap.errors import SeedmapWarning
 from seedmap.explorer.engine.explorable import Cleaned, Progress
 from seedmap.explorer.engine.gathering import block_rows, block_starts, gather
 from seedmap.explorer.engine.live import LiveRun
+from seedmap.explorer.engine.noise import Noise, beside, lags_bytes
 from seedmap.explorer.engine.settings import Settings, confound_groups
 from seedmap.explorer.engine.shown import check_shown
 from seedmap.explorer.engine.unsmoothed import bytes_per_voxel
@@ -43,8 +44,8 @@ AROUND = DEFAULT_RADIUS
 MOST_MEMORY = 2.2
 # Frames of the file that a walk holds: read ahead, copied, and summed up for the mean.
 FRAMES_HELD = 8
-# ... but they may always have this much [bytes].
-SMALL = 4 << 20
+# ... but rows and the seeds' voxels may always have this much [bytes].
+SMALL = 96 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ class ExplorableImages:
     settings : Settings
         The settings to begin with.
     limits : Limits
-        Threads and memory. The memory is that of maps with error bars, which read the run again;
+        Threads and memory. The memory is that of maps that are saved, which read the run again;
         the rows themselves stay in memory.
     """
 
@@ -148,16 +149,31 @@ class ExplorableImages:
             n_jobs=self.limits.threads,
             on_frame=lambda: progress(next(numbers), kept) if progress else None,
         )
-        brain, unsmoothed, mean = gather(
+        threads = self.limits.threads
+        none = np.empty((0, kept))
+        found = gather(
             reading,
             self.opened.mask,
             operator.coordinates,
             lambda mask: self._around(mask, kept, len(operator.coordinates)),
+            beside(operator) if self._wants_noise else none,
         )
         basis = _basis(operator.on_kept, operator.coordinates)
-        grid = self.grid.within(brain.mask)
-        live = LiveRun.from_rows(grid, brain, unsmoothed, basis, operator.keep, self.limits.threads)
-        return Cleaned(live, settings, operator, self.chosen(settings), operator.rank, mean)
+        rows, grid = found.brain.rows, self.grid.within(found.brain.mask)
+        size = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+        live = LiveRun.from_rows(grid, found.brain, found.unsmoothed, basis, operator.keep, threads)
+        noise = None
+        if self._wants_noise:
+            rest = found.rest
+            rest *= np.where(live.usable, 1 / np.where(live.usable, size, 1), 0)[:, None]
+            noise = Noise(operator, live.targets, rest, threads)
+        table = self.chosen(settings)
+        return Cleaned(live, settings, operator, table, operator.rank, found.mean, noise)
+
+    @property
+    def _wants_noise(self) -> bool:
+        """Whether z may be asked for, and follows from the noise of the samples."""
+        return self.settings.method.uncertainty == "operator"
 
     def _around(
         self, mask: NDArray[np.bool_], kept: int, coordinates: int
@@ -170,7 +186,10 @@ class ExplorableImages:
         kind, blocks = self.run.dtype, len(block_starts(kept)) - 1
         brain = int(mask.sum())
         besides = 8 * block_rows(kept) * brain + FRAMES_HELD * mask.size * kind.itemsize
-        most = max(SMALL, MOST_MEMORY * 4 * kept * brain - besides) - 4 * coordinates * brain
+        rows = 4 * coordinates * brain
+        if self._wants_noise:  # its lags come when the walk's blocks are gone
+            rows, besides = 4 * kept * brain, max(besides, lags_bytes(kept) * brain)
+        most = max(SMALL, MOST_MEMORY * 4 * kept * brain - besides) - rows
         whole = self._reached(mask, mask.size)
         if whole.sum() * bytes_per_voxel(kind, kept, blocks, rounded=False) <= most:
             return whole, False
@@ -185,7 +204,7 @@ class ExplorableImages:
     def certain_maps(
         self, settings: Settings, seed: Seed, progress: Progress | None = None
     ) -> SeedMaps:
-        """Return what `seedmap run` makes of a seed, error bars included; reads the run again."""
+        """Return what `seedmap run` makes of a seed, to be saved; reads the run again."""
         inputs = Inputs(
             self.run,
             confounds=self.chosen(settings),

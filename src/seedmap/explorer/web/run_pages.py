@@ -14,7 +14,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from seedmap._arrays import middle
 from seedmap._version import __version__
 from seedmap.explorer.cortex import name_of
 from seedmap.explorer.engine.gathering import Superseded
@@ -97,7 +96,7 @@ class RunPages(Pages):
         return map_answer(body, facts, started)
 
     async def certain(self, request: Request) -> Response:
-        """Send the z map of a seed; the run is read again for it, so it takes a while."""
+        """Send the z map of a seed; the first of a run takes a while."""
         session, query = self._session, request.query_params
         number, window = whole_in(query, "n"), "z:" + query.get("w", "")[:64]
         seed = any_seed_in(query)
@@ -107,13 +106,12 @@ class RunPages(Pages):
         superseded = session.latest.arrive(window, number)
         version, started = session.version, time.perf_counter()
 
-        def work() -> tuple[bytes, list[str], float | None]:
-            maps, notes = session.certain(seed, superseded)
-            z = maps.values(seed.name, "z")
-            steps = np.rint(np.clip(z / Z_FULL, -1, 1) * FULL_SCALE)
-            steps = np.where(np.isfinite(z), steps, NOT_A_NUMBER).astype("<i2")
-            dof = middle(maps.values(seed.name, "dof"))
-            return steps.tobytes(), notes, round(dof, 1) if np.isfinite(dof) else None
+        def work() -> tuple[bytes, tuple[str, ...], float | None]:
+            found = session.certain(seed, superseded)
+            steps = np.rint(np.clip(found.z / Z_FULL, -1, 1) * FULL_SCALE)
+            steps = np.where(np.isfinite(found.z), steps, NOT_A_NUMBER).astype("<i2")
+            dof = round(found.dof, 1) if np.isfinite(found.dof) else None
+            return steps.tobytes(), found.notes, dof
 
         async with self._one_at_a_time:
             if superseded() or await request.is_disconnected():
@@ -216,10 +214,8 @@ def _about(
     signal = live.seed_signal(seed)
     sample, place_name = place
     stat, threshold = beyond
-    if stat == "z":
-        values = session.certain(seed, superseded)[0].values(seed.name, "z")
-    else:
-        values = live.r(signal.unit, superseded)
+    of_z = stat == "z"
+    values = session.certain(seed, superseded).z if of_z else live.r(signal.unit, superseded)
     tops = peak_samples(live.grid, values, threshold, MOST_PEAKS)
     named = [
         {
