@@ -294,28 +294,3 @@ def test_maps_that_lack_samples_count_as_the_others_mean_there():
         likeness_products(holes, expected), likeness_products(filled, expected), strict=True
     ):
         np.testing.assert_allclose(one, other, atol=1e-12)
-
-
-def degree(connectome):
-    """Return the mean correlation of each sample with all."""
-    rows = connectome.smooth.astype(float)
-    return np.einsum("vpk,pk->v", rows, rows.mean(axis=0)) / rows.shape[1]
-
-
-@pytest.mark.parametrize("overall", [0.7, None])
-def test_the_expected_map_is_where_lesions_fall_and_not_degree(tools, overall):
-    """L7: lesions of a territory, with the global signal in the runs and without."""
-    made = tools.connectome(10, rng=4, overall=overall)
-    territory = (made.places.voxels[:, 0] < 5) & (made.places.voxels[:, 1] < 8)
-    places = Places.of(np.ones(tools.shape, bool), territory)
-    lesions = draw_set(places, tools.shapes(np.random.default_rng(0), 25), 0, 0)
-    frequency = tools.rows([np.arange(made.samples)], made.samples)
-    frequency.data = np.asarray(lesions.sum(axis=0)).astype(float)
-    found, expected = (
-        mean_maps(made.connectome, lesion_series(made.connectome, one)).mean.mean(axis=0)
-        for one in (lesions, frequency)
-    )
-    assert np.corrcoef(found, expected)[0, 1] >= 0.85
-    if overall is None:
-        # no check of degree can see it
-        assert abs(degree(made.connectome)).max() < 1e-3
