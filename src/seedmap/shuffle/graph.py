@@ -62,3 +62,11 @@ class Graph:
     def n_kinds(self) -> int:
         """Number of kinds."""
         return len(self.extent_powers)
+
+    @cached_property
+    def table(self) -> NDArray[np.int32]:
+        """Neighbours of each sample in one row, filled up with the number of samples."""
+        degree = np.diff(self.indptr)
+        table = np.full((self.samples, max(1, degree.max(initial=0))), self.samples, np.int32)
+        table[np.arange(table.shape[1]) < degree[:, None]] = self.indices
+        return table

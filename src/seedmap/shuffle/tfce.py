@@ -75,4 +75,4 @@ def _plain(values: NDArray[np.floating]) -> NDArray[np.float32]:
 
 def _arrays(graph: Graph) -> tuple[Any, ...]:
     powers = np.array(graph.extent_powers, dtype=np.float64)
-    return graph.indptr, graph.indices, graph.sizes, graph.kinds, powers, graph.height_power
+    return graph.table, graph.sizes, graph.kinds, powers, graph.height_power
