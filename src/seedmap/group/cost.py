@@ -9,7 +9,7 @@ from seedmap.parallel import core_count
 __all__ = ["cost_of", "seconds_a_shuffle"]
 
 # Seconds, on one core: of a product a person and sample, and of clusters and TFCE a sample.
-PRODUCT, CLUSTERS, TFCE = 6e-11, 8e-9, 1.8e-7
+PRODUCT, CLUSTERS, TFCE = 6e-11, 8e-9, 8e-8
 # Beside the maps, the libraries included [bytes].
 BESIDE = 450e6
 
