@@ -9,7 +9,6 @@ import pytest
 from scipy.sparse import csr_array
 
 from seedmap.lesions import (
-    Connectome,
     Times,
     compare_sets,
     design,
@@ -177,61 +176,3 @@ def test_the_gain_of_predictions(cohort, tools, kind):
         products = likeness_products(maps, expected)
         found += predict(score, beside, *products, number=199).p <= 0.05
     assert 0.025 <= found / PREDICTED <= 0.08
-
-
-CORES = ((6, 6, 6), (24, 26, 18), (6, 26, 18))
-WIDE = (30, 32, 24)
-NOISE_OF_SCORE, FEW = 0.05, 16
-
-
-def planted_cohort(tools, people=12):
-    """Return people whose balls about `CORES` share a course, in noise that is each person's own."""
-    shape, random = WIDE, np.random.default_rng(51)
-    at = np.argwhere(np.ones(shape, bool))
-    away = np.min([np.linalg.norm(at - core, axis=1) for core in CORES], axis=0)
-    weight = np.clip((3.0 - away) / 1.5, 0, 1)
-    smooth, plain = [], []
-    for _ in range(people):
-        course = random.standard_normal(FEW)
-        raw = 2 * np.outer(weight, course) + random.standard_normal((len(at), FEW))
-        soft = tools.smoothed(raw.T, shape, 1.0).T
-        smooth.append(soft / np.linalg.norm(soft, axis=1, keepdims=True))
-        plain.append(raw)
-    smooth, plain = (np.stack(one, axis=1).astype(np.float32) for one in (smooth, plain))
-    ones = np.ones(smooth.shape[:2], np.float32)
-    made = Connectome(smooth, ones, plain, ones, np.arange(people), np.ones(people))
-    return made, weight, away
-
-
-def test_a_planted_symptom_is_found_where_it_is(tools):
-    """L5, with its control: over patients alone most of what is found lies elsewhere."""
-    connectome, weight, away = planted_cohort(tools)
-    planted = away < 3.0 + 1.5  # with the reach of the smoothing
-    prior = np.where(
-        planted, 1 / planted.mean(), 1 / (~planted).mean()
-    )  # half of the lesions there
-    places, random = Places.of(np.ones(WIDE, bool), prior), np.random.default_rng(52)
-    both, alone, inside_both, inside_alone, cores = 0, 0, 0, 0, []
-    for number in range(4):
-        lesions = draw_set(places, tools.shapes(random, 60), 53, number)
-        volumes = np.asarray(lesions.sum(axis=1)).ravel()
-        share = (lesions @ weight) / volumes
-        # how much of a lesion's series is the course that the balls share
-        score = 2 * share / np.sqrt(4 * share**2 + 1 / volumes)
-        score = score + NOISE_OF_SCORE * random.standard_normal(60)
-        split = design(score, nuisance(volumes, np.empty((60, 0))))
-        family = np.ones(len(weight), bool)
-        got = mean_maps(
-            connectome,
-            lesion_series(connectome, lesions),
-            slopes(split, np.ones((60, len(weight)), bool)),
-        )
-        patients = p_patients(got.mean, split, family, TIMES) <= 0.05
-        found = patients & (p_people(got.people, family, Times(1999)) <= 0.05)
-        both, alone = both + found.sum(), alone + patients.sum()
-        inside_both += (found & planted).sum()
-        inside_alone += (patients & planted).sum()
-        cores += [found[away == 0].mean()]
-    assert inside_both / both >= 0.85
-    assert np.mean(cores) >= 0.90
-    assert inside_alone / alone <= 0.30
