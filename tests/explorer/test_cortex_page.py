@@ -171,6 +171,41 @@ def test_the_rasteriser_on_a_known_mesh(look_at_cortex):
     assert found["gap"] == -32768
 
 
+def test_a_closed_surface_is_drawn_alike_whichever_way_its_triangles_turn(look_at_cortex):
+    """Triangles seen from within are left out where the surface has no end, and only there."""
+    found = look_at_cortex().page.evaluate(
+        """async () => {
+        const { Raster, Sheet } = await import("/static/raster.js");
+        const points = [-1, 0, 0, 1, 0, 0, 0, -1, 0, 0, 1, 0, 0, 0, -1, 0, 0, 1].map((one) => 40 * one);
+        const faces = []; // of an octahedron
+        for (const x of [0, 1]) for (const y of [2, 3]) for (const z of [4, 5]) {
+          faces.push((x + y + z) % 2 ? [x, z, y] : [x, y, z]);
+        }
+        const drawn = (triangles) => {
+          const flat = triangles.flat(), bytes = new ArrayBuffer(144 + 4 * flat.length + 6);
+          new Float32Array(bytes, 0, 18).set(points);
+          new Uint32Array(bytes, 144, flat.length).set(flat);
+          const part = { name: "left", start: 0, vertices: 6, triangles: triangles.length };
+          const sheet = new Sheet(part, bytes, Int32Array.from([0, 1, 2, 3, 4, 5]));
+          const raster = new Raster(sheet, 20, 30, 96, 96);
+          const seen = (t) => (t < 0 ? "" : [...sheet.triangles.slice(t, t + 3)].sort().join());
+          return [sheet.outside, Array.from(raster.triangle, seen)];
+        };
+        const turned = faces.map(([a, b, c]) => [a, c, b]);
+        return [faces, turned, [turned[0], ...faces.slice(1)], faces.slice(0, -1)].map(drawn);
+    }"""
+    )
+    (one, whole), (other, turned), (mixed, also), (opened, without) = found
+    assert {one, other} == {-1, 1}
+    assert mixed == opened == 0
+    assert whole == turned == also
+    nearest, behind = "1,3,5", {f"0,{y},{z}" for y in "23" for z in "45"}
+    assert nearest in whole
+    assert not behind & set(whole)
+    assert nearest not in without  # the hole shows what is seen from within
+    assert behind & set(without)
+
+
 def test_keys_walk_over_the_mesh_turn_views_and_change_sides(look_at_cortex):
     window = look_at_cortex()
     start = visible(window, 0)[1]

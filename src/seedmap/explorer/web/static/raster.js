@@ -20,6 +20,7 @@ export class Sheet {
     numbers.forEach((vertex, n) => (this.position[vertex] = start + n));
     this.values = new Int16Array(vertices).fill(NOTHING);
     this.normals = normalsOf(this.points, this.triangles);
+    this.outside = closed(this.triangles) ? Math.sign(volumeOf(this.points, this.triangles)) : 0;
   }
 
   /** Neighbours of a vertex along the edges of the mesh. */
@@ -32,6 +33,38 @@ export class Sheet {
   place(vertex) {
     return [...this.places.subarray(3 * vertex, 3 * vertex + 3)].map((value) => Math.round(value * 100) / 100);
   }
+}
+
+/** A number of 32 bits that looks drawn at random, of a pair in order. */
+function mixed(a, b) {
+  let bits = (Math.imul(a, 0x9e3779b1) + b) | 0;
+  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+  return bits ^ (bits >>> 16);
+}
+
+/** Whether triangles pass every edge once each way: a surface without an end, seen from one side only. */
+function closed(triangles) {
+  let unmatched = 0;
+  for (let t = 0; t < triangles.length; t += 3) {
+    for (let i = 0; i < 3; i++) {
+      const a = triangles[t + i], b = triangles[t + ((i + 1) % 3)];
+      unmatched = (unmatched + mixed(a, b) - mixed(b, a)) | 0;
+    }
+  }
+  return unmatched === 0;
+}
+
+/** Six times the volume within: below 0 where triangles turn the other way. */
+function volumeOf(p, triangles) {
+  let total = 0;
+  for (let t = 0; t < triangles.length; t += 3) {
+    const a = 3 * triangles[t], b = 3 * triangles[t + 1], c = 3 * triangles[t + 2];
+    total += p[a] * (p[b + 1] * p[c + 2] - p[b + 2] * p[c + 1]);
+    total += p[a + 1] * (p[b + 2] * p[c] - p[b] * p[c + 2]);
+    total += p[a + 2] * (p[b] * p[c + 1] - p[b + 1] * p[c]);
+  }
+  return total;
 }
 
 function normalsOf(p, triangles) {
@@ -83,6 +116,15 @@ export function axesOf(azimuth, elevation) {
 
 const along = (p, k, axis) => p[k] * axis[0] + p[k + 1] * axis[1] + p[k + 2] * axis[2];
 
+/** The nearest whole number of what fits 16 bits. */
+const rounded = (value) => ((value + 32768.5) | 0) - 32768;
+
+/** The mean of three values of which some are missing; missing where more than half is. */
+function without(p, q, r, u, v, w) {
+  const a = p === NOTHING ? 0 : u, b = q === NOTHING ? 0 : v, c = r === NOTHING ? 0 : w, weight = a + b + c;
+  return weight > 0.5 ? rounded((a * p + b * q + c * r) / weight) : NOTHING;
+}
+
 /** A view of a hemisphere on a picture of some pixels. */
 export class Raster {
   constructor(sheet, azimuth, elevation, width, height) {
@@ -95,7 +137,8 @@ export class Raster {
     this.grey = new Uint8ClampedArray(pixels);
     this.steps = new Int16Array(pixels).fill(NOTHING);
     this.project();
-    for (let t = 0; t < sheet.triangles.length; t += 3) this.fill(t);
+    this.fill();
+    this.gather();
     this.shade();
   }
 
@@ -124,67 +167,74 @@ export class Raster {
   }
 
   /** Fill the pixels whose middle lies in a triangle, where it is nearer than what is there. */
-  fill(t) {
-    const { x, y, z, width, height } = this, { triangles } = this.sheet;
-    const a = triangles[t], b = triangles[t + 1], c = triangles[t + 2];
-    const ux = x[b] - x[a], uy = y[b] - y[a], vx = x[c] - x[a], vy = y[c] - y[a];
-    const area = ux * vy - uy * vx;
-    if (area === 0) return;
-    const left = Math.max(0, Math.ceil(Math.min(x[a], x[b], x[c]) - 0.5));
-    const right = Math.min(width - 1, Math.floor(Math.max(x[a], x[b], x[c]) - 0.5));
-    const top = Math.max(0, Math.ceil(Math.min(y[a], y[b], y[c]) - 0.5));
-    const bottom = Math.min(height - 1, Math.floor(Math.max(y[a], y[b], y[c]) - 0.5));
-    const zb = z[b] - z[a], zc = z[c] - z[a];
-    for (let j = top; j <= bottom; j++) {
-      const dy = j + 0.5 - y[a];
-      for (let i = left, pixel = j * width + left; i <= right; i++, pixel++) {
-        const dx = i + 0.5 - x[a];
-        const second = (dx * vy - dy * vx) / area, third = (dy * ux - dx * uy) / area;
-        if (second < 0 || third < 0 || second + third > 1) continue;
-        const depth = z[a] + second * zb + third * zc;
-        if (depth <= this.depth[pixel]) continue;
-        this.depth[pixel] = depth;
-        this.triangle[pixel] = t;
-        this.second[pixel] = second;
-        this.third[pixel] = third;
+  fill() {
+    const { x, y, z, width, height, depth, triangle, second, third } = this, { triangles, outside } = this.sheet;
+    for (let t = 0; t < triangles.length; t += 3) {
+      const a = triangles[t], b = triangles[t + 1], c = triangles[t + 2];
+      const xa = x[a], ya = y[a], za = z[a], xb = x[b], yb = y[b], xc = x[c], yc = y[c];
+      const ux = xb - xa, uy = yb - ya, vx = xc - xa, vy = yc - ya;
+      const area = ux * vy - uy * vx;
+      if (area === 0 || area * outside > 0) continue; // seen edgewise, or from within
+      const left = Math.max(0, Math.ceil(Math.min(xa, xb, xc) - 0.5));
+      const right = Math.min(width - 1, Math.floor(Math.max(xa, xb, xc) - 0.5));
+      const top = Math.max(0, Math.ceil(Math.min(ya, yb, yc) - 0.5));
+      const bottom = Math.min(height - 1, Math.floor(Math.max(ya, yb, yc) - 0.5));
+      const zb = z[b] - za, zc = z[c] - za, share = 1 / area;
+      const vx1 = vx * share, vy1 = vy * share, ux1 = ux * share, uy1 = uy * share;
+      for (let j = top; j <= bottom; j++) {
+        const dy = j + 0.5 - ya, vRow = -dy * vx1, wRow = dy * ux1;
+        for (let i = left, pixel = j * width + left; i <= right; i++, pixel++) {
+          const dx = i + 0.5 - xa, v = vRow + dx * vy1, w = wRow - dx * uy1;
+          if (v < 0 || w < 0 || v + w > 1) continue;
+          const near = za + v * zb + w * zc;
+          if (near <= depth[pixel]) continue;
+          depth[pixel] = near;
+          triangle[pixel] = t;
+          second[pixel] = v;
+          third[pixel] = w;
+        }
       }
     }
   }
 
+  /** List the pixels on which something is seen, and the three vertices of each. */
+  gather() {
+    const { triangle } = this, { triangles } = this.sheet;
+    const seen = new Int32Array(triangle.length), corners = new Int32Array(3 * triangle.length);
+    let count = 0;
+    for (let pixel = 0; pixel < triangle.length; pixel++) {
+      const t = triangle[pixel];
+      if (t < 0) continue;
+      corners[3 * count] = triangles[t];
+      corners[3 * count + 1] = triangles[t + 1];
+      corners[3 * count + 2] = triangles[t + 2];
+      seen[count++] = pixel;
+    }
+    this.seen = seen.subarray(0, count);
+    this.corners = corners;
+  }
+
   /** Light the grey of the folds: bright where the surface faces the viewer. */
   shade() {
-    const { grey, normals, count, triangles } = this.sheet, { towards } = this.axes;
-    const lit = new Float32Array(count);
+    const { grey: folds, normals, count } = this.sheet, { towards } = this.axes;
+    const { seen, corners, second, third, grey } = this, lit = new Float32Array(count);
     for (let n = 0; n < count; n++) {
-      lit[n] = grey[n] * (AMBIENT + (1 - AMBIENT) * Math.abs(along(normals, 3 * n, towards)));
+      lit[n] = folds[n] * (AMBIENT + (1 - AMBIENT) * Math.abs(along(normals, 3 * n, towards)));
     }
-    for (let pixel = 0; pixel < this.triangle.length; pixel++) {
-      const t = this.triangle[pixel];
-      if (t < 0) continue;
-      const v = this.second[pixel], w = this.third[pixel];
-      this.grey[pixel] = (1 - v - w) * lit[triangles[t]] + v * lit[triangles[t + 1]] + w * lit[triangles[t + 2]];
+    for (let n = 0, k = 0; n < seen.length; n++, k += 3) {
+      const pixel = seen[n], v = second[pixel], w = third[pixel];
+      grey[pixel] = (1 - v - w) * lit[corners[k]] + v * lit[corners[k + 1]] + w * lit[corners[k + 2]];
     }
   }
 
   /** The map at every pixel, linear between vertices; where more than half is missing there is none. */
   sample(values) {
-    const { triangle, second, third, steps } = this, { triangles } = this.sheet;
-    for (let pixel = 0; pixel < triangle.length; pixel++) {
-      const t = triangle[pixel];
-      if (t < 0) continue;
-      const p = values[triangles[t]], q = values[triangles[t + 1]], r = values[triangles[t + 2]];
-      const v = second[pixel], w = third[pixel], u = 1 - v - w;
-      if (p !== NOTHING && q !== NOTHING && r !== NOTHING) {
-        steps[pixel] = Math.round(u * p + v * q + w * r);
-        continue;
-      }
-      let total = 0, weight = 0;
-      for (const [value, share] of [[p, u], [q, v], [r, w]]) {
-        if (value === NOTHING) continue;
-        total += value * share;
-        weight += share;
-      }
-      steps[pixel] = weight > 0.5 ? Math.round(total / weight) : NOTHING;
+    const { seen, corners, second, third, steps } = this;
+    for (let n = 0, k = 0; n < seen.length; n++, k += 3) {
+      const pixel = seen[n], v = second[pixel], w = third[pixel], u = 1 - v - w;
+      const p = values[corners[k]], q = values[corners[k + 1]], r = values[corners[k + 2]];
+      const whole = p !== NOTHING && q !== NOTHING && r !== NOTHING;
+      steps[pixel] = whole ? rounded(u * p + v * q + w * r) : without(p, q, r, u, v, w);
     }
     return steps;
   }
