@@ -1,8 +1,6 @@
 """A phantom that is explored, and a browser to look at it with."""
 
 import http.client
-import os
-import shutil
 import time
 
 import pytest
@@ -14,8 +12,6 @@ from seedmap.explorer.command import Command
 from seedmap.group import Question
 from seedmap.group.packs import pack_study
 from seedmap.group.people import Choice
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="session")
@@ -101,25 +97,6 @@ def client(explorer):
 @pytest.fixture
 def group_client(group_explorer):
     return Client(group_explorer)
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """A headless browser; without one the tests are skipped, but not in CI."""
-    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        path, sync_playwright = None, None
-    if path is None or sync_playwright is None:
-        reason = "no Chromium, or no playwright: install both to test the page"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def numbers(place):

@@ -1,5 +1,6 @@
 """Lesions through a study's stored runs: the numbers, the files, and what is refused."""
 
+import itertools
 import json
 import re
 
@@ -176,6 +177,7 @@ def test_the_page_begins_with_its_limits_and_warns(study):
     assert text.index("nothing here is for a decision about a patient") < text.index("Prediction")
     assert "Patients alone" in text
     assert "fresh for each set" in text
+    assert "kept: what all voxels share is in every map" in text
     assert f"{study.alone['pool']:,} voxel" in text
     if study.alone["pool"] > study.compared.found:
         assert "sets of a pool have lesions in common" in text
@@ -183,6 +185,42 @@ def test_the_page_begins_with_its_limits_and_warns(study):
         assert "that people agree says nothing about the score" in text
     for word in ("nan", "None", "undefined"):
         assert not re.search(rf"(?<![\w/+]){word}(?![\w/+=])", text), word
+
+
+HEADINGS = (
+    "What this page can show, and what it cannot", "Patients",
+    "Where lesions fall, and the map that follows from it", "What goes with the score",
+    "Prediction", "Healthy people", "Methods", "Origin",
+)  # fmt: skip
+
+
+@pytest.mark.full
+def test_the_page_in_a_browser(chromium, study, tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text(lesion_page(study))
+    for width, scheme in itertools.product((1280, 390), ("light", "dark")):
+        page = chromium.new_page(viewport={"width": width, "height": 860}, color_scheme=scheme)
+        asked, faults = [], []
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        page.on("pageerror", lambda error, faults=faults: faults.append(str(error)))
+        page.goto(path.as_uri())
+        assert tuple(page.locator("h2").all_inner_texts()) == HEADINGS
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        drawn = page.evaluate(
+            "[...document.images].map((one) => one.complete && one.naturalWidth > 0)"
+        )
+        assert drawn == [True] * 4
+        boxes = page.evaluate("[...document.querySelectorAll('figure')].map((o) => o.clientWidth)")
+        assert max(boxes) <= width
+        # what warns stands before all that was found, and is seen
+        note, found = (page.locator(name).bounding_box() for name in (".trouble", "#result"))
+        assert note["height"] > 0
+        assert note["y"] + note["height"] < found["y"]
+        light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (light == "rgb(255, 255, 255)") == (scheme == "light")
+        assert faults == []
+        assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+        page.close()
 
 
 def test_groups_are_compared_and_few_lesions_get_no_p(own_root, lesions):

@@ -26,6 +26,8 @@ LIMITS = (
 )
 FREQUENCY_COLOURS = "PuOr_r"
 ALPHA = 0.05
+# So many times the samples are found without lesion size where that is worth a warning.
+MATTERS = 1.1
 
 
 def lesion_page(study: LesionStudy, command: str = "") -> str:
@@ -119,7 +121,7 @@ def _notes(study: LesionStudy) -> Iterator[str]:
             f"Over healthy people alone {_voxels(alone['people'])} would be significant: that people agree says "
             "nothing about the score."
         )
-    if alone["without size"] > alone["patients"]:
+    if alone["without size"] > MATTERS * alone["patients"]:
         yield (
             f"Without lesion size in the model {_voxels(alone['without size'])} would be significant over patients, "
             f"with it {alone['patients']:,}: the score goes with size."
@@ -137,10 +139,8 @@ def _where_words(study: LesionStudy) -> str:
     )
     if study.compared is None:
         return words
-    prior = study.facts["Prior"]
-    where = f"where {Path(prior).name} has them" if prior else "anywhere in the brain"
     return (
-        f"{words} Compared with sets of lesions of these shapes {where}, fresh for each set, "
+        f"{words} Compared with sets of lesions of these shapes {_places_words(study)}, fresh for each set, "
         f"{_voxels(study.compared.found)} of the mean map differ; that is about where lesions fall and not about a "
         f"symptom. With sets that reuse a pool of 30 lesions of each shape {_voxels(study.alone['pool'])} would: "
         "such sets are too alike, which is why they are not used."
@@ -237,6 +237,11 @@ def _connectome(study: LesionStudy) -> Iterator[tuple[str, str]]:
         gone = ", ".join(f"sub-{one}" for one in study.dropped_people)
         yield "Left out", f"{gone}: no voxel of some lesion in the mask"
     yield "Cleaning", f"{facts['Strategy'] or 'as stored'}"
+    removed = facts["GlobalSignalRemoved"]
+    yield (
+        "Global signal",
+        "regressed out" if removed else "kept: what all voxels share is in every map",
+    )
     yield "Smoothing", f"{facts['SmoothingFWHM']:g} mm"
     yield "Space", f"{facts['Space'] or 'not known'}"
 
@@ -256,5 +261,21 @@ def _methods(study: LesionStudy) -> str:
         f"The mean series of each lesion was correlated with every voxel in the cleaned runs of {len(study.people)} "
         f"people. Fisher transforms entered a linear model over {len(study.patients.labels)} lesions with the "
         f"logarithm of their volume{' and ' + ', '.join(study.patients.columns) if study.patients.columns else ''}, "
-        f"without lesions within {facts['SmoothingFWHM']:g} mm of a voxel.{tests}"
+        f"without lesions within {facts['SmoothingFWHM']:g} mm of a voxel.{tests}{_null_words(study)}"
     )
+
+
+def _null_words(study: LesionStudy) -> str:
+    """Say what the mean map was compared with; nothing where it was not."""
+    if study.compared is None:
+        return ""
+    return (
+        f" The mean map was compared with {study.facts['NullSets']:,} sets of lesions of the same shapes, each at a "
+        f"place of its own {_places_words(study)}, by a factor of the mean correlation matrix "
+        "(doi:10.1137/090771806); the largest difference of each set in its standard deviations counts."
+    )
+
+
+def _places_words(study: LesionStudy) -> str:
+    prior = study.facts["Prior"]
+    return f"where {Path(prior).name} has them" if prior else "anywhere in the brain"

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from seedmap.analysis import global_signal
 from seedmap.errors import OptionError
 from seedmap.group.packs import pack_study
 from seedmap.group.people import Choice
@@ -37,7 +38,7 @@ from seedmap.lesions.nulls import (
 from seedmap.lesions.prediction import Predicted, likeness_products, predict
 from seedmap.lesions.table import Drawn, Patients, draw_lesions, read_patients
 from seedmap.lesions.volumes import check_volume, grey_matter, prior_of
-from seedmap.store import Pack
+from seedmap.store import Pack, open_stored
 
 __all__ = ["LesionOptions", "LesionStudy", "connectome_of", "lesion_maps", "score_label"]
 
@@ -222,10 +223,14 @@ def lesion_maps(
         "Space": pack.facts.get("space"),
         "Strategy": packed.strategy,
         "Cleaning": pack.facts.get("cleaning"),
+        "GlobalSignalRemoved": any(
+            global_signal(open_stored(path).facts["confounds"]) for path in packed.paths
+        ),
         "SmoothingFWHM": width,
         "Runs": int(connectome.person.size),
-        "GreyMatter": grey_source,
-        "Prior": str(asked.prior or ""),
+        "GreyMatter": grey_source or None,
+        "NullSets": asked.null_sets if asked.null == "matched" else None,
+        "Prior": None if asked.prior is None else str(asked.prior),
         "Covariates": ["log(lesion volume)", *patients.columns],
         "Shuffles": asked.shuffles,
         "Seed": asked.seed,
