@@ -4,10 +4,18 @@ import http.client
 import time
 
 import pytest
+from cyclopts import App
 
 from seedmap.analysis.options import Inputs
 from seedmap.datasets import make_phantom
-from seedmap.explorer import Explorer, ServerOptions, begin_group, begin_session, open_source
+from seedmap.explorer import (
+    Explorer,
+    ServerOptions,
+    begin_beside,
+    begin_group,
+    begin_session,
+    open_source,
+)
 from seedmap.explorer.command import Command
 from seedmap.group import Question
 from seedmap.group.packs import pack_study
@@ -41,13 +49,25 @@ def explorer(phantom, options, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def group_explorer(stored_study, tmp_path_factory):
-    """A server of a group that runs while the tests last."""
-    study, out = stored_study, tmp_path_factory.mktemp("out") / "group-results"
+def beside_explorer(phantom, options, tmp_path_factory):
+    """A server of one run cleaned in two ways, side by side: on the right without confounds."""
+
+    def begin(number, out):
+        given = {**options, "confounds": None} if number else options
+        source = open_source(Inputs(phantom.func[0], **given))
+        return begin_session(source, out=out, anatomy=phantom.masks[0])
+
+    session = begin_beside(begin, tmp_path_factory.mktemp("out") / "beside-results")
+    with Explorer(session, ServerOptions()).start() as running:
+        yield running
+
+
+def begin_study(study, out):
+    """Begin to explore the people of the stored study."""
     question = Question(
         seed="", model="group + age", contrasts=("mean", "patient - control", "age"), inference=None
     )
-    session = begin_group(
+    return begin_group(
         study.root,
         pack_study(study.root, Choice("")),
         Choice(""),
@@ -57,8 +77,45 @@ def group_explorer(stored_study, tmp_path_factory):
         anatomy=study.phantom.masks[0],
         n_jobs=2,
     )
+
+
+@pytest.fixture(scope="session")
+def group_explorer(stored_study, tmp_path_factory):
+    """A server of a group that runs while the tests last."""
+    session = begin_study(stored_study, tmp_path_factory.mktemp("out") / "group-results")
     with Explorer(session, ServerOptions()).start() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def two_groups(stored_study, tmp_path_factory):
+    """A server of the same group twice, side by side."""
+    out = tmp_path_factory.mktemp("out") / "two-groups"
+    session = begin_beside(lambda _number, folder: begin_study(stored_study, folder), out)
+    with Explorer(session, ServerOptions()).start() as running:
+        yield running
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """Call the verb; return the session that it would serve, and how."""
+    sessions = []
+
+    def serve(session, options, *, browser, say):
+        sessions.append(session)
+        call_verb.options, call_verb.browser = options, browser
+        say("http://here")
+
+    def call_verb(words):
+        app = App()
+        app.command("seedmap.cli.explore:explore")
+        app(words, result_action="return_value", print_error=False, exit_on_error=False)
+        return sessions[-1]
+
+    monkeypatch.setattr("seedmap.cli.explore.serve", serve)
+    yield call_verb
+    for session in sessions:
+        session.close()
 
 
 class Client:

@@ -45,13 +45,16 @@ def decoded(answer, body):
     return found, facts
 
 
-@pytest.mark.parametrize("kind", ["run", "group"])
-def test_every_address_has_the_guard_before_it(kind, explorer, group_explorer, group_client):
-    """All routes there are, of both pages: token, host, origin, other sites, policy, one sentence."""
-    client = type(group_client)(explorer if kind == "run" else group_explorer)
+@pytest.mark.parametrize("kind", ["run", "group", "beside"])
+def test_every_address_has_the_guard_before_it(kind, request, client_of):
+    """All routes there are, of all pages: token, host, origin, other sites, policy, one sentence."""
+    explorers = {"run": "explorer", "group": "group_explorer", "beside": "beside_explorer"}
+    client = client_of(request.getfixturevalue(explorers[kind]))
     routes = routes_of(client.explorer)
     assert len(routes) > 18
-    assert {path for path, _ in routes} >= {"/", "/api/run", "/static/main.js", "/api/save"}
+    under = "/right" if kind == "beside" else ""
+    wanted = {"/", f"{under}/", f"{under}/api/run", f"{under}/static/main.js", f"{under}/api/save"}
+    assert {path for path, _ in routes} >= wanted
     if kind == "group":
         assert {path for path, _ in routes} >= {
             "/api/group/map",

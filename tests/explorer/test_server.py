@@ -14,7 +14,6 @@ import urllib.request
 import nibabel as nib
 import numpy as np
 import pytest
-from cyclopts import App
 
 from seedmap import Sphere, seed_maps
 from seedmap.analysis.options import Inputs, Method
@@ -195,28 +194,6 @@ def test_results_are_explored_as_they_were_made(maps, tmp_path, served):
     maps.save(tmp_path)
     with pytest.raises(OptionError, match="--smoothing-fwhm, --high-pass given"):
         served(["explore", str(tmp_path), "--smoothing-fwhm", "4", "--high-pass", "none"])
-
-
-@pytest.fixture
-def served(monkeypatch):
-    """Call the verb; return the session that it would serve, and how."""
-    sessions = []
-
-    def serve(session, options, *, browser, say):
-        sessions.append(session)
-        call_verb.options, call_verb.browser = options, browser
-        say("http://here")
-
-    def call_verb(words):
-        app = App()
-        app.command("seedmap.cli.explore:explore")
-        app(words, result_action="return_value", print_error=False, exit_on_error=False)
-        return sessions[-1]
-
-    monkeypatch.setattr("seedmap.cli.explore.serve", serve)
-    yield call_verb
-    for session in sessions:
-        session.close()
 
 
 def test_the_command_line(phantom, served, tmp_path, capsys):

@@ -16,11 +16,14 @@ from seedmap.cli.help import group
 from seedmap.cli.options import Repeated, RunOptions, SurfaceOptions, changed_flags
 from seedmap.errors import OptionError
 from seedmap.explorer import (
+    AnySession,
+    Beside,
     Command,
     Explorable,
     GroupSession,
     ServerOptions,
     Session,
+    begin_beside,
     begin_group,
     begin_session,
     choose_half,
@@ -124,9 +127,7 @@ class Given:
 
 
 def explore(
-    bold: Path | None = None,
-    /,
-    *,
+    *bold: Path,
     options: Annotated[RunOptions, Parameter(name="*", group=group("Run"))] = RunOptions(),  # noqa: B008
     cleaning: Annotated[Cleaning, Parameter(name="*", group=group("Cleaning"))] = Cleaning(),
     surface: Annotated[
@@ -146,23 +147,54 @@ def explore(
         seedmap explore derivatives/seedmap --group --design participants.tsv
         --model "group + age" --contrast "patient - control"
 
+    Two runs or two studies side by side, with one crosshair, one seed and one scale:
+
+        seedmap explore sub-01/func/..._bold.zarr sub-02/func/..._bold.zarr
+
     Parameters
     ----------
     bold
-        The run: a 4-D NIfTI image or a CIFTI dtseries (surfaces by --left and --right); or a folder of results of `seedmap run`, whose run is explored as it was cleaned there, its seeds listed; or a stored run of `seedmap bids --store`, a folder ..._bold.zarr.
+        The run: a 4-D NIfTI image or a CIFTI dtseries (surfaces by --left and --right); or a folder of results of `seedmap run`, whose run is explored as it was cleaned there, its seeds listed; or a stored run of `seedmap bids --store`, a folder ..._bold.zarr. Two are shown side by side; all options then hold for both, but --confounds is one table for each, and maps and logs are saved in left/ and right/ of --out.
     """
     server = ServerOptions(
         port=page.port, allow_host=page.allow_host, idle_minutes=page.idle_minutes
     )
     screen = Screen()
     begin = _group if study.group else _run
-    session = begin(screen, Given(bold, options, cleaning, surface), page, study)
+    if len(bold) > 2:
+        msg = f"{len(bold)} runs are given; one is explored, or two side by side"
+        raise OptionError(msg)
+    given = Given(bold[0] if bold else None, options, cleaning, surface)
+    session: AnySession | Beside
+    if len(bold) < 2:
+        session = begin(screen, given, page, study)
+    else:
+        sides = _sides(given, bold[1])
+        session = begin_beside(
+            lambda number, out: begin(screen, sides[number], replace(page, out=out), study),
+            page.out,
+        )
     serve(
         session,
         server,
         browser=page.browser,
         say=lambda address: screen.line("Explorer", f"{address}   (Ctrl+C ends it)"),
     )
+
+
+def _sides(run: Given, beside: Path) -> tuple[Given, Given]:
+    """Give each of two runs what is meant for it."""
+    tables, other = run.options.confounds, replace(run, bold=beside)
+    if not tables or (len(tables) == 1 and run.bold == beside):
+        return run, other
+    if len(tables) != 2:
+        msg = (
+            f"{beside}: {len(tables)} --confounds for two runs; give one table for each, in the same "
+            "order, or --strategy"
+        )
+        raise OptionError(msg)
+    own = [replace(run.options, confounds=(table,)) for table in tables]
+    return replace(run, options=own[0]), replace(other, options=own[1])
 
 
 def _run(screen: Screen, run: Given, page: ExploreOptions, study: StudyOptions) -> Session:

@@ -4,6 +4,7 @@
 Needs the extra ``seedmap[explore]``.
 """
 
+from seedmap.explorer.beside import AnySession, Beside, begin_beside
 from seedmap.explorer.command import Command
 from seedmap.explorer.engine import Explorable, open_source
 from seedmap.explorer.engine.stored import is_stored
@@ -20,12 +21,15 @@ from seedmap.explorer.server import (
 from seedmap.explorer.session import Session
 
 __all__ = [
+    "AnySession",
+    "Beside",
     "Command",
     "Explorable",
     "Explorer",
     "GroupSession",
     "ServerOptions",
     "Session",
+    "begin_beside",
     "begin_group",
     "begin_session",
     "choose_half",

@@ -41,6 +41,13 @@ INDEPENDENT = (
 SHUFFLES = Shuffles.number  # of what is saved: as many as the command takes
 
 
+@dataclass
+class Looks:
+    """How many maps were looked at."""
+
+    count: int = 0
+
+
 @dataclass(eq=False)
 class GroupSession(Surroundings):
     """A group that is being explored.
@@ -73,7 +80,7 @@ class GroupSession(Surroundings):
     latest: Latest = field(default_factory=Latest)
     job: Job | None = None
     version: int = 1
-    looked_at: int = 0
+    looks: Looks = field(default_factory=Looks)
     damage: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _last_look: Any = None
@@ -85,6 +92,11 @@ class GroupSession(Surroundings):
         grid = self.live.pack.space
         assert isinstance(grid, Grid)
         return grid
+
+    @property
+    def looked_at(self) -> int:
+        """How many maps of people were looked at, on both sides where two are shown."""
+        return self.looks.count
 
     @property
     def stem(self) -> str:
@@ -140,7 +152,7 @@ class GroupSession(Surroundings):
                 return self.looked_at
             answer = self.live.maps(seed, contrast, off, which=np.zeros(1, np.int64))
             self._last_look = look
-            self.looked_at += 1
+            self.looks.count += 1
             asked = self.live.model.question
             entry = {
                 "time": _now(),

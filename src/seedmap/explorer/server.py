@@ -13,18 +13,18 @@ import time
 import webbrowser
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from seedmap.analysis import Inputs, Limits, Method, SeedMaps
 from seedmap.bids import in_mni_space
 from seedmap.errors import OptionError, SeedmapError
+from seedmap.explorer.beside import AnySession, Beside, begin_beside
 from seedmap.explorer.command import Command
 from seedmap.explorer.cortex import is_standard
 from seedmap.explorer.engine import Explorable, open_source
 from seedmap.explorer.engine.stored import is_stored
-from seedmap.explorer.group_session import GroupSession
 from seedmap.explorer.results import recall
 from seedmap.explorer.session import PCC, Session
 from seedmap.explorer.web import Guard, Policy, make_app
@@ -67,18 +67,21 @@ class Explorer:
     ----------
     url : str
         The address to open; it carries a token that lets one browser in, once.
-    session : Session
+    session : Session, GroupSession or Beside
         What it serves.
     """
 
     def __init__(
-        self, session: Session | GroupSession, options: ServerOptions, *, framed: bool = False
+        self, session: AnySession | Beside, options: ServerOptions, *, framed: bool = False
     ) -> None:
         self.session = session
         self._socket = _bound_socket(options.port)
         self.port: int = self._socket.getsockname()[1]
         policy = Policy(
-            cookie=f"seedmap-{self.port}", hosts=_lower(options.allow_host), framed=framed
+            cookie=f"seedmap-{self.port}",
+            hosts=_lower(options.allow_host),
+            framed=framed,
+            beside=isinstance(session, Beside),
         )
         self._app = make_app(session, policy)
         self._token = self._app.invite()
@@ -254,6 +257,7 @@ def _fit_start(session: Session) -> None:
 def explore(  # noqa: PLR0913  the options of seed_maps, and where the page is shown
     bold: Any,
     *,
+    beside: Any = None,
     confounds: Any = None,
     strategy: Any = None,
     sample_mask: Any = None,
@@ -278,6 +282,9 @@ def explore(  # noqa: PLR0913  the options of seed_maps, and where the page is s
         The run, as for `seedmap.seed_maps`; or maps that it returned (`SeedMaps`), or the folder
         of results of ``seedmap run``: their run is explored as it was cleaned, and their seeds
         are listed; or a stored run, the folder that ``seedmap bids --store`` wrote.
+    beside
+        A second run, given in the same way and explored with the same options, to be shown beside the
+        first with one crosshair, one seed and one scale.
     confounds, strategy, sample_mask, mask_img, t_r, surfaces, cleaning, smoothing_fwhm, n_jobs
         As for `seedmap.seed_maps`; for maps and their folders they are those of the maps, and a
         stored run allows no others than its own.
@@ -315,27 +322,40 @@ def explore(  # noqa: PLR0913  the options of seed_maps, and where the page is s
         surfaces=surfaces,
     )
     method = Method(cleaning=cleaning or Method.cleaning, smoothing_fwhm=smoothing_fwhm)
-    command = Command.of_call(inputs)
-    before: tuple[Sphere, ...] = ()
-    if is_stored(bold):
-        command = Command(str(bold), stored=True)
-    elif isinstance(bold, SeedMaps) or (isinstance(bold, str | Path) and Path(bold).is_dir()):
-        recalled = recall(bold)
-        inputs, method, command, before = (
-            recalled.inputs,
-            recalled.method,
-            recalled.command,
-            recalled.seeds,
+
+    def begin(number: int, folder: Path) -> Session:
+        given = replace(inputs, bold=beside if number else bold)
+        source, command, before = _opened(given, method, Limits(n_jobs=n_jobs))
+        return begin_session(
+            source,
+            out=folder,
+            command=command,
+            anatomy=anatomy,
+            atlas=atlas,
+            start=start,
+            before=before,
         )
-    source = open_source(inputs, method, Limits(n_jobs=n_jobs))
-    session = begin_session(
-        source, out=out, command=command, anatomy=anatomy, atlas=atlas, start=start, before=before
-    )
+
+    session = begin(0, Path(out)) if beside is None else begin_beside(begin, out)
     return Explorer(session, ServerOptions(port=port, allow_host=allow_host), framed=True).start()
 
 
+def _opened(
+    given: Inputs, method: Method, limits: Limits
+) -> tuple[Explorable, Command, tuple[Sphere, ...]]:
+    """Open a run, a stored run, or the run behind maps with their seeds."""
+    bold = given.bold
+    if is_stored(bold):
+        return open_source(given, method, limits), Command(str(bold), stored=True), ()
+    if isinstance(bold, SeedMaps) or (isinstance(bold, str | Path) and Path(bold).is_dir()):
+        recalled = recall(bold)
+        source = open_source(recalled.inputs, recalled.method, limits)
+        return source, recalled.command, recalled.seeds
+    return open_source(given, method, limits), Command.of_call(given), ()
+
+
 def serve(
-    session: Session | GroupSession,
+    session: AnySession | Beside,
     options: ServerOptions,
     *,
     browser: bool,

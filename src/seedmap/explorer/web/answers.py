@@ -17,7 +17,16 @@ from seedmap.explorer.group_session import GroupSession
 from seedmap.explorer.session import Busy, Session
 from seedmap.explorer.web.requests import Wrong
 
-__all__ = ["BYTES", "Addresses", "Pages", "answering", "body_of", "geometry", "map_answer"]
+__all__ = [
+    "BYTES",
+    "Addresses",
+    "Endpoint",
+    "Pages",
+    "answering",
+    "body_of",
+    "geometry",
+    "map_answer",
+]
 
 BYTES = "application/octet-stream"
 MOST_BODY = 1 << 16

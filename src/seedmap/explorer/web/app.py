@@ -1,5 +1,6 @@
 """The explorer as a web application: its addresses, the page's own files, and the guard before them."""
 
+from functools import cache
 from importlib.resources import files
 
 from starlette.applications import Starlette
@@ -7,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from seedmap.explorer.beside import SIDES, AnySession, Beside
 from seedmap.explorer.group_session import GroupSession
-from seedmap.explorer.session import Session
-from seedmap.explorer.web.answers import Pages, answering
+from seedmap.explorer.web.answers import Endpoint, Pages, answering
 from seedmap.explorer.web.cortex_pages import CortexPages
 from seedmap.explorer.web.group_pages import GroupPages
 from seedmap.explorer.web.guard import Guard, Policy
@@ -25,21 +26,43 @@ TYPES = {
 }
 
 
-def make_app(session: Session | GroupSession, policy: Policy) -> Guard:
-    """Build the application around a session: routes, and the guard before them."""
-    pages = _pages_of(session)
-    routes = [_static(name, content) for name, content in _static_files().items()]
-    for path, (endpoint, method) in pages.addresses().items():
-        routes.append(Route(f"/api/{path}", answering(endpoint), methods=[method]))
+def make_app(session: AnySession | Beside, policy: Policy) -> Guard:
+    """Build the application around what is shown: routes, and the guard before them."""
+    if isinstance(session, Beside):
+        routes = _files("", "beside.html")
+        for side in SIDES:
+            routes += _files(f"/{side}", "index.html")
+            routes += _answers(f"/{side}", getattr(session, side))
+    else:
+        routes = _files("", "index.html") + _answers("", session)
     return Guard(Starlette(routes=routes), policy)
 
 
-def _pages_of(session: Session | GroupSession) -> Pages:
+def _answers(under: str, session: AnySession) -> list[Route]:
+    """Return what is answered of a session."""
+    return [
+        Route(f"{under}/api/{path}", answering(endpoint), methods=[method])
+        for path, (endpoint, method) in _pages_of(session).addresses().items()
+    ]
+
+
+def _pages_of(session: AnySession) -> Pages:
     if isinstance(session, GroupSession):
         return GroupPages(session)
     return RunPages(session) if isinstance(session.source.grid, Grid) else CortexPages(session)
 
 
+def _files(under: str, page: str) -> list[Route]:
+    """Return a page and the files that it may ask for."""
+    scripts = [
+        Route(f"{under}/static/{name}", _sending(name, content))
+        for name, content in _static_files().items()
+        if not name.endswith(".html")
+    ]
+    return [Route(f"{under}/", _sending(page, _static_files()[page])), *scripts]
+
+
+@cache
 def _static_files() -> dict[str, bytes]:
     """Read our own files, once; no request can name another."""
     folder = files("seedmap.explorer.web") / "static"
@@ -50,10 +73,10 @@ def _static_files() -> dict[str, bytes]:
     }
 
 
-def _static(name: str, content: bytes) -> Route:
+def _sending(name: str, content: bytes) -> Endpoint:
     media_type = TYPES[name.rsplit(".", 1)[-1]]
 
     async def send(_request: Request) -> Response:
         return Response(content, media_type=media_type)
 
-    return Route("/" if name == "index.html" else f"/static/{name}", send)
+    return send

@@ -29,6 +29,7 @@ POLICY = "; ".join(
         "connect-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",
+        "frame-src {frames}",
         "frame-ancestors {ancestors}",
     )
 )
@@ -51,19 +52,22 @@ class Policy:
         Further names under which the explorer is reached, such as that of a proxy.
     framed : bool
         Whether a notebook may show the page in a frame.
+    beside : bool
+        Whether the page shows two of its own in frames.
     """
 
     cookie: str = "seedmap"
     hosts: tuple[str, ...] = ()
     framed: bool = False
+    beside: bool = False
 
     def security_policy(self) -> str:
         """Return the Content-Security-Policy."""
-        ancestors = "'none'"
+        frames = ancestors = "'self'" if self.beside else "'none'"
         if self.framed:
             local = ("http://localhost:*", "http://127.0.0.1:*", "https://localhost:*")
             ancestors = " ".join(["'self'", *local, *(f"https://{host}" for host in self.hosts)])
-        return POLICY.format(ancestors=ancestors)
+        return POLICY.format(frames=frames, ancestors=ancestors)
 
 
 class Guard:
@@ -81,7 +85,7 @@ class Guard:
             "Cache-Control": "no-store",
         }
         if not policy.framed:
-            headers["X-Frame-Options"] = "DENY"
+            headers["X-Frame-Options"] = "SAMEORIGIN" if policy.beside else "DENY"
         self._headers = [(k.lower().encode(), v.encode()) for k, v in headers.items()]
         self._secret = secrets.token_urlsafe(24)
         self._pending: list[str] = []

@@ -21,6 +21,7 @@ export class App {
   painter = new Painter(this);
   panel = this.panelOf();
   address = "map";
+  beside = null; // the page that shows another app beside this one
   sent = Promise.resolve(); // the last settings that the server was sent
 
   async load(run) {
@@ -349,6 +350,58 @@ export class App {
       ? `pointer ${place.slice(0, 3).map((v) => Math.round(v)).join(", ")}: ${this.written(value)}` : "";
   }
 
+  // --- what another app beside this one follows ---------------------------------------------
+
+  get shared() {
+    const { at, seed, radius, name, named, follow, stat, look, radiological, theme } = this.state;
+    return {
+      crosshair: { at: at.slice(0, 3) },
+      seed: { seed: seed.slice(0, 3), radius, name, named, follow },
+      colours: { stat, scale: this.scaleName, look: look[stat] },
+      page: { radiological, theme },
+    };
+  }
+
+  /** What the numbers of the scale mean: looks are the same only where this is. */
+  get scaleName() {
+    return this.state.stat;
+  }
+
+  /** Show a part of what the app beside this one shows, as far as it is there. */
+  adopt = {
+    crosshair: ({ at }) => {
+      this.state.at = this.snapped(at);
+      this.panel.updateSoon();
+      this.painter.refresh();
+      this.showSoon();
+      this.writeLink();
+    },
+    seed: ({ seed, radius, name, named, follow }) => {
+      const place = this.snapped(seed);
+      this.state.follow = follow;
+      if (!this.inBrain(place)) {
+        this.trouble("The seed of the other side lies outside the brain here; this is still the map of the last one.");
+        return;
+      }
+      Object.assign(this.state, { seed: place, radius, name, named });
+      this.trouble("");
+      this.moved = true;
+      this.restSoon();
+      this.ask({ preview: this.run.preview });
+      this.painter.refresh();
+    },
+    colours: ({ stat, scale, look }) => {
+      if (!this.run.stats.includes(stat)) return;
+      if (this.state.stat !== stat) this.setStat(stat);
+      if (this.scaleName === scale) Object.assign(this.state.look[stat], look);
+      this.changed();
+    },
+    page: (page) => {
+      Object.assign(this.state, page);
+      this.changed();
+    },
+  };
+
   // --- the map that is shown -------------------------------------------------------------
 
   get stat() {
@@ -520,10 +573,14 @@ export class App {
     write($("trouble"), text);
   }
 
+  linkText() {
+    return toLink(this.state);
+  }
+
   writeLink() {
     clearTimeout(this.writing);
     this.writing = setTimeout(() => {
-      this.link = toLink(this.state);
+      this.link = this.linkText();
       history.replaceState(null, "", `#${this.link}`);
     }, 150);
   }

@@ -57,6 +57,10 @@ export class GroupApp extends App {
     return this.run.contrasts[this.state.contrast].mean && !this.state.less ? "r" : "z′";
   }
 
+  get scaleName() {
+    return this.stat === "effect" ? `effect ${this.unit}` : this.stat;
+  }
+
   get title() {
     const { name, less, contrast } = this.state;
     return `${less ? `${name} less ${less.name}` : name}, ${this.run.contrasts[contrast].text}`;

@@ -9,10 +9,14 @@ function begin(run) {
   /** For scripts, and for the tests. */
   const Kind = { group: GroupApp, cortex: CortexApp }[run.kind] ?? App;
   const app = (window.seedmap = new Kind());
-  return app.load(run).then(() => (app.ready = true));
+  return app.load(run).then(() => {
+    app.ready = true;
+    return app;
+  });
 }
 
-getJson("run").then(begin).catch((error) => {
+/** The app once it can be used; nothing if it cannot. */
+window.begun = getJson("run").then(begin).catch((error) => {
   const cover = document.createElement("p");
   cover.className = "cover";
   cover.textContent = `The explorer cannot begin: ${error.message}. Open the address that was printed when it was started.`;

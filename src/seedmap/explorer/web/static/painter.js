@@ -75,6 +75,7 @@ export class Painter {
     this.app.controls.read(this.app.valueAt(state.at), stat, look, full);
     if (this.dark !== dark) panel.drawChart(ink);
     this.dark = dark;
+    this.app.beside?.drawn(this.app);
   }
 
   /** Give the rows of slices heights in the proportion of what they show. */
