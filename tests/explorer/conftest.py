@@ -3,6 +3,8 @@
 import http.client
 import time
 
+import nibabel as nib
+import numpy as np
 import pytest
 from cyclopts import App
 
@@ -34,6 +36,24 @@ def options(phantom):
     """How it is cleaned."""
     keep = phantom.truth.sample_masks[0]
     return {"confounds": phantom.confounds[0], "sample_mask": keep, "mask_img": phantom.masks[0]}
+
+
+@pytest.fixture(scope="session")
+def parcels(phantom, tmp_path_factory):
+    """Twenty parcels of the phantom's brain on voxels of 4 mm, with a table of names."""
+    folder = tmp_path_factory.mktemp("parcels")
+    mask = nib.load(phantom.masks[0])
+    affine = mask.affine @ np.diag([0.5, 0.5, 0.5, 1])
+    affine[:3, 3] -= 2.0
+    inside = np.argwhere(np.asarray(mask.dataobj).repeat(2, 0).repeat(2, 1).repeat(2, 2))
+    middles = inside[np.linspace(0, len(inside) - 1, 20).astype(int)]
+    away = np.linalg.norm(inside[:, None] - middles[None], axis=2)
+    labels = np.zeros(2 * np.array(mask.shape), np.int16)
+    labels[tuple(inside.T)] = 10 * (1 + away.argmin(axis=1))
+    nib.save(nib.Nifti1Image(labels, affine), folder / "parcels.nii.gz")
+    rows = [f"{10 * number}\tparcel {number}" for number in range(1, 21)]
+    (folder / "parcels.tsv").write_text("\n".join(["index\tname", *rows, ""]))
+    return folder / "parcels.nii.gz"
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ from seedmap.explorer import (
     begin_beside,
     begin_group,
     begin_session,
+    by_hemisphere,
     choose_half,
     is_stored,
     open_source,
@@ -92,8 +93,8 @@ class ExploreOptions:
     anatomy: Path | None = None
     """Image to draw under the maps; without it the MNI152 template for runs in MNI space, else the mean of the run."""
 
-    atlas: Path | None = None
-    """Label image that names places, with a table (TSV: index, name) of the same name beside it."""
+    atlas: Annotated[tuple[Path, ...], Repeated] = ()
+    """Label image whose regions are outlined, named and taken as seeds, with a table (TSV: index, name) of the same name beside it; on surfaces .label.gii or .annot, one a hemisphere (repeat), or a dlabel."""
 
     port: int = 0
     """Port to listen on; 0 takes one that is free."""
@@ -209,7 +210,7 @@ def _run(screen: Screen, run: Given, page: ExploreOptions, study: StudyOptions) 
             out=page.out,
             command=command,
             anatomy=page.anatomy,
-            atlas=page.atlas,
+            atlas=by_hemisphere(page.atlas),
             start=page.start(),
             before=before,
             progress=progress,
@@ -247,7 +248,7 @@ def _group(screen: Screen, run: Given, page: ExploreOptions, study: StudyOptions
         design=study.design,
         out=page.out,
         anatomy=page.anatomy,
-        atlas=page.atlas,
+        atlas=by_hemisphere(page.atlas),
         start=start,
         n_jobs=options.n_jobs,
         held=held,

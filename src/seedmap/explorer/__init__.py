@@ -10,6 +10,7 @@ from seedmap.explorer.engine import Explorable, open_source
 from seedmap.explorer.engine.stored import is_stored
 from seedmap.explorer.group_session import GroupSession
 from seedmap.explorer.grouping import begin_group, choose_half
+from seedmap.explorer.regions import by_hemisphere
 from seedmap.explorer.results import recall
 from seedmap.explorer.server import (
     Explorer,
@@ -32,6 +33,7 @@ __all__ = [
     "begin_beside",
     "begin_group",
     "begin_session",
+    "by_hemisphere",
     "choose_half",
     "explore",
     "is_stored",

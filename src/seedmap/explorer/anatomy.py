@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from seedmap._arrays import Array
 from seedmap.errors import ImageError
+from seedmap.explorer.regions import Regions, open_regions
 from seedmap.figures import mni_template
 from seedmap.images import Grid, Space, file_of, load_volume
-from seedmap.spatial import Atlas, Landmarks, landmarks, read_atlas
+from seedmap.spatial import Landmarks, landmarks
 
 __all__ = [
     "Surroundings",
@@ -97,18 +98,22 @@ class Surroundings:
     ----------
     underlay, names
         As far as they are known by now.
+    regions : Regions or None
+        Those of the atlas that was given.
     furnishing : threading.Thread or None
         Brings the underlay while the page already works.
     """
 
     underlay: Underlay | None = None
-    names: Atlas | Landmarks | None = None
+    regions: Regions | None = None
+    names: Regions | Landmarks | None = None
     furnishing: threading.Thread | None = None
 
     def furnish(self, anatomy: Any, atlas: Any, space: Space, *, mni: bool) -> None:
         """Take what the user names; what nilearn has for MNI space follows in the background."""
         known = landmarks() if mni else None
-        self.names = read_atlas(atlas, space) if atlas else known
+        self.regions = open_regions(atlas, space) if atlas is not None else None
+        self.names = self.regions or known
         self.underlay = image_underlay(anatomy) if anatomy is not None else None
         if mni:  # reading the template takes longer than a small run: nobody waits for it
             self.furnishing = threading.Thread(target=self._of_mni, daemon=True)

@@ -9,6 +9,7 @@ from typing import Any
 from seedmap.analysis import Inputs
 from seedmap.denoising import Strategy
 from seedmap.explorer.engine import Explorable, Settings
+from seedmap.explorer.regions import Chosen, RegionSeed
 from seedmap.group import Question
 from seedmap.seeds import Sphere, VertexPatch
 from seedmap.temporal import Cleaning
@@ -74,9 +75,9 @@ class Command:
             surfaces=(*map(str, alone), *words) if words else (),
         )
 
-    def line(self, source: Explorable, settings: Settings, seed: Sphere | VertexPatch) -> str:
+    def line(self, source: Explorable, settings: Settings, seed: Chosen) -> str:
         """Write out the command for settings and a seed; a remark where there is none."""
-        if not (self.bold or self.surfaces):
+        if not (self.bold or self.surfaces) or (isinstance(seed, RegionSeed) and not seed.source):
             return UNSPOKEN
         if self.stored:
             place = seed_text(seed)
@@ -129,8 +130,10 @@ class GroupCommand:
         return shlex.join([*words, *([] if tfce else ["--no-tfce"])])
 
 
-def seed_text(seed: Sphere | VertexPatch) -> str:
-    """Write a sphere, or what is around a vertex, as the command line reads it."""
+def seed_text(seed: Chosen) -> str:
+    """Write a sphere, what is around a vertex, or a region, as the command line reads it."""
+    if isinstance(seed, RegionSeed):
+        return f"{seed.name}={seed.source}#{seed.label}"
     if isinstance(seed, VertexPatch):
         return f"{seed.name}={seed.hemisphere[0]}h:vertex:{seed.vertex}:{seed.radius or 0:g}"
     place = ",".join(f"{value:.10g}" for value in seed.center)

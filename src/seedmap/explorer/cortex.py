@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from seedmap._arrays import Array
 from seedmap.bids import space_of
+from seedmap.explorer.regions import Regions
 from seedmap.images import Grid, Part, PartedSpace, Space, Surface
 from seedmap.seeds import VertexPatch
 from seedmap.spatial import (
-    Atlas,
     Landmarks,
     standard_shade,
     standard_surfaces,
@@ -223,10 +223,10 @@ def position_of(seed: VertexPatch, space: Space) -> int:
     return int(replace(seed, radius=0).weights(space).voxels[0])
 
 
-def name_of(names: Atlas | Landmarks | None, space: Space, position: int) -> str:
+def name_of(names: Regions | Landmarks | None, space: Space, position: int) -> str:
     """Name the region at a flat position of a space; empty where nobody knows."""
     if names is None or not 0 <= position < space.mask.size:
         return ""
-    if isinstance(names, Atlas) and names.grid is None:
-        return names.name(int(names.labels[position]))
+    if isinstance(names, Regions):
+        return names.name_of(position)
     return names.name_at(space.places(np.array([position]))[0])

@@ -57,7 +57,7 @@ def begin_group(  # noqa: PLR0913  one argument a decision
     design: Path | None = None,
     out: Path | str = "seedmap-results",
     anatomy: Any = None,
-    atlas: Path | str | None = None,
+    atlas: Any = None,
     start: Sphere | None = None,
     n_jobs: int | None = None,
     held: frozenset[str] = frozenset(),

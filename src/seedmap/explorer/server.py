@@ -203,7 +203,7 @@ def begin_session(  # noqa: PLR0913  one argument a decision
     out: Path | str = "seedmap-results",
     command: Command | None = None,
     anatomy: Any = None,
-    atlas: Path | str | None = None,
+    atlas: Any = None,
     start: Sphere | VertexPatch | None = None,
     before: tuple[Sphere, ...] = (),
     progress: Callable[[int, int], None] | None = None,
@@ -222,7 +222,8 @@ def begin_session(  # noqa: PLR0913  one argument a decision
         Image to draw under the maps; None takes the MNI152 template for runs in MNI space, else
         the mean of the run.
     atlas
-        Label image that names places, with a table (TSV: index, name) beside it.
+        Label image whose regions are outlined, named and taken as seeds, with a table (TSV: index,
+        name) beside it; on surfaces two files, ``{"left": ..., "right": ...}``, or a dlabel.
     start
         Seed to begin with; None takes the first of `before`.
     before
@@ -268,7 +269,7 @@ def explore(  # noqa: PLR0913  the options of seed_maps, and where the page is s
     smoothing_fwhm: float | None = DEFAULT_FWHM,
     n_jobs: int | None = None,
     anatomy: Any = None,
-    atlas: Path | str | None = None,
+    atlas: Any = None,
     start: Sphere | VertexPatch | None = None,
     out: Path | str = "seedmap-results",
     port: int = 0,
@@ -292,7 +293,8 @@ def explore(  # noqa: PLR0913  the options of seed_maps, and where the page is s
         Image to draw under the maps; None takes the MNI152 template for runs in MNI space, else
         the mean of the run.
     atlas
-        Label image that names places, with a table (TSV: index, name) beside it.
+        Label image whose regions are outlined, named and taken as seeds, with a table (TSV: index,
+        name) beside it; on surfaces two files, ``{"left": ..., "right": ...}``, or a dlabel.
     start
         Seed to begin with.
     out

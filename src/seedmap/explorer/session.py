@@ -29,6 +29,7 @@ from seedmap.explorer.engine import (
     Superseded,
     scores_of,
 )
+from seedmap.explorer.regions import Chosen, RegionSeed
 from seedmap.images import Grid, Space
 from seedmap.seeds import Seed, Sphere, VertexPatch
 
@@ -228,7 +229,7 @@ class Session(Surroundings):
         if old is not None:
             old.live.close()
 
-    def look(self, seed: Sphere | VertexPatch) -> int:
+    def look(self, seed: Chosen) -> int:
         """Note that a seed was looked at; return how many have been.
 
         Raises
@@ -267,7 +268,7 @@ class Session(Surroundings):
                     self._certain.popitem(last=False)
             return self._certain[key]
 
-    def save(self, seed: Sphere | VertexPatch) -> list[str]:
+    def save(self, seed: Chosen) -> list[str]:
         """Write the maps of a seed with their sidecars into the output folder; return the names.
 
         They are those of ``seedmap run``: images are read again for them. Each sidecar also says
@@ -312,8 +313,10 @@ def _mean_underlay(cleaned: Cleaned) -> Underlay:
     return mean_underlay(box.volume(cleaned.mean), box.grid)
 
 
-def _place_of(seed: Sphere | VertexPatch) -> list[float] | str:
-    """Return where a seed is: coordinates [mm], or the vertex as the command line has it."""
+def _place_of(seed: Chosen) -> list[float] | str:
+    """Return where a seed is: coordinates [mm], or vertex or region as the command line has it."""
+    if isinstance(seed, RegionSeed):
+        return f"{seed.source}#{seed.label}"
     if isinstance(seed, VertexPatch):
         return f"{seed.hemisphere[0]}h:vertex:{seed.vertex}"
     return list(seed.center)

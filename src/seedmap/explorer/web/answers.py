@@ -1,6 +1,7 @@
 """What the pages of a run and of a group have in common: bodies, errors, maps, the picture."""
 
 import asyncio
+import gzip
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,6 +17,7 @@ from seedmap.explorer.engine.gathering import Superseded
 from seedmap.explorer.group_session import GroupSession
 from seedmap.explorer.session import Busy, Session
 from seedmap.explorer.web.requests import Wrong
+from seedmap.images import Grid
 
 __all__ = [
     "BYTES",
@@ -30,6 +32,7 @@ __all__ = [
 
 BYTES = "application/octet-stream"
 MOST_BODY = 1 << 16
+QUICKLY = 3  # of gzip: a map of labels shrinks fiftyfold in some milliseconds
 BODY_WAIT = 10.0  # s until a body that does not arrive is given up
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -68,6 +71,8 @@ class Pages:
             "picture": (self.picture, "GET"),
             "underlay": (self.underlay, "GET"),
             "job": (self.job, "GET"),
+            "regions": (self.regions, "GET"),
+            "labels": (self.labels, "GET"),
         }
 
     async def mask(self, _request: Request) -> Response:
@@ -87,11 +92,37 @@ class Pages:
         picture = await run_in_threadpool(self._session.picture)
         return Response(np.ascontiguousarray(picture.grey).tobytes(), media_type=BYTES)
 
+    async def regions(self, _request: Request) -> Response:
+        """List the regions of the atlas: their names, and the place of each that is in its middle."""
+        return JSONResponse(await run_in_threadpool(_about_regions, self._session))
+
+    async def labels(self, request: Request) -> Response:
+        """Send the region at each position of the space, uint16, in C order; 0 for none."""
+        regions = self._session.regions
+        labels = b"" if regions is None else regions.labels.astype("<u2").tobytes()
+        if "gzip" not in request.headers.get("accept-encoding", ""):
+            return Response(labels, media_type=BYTES)
+        body = await run_in_threadpool(gzip.compress, labels, QUICKLY)
+        return Response(body, media_type=BYTES, headers={"Content-Encoding": "gzip"})
+
     async def job(self, _request: Request) -> Response:
         """Say how far what takes a while is."""
         job = self._session.job
         progress = job.facts() if job else None
         return JSONResponse({"version": self._session.version, "job": progress})
+
+
+def _about_regions(session: Session | GroupSession) -> list[dict[str, Any]]:
+    regions, space = session.regions, session.grid
+    if regions is None:
+        return []
+    middles = regions.middles(space.mask)
+    places = np.round(space.places(middles), 2).tolist()
+    flat = isinstance(space, Grid)
+    return [
+        {"name": one.name, "place": place if flat else [*place, position]}
+        for one, place, position in zip(regions.named, places, middles.tolist(), strict=True)
+    ]
 
 
 async def body_of(request: Request) -> dict[str, Any]:

@@ -229,6 +229,7 @@ def _about_group(session: GroupSession) -> dict[str, Any]:
         "stats": ["effect", "t", "z", "n"],
         "preview": False,
         "mostRadius": MOST_RADIUS,
+        "regions": len(session.regions.named) if session.regions else 0,
         "start": {
             "place": list(start.center) if start else middle.tolist(),
             "radius": start.radius or 0 if start else None,

@@ -5,6 +5,7 @@ from typing import Any
 
 from seedmap.explorer.engine.explorable import Explorable
 from seedmap.explorer.engine.settings import Settings
+from seedmap.explorer.regions import Chosen, Regions, RegionSeed
 from seedmap.seeds import DEFAULT_RADIUS, Sphere, VertexPatch
 
 __all__ = [
@@ -103,14 +104,27 @@ def seed_in(question: Question) -> Sphere:
     return Sphere(_name_in(question), place_in(question, ("x", "y", "z")), radius)
 
 
-def any_seed_in(question: Question) -> Sphere | VertexPatch:
-    """Return the seed that is asked for: a sphere, or a vertex of a surface and what is around it."""
+def any_seed_in(question: Question, regions: Regions | None = None) -> Chosen:
+    """Return the seed that is asked for.
+
+    It is a sphere, a vertex of a surface and what is around it, or a region of the atlas.
+    """
+    if question.get("region"):
+        return _region_in(question, regions)
     if "vertex" not in question:
         return seed_in(question)
     given = {"hemisphere": question.get("hemisphere", "")}
     side = choice_in(given, "hemisphere", ("left", "right"))
     radius = number_in(question, "radius", 0.0, MOST_RADIUS, DEFAULT_RADIUS)
     return VertexPatch(_name_in(question), side, whole_in(question, "vertex"), radius)
+
+
+def _region_in(question: Question, regions: Regions | None) -> RegionSeed:
+    if regions is None:
+        msg = "region is given, but no atlas is; start the explorer with --atlas"
+        raise Wrong(msg)
+    number = int(number_in(question, "region", 1, len(regions.named)))
+    return regions.seed(number, _name_in(question))
 
 
 def _name_in(question: Question) -> str:

@@ -19,6 +19,7 @@ from seedmap.explorer.cortex import name_of
 from seedmap.explorer.engine.gathering import Superseded
 from seedmap.explorer.engine.live import FULL_SCALE, NOT_A_NUMBER, SeedSignal
 from seedmap.explorer.engine.peaks import peak_samples
+from seedmap.explorer.regions import Chosen
 from seedmap.explorer.session import Session
 from seedmap.explorer.web.answers import Addresses, Pages, body_of, map_answer
 from seedmap.explorer.web.places import crosshair_in, place_of, space_facts, start_place
@@ -32,7 +33,6 @@ from seedmap.explorer.web.requests import (
     whole_in,
 )
 from seedmap.images import Grid
-from seedmap.seeds import Sphere, VertexPatch
 
 __all__ = ["RunPages"]
 
@@ -68,7 +68,7 @@ class RunPages(Pages):
         """Correlate a seed with the brain; the newest request of a window wins."""
         session, query = self._session, request.query_params
         number, window = whole_in(query, "n"), query.get("w", "")[:64]
-        seed = any_seed_in(query)
+        seed = any_seed_in(query, session.regions)
         coarse = wants(query, "preview")
         superseded = session.latest.arrive(window, number)
         cleaned, version = session.cleaned, session.version
@@ -99,7 +99,7 @@ class RunPages(Pages):
         """Send the z map of a seed; the first of a run takes a while."""
         session, query = self._session, request.query_params
         number, window = whole_in(query, "n"), "z:" + query.get("w", "")[:64]
-        seed = any_seed_in(query)
+        seed = any_seed_in(query, session.regions)
         if session.source.settings.method.uncertainty is None:
             msg = "there is no z: the explorer was started without uncertainty"
             raise Wrong(msg)
@@ -123,7 +123,8 @@ class RunPages(Pages):
     async def about(self, request: Request) -> Response:
         """Return all about a seed and a place: series, peaks, names, the command."""
         query = request.query_params
-        seed, place = any_seed_in(query), crosshair_in(query, self._session)
+        seed = any_seed_in(query, self._session.regions)
+        place = crosshair_in(query, self._session)
         stat = "z" if query.get("stat") == "z" else "r"
         beyond = (stat, number_in(query, "threshold", 0.0, Z_FULL, 0.3))
         # The peaks need the whole map once more: they make way for a seed that is clicked now.
@@ -140,13 +141,13 @@ class RunPages(Pages):
 
     async def look(self, request: Request) -> Response:
         """Note that a seed was looked at."""
-        seed = any_seed_in(await body_of(request))
+        seed = any_seed_in(await body_of(request), self._session.regions)
         self._session.cleaned.live.seed_signal(seed)  # what is no seed was not looked at
         return JSONResponse({"looked": await run_in_threadpool(self._session.look, seed)})
 
     async def save(self, request: Request) -> Response:
         """Write the maps of a seed into the output folder."""
-        seed = any_seed_in(await body_of(request))
+        seed = any_seed_in(await body_of(request), self._session.regions)
         async with self._one_at_a_time:
             names = await run_in_threadpool(self._session.save, seed)
         return JSONResponse({"folder": str(self._session.out), "files": names})
@@ -171,6 +172,7 @@ def _about_run(session: Session) -> dict[str, Any]:
         "stats": ["r"] if source.settings.method.uncertainty is None else ["r", "z"],
         "preview": live.wants_preview,
         "mostRadius": MOST_RADIUS,
+        "regions": len(session.regions.named) if session.regions else 0,
         "start": {
             "place": start_place(start, live.grid),
             "radius": start.radius or 0 if start else None,
@@ -199,7 +201,7 @@ def _about_run(session: Session) -> dict[str, Any]:
 
 def _about(
     session: Session,
-    seed: Sphere | VertexPatch,
+    seed: Chosen,
     place: tuple[int | None, str],
     beyond: tuple[str, float],
     superseded: Callable[[], bool],
