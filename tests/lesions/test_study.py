@@ -168,6 +168,18 @@ def test_the_command_writes_maps_tables_and_the_page(own_root, lesions, tmp_path
     assert {"lesions.tsv", "lesion_score-aphasia_prediction.tsv"} <= names
     lines = (tmp_path / "out" / "lesions.tsv").read_text().splitlines()
     assert len(lines) == PATIENTS + 1
+    # of an earlier call nothing is left that this one does not make
+    few = lesions / "few.tsv"
+    few.write_text("\n".join((lesions / "lesions.tsv").read_text().splitlines()[:13]) + "\n")
+    other = tmp_path / "out" / "lesion_score-naming_stat-r_statmap.nii.gz"
+    other.touch()
+    call[3] = str(few)
+    assert main([*call, "--n-jobs", "1", "-o", str(tmp_path / "out"), "-q"]) == 0
+    left = {path.name for path in (tmp_path / "out").iterdir()}
+    assert other.name in left
+    for name in ("sub-P03_stat-t", "score-aphasia_stat-pboth", "score-aphasia_prediction"):
+        assert any(name in one for one in names)
+        assert not any(name in one for one in left), name
 
 
 def test_the_page_begins_with_its_limits_and_warns(study):

@@ -43,6 +43,9 @@ STAGE = ".seedmap-stage-"
 MAP = re.compile(r"(.+_seed-[^_]+(?:_contrast-[^_]+)?)_stat-[^_]+(_desc-[^_]+)?_statmap\.")
 # What is said of such maps in a table that is not always made.
 TABLE = re.compile(r"(.+_seed-[^_]+(?:_contrast-[^_]+)?)(_desc-[^_]+)?_robustness\.")
+# A map of a whole run, which belongs to the maps of seeds that were made with it.
+RUN_MAP = re.compile(r"((?:(?!_seed-).)+)_stat-[^_]+(_desc-[^_]+)?_statmap\.")
+SEED = re.compile(r"_seed-.+")
 COMPRESSION = 2  # isal's default: half the time of zlib's level 1 at about its size
 
 
@@ -207,7 +210,8 @@ def stale_maps(there: Iterable[Path], fresh: Collection[str]) -> list[Path]:
     """List the maps that do not belong beside new ones of the same run, seed and denoising.
 
     They are those of statistics that the new maps do not have: a z beside an r of another cleaning
-    would be taken for its own. Tables of their robustness count as maps.
+    would be taken for its own. Tables of their robustness count as maps. A map of the whole run, that
+    of degree, goes with the maps of a seed that are replaced.
 
     Parameters
     ----------
@@ -224,12 +228,20 @@ def stale_maps(there: Iterable[Path], fresh: Collection[str]) -> list[Path]:
     seeds = {
         found.groups() for name in fresh if name.endswith(".json") and (found := MAP.match(name))
     }
-    named = [(path, MAP.match(path.name) or TABLE.match(path.name)) for path in there]
-    return [
-        path
-        for path, found in named
-        if found and found.groups() in seeds and path.name not in fresh
-    ]
+    there = list(there)
+    replaced = [MAP.match(path.name) for path in there if path.name in fresh]
+    runs = {(SEED.sub("", found[1]), found[2]) for found in replaced if found}
+    return [path for path in there if path.name not in fresh and _belongs(path.name, seeds, runs)]
+
+
+def _belongs(
+    name: str, seeds: Collection[tuple[str, ...]], runs: Collection[tuple[str, str]]
+) -> bool:
+    """Whether a file is a map of one of some seeds, or of one of some runs as a whole."""
+    if found := MAP.match(name) or TABLE.match(name):
+        return found.groups() in seeds
+    found = RUN_MAP.match(name)
+    return found is not None and found.groups() in runs
 
 
 def _remove_empty(made: list[Path]) -> None:

@@ -52,6 +52,9 @@ def save_lesions(
 ) -> list[Path]:
     """Write maps, sidecars, tables and the page; all appear together, or none does.
 
+    Of an earlier call the maps of lesions and of this score go, and its prediction, unless they are
+    made again.
+
     Parameters
     ----------
     study
@@ -100,7 +103,16 @@ def save_lesions(
         for name, text in texts.items():
             write_text(stage / name, text)
             names.append(name)
+        _remove_older(study, folder, names)
     return [folder / name for name in names]
+
+
+def _remove_older(study: LesionStudy, folder: Path, names: list[str]) -> None:
+    """Remove what an earlier call made and this one does not."""
+    kinds = ("lesion_stat-*_statmap.*", "lesion_sub-*_statmap.*", f"{_stem(study)}_*")
+    for path in [path for kind in kinds for path in folder.glob(kind)]:
+        if path.name not in names:
+            path.unlink(missing_ok=True)
 
 
 def _stem(study: LesionStudy) -> str:

@@ -323,7 +323,8 @@ def _is_stored(folder: Path) -> bool:
 def _stale(out: Path, names: set[str]) -> list[Path]:
     """List maps and figures of the same runs, seeds and strategies that are not written anew."""
     subjects = {name.partition("/")[0] for name in names if name.startswith("sub-")}
-    there = [path for one in subjects for path in (out / one).rglob("*_statmap.*")]
+    kinds = ("*_statmap.*", "*_robustness.*")
+    there = [path for one in subjects for kind in kinds for path in (out / one).rglob(kind)]
     return stale_maps(there, {name.rpartition("/")[2] for name in names})
 
 
