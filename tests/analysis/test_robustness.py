@@ -101,6 +101,15 @@ def test_errors_are_those_of_the_maps_of_the_virtual_seeds(found, phantom, optio
         assert np.mean(np.abs(found.survival[0] - survives.mean(axis=0)) < 1e-6) > 0.999
 
 
+def test_correction_for_the_whole_map_changes_nothing_of_it(found, phantom, options):
+    both = sm.seed_robustness(phantom.func[0], PCC, number=6, fwe=100, **options)
+    alone = sm.seed_maps(phantom.func[0], PCC, fwe=100, **options)
+    assert np.array_equal(
+        both.maps.values("PCC", "pfwe"), alone.values("PCC", "pfwe"), equal_nan=True
+    )
+    assert both.table.equals(found.table)
+
+
 def test_virtual_seeds_have_the_maps_of_the_same_spheres_in_runs_and_stores(
     phantom, options, stored
 ):

@@ -83,6 +83,13 @@ def test_the_screen_says_how_far_the_map_moves(phantom, tmp_path, capsys):
     assert "Seeds within 8 mm move the map of PCC" in printed
 
 
+def test_it_goes_with_correction_for_the_whole_map(phantom, tmp_path):
+    line = ["run", str(phantom.func[0]), "--seed", SEED, "--strategy", "6P", "--no-figures", "-q"]
+    assert main([*line, "--seed-robustness", "--fwe", "-o", str(tmp_path)]) == 0
+    names = {path.name.split("_stat-")[-1] for path in tmp_path.glob("*_statmap.nii.gz")}
+    assert {"pfwe_statmap.nii.gz", "survival_statmap.nii.gz"} <= names
+
+
 def test_nothing_of_it_stays_beside_maps_that_were_made_without_it(phantom, tmp_path):
     line = ["run", str(phantom.func[0]), "--seed", SEED, "--no-figures", "-q", "-o", str(tmp_path)]
     assert main([*line, "--strategy", "6P", "--seed-robustness"]) == 0
@@ -116,7 +123,6 @@ def test_a_stored_run_has_it_too(phantom, tmp_path):
         (["--other-strategies", "9P"], "without --seed-robustness"),
         (["--seed-robustness", "--measure", "spearman"], "known for the correlation"),
         (["--seed-robustness", "--uncertainty", "none"], "known for the correlation"),
-        (["--seed-robustness", "--fwe"], "without fwe"),
         (["--seed-robustness", "--other-strategies", "99P"], "99P"),
     ],
 )

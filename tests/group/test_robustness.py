@@ -147,6 +147,10 @@ def test_degree_is_the_mean_over_people_and_explains_what_it_correlates_with(out
     (page,) = tmp_path.glob("*_report.html")
     text = re.sub(r"\s+", " ", page.read_text())
     assert "The mean map of the global signal (degree) explains" in text
+    # a later call without it does not keep it beside its own maps
+    line.remove("--degree")
+    assert main([*line, "--inference", "parametric", "-q", "--out", str(tmp_path)]) == 0
+    assert not list(tmp_path.glob("*_stat-degree_*"))
 
 
 def test_it_is_known_for_ols_and_from_the_store_only(out, capsys):

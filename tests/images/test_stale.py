@@ -2,7 +2,7 @@
 
 import pytest
 
-from seedmap.images import staged_folder, stale_maps
+from seedmap.images import stale_maps
 
 RUN = "sub-01_task-rest"
 DEGREE = f"{RUN}_stat-degree_desc-36P_statmap.nii.gz"
@@ -32,16 +32,3 @@ def test_other_statistics_and_tables_of_a_seed_go(tmp_path):
     table = f"{RUN}_seed-PCC_desc-36P_robustness.tsv"
     there = [tmp_path / name for name in (*named("z"), table, "notes.txt", *named("z", seed="M1"))]
     assert stale_maps(there, named("r")) == there[:3]
-
-
-def test_a_group_without_degree_does_not_keep_that_of_another(tmp_path):
-    old = ("group_seed-PCC_contrast-mean_stat-t_statmap.nii.gz", "group_stat-degree_statmap.nii.gz")
-    for name in old:
-        (tmp_path / name).touch()
-    with staged_folder(tmp_path) as stage:
-        for end in ("json", "nii.gz"):
-            (stage / f"group_seed-PCC_contrast-mean_stat-t_statmap.{end}").touch()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "group_seed-PCC_contrast-mean_stat-t_statmap.json",
-        old[0],
-    ]

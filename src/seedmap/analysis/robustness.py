@@ -18,7 +18,7 @@ from seedmap._arrays import Array
 from seedmap.analysis.cleaned import Block, CleanedRun, StoredSeeds, read_with
 from seedmap.analysis.degree import DegreePlan, with_degree
 from seedmap.analysis.maps import SeedMaps
-from seedmap.analysis.options import Inputs, Limits, Method, refuse_misplaced
+from seedmap.analysis.options import NULL_SEEDS, Inputs, Limits, Method, refuse_misplaced
 from seedmap.analysis.pipeline import maps_of
 from seedmap.analysis.prepare import Preflight, prepare, read
 from seedmap.analysis.robust import KindOfChange, RobustnessSettings, SeedRobustness, filled
@@ -101,8 +101,9 @@ def seed_robustness(
     rng
         Seed of the generator. A seed's virtual seeds do not depend on the other seeds.
     **options
-        Of images, the other options of `seed_maps`, but for ``measure``, ``uncertainty`` and ``fwe``:
-        the measure is the correlation, with the standard errors of ``"operator"``.
+        Of images, the other options of `seed_maps`, but for ``measure`` and ``uncertainty``: the
+        measure is the correlation, with the standard errors of ``"operator"``. What survives is asked
+        of ``q``, also with ``fwe``.
 
     Returns
     -------
@@ -137,7 +138,7 @@ def _sorted_options(
 ) -> tuple[Inputs, Method, Limits, dict[str, Any]]:
     """Put the options of `seed_maps` together; those of other measures are refused."""
     left = dict(options)
-    for name in ("measure", "max_lag", "uncertainty", "fwe", "forming"):
+    for name in ("measure", "max_lag", "uncertainty"):
         if name in left:
             msg = f"{name} given; seed_robustness is known for the correlation and its standard errors"
             raise OptionError(msg)
@@ -148,6 +149,8 @@ def _sorted_options(
     rest = {name: left.pop(name) for name in list(left) if name in ("progress", "on_ready")}
     refuse_misplaced(left)
     given, method = made[0], {name: value for name, value in made[1].items() if value is not None}
+    if method.get("fwe") is True:
+        method["fwe"] = NULL_SEEDS
     if "smoothing_fwhm" in made[1]:
         method["smoothing_fwhm"] = made[1]["smoothing_fwhm"]
     return Inputs(bold, **given), Method(**method), Limits(**made[2]), rest
@@ -252,12 +255,13 @@ def robust_run(  # noqa: PLR0913  as `map_run`, with what is drawn
     on_ready: Callable[[Preflight], None] | None = None,
 ) -> SeedRobustness:
     """Do what `seed_robustness` does of images, with the options put together."""
-    if method.measure != "correlation" or method.uncertainty != "operator" or method.fwe:
-        msg = "seed robustness is known for the correlation and uncertainty 'operator', without fwe"
+    if method.measure != "correlation" or method.uncertainty != "operator":
+        msg = "seed robustness is known for the correlation and uncertainty 'operator'"
         raise OptionError(msg)
+    plain = replace(method, fwe=0)
     with threadpool_limits(1, user_api="blas"):
         others = [
-            prepare(replace(inputs, strategy=one, confound_columns=()), seeds, method, limits)
+            prepare(replace(inputs, strategy=one, confound_columns=()), seeds, plain, limits)
             for one in strategies
         ]
         plans: list[VirtualPlan] = []

@@ -86,8 +86,7 @@ def _write_degree(group: Group, stage: Path) -> list[str]:
     if group.degree is None:
         return []
     maps = next(iter(group.maps.values()))
-    desc = f"desc-{group.strategy}_" if group.strategy else ""
-    name = f"{group.stem}_stat-degree_{desc}statmap"
+    name = _degree_name(group)
     row = STATISTICS["degree"]
     about = {
         "Description": f"Mean over people. {row.description}",
@@ -98,8 +97,13 @@ def _write_degree(group: Group, stage: Path) -> list[str]:
     return write_with_sidecar(stage / name, values, maps.space, row.kind, maps.codes, about)
 
 
+def _degree_name(group: Group) -> str:
+    desc = f"desc-{group.strategy}_" if group.strategy else ""
+    return f"{group.stem}_stat-degree_{desc}statmap"
+
+
 def _remove_older(group: Group, folder: Path) -> None:
-    """Remove of an earlier call the table of people, and tables of contrasts that are not made now."""
+    """Remove of an earlier call the table of people, and what is not made now: tables, degree."""
     tables = [
         f"{one.file_name(one.seeds[0], suffix, desc=group.strategy)}.tsv"
         for one in group.maps.values()
@@ -107,6 +111,8 @@ def _remove_older(group: Group, folder: Path) -> None:
         if not made
     ]
     old = [_name(group, "participants.tsv"), *tables]
+    if group.degree is None:
+        old += [path.name for path in folder.glob(f"{_degree_name(group)}.*")]
     for name in old:
         (folder / name).unlink(missing_ok=True)
 
