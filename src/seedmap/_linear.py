@@ -192,7 +192,9 @@ def fit(basis: Floats, values: Floats, weights: Floats | None = None) -> Fit:
     if weights is None:
         scores = basis.T @ values
         factor = np.broadcast_to(np.eye(columns)[:, :, None], (columns, columns, samples))
-        return Fit(factor, scores, values - basis @ scores)
+        # One column is spread by broadcasting: the product has no fast way for it.
+        explained = basis * scores if columns == 1 else basis @ scores
+        return Fit(factor, scores, values - explained)
     factor = cholesky(gram(basis, weights))
     scores = forward(factor, basis.T @ (weights * values))
     return Fit(factor, scores, values - basis @ backward(factor, scores))
@@ -237,8 +239,7 @@ def backward(factor: Floats, right: Floats) -> Floats:
 
 def present(maps: NDArray[np.floating]) -> tuple[Floats, Floats | None]:
     """Return values with 0 for absent people, and 1 and 0 for present and absent; None if all are."""
-    values = maps.astype(np.float64)
-    there = np.isfinite(values)
+    values, there = maps.astype(np.float64), np.isfinite(maps)
     if there.all():
         return values, None
     values[~there] = 0

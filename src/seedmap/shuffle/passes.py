@@ -1,16 +1,16 @@
 """The shuffles of a test, in blocks that stay in the processor's cache, in threads.
 
-A *piece* is a range of shuffles: one thread goes through all samples with it and gives its
-maxima, and how often each sample was reached. Pieces can be done anywhere, in any order: their
-results are joined by the number of their first shuffle.
+A *piece* is a range of shuffles. Pieces can be done anywhere, in any order, with the same bits: their
+results are joined by the number of their first shuffle. Here some pieces make a *turn*: each thread
+goes through stripes of samples with all shuffles of the turn, so that data are prepared once for
+them, and clusters and TFCE follow from what the stripes leave.
 """
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from math import prod
-from threading import Lock
 
 import numpy as np
 import threadpoolctl
@@ -26,6 +26,9 @@ from seedmap.shuffle.tfce import check_tfce, tfce_maxima
 __all__ = ["Null", "Shuffling", "join", "observed_clusters", "observed_r", "piece_size", "shuffle"]
 
 Array = NDArray[np.float32]
+Floats = NDArray[np.float64]
+# Places (shuffle times samples, plus sample) and scores of what is beyond a threshold.
+Members = tuple[NDArray[np.intp], Floats]
 
 # Rows x samples of one product: 128 x 1536 floats and their data stay in the cache of one core; a
 # piece of fewer shuffles has more samples at once.
@@ -33,10 +36,14 @@ ROWS, SAMPLES = 128, 1536
 # Shuffles of a piece: at most; where clusters are looked for, whose members are held; where TFCE
 # is wanted, for which whole maps are held.
 PIECE, MEMBERS, WHOLE_MAPS = 512, 128, 16
+# Shuffles for which the data are prepared once; with TFCE, one piece a thread.
+TURN = 1024
+# Shares of the samples a thread has in a turn; maps whose TFCE is one task.
+STRIPES, TREES = 4, 4
 # A sum of float32 that would be 0 is off by this, whatever its terms add up to.
 ROUNDING = np.float32(2e-7)
-# Prepared data are kept when they take no more than this [bytes].
-KEPT = 100e6
+# Most prepared data that are kept from turn to turn [bytes].
+KEPT = 40e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +119,8 @@ class Shuffling:
         if block.start in self.kept:
             return self.kept[block.start]
         made = self.statistic.data(block)
-        if self.samples * self.statistic.bytes_a_sample <= KEPT:
+        size = (block.stop - block.start) * self.statistic.bytes_a_sample
+        if (len(self.kept) + 1) * size <= KEPT:
             self.kept[block.start] = made
         return made
 
@@ -135,7 +143,7 @@ def shuffle(
     n_jobs
         Threads; the results do not depend on them.
     on_done
-        Called with the number of shuffles done so far, from the thread that did the last of them.
+        Called with the number of shuffles done so far.
 
     Returns
     -------
@@ -149,25 +157,39 @@ def shuffle(
     if test.tfce:
         check_tfce()
     begin, end = span or (0, test.plan.total)
-    size = piece_size(test)
-    reached, lock, done = np.zeros(test.samples, dtype=np.int32), Lock(), [0]
-
-    def piece(start: int) -> dict[str, NDArray[np.float64]]:
-        found = _piece(test, start, min(start + size, end), observed)
-        with lock:  # counts are added up at once: there are many pieces
-            np.add(reached, found.reached, out=reached)
-            done[0] += min(size, end - start)
+    step = piece_size(test) * (n_jobs if test.tfce else max(1, TURN // piece_size(test)))
+    reached = np.zeros(test.samples, dtype=np.int32)
+    found = []
+    with (
+        threadpoolctl.threadpool_limits(1, user_api="blas"),
+        ThreadPoolExecutor(n_jobs) as pool,
+    ):
+        wanted = np.abs(observed_r(test)) * np.float32(TIES) - ROUNDING
+        for start in range(begin, end, step):
+            stop = min(start + step, end)
+            batches = _batches(test, start, stop, pool)
+            found.append(_turn(test, batches, (wanted, reached), pool, STRIPES * n_jobs))
             if on_done is not None:
-                on_done(done[0])
-        return found.maxima
-
-    with threadpoolctl.threadpool_limits(1, user_api="blas"):
-        observed = np.abs(observed_r(test))
-        with ThreadPoolExecutor(n_jobs) as pool:
-            maxima = list(pool.map(piece, range(begin, end, size)))
+                on_done(stop - begin)
     return Null(
-        begin, {name: np.concatenate([one[name] for one in maxima]) for name in maxima[0]}, reached
+        begin, {name: np.concatenate([one[name] for one in found]) for name in found[0]}, reached
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """Shuffles that are multiplied at once: of piece ``piece``, which begins at shuffle ``begin`` of a turn."""
+
+    rows: Array
+    piece: int
+    begin: int
+    inside: int
+
+    @property
+    def place(self) -> slice:
+        """Where the shuffles lie in their turn."""
+        first = self.begin + self.inside
+        return slice(first, first + self.rows.shape[1])
 
 
 def piece_size(test: Shuffling) -> int:
@@ -186,35 +208,84 @@ def observed_r(test: Shuffling) -> Array:
     return r
 
 
-def _piece(test: Shuffling, start: int, stop: int, observed: Array) -> Null:
-    """Do the shuffles ``start`` to ``stop - 1``; ``observed`` is |r| of the data as they are."""
-    scores, number = test.statistic.scores, stop - start
-    rows = test.statistic.rows(test.plan.moves(start, stop))
-    maxima = np.zeros((number, test.kinds), dtype=np.float32)
-    reached = np.zeros(test.samples, dtype=np.int32)
+def _batches(test: Shuffling, start: int, stop: int, pool: ThreadPoolExecutor) -> list["_Batch"]:
+    """Return the rows of some shuffles, in batches that are multiplied at once."""
+    size = piece_size(test)
+
+    def piece(first: int) -> list[_Batch]:
+        rows = test.statistic.rows(test.plan.moves(first, min(first + size, stop)))
+        batch = max(1, min(rows.shape[1], ROWS // len(rows)))
+        edges = range(batch, rows.shape[1], batch)
+        parts = [np.ascontiguousarray(part) for part in np.split(rows, edges, axis=1)]
+        number = (first - start) // size
+        return [_Batch(part, number, first - start, at * batch) for at, part in enumerate(parts)]
+
+    return [batch for some in pool.map(piece, range(start, stop, size)) for batch in some]
+
+
+def _turn(
+    test: Shuffling,
+    batches: Sequence[_Batch],
+    counts: tuple[Array, NDArray[np.int32]],
+    pool: ThreadPoolExecutor,
+    stripes: int,
+) -> dict[str, NDArray[np.float64]]:
+    """Do some pieces: products by stripes of samples, then clusters and TFCE by shuffles."""
+    last = batches[-1]
+    number = last.place.stop
     maps = np.empty((number, test.samples), np.float32) if test.tfce else None
-    members: list[tuple[NDArray[np.intp], NDArray[np.float64]]] = []
-    batch = max(1, min(number, ROWS // len(rows)))
-    space = np.empty((len(rows) + 1) * batch * _blocks(test)[0].stop, dtype=np.float32)
-    spans = [slice(first, min(first + batch, number)) for first in range(0, number, batch)]
-    batches = [(some, np.ascontiguousarray(rows[:, some])) for some in spans]
-    for block in _blocks(test):
-        data, wanted = test.data(block), observed[block] * np.float32(TIES) - ROUNDING
-        for some, part in batches:
-            shape = (len(rows) + 1, part.shape[1], block.stop - block.start)
+    blocks = _blocks(test)
+    share = -(-len(blocks) // stripes)
+    parts = [blocks[at : at + share] for at in range(0, len(blocks), share)]
+    found = list(pool.map(lambda some: _stripe(test, batches, some, counts, maps), parts))
+    maxima = {"r": np.maximum.reduce([r for r, _ in found]).astype(np.float64)}
+    if test.graph is None:
+        return maxima
+    if test.cluster_threshold is not None:
+        pieces = [[one for _, stripe in found for one in stripe[k]] for k in range(last.piece + 1)]
+        each = list(pool.map(partial(_clusters, test), pieces))
+        extent, mass = (np.concatenate(one)[:number] for one in zip(*each, strict=True))
+        maxima |= {"extent": extent, "mass": mass}
+    if maps is not None:
+        some = np.split(maps, range(TREES, number, TREES))
+        maxima["tfce"] = np.concatenate(
+            list(pool.map(partial(tfce_maxima, graph=test.graph), some))
+        )
+    return maxima
+
+
+def _stripe(
+    test: Shuffling,
+    batches: Sequence[_Batch],
+    blocks: Sequence[slice],
+    counts: tuple[Array, NDArray[np.int32]],
+    maps: Array | None,
+) -> tuple[Array, list[list[Members]]]:
+    """Do some shuffles at some samples.
+
+    Return the maxima and, by piece, what is beyond the threshold of clusters; fill ``maps``, and add
+    to the counts of how often what is wanted was reached.
+    """
+    scores, last = test.statistic.scores, batches[-1]
+    maxima = np.zeros((last.place.stop, test.kinds), dtype=np.float32)
+    members: list[list[Members]] = [[] for _ in range(last.piece + 1)]
+    rows, most, _ = batches[0].rows.shape
+    space = np.empty((rows + 1) * most * (blocks[0].stop - blocks[0].start), dtype=np.float32)
+    for block in blocks:
+        data, wanted, reached = test.data(block), counts[0][block], counts[1][block]
+        for batch in batches:
+            shape = (rows + 1, batch.rows.shape[1], block.stop - block.start)
             free = space[: prod(shape)].reshape(shape)
-            r = test.statistic.r(part, data, free[:-1])
+            r = test.statistic.r(batch.rows, data, free[:-1])
             if maps is not None:
-                maps[some, block] = scores.of(r, scores.dof[block])
+                maps[batch.place, block] = scores.of(r, scores.dof[block])
             size = np.abs(r, out=free[-1])
-            _count(size, wanted, reached[block])
+            _count(size, wanted, reached)
             height = test.height(size, block)
-            _take(test, height, block, maxima[some])
+            _take(test, height, block, maxima[batch.place])
             if test.cluster_threshold is not None:
-                members.append(_beyond(test, r, height, (some.start, block)))
-    return Null(
-        start, {"r": maxima.astype(np.float64), **_of_maps(test, number, members, maps)}, reached
-    )
+                members[batch.piece].append(_beyond(test, r, height, (batch.inside, block)))
+    return maxima, members
 
 
 def _count(size: Array, wanted: Array, reached: NDArray[np.int32]) -> None:
@@ -235,10 +306,8 @@ def _take(test: Shuffling, height: Array, block: slice, maxima: Array) -> None:
         np.maximum(maxima[:, kind], of_kind, out=maxima[:, kind])
 
 
-def _beyond(
-    test: Shuffling, r: Array, height: Array, where: tuple[int, slice]
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return places (shuffle times samples, plus sample) and scores of what is beyond."""
+def _beyond(test: Shuffling, r: Array, height: Array, where: tuple[int, slice]) -> Members:
+    """Return what is beyond the threshold of clusters, its shuffles counted from ``where`` on."""
     scores, (first, block) = test.statistic.scores, where
     found = np.flatnonzero(height > np.float32(test.height_threshold))
     row, column = np.divmod(found, height.shape[1])
@@ -247,24 +316,14 @@ def _beyond(
     return np.asarray((first + row) * test.samples + column, dtype=np.intp), score
 
 
-def _of_maps(
-    test: Shuffling,
-    number: int,
-    members: list[tuple[NDArray[np.intp], NDArray[np.float64]]],
-    maps: Array | None,
-) -> dict[str, NDArray[np.float64]]:
-    """Return the maxima of clusters and of TFCE."""
-    found: dict[str, NDArray[np.float64]] = {}
-    if test.graph is None:
-        return found
-    if test.cluster_threshold is not None:
-        place, score = (np.concatenate(part) for part in zip(*members, strict=True))
-        order = np.argsort(place)
-        sets = Beyond(place[order], score[order], test.cluster_threshold)
-        found["extent"], found["mass"] = cluster_maxima(sets, number, test.graph)
-    if maps is not None:
-        found["tfce"] = tfce_maxima(maps, test.graph)
-    return found
+def _clusters(test: Shuffling, members: Sequence[Members]) -> tuple[Floats, Floats]:
+    """Return the largest extent and mass of each shuffle of a piece, as if it were a whole one."""
+    assert test.graph is not None
+    assert test.cluster_threshold is not None
+    place, score = (np.concatenate(part) for part in zip(*members, strict=True))
+    order = np.argsort(place)
+    sets = Beyond(place[order], score[order], test.cluster_threshold)
+    return cluster_maxima(sets, piece_size(test), test.graph)
 
 
 def observed_clusters(test: Shuffling) -> Clusters | None:

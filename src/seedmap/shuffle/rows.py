@@ -32,6 +32,8 @@ Floats = NDArray[np.float64]
 
 # Of the sum of squares: residuals smaller than this are rounding, and the sample is not tested.
 NO_VARIANCE = 1e-13
+# Samples that are prepared at once.
+PREPARED = 512
 
 
 class Statistic(Protocol):
@@ -101,14 +103,14 @@ class Pooled:
 
     def data(self, block: slice) -> tuple[Array, ...]:
         """Return unit residuals, and what r is divided by where people are absent."""
-        residual, there = _null_residual(self.maps[:, block], self.tested)
-        unit = _unit(residual, self.scores.tested[block], self.maps[:, block])
+        maps = self.maps[:, block]
+        unit, there = _unit_residual(maps, self.tested, self.scores.tested[block])
         if there is None:
             return (unit,)
         share = _share_present(self.tested, there)
         if not len(self.nuisance):
             return ((unit / share).astype(np.float32),)
-        return unit.astype(np.float32), share.astype(np.float32)
+        return unit, share.astype(np.float32)
 
     def r(self, rows: Array, data: tuple[Array, ...], out: Array) -> Array:
         """Return r of a block."""
@@ -176,9 +178,9 @@ class Robust:
 
     def data(self, block: slice) -> tuple[Array, ...]:
         """Return unit residuals, and their squares times the number of people."""
-        residual, there = _null_residual(self.maps[:, block], self.tested)
-        unit = _unit(residual, self.scores.tested[block], self.maps[:, block])
-        n = len(residual) if there is None else there.sum(axis=0)
+        maps = self.maps[:, block]
+        unit, there = _unit_residual(maps, self.tested, self.scores.tested[block])
+        n = len(unit) if there is None else there.sum(axis=0)
         return unit, (unit * unit * n).astype(np.float32)
 
     def r(self, rows: Array, data: tuple[Array, ...], out: Array) -> Array:
@@ -311,8 +313,8 @@ class Skewed:
 
     def data(self, block: slice) -> tuple[Array, ...]:
         """Return unit values, their cubes and the number of people."""
-        residual, there = _null_residual(self.maps[:, block], self.tested)
-        unit = _unit(residual, self.scores.tested[block], self.maps[:, block])
+        maps = self.maps[:, block]
+        unit, there = _unit_residual(maps, self.tested, self.scores.tested[block])
         n = np.full(unit.shape[1], len(unit)) if there is None else there.sum(axis=0)
         n = np.maximum(n, 1)
         return unit, (unit * unit * unit).astype(np.float32), n.astype(np.float32)
@@ -352,20 +354,39 @@ def _products(part: Floats) -> Floats:
     )
 
 
-def _null_residual(maps: NDArray[np.floating], tested: SplitDesign) -> tuple[Floats, Floats | None]:
-    """Return residuals of the null model, 0 for absent people, and who is present."""
-    values, there = present(maps)
-    if not tested.null.shape[1]:
-        return values, there
-    residual = fit(tested.null, values, there).residual
-    return (residual, None) if there is None else (residual * there, there)
+def _unit_residual(
+    maps: NDArray[np.floating], tested: SplitDesign, wanted: NDArray[np.bool_]
+) -> tuple[Array, Floats | None]:
+    """Return residuals of the null model scaled to norm 1, and who is present; None for all.
+
+    0 for absent people, and for samples that are not wanted or do not vary. Few samples are prepared
+    at once, so that what is made in float64 stays in the cache.
+    """
+    unit = np.empty(maps.shape, np.float32)
+    presence: list[Floats | None] = []
+    for at in range(0, maps.shape[1], PREPARED):
+        some = slice(at, at + PREPARED)
+        values, there = present(maps[:, some])
+        whole = _squares(values)
+        if tested.null.shape[1]:
+            residual = fit(tested.null, values, there).residual
+            values = residual if there is None else residual * there
+        left = _squares(values)
+        varies = wanted[some] & (left > NO_VARIANCE * whole)
+        scale = np.divide(1, np.sqrt(left), where=varies, out=np.zeros_like(left))
+        np.multiply(values, scale, out=unit[:, some], casting="same_kind")
+        presence.append(there)
+    if all(there is None for there in presence):
+        return unit, None
+    edges = np.arange(PREPARED, maps.shape[1], PREPARED)
+    ones = np.split(np.ones(maps.shape), edges, axis=1)
+    parts = [one if there is None else there for one, there in zip(ones, presence, strict=True)]
+    return unit, np.concatenate(parts, axis=1)
 
 
-def _unit(residual: Floats, tested: NDArray[np.bool_], maps: NDArray[np.floating]) -> Array:
-    """Scale residuals to norm 1; 0 for samples that are not tested or do not vary."""
-    squares = (residual**2).sum(axis=0)
-    varies = squares > NO_VARIANCE * np.nansum(np.square(maps, dtype=np.float64), axis=0)
-    return _divided(residual, np.where(tested & varies, np.sqrt(squares), 0)).astype(np.float32)
+def _squares(values: Floats) -> Floats:
+    """Return the sum of squares of each column."""
+    return np.asarray(np.einsum("ps,ps->s", values, values))
 
 
 def _divided(values: Floats, size: Floats) -> Floats:
