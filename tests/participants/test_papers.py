@@ -24,6 +24,16 @@ def test_the_boutiques_descriptor_is_that_of_the_options():
     assert (ROOT / "boutiques" / "seedmap.json").read_text() == text()
 
 
+def test_the_boutiques_descriptor_of_lesions_is_that_of_the_options():
+    """If this fails: python -m seedmap.cli.boutiques lesion > boutiques/seedmap-lesion.json."""
+    assert (ROOT / "boutiques" / "seedmap-lesion.json").read_text() == text("lesion")
+    inputs = {one["id"]: one for one in json.loads(text("lesion"))["inputs"]}
+    needed = [name for name, one in inputs.items() if not one.get("optional")]
+    assert needed == ["stores", "lesions", "out"]
+    assert inputs["null"]["value-choices"] == ["matched", "none"]
+    assert {"score", "against", "prior", "grey_matter", "maps", "space"} <= set(inputs)
+
+
 def test_the_boutiques_descriptor_knows_both_levels():
     inputs = {one["id"]: one for one in json.loads(text())["inputs"]}
     level = inputs["analysis_level"]

@@ -1,6 +1,7 @@
-"""The Boutiques descriptor of ``seedmap bids``, made from its options at both levels.
+"""The Boutiques descriptors of ``seedmap bids``, at both levels, and of ``seedmap lesion``.
 
-``python -m seedmap.cli.boutiques > boutiques/seedmap.json`` writes it; a test compares the two.
+``python -m seedmap.cli.boutiques > boutiques/seedmap.json`` writes the first from its options, and
+``python -m seedmap.cli.boutiques lesion > boutiques/seedmap-lesion.json`` the other; tests compare.
 """
 
 import dataclasses
@@ -8,7 +9,7 @@ import json
 import re
 import sys
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any
@@ -22,7 +23,9 @@ from seedmap.cli.group_options import (
     GroupOutput,
     GroupTest,
     ModelOptions,
+    RunChoice,
 )
+from seedmap.cli.lesion import LesionChoice, LesionOutput
 from seedmap.cli.study_options import (
     AnalysisOptions,
     CallOptions,
@@ -33,7 +36,7 @@ from seedmap.cli.study_options import (
 )
 from seedmap.temporal import Cleaning
 
-__all__ = ["descriptor"]
+__all__ = ["descriptor", "lesion_descriptor"]
 
 GROUPS = (
     ChoiceOptions,
@@ -45,6 +48,7 @@ GROUPS = (
     CallOptions,
 )
 OVER_PEOPLE = (GroupChoice, ModelOptions, GroupTest, GroupMachine, GroupOutput)
+NOTHING = (None, (), "", dataclasses.MISSING)
 PLACES = (
     ("bids_dir", "BIDS_DIR", "The derivatives of fMRIPrep.", "File"),
     ("output_dir", "OUTPUT_DIR", "Folder for the results.", "String"),
@@ -59,10 +63,7 @@ PLACES = (
 
 def descriptor() -> dict[str, Any]:
     """Describe ``seedmap bids`` for Boutiques (schema 0.5)."""
-    inputs: list[dict[str, Any]] = [
-        {"id": key, "name": key, "type": kind, "value-key": f"[{value}]", "description": text}
-        for key, value, text, kind in PLACES
-    ]
+    inputs = [_place(*place) for place in PLACES]
     first, second = _both_levels()
     inputs[2]["value-choices"] = ["participant", "group"]
     inputs[2]["value-disables"] = {
@@ -70,26 +71,52 @@ def descriptor() -> dict[str, Any]:
         "group": [key for key in first if key not in second],
     }
     inputs += (first | {key: one for key, one in second.items() if key not in first}).values()
+    about = "Seed-to-voxel correlation maps of a BIDS derivative data set, with error bars."
+    found = _described(("seedmap", "bids"), about, inputs, "[OUTPUT_DIR]")
+    some = {"code": 3, "description": "Some participants failed; the others are complete."}
+    return found | {"error-codes": [*found["error-codes"], some]}
+
+
+def lesion_descriptor() -> dict[str, Any]:
+    """Describe ``seedmap lesion`` for Boutiques (schema 0.5)."""
+    about = (
+        "Connectivity of patients' lesions in the stored runs of healthy people, and what goes with a score. "
+        "Not for decisions about a patient."
+    )
+    words = "The folder that seedmap bids --store wrote for healthy people."
+    groups = (LesionChoice, RunChoice, LesionOutput)
+    options = {one["id"]: one for group in groups for one in _options(group)}
+    options["out"] |= {"optional": False, "type": "String"}  # it is where Boutiques looks
+    inputs = [_place("stores", "STORES", words, "File"), *options.values()]
+    return _described(("seedmap-lesion", "lesion"), about, inputs, "[OUT]")
+
+
+def _place(key: str, value: str, text: str, kind: str) -> dict[str, Any]:
+    """Describe an argument that has no flag."""
+    return {"id": key, "name": key, "type": kind, "value-key": f"[{value}]", "description": text}
+
+
+def _described(
+    names: tuple[str, str], about: str, inputs: Sequence[dict[str, Any]], results: str
+) -> dict[str, Any]:
+    """Put a descriptor together: its name and that of the command, its inputs, where results are."""
     keys = " ".join(str(option["value-key"]) for option in inputs)
     return {
-        "name": "seedmap",
-        "description": "Seed-to-voxel correlation maps of a BIDS derivative data set, with error bars.",
+        "name": names[0],
+        "description": about,
         "tool-version": __version__,
         "schema-version": "0.5",
-        "command-line": f"seedmap bids {keys}",
-        "inputs": inputs,
+        "command-line": f"seedmap {names[1]} {keys}",
+        "inputs": list(inputs),
         "output-files": [
             {
                 "id": "results",
                 "name": "results",
-                "path-template": "[OUTPUT_DIR]",
+                "path-template": results,
                 "description": "A BIDS derivative data set: maps, sidecars and pages.",
             }
         ],
-        "error-codes": [
-            {"code": 2, "description": "The call is wrong; one line says what to do."},
-            {"code": 3, "description": "Some participants failed; the others are complete."},
-        ],
+        "error-codes": [{"code": 2, "description": "The call is wrong; one line says what to do."}],
     }
 
 
@@ -119,7 +146,7 @@ def _options(group: type) -> Iterator[dict[str, Any]]:
             "id": field.name,
             "name": field.name,
             "description": " ".join(helps[field.name].split()),
-            "optional": True,
+            "optional": field.default is not dataclasses.MISSING,
             "command-line-flag": flag,
             "value-key": f"[{field.name.upper()}]",
             **_kind(hints[field.name]),
@@ -127,7 +154,7 @@ def _options(group: type) -> Iterator[dict[str, Any]]:
         if option["type"] == "Flag" and field.default is True:
             option["command-line-flag"] = f"--no-{flag[2:]}"
             option["description"] = f"Not: {option['description']}"
-        elif option["type"] != "Flag" and field.default not in (None, (), ""):
+        elif option["type"] != "Flag" and field.default not in NOTHING:
             option["description"] += f" Default: {_words(field.default)}."
         yield option
 
@@ -158,10 +185,11 @@ def _choices(hint: Any) -> dict[str, Any]:
     return {"value-choices": list(typing.get_args(hint))}
 
 
-def text() -> str:
-    """Write the descriptor as JSON, its keys in the order of Boutiques' own examples."""
-    return re.sub(r"[ \t]+\n", "\n", json.dumps(descriptor(), indent=2)) + "\n"
+def text(of: str = "bids") -> str:
+    """Write a descriptor as JSON, its keys in the order of Boutiques' own examples."""
+    found = lesion_descriptor() if of == "lesion" else descriptor()
+    return re.sub(r"[ \t]+\n", "\n", json.dumps(found, indent=2)) + "\n"
 
 
 if __name__ == "__main__":
-    sys.stdout.write(text())
+    sys.stdout.write(text(*sys.argv[1:2]))

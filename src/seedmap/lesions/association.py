@@ -2,7 +2,8 @@
 
 All lesions are seen through the runs of the same people, so that the sampling error of these is
 common to all of them: a test over patients alone takes it for an effect. A test over people alone
-says that healthy people agree, whatever the score is. So a sample is found where both hold.
+says that healthy people agree, whatever the score is. So a sample is found where both hold: see
+docs/decisions/0012-lesions-need-two-tests-and-a-map-of-their-places.md.
 """
 
 from dataclasses import dataclass
