@@ -15,10 +15,9 @@ request to the numbers.
 import argparse
 import tempfile
 import time
-from http.cookiejar import CookieJar
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlencode
-from urllib.request import HTTPCookieProcessor, build_opener
 
 import numpy as np
 from harness.fresh import measured_on
@@ -140,6 +139,25 @@ def in_one_thread(pack, clicks):
     return floor, ours, whole
 
 
+class Client:
+    """Asks over one connection, as a page does."""
+
+    def __init__(self, explorer):
+        self.line, self.cookie = HTTPConnection("127.0.0.1", explorer.port), {}
+        headers = self.get("/?" + explorer.url.partition("?")[2])
+        self.cookie = {"Cookie": headers["Set-Cookie"].partition(";")[0]}
+
+    def get(self, path):
+        """Read an answer; return its headers."""
+        self.line.request("GET", path, headers=self.cookie)
+        answer = self.line.getresponse()
+        answer.read()
+        if answer.status != 200:
+            msg = f"{path}: {answer.status}"
+            raise RuntimeError(msg)
+        return answer.headers
+
+
 def over_http(pack, clicks):
     """Return the times from a request to the numbers [ms]: of slices, and of all samples."""
     live = LiveGroup(pack, model_of(pack), n_jobs=core_count())
@@ -147,9 +165,7 @@ def over_http(pack, clicks):
     command = GroupCommand(str(folder), live.model.question)
     session = GroupSession(live, folder, Choice(""), folder, command)
     with Explorer(session, ServerOptions()).start() as explorer:
-        client = build_opener(HTTPCookieProcessor(CookieJar()))
-        client.open(explorer.url).read()
-        base, found = explorer.url.partition("?")[0], []
+        client, found = Client(explorer), []
         for part in ("slices", "all"):
             chosen = places(clicks + WARM_UP)
 
@@ -157,7 +173,7 @@ def over_http(pack, clicks):
                 (x, y, z), asked = chosen[number], {"part": part, "n": number, "w": part}
                 place = {"x": x, "y": y, "z": z, "radius": RADIUS, "ax": x, "ay": y, "az": z}
                 query = urlencode({**place, **asked, "contrast": number % 3})
-                client.open(f"{base}api/group/map?{query}").read()
+                client.get(f"/api/group/map?{query}")
 
             found.append(median_ms(click, clicks))
     return found

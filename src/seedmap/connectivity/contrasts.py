@@ -138,22 +138,15 @@ def contrast_maps(
     effect, t : ndarray of float32, shape (samples,)
         NaN where the contrast is not tested, or people do not vary.
     """
-    scores = np.empty((len(values), test.rows.shape[1]), np.float32)
-    residual = np.empty_like(values)
-    usual = of == most
-    every = bool(usual.all())
-    some = values if every else values[usual]
     rows = test.rows[most]
-    some = some if test.n[most] == rows.shape[1] else some * test.present[most]
-    explained = some @ rows.T
-    left = some - explained @ rows
-    if every:
-        scores, residual = explained, left
-    else:
-        scores[usual], residual[usual] = explained, left
-        others = of[~usual]
-        there = values[~usual] * test.present[others]
-        scores[~usual], residual[~usual] = _one_by_one(there, test.rows[others])
+    there = values if test.n[most] == rows.shape[1] else values * test.present[most]
+    scores = there @ rows.T
+    residual = there - scores @ rows
+    others = np.flatnonzero(of != most)
+    if others.size:
+        patterns = of[others]
+        there = values[others] * test.present[patterns]
+        scores[others], residual[others] = _one_by_one(there, test.rows[patterns])
     return _statistics(scores, residual, of, test)
 
 

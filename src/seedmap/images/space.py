@@ -63,6 +63,11 @@ class Grid:
         """Return the grid in which every voxel is a sample."""
         return cls(np.asarray(affine, dtype=np.float64), np.ones(shape, dtype=bool))
 
+    @cached_property
+    def box(self) -> "Grid":
+        """The same box with every voxel a sample."""
+        return self if self.n_samples == self.mask.size else Grid.whole(self.affine, self.shape)
+
     def within(self, mask: NDArray[Any]) -> "Grid":
         """Return this grid with another mask of the same shape."""
         if mask.shape != self.shape:

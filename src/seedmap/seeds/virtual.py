@@ -146,7 +146,7 @@ def _moves(placed: PlacedSeed, space: Space, far: float) -> Draw | str:
     seed, weights = placed.seed, placed.weights
     assert weights is not None
     if isinstance(seed, Sphere):
-        whole, center, radius = Grid.whole(space.affine, space.shape), seed.center, seed.radius
+        whole, center, radius = space.box, seed.center, seed.radius
 
         def moved(chances: Chances) -> list[SeedWeights | None]:
             centers = np.array(center) + np.stack([_in_ball(chance, far) for chance in chances])
@@ -222,7 +222,7 @@ def _sizes(placed: PlacedSeed, weights: SeedWeights, space: Space, drawer: _Draw
     if isinstance(seed, Sphere | VertexPatch):
         if not seed.radius:
             return Virtual("size", (), note="the seed is one place and has no radius")
-        whole = Grid.whole(space.affine, space.shape) if isinstance(space, Grid) else space
+        whole = space.box if isinstance(space, Grid) else space
         made = [replace(seed, radius=factor * seed.radius).weights(whole) for factor in FACTORS]
     elif isinstance(space, PartedSpace):
         note = "regions and maps on surfaces and grayordinates are not made larger or smaller"
@@ -296,7 +296,7 @@ def random_spheres(space: Space, radius: float, number: int, rng: int) -> tuple[
         Seed of the generator.
     """
     places = np.flatnonzero(space.mask)
-    whole = Grid.whole(space.affine, space.shape) if isinstance(space, Grid) else space
+    whole = space.box if isinstance(space, Grid) else space
     found: list[PlacedSeed] = []
     chance = _chance(rng, "", f"random{radius:g}", 0)
     for _ in range(TRIES * number):

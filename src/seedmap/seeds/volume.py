@@ -83,7 +83,7 @@ class Sphere:
         """
         if isinstance(space, PartedSpace):
             return sphere_on_parts(self, space)
-        voxels = sphere_voxels(_whole(space), np.array(self.center), self.radius)
+        voxels = sphere_voxels(space.box, np.array(self.center), self.radius)
         if not len(voxels):
             corners = space.to_mm(np.array([np.zeros(3), np.array(space.shape) - 1]))
             low, high = corners.min(axis=0), corners.max(axis=0)
@@ -242,13 +242,6 @@ class Region:
             msg = f"{where} has no region {number}; it holds {held}"
             raise SeedError(msg)
         return number
-
-
-def _whole(space: Grid) -> Grid:
-    """Return the grid of a space with every voxel a sample; itself where that is so already."""
-    if space.n_samples == space.mask.size:
-        return space
-    return Grid.whole(space.affine, space.shape)
 
 
 def _weights_from(

@@ -43,6 +43,8 @@ Samples = NDArray[np.int64]
 
 # Samples that are worked out at once: their values stay in the cache, and a newer wish is noticed.
 AT_ONCE = 1024
+# Pieces that every thread has at least, of this many samples or more: none waits long for the last.
+PIECES, FEWEST = 4, 256
 # Voxels of a seed that are averaged at once.
 SEED_VOXELS = 256
 # Fisher transforms of one seed are kept if they take no more than this [bytes].
@@ -466,7 +468,8 @@ class LiveGroup:
         self, samples: int, piece: Callable[[slice], None], superseded: Callable[[], bool]
     ) -> None:
         """Work through samples in this thread and others."""
-        parts = iter([slice(at, min(at + AT_ONCE, samples)) for at in range(0, samples, AT_ONCE)])
+        size = min(AT_ONCE, max(FEWEST, -(-samples // (PIECES * self.n_jobs))))
+        parts = iter([slice(at, min(at + size, samples)) for at in range(0, samples, size)])
         turn = threading.Lock()
 
         def take() -> None:
@@ -479,7 +482,7 @@ class LiveGroup:
                     raise Superseded
                 piece(part)
 
-        alone = samples < 2 * AT_ONCE
+        alone = samples <= size
         jobs = [] if alone else [self._pool.submit(take) for _ in range(self.n_jobs - 1)]
         try:
             take()
