@@ -176,6 +176,7 @@ def test_two_seeds_under_one_crosshair_and_the_link_of_both(two, phantom, option
     assert seeds[0] == seeds[1]
 
 
+@pytest.mark.full
 def test_drags_reach_the_other_side_and_stale_maps_do_not(two):
     window = two()
     window.type_seed("left", PCC)
@@ -272,6 +273,7 @@ def test_the_command_line_takes_two(phantom, served, tmp_path, capsys):
 PCC_SEED = Sphere("PCC", PCC)
 
 
+@pytest.mark.full
 def test_in_python_too(phantom, options, tmp_path):
     from seedmap.explorer import explore
 
@@ -310,3 +312,35 @@ def test_two_contrasts_of_a_group_side_by_side(chromium, two_groups):
     assert session.left.looked_at >= 3
     assert window.complaints == []
     window.context.close()
+
+
+@pytest.mark.full
+def test_a_seed_outside_the_other_brain_is_said_there(two):
+    window = two()
+    window.type_seed("left", PCC)
+    script = """([app]) => {
+        const { inBrain } = app;
+        app.inBrain = (place) => place[1] < 0 && inBrain.call(app, place);
+    }"""
+    window.page.evaluate(f"({script})(pair.sides.map(({{ app }}) => app).reverse())")
+    window.type_seed("left", MPFC)
+    assert window.both("app.state.seed") == [list(MPFC), list(PCC)]
+    assert window.both("app.state.at") == [list(MPFC)] * 2
+    trouble = window.page.frame_locator("#right").locator("#trouble")
+    assert "outside the brain here" in trouble.inner_text()
+    window.type_seed("left", MOTOR)
+    assert window.both("app.state.seed") == [list(MOTOR)] * 2
+    assert trouble.inner_text() == ""
+
+
+@pytest.mark.full
+def test_axe_finds_nothing_in_the_page_of_both(two):
+    axe_of = pytest.importorskip("axe_playwright_python.sync_playwright")
+    window = two()
+    for width in (1280, 390):
+        window.page.set_viewport_size({"width": width, "height": 860})
+        for scheme in ("light", "dark"):
+            window.page.emulate_media(color_scheme=scheme)
+            window.page.wait_for_timeout(150)
+            found = axe_of.Axe().run(window.page).response["violations"]
+            assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []

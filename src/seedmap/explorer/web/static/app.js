@@ -350,57 +350,10 @@ export class App {
       ? `pointer ${place.slice(0, 3).map((v) => Math.round(v)).join(", ")}: ${this.written(value)}` : "";
   }
 
-  // --- what another app beside this one follows ---------------------------------------------
-
-  get shared() {
-    const { at, seed, radius, name, named, follow, stat, look, radiological, theme } = this.state;
-    return {
-      crosshair: { at: at.slice(0, 3) },
-      seed: { seed: seed.slice(0, 3), radius, name, named, follow },
-      colours: { stat, scale: this.scaleName, look: look[stat] },
-      page: { radiological, theme },
-    };
-  }
-
-  /** What the numbers of the scale mean: looks are the same only where this is. */
+  /** What the numbers of the scale mean: colours are the same beside each other only where this is. */
   get scaleName() {
     return this.state.stat;
   }
-
-  /** Show a part of what the app beside this one shows, as far as it is there. */
-  adopt = {
-    crosshair: ({ at }) => {
-      this.state.at = this.snapped(at);
-      this.panel.updateSoon();
-      this.painter.refresh();
-      this.showSoon();
-      this.writeLink();
-    },
-    seed: ({ seed, radius, name, named, follow }) => {
-      const place = this.snapped(seed);
-      this.state.follow = follow;
-      if (!this.inBrain(place)) {
-        this.trouble("The seed of the other side lies outside the brain here; this is still the map of the last one.");
-        return;
-      }
-      Object.assign(this.state, { seed: place, radius, name, named });
-      this.trouble("");
-      this.moved = true;
-      this.restSoon();
-      this.ask({ preview: this.run.preview });
-      this.painter.refresh();
-    },
-    colours: ({ stat, scale, look }) => {
-      if (!this.run.stats.includes(stat)) return;
-      if (this.state.stat !== stat) this.setStat(stat);
-      if (this.scaleName === scale) Object.assign(this.state.look[stat], look);
-      this.changed();
-    },
-    page: (page) => {
-      Object.assign(this.state, page);
-      this.changed();
-    },
-  };
 
   // --- the map that is shown -------------------------------------------------------------
 

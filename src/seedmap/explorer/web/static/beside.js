@@ -1,6 +1,7 @@
 // Two explorers on one page. Each is a page of its own in a frame; what one shows the other follows.
 
 import { write } from "./painter.js";
+import { ADOPT, sharedOf } from "./shared.js";
 
 const SOON = 150; // ms until the address follows what is shown
 const narrowness = matchMedia("(max-width: 820px)");
@@ -40,8 +41,8 @@ class Side {
   /** Follow a part of what the other side shows. */
   follow(part, shown) {
     if (!this.app) return;
-    this.app.adopt[part](shown);
-    this.passed[part] = JSON.stringify(this.app.shared[part]);
+    ADOPT[part](this.app, shown);
+    this.passed[part] = JSON.stringify(sharedOf(this.app)[part]);
   }
 }
 
@@ -74,8 +75,8 @@ class Pair {
   /** An app has drawn: what is new of it goes to the other. */
   drawn(app) {
     const [side, other] = this.sides[0].app === app ? this.sides : [...this.sides].reverse();
-    const { shared } = app, { apart } = this;
-    for (const [part, shown] of Object.entries(shared)) {
+    const { apart } = this;
+    for (const [part, shown] of Object.entries(sharedOf(app))) {
       const text = JSON.stringify(shown);
       if (side.passed[part] === text) continue;
       side.passed[part] = text;
@@ -90,7 +91,7 @@ class Pair {
   joined({ value, checked }) {
     const { app } = this.last ?? this.sides[0];
     const other = this.sides.find((side) => side.app !== app);
-    if (checked && app) other.follow(value, app.shared[value]);
+    if (checked && app) other.follow(value, sharedOf(app)[value]);
     this.writeLink();
   }
 
