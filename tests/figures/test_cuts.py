@@ -13,6 +13,7 @@ from seedmap.figures.cuts import (
     box_of,
     cut,
     middle,
+    pixel_edges,
     projection,
     straightened,
     strongest,
@@ -96,6 +97,31 @@ class TestCut:
             for axis, name in enumerate("xyz"):
                 shown = np.ma.getdata(theirs.axes[name].ax.images[0].get_array())
                 np.testing.assert_array_equal(cut(ours, axis, where[axis])[0], shown[::-1])
+
+
+class TestEdges:
+    def test_around_an_angle_of_three_pixels(self):
+        inside = np.array([[True, True], [False, True]])  # the lowest row first
+        found = {tuple(map(tuple, edge)) for edge in pixel_edges(inside).tolist()}
+        assert found == {
+            ((0, 0), (2, 0)),  # below
+            ((2, 0), (2, 2)),  # on the right
+            ((1, 2), (2, 2)),
+            ((1, 1), (1, 2)),
+            ((0, 1), (1, 1)),
+            ((0, 0), (0, 1)),
+        }
+
+    def test_of_nothing_there_are_none(self):
+        assert pixel_edges(np.zeros((3, 4), bool)).shape == (0, 2, 2)
+
+    @given(st.integers(0, 2**32 - 1))
+    def test_they_are_as_long_as_there_are_sides_between_inside_and_outside(self, seed):
+        inside = np.random.default_rng(seed).random((7, 9)) < 0.5
+        wide = np.pad(inside, 1).astype(int)
+        sides = np.abs(np.diff(wide, axis=0)).sum() + np.abs(np.diff(wide, axis=1)).sum()
+        edges = pixel_edges(inside)
+        assert np.abs(edges[:, 1] - edges[:, 0]).sum() == sides
 
 
 class TestBox:

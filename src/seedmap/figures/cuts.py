@@ -8,7 +8,16 @@ from numpy.typing import NDArray
 
 from seedmap._arrays import Array
 
-__all__ = ["Volume", "box_of", "cut", "middle", "projection", "straightened", "strongest"]
+__all__ = [
+    "Volume",
+    "box_of",
+    "cut",
+    "middle",
+    "pixel_edges",
+    "projection",
+    "straightened",
+    "strongest",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +94,12 @@ def cut(volume: Volume, axis: int, at: float) -> tuple[NDArray[Any], Array]:
     """
     across, up = (other for other in range(3) if other != axis)
     box = box_of(volume)
+    if np.array_equal(volume.affine[:3, :3], np.diag(np.abs(volume.affine.diagonal()[:3]))):
+        place = np.where(np.arange(3) == axis, at, box.mean(axis=0))
+        where = int(volume.index(place)[axis])
+        there = 0 <= where < volume.values.shape[axis]
+        plane = np.moveaxis(volume.values, axis, 0)[where if there else 0].T
+        return (plane if there else np.zeros_like(plane)), box
     size = np.abs(volume.affine[:3, :3]).max(axis=1)  # of a voxel, where it stands straight
     counts = np.rint((box[1] - box[0]) / size).astype(int)
     lines = [
@@ -148,6 +163,33 @@ def projection(volume: Volume, axis: int) -> tuple[NDArray[Any], Array]:
     values = np.moveaxis(volume.values, axis, 0)
     low, high = values.min(axis=0), values.max(axis=0)
     return np.where(high >= -low, high, low).T, box_of(volume)
+
+
+def pixel_edges(inside: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the lines around the marked pixels of a picture, each as long as it runs straight.
+
+    Parameters
+    ----------
+    inside
+        Which pixels are marked, bool, shape (up, across).
+
+    Returns
+    -------
+    ndarray of int, shape (lines, 2, 2)
+        Both ends of each line, (across, up), counted in pixels from the lower left corner.
+    """
+    wide = np.pad(inside, 1)
+    flat = _runs(wide[1:, 1:-1] != wide[:-1, 1:-1])
+    upright = _runs((wide[1:-1, 1:] != wide[1:-1, :-1]).T)
+    return np.concatenate([flat, upright[:, :, ::-1]])
+
+
+def _runs(edge: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the ends (along, at) of what is marked without a gap in each row of (at, along)."""
+    change = np.diff(np.pad(edge, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    at, first = np.nonzero(change > 0)
+    last = np.nonzero(change < 0)[1]
+    return np.stack([np.stack([first, at], axis=1), np.stack([last, at], axis=1)], axis=1)
 
 
 def strongest(volume: Volume, threshold: float) -> Array | None:

@@ -1,10 +1,9 @@
 """Figures of series over time."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seedmap._arrays import Array, Keep
 from seedmap.figures.style import QUIET, in_style
@@ -87,21 +86,23 @@ def _series_figure(
     title: str,
     panels: list[list[int]] | None = None,
 ) -> "Figure":
-    """Draw columns of ``series`` in panels beneath each other; one a panel where none are given."""
-    from matplotlib.ticker import MaxNLocator
+    """Draw columns of ``series`` in panels beneath each other; one a panel where none are given.
 
+    The panels are parts of one pair of axes, each shifted down: ticks and text of a pair for each
+    would take several times as long to draw.
+    """
     panels = panels or [[column] for column in range(len(names))]
     times, series = _over_time(np.asarray(series, dtype=float), np.asarray(keep, dtype=bool), t_r)
+    ends = _ends(series)
     with in_style():
-        figure, rows = _panels(len(panels))
-        for axes, columns in zip(rows, panels, strict=True):
-            _shade(axes, times, keep)
-            _draw_lines(axes, times, series[:, columns], [names[c] for c in columns])
-        rows[0].set_xlim(times[0] - _half(times), times[-1] + _half(times))
-        for axes in rows[:-1]:
-            axes.tick_params(axis="x", length=0)
-        rows[0].yaxis.set_major_locator(MaxNLocator(4, integer=True))
-        rows[-1].set_xlabel("time [s]" if t_r else "frame")
+        figure, axes, step = _axes(len(panels), ends)
+        _shade(axes, times, keep)
+        for row, columns in enumerate(panels):
+            _draw_lines(axes, times, series[:, columns] - row * step, -row * step)
+            _name(axes, [names[c] for c in columns], ends[1] - row * step)
+        axes.set_xlim(times[0] - _half(times), times[-1] + _half(times))
+        axes.set_xlabel("time [s]" if t_r else "frame")
+        _frame(axes, ends, step * np.arange(len(panels)))
         figure.text(0.006, 0.5, "cleaned signal [SD]", rotation="vertical", va="center")
         censored = "" if np.all(keep) else "; censored frames in grey"
         figure.text(
@@ -110,8 +111,16 @@ def _series_figure(
     return figure
 
 
-def _panels(count: int) -> tuple["Figure", NDArray[np.object_]]:
-    """Make a figure with panels beneath each other.
+def _ends(series: Array) -> tuple[float, float]:
+    """Return the lower and the upper end of every panel, a little beyond the values."""
+    found = series[np.isfinite(series)]
+    low, high = (float(found.min()), float(found.max())) if found.size else (-1.0, 1.0)
+    spare = 0.05 * (high - low) or 0.05
+    return low - spare, high + spare
+
+
+def _axes(count: int, ends: tuple[float, float]) -> tuple["Figure", "Axes", float]:
+    """Make a figure for panels beneath each other; return how far one lies below the other, too.
 
     The margins are known, so no layout is sought: that would take as long as the drawing.
     """
@@ -120,14 +129,30 @@ def _panels(count: int) -> tuple["Figure", NDArray[np.object_]]:
     height = 2.3 if count == 1 else 0.95 + 0.85 * count
     panel = (height - TOP - BOTTOM - (count - 1) * BETWEEN) / count
     figure = Figure(figsize=(WIDTH, height), facecolor="white")
-    figure.subplots_adjust(
-        left=LEFT / WIDTH,
-        right=1 - RIGHT / WIDTH,
-        bottom=BOTTOM / height,
-        top=1 - TOP / height,
-        hspace=BETWEEN / panel,
+    left, low = LEFT / WIDTH, BOTTOM / height
+    axes = figure.add_axes((left, low, 1 - RIGHT / WIDTH - left, 1 - TOP / height - low))
+    step = (ends[1] - ends[0]) * (1 + BETWEEN / panel)
+    axes.set_ylim(ends[0] - (count - 1) * step, ends[1])
+    return figure, axes, step
+
+
+def _frame(axes: "Axes", ends: tuple[float, float], shifts: Array) -> None:
+    """Draw an axis on the left and at the bottom of each panel, with the ticks that all share."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.ticker import MaxNLocator
+
+    ticks = np.asarray(MaxNLocator(4, integer=True).tick_values(*ends))
+    ticks = ticks[(ticks >= ends[0]) & (ticks <= ends[1])]
+    words = [f"{tick:.0f}".replace("-", "\N{MINUS SIGN}") for tick in ticks]
+    axes.set_yticks((ticks - shifts[:, None]).ravel(), words * len(shifts))
+    axes.spines["left"].set_visible(False)
+    left, right = axes.get_xlim()
+    corner = np.array([[left, ends[1]], [left, ends[0]], [right, ends[0]]])
+    corners = corner - np.array([0.0, 1.0]) * shifts[:, None, None]
+    width = axes.spines["bottom"].get_linewidth()
+    axes.add_collection(
+        LineCollection(list(corners), colors=QUIET, linewidths=width, clip_on=False), autolim=False
     )
-    return figure, figure.subplots(count, 1, sharex=True, sharey=True, squeeze=False)[:, 0]
 
 
 def _over_time(series: Array, keep: Keep, t_r: float | None) -> tuple[Array, Array]:
@@ -150,17 +175,25 @@ def _shade(axes: "Axes", times: Array, keep: Keep) -> None:
         axes.axvspan(times[first] - half, times[after - 1] + half, color=BAND, lw=0, zorder=0)
 
 
-def _draw_lines(axes: "Axes", times: Array, series: Array, names: Sequence[str]) -> None:
-    """Draw one line a series, a dot where a frame stands alone between censored ones, and names."""
-    axes.axhline(0, color=QUIET, lw=0.4, zorder=1)
-    lines = []
+def _draw_lines(axes: "Axes", times: Array, series: Array, zero: float) -> None:
+    """Draw one line a series, and a dot where a frame stands alone between censored ones."""
+    axes.axhline(zero, color=QUIET, lw=0.4, zorder=1)
     for values, colour in zip(series.T, LINES, strict=False):
         shown = np.isfinite(values)
         beside = np.pad(shown, 1)
         alone = shown & ~beside[:-2] & ~beside[2:]
-        lines += axes.plot(times, values, color=colour, zorder=2)
-        axes.plot(times[alone], values[alone], ".", ms=3, color=colour, zorder=2)
+        axes.plot(times, values, color=colour, zorder=2)
+        if alone.any():
+            axes.plot(times[alone], values[alone], ".", ms=3, color=colour, zorder=2)
+
+
+def _name(axes: "Axes", names: Sequence[str], top: float) -> None:
+    """Write the names above a panel; where several share it, with their colours."""
+    from matplotlib.lines import Line2D
+
     if len(names) == 1:
-        axes.set_title(names[0], size=9, loc="left", pad=3)
+        place: Any = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+        axes.annotate(names[0], (0.0, top), (0, 3), size=9, **place)
     else:
+        lines = [Line2D([], [], color=colour) for colour in LINES]
         axes.legend(lines, names, loc="lower left", bbox_to_anchor=(0.0, 0.99), **LEGEND)

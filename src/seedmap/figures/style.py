@@ -3,10 +3,10 @@
 import importlib
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,6 +39,7 @@ STYLE = {
     "axes.linewidth": 0.6,
     "axes.spines.right": False,
     "axes.spines.top": False,
+    "axes.titley": 1.0,  # where titles stand, so that no place is sought among the ticks
     "lines.linewidth": 1.1,
     "text.color": INK,
     "text.parse_math": False,  # a dollar sign in a seed's name is a dollar sign
@@ -52,6 +53,8 @@ STYLE = {
 # Fixed so that the same figure gives the same bytes.
 METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
 DPI = 150
+# Tables of a font: ligatures, kerning, kinds of glyphs, and names in many languages.
+TYPESETTING = ("GSUB", "GPOS", "GDEF", "kern", "BASE", "JSTF")
 COLOURS = "RdBu_r"
 NOTHING = 1e-6  # zeros, which fill the image outside the mask, are never drawn
 
@@ -87,8 +90,10 @@ def save_figure(
     paths = []
     for kind in kinds:
         path = stem.with_name(f"{stem.name}.{kind}")  # with_suffix would eat a name's last dot
-        with in_style(), atomic_file(path) as file:
-            figure.savefig(file, format=kind, dpi=DPI, metadata=METADATA[kind])
+        more: Any = {"pil_kwargs": {"compress_level": 4}} if kind == "png" else {}
+        fonts = _small_fonts() if kind == "pdf" else nullcontext()
+        with in_style(), fonts, atomic_file(path) as file:
+            figure.savefig(file, format=kind, dpi=DPI, metadata=METADATA[kind], **more)
         paths.append(path)
     return paths
 
@@ -106,6 +111,28 @@ def load_early() -> threading.Thread:
     thread = threading.Thread(target=load, name="seedmap-figures")
     thread.start()
     return thread
+
+
+@contextmanager
+def _small_fonts() -> Iterator[None]:
+    """Embed fonts without the tables that only a typesetter reads.
+
+    A PDF places each glyph itself. To reduce those tables to the letters in use takes longer than
+    to draw the figure.
+    """
+    from fontTools import subset
+
+    class Options(subset.Options):  # type: ignore[misc]  # fontTools has no types
+        def __init__(self, **wished: Any) -> None:
+            super().__init__(**wished)
+            self.drop_tables: list[str] = [*self.drop_tables, *TYPESETTING]
+
+    whole = subset.Options
+    subset.Options = Options
+    try:
+        yield
+    finally:
+        subset.Options = whole
 
 
 @contextmanager
