@@ -199,6 +199,7 @@ def test_lines_of_progress_where_there_is_no_terminal(call, bold, tmp_path, monk
     lines = [line for line in done.err.splitlines() if not line.startswith("seedmap: note: ")]
     assert lines
     assert lines[-1] == "Reading and smoothing: 100 of 100 (100%)"
+    assert all(re.search(r"\(\d+%\), about \d+ s left$", line) for line in lines[:-1]), lines
     assert call("run", bold, *SEED, "--no-figures", "-q", "--out", tmp_path / "r").err == ""
 
 

@@ -155,6 +155,26 @@ def test_a_dry_run_shows_all_and_writes_nothing(call, study, tmp_path):
     assert sorted(study.folder.rglob("*")) == before
 
 
+def test_a_wide_design_fits_80_columns_and_has_all_its_numbers(call, study, tmp_path):
+    line = ("group", study.folder, "--seed", "PCC", "--design", study.table, "--dry-run")
+    model = "group*age + C(site)*group + age:site"
+    code, shown, _ = call(*line, "--model", model, "--contrast", "mean")
+    assert code == 0
+    table = shown.partition("Design")[2].partition("Cost")[0].splitlines()
+    assert max(map(len, table)) < 80
+    heads = [line for line in table if "sub-" not in line and "more people" not in line]
+    assert len(heads) > 1
+    assert " ".join(heads).split() == shown.partition(f"{model}: ")[2].splitlines()[0].split(", ")
+    assert sum(line.split()[0] == "sub-01" for line in table if line.strip()) == len(heads)
+    assert table[-1].strip() == "and 4 more people"
+
+
+def test_all_ways_are_named_once(call, study, tmp_path):
+    table = people(study, tmp_path, lambda rows: rows[:9])
+    _, shown, _ = call("group", study.folder, "--seed", "PCC", "--design", table, "--dry-run")
+    assert "signs flipped, all 128 ways" in shown
+
+
 def test_who_is_left_out_is_named(call, study, tmp_path):
     table = people(study, tmp_path, lambda rows: [*rows[:-1], ["sub-99", "patient", "3", "A"]])
     _, shown, _ = call("group", study.folder, "--seed", "PCC", "--design", table, "--dry-run")

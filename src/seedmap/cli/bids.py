@@ -158,7 +158,7 @@ def _write_page(screen: Screen, recipe: Recipe, out: Path) -> int:
     check_ours(recipe, out)
     with work_folder(out) as work:
         write_study_page(recipe, entries, out, work)
-    screen.facts([("Look at", str(out / "index.html"))])
+    screen.line("Look at", str(out / "index.html"))
     return SOME_FAILED if any(one.state == "failed" for one in entries) else 0
 
 
@@ -226,5 +226,7 @@ def _say_end(screen: Screen, results: Sequence[Result], out: Path) -> None:
     page = out / "index.html"
     files = sum(one.files for one in results if one.state == "done")
     rows.append(("Written", f"{count(files, 'file')} in {out}"))
-    rows += [("Look at", str(page))] if page.is_file() else []
-    screen.facts([*rows, ("Took", f"{time.perf_counter() - screen.started:.1f} s")])
+    screen.facts(rows)
+    if page.is_file():
+        screen.line("Look at", str(page))
+    screen.facts([(f"{'Took':7}", f"{time.perf_counter() - screen.started:.1f} s")])

@@ -88,13 +88,16 @@ class Screen:
 
     def _lines(self, what: str) -> Callable[[int, int], None]:
         """Return what prints from time to time how far the work is."""
-        last = time.perf_counter()
+        begun = last = time.perf_counter()
 
         def show(done: int, total: int) -> None:
             nonlocal last
             if time.perf_counter() - last >= EVERY:
                 last = time.perf_counter()
                 line = f"{what}: {done:,} of {total:,} ({done / max(total, 1):.0%})"
+                if 0 < done < total:
+                    left = (last - begun) * (total - done) / done
+                    line += f", about {rough_time(left)} left"
                 self.bar.print(line, markup=False, soft_wrap=True)
 
         return show
@@ -141,10 +144,13 @@ class Screen:
         """Print where the results are, and what they cost."""
         rows = [("Written", f"{count(len(paths), 'file')} in {folder}")]
         rows += [("", str(path.relative_to(folder))) for path in paths if self.verbose]
-        rows += [("Look at", str(path)) for path in paths if path.suffix == ".html"]
+        self.facts(rows)
+        for path in paths:
+            if path.suffix == ".html":
+                self.line("Look at", str(path))
         memory = peak_memory()
         cost = f"{time.perf_counter() - self.started:.1f} s"
-        self.facts([*rows, ("Took", cost + (f", peak memory {memory:.0f} MB" if memory else ""))])
+        self.facts([(f"{'Took':7}", cost + (f", peak memory {memory:.0f} MB" if memory else ""))])
 
     def line(self, name: str, text: str) -> None:
         """Print a text that is to be copied, on one line however long."""
@@ -168,6 +174,17 @@ def plain(rows: Sequence[tuple[str, str]]) -> str:
         first, *more = fact.split("\n")
         lines += [f"{name:{width}}  {first}", *(f"{'':{width}}  {line}" for line in more)]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def rough_time(seconds: float) -> str:
+    """Write a time without pretending to know it well.
+
+    Examples
+    --------
+    >>> rough_time(42.4), rough_time(360)
+    ('42 s', '6 min')
+    """
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def run_rows(maps: SeedMaps, *, verbose: bool) -> list[tuple[str, str]]:

@@ -33,12 +33,15 @@ from seedmap.group.tables import People, read_people
 from seedmap.group.words import looked_words
 from seedmap.images import check_writable, load_surface
 from seedmap.parallel import Pool
+from seedmap.report.words import count
 from seedmap.spatial import open_atlas
 
 __all__ = ["group"]
 
 TOP = 5
 SHOWN_ROWS = 12
+# Of the design: what 80 columns leave beside its name.
+WIDTH = 70
 WORDS = {
     "ptfce": "TFCE p",
     "pfwe": "corrected p",
@@ -165,12 +168,13 @@ def _say_plan(screen: Screen, plan: GroupPlan, choice: Choice, *, dry: bool) -> 
                 for w, yes in (("permuted", shuffles.permutes), ("signs flipped", shuffles.flips))
                 if yes
             ]
-            some = f"all {shuffles.total}" if shuffles.exhaustive else f"{shuffles.number}"
-            how = f"{' and '.join(moves)}, {some} of {_large(shuffles.possible)} ways"
+            some = "all" if shuffles.exhaustive else f"{shuffles.number} of"
+            how = f"{' and '.join(moves)}, {some} {_large(shuffles.possible)} ways"
         rows.append((contrast.text, f"{kind}; {how}"))
+    screen.facts(rows)
     if dry:
-        rows += [("Design", _design_words(plan)), ("Cost", cost_of(plan))]
-    screen.facts([*rows, *(("Mind", note) for note in plan.notes)])
+        screen.facts([("Design", _design_words(plan)), ("Cost", cost_of(plan))])
+    screen.facts([("Mind", note) for note in plan.notes])
 
 
 def _large(number: int) -> str:
@@ -180,15 +184,21 @@ def _large(number: int) -> str:
 
 
 def _design_words(plan: GroupPlan) -> str:
-    """Write the first rows of the design."""
-    columns = plan.design.columns
-    widths = [max(len(name), 7) for name in columns]
-    lines = [" " * 12 + "  ".join(f"{n:>{w}}" for n, w in zip(columns, widths, strict=True))]
-    for label, row in zip(plan.labels[:SHOWN_ROWS], plan.design.matrix, strict=False):
-        cells = "  ".join(f"{v:>{w}.3g}" for v, w in zip(row, widths, strict=True))
-        lines.append(f"{f'sub-{label}':<12}{cells}")
+    """Write the first rows of the design, its columns in as many tables as a narrow screen takes."""
+    people = [f"sub-{label}" for label in plan.labels[:SHOWN_ROWS]]
+    names = max(map(len, people))
+    tables: list[list[str]] = []
+    for column, values in zip(plan.design.columns, plan.design.matrix.T, strict=True):
+        cells = [column, *(f"{value:.3g}" for value in values[:SHOWN_ROWS])]
+        width = max(map(len, cells)) + 2
+        if not tables or len(tables[-1][0]) + width > WIDTH:
+            tables.append([f"{name:<{names}}" for name in ("", *people)])
+        tables[-1] = [
+            f"{line}{cell:>{width}}" for line, cell in zip(tables[-1], cells, strict=True)
+        ]
     more = len(plan.labels) - SHOWN_ROWS
-    return "\n".join([*lines, *([f"and {more} more"] if more > 0 else [])])
+    lines = ["\n".join(table) for table in tables]
+    return "\n".join([*lines, *([f"and {more} more people"] if more > 0 else [])])
 
 
 def _found_words(maps: GroupMaps) -> str:
@@ -204,6 +214,6 @@ def _found_words(maps: GroupMaps) -> str:
         p = float(maps.arrays[maps.corrected][one.sample])
         lines.append(
             f"{x:5.0f} {y:4.0f} {z:4.0f} mm   {stat} {one.values[stat]:6.2f}   {WORDS[maps.corrected]} {p:.4f}   "
-            f"{one.size:.0f} {maps.space.elements}  {one.region}".rstrip()
+            f"{count(int(one.size), maps.space.element)}  {one.region}".rstrip()
         )
     return "\n".join(lines)
