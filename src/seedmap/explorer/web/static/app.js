@@ -1,11 +1,13 @@
 // The page of a run: holds the state, and has every part draw when it must.
 
 import { Controls } from "./controls.js";
+import { MosaicPane, mosaicFigure } from "./mosaic.js";
 import { Maps, certain, getBytes, getJson, post } from "./net.js";
 import { Painter, write } from "./painter.js";
 import { Panel } from "./panel.js";
 import { pictureOf } from "./picture.js";
 import { Card } from "./pins.js";
+import { Regions } from "./regions.js";
 import { Pane, View } from "./slices.js";
 import { History, begin, fromLink, nameOf, sameSettings, toLink } from "./state.js";
 import { STATS, written } from "./stats.js";
@@ -27,13 +29,14 @@ export class App {
   async load(run) {
     history.replaceState(null, "", location.pathname + location.hash); // without the token, which is used up
     this.take(run, await getBytes("mask"));
+    this.regions = await Regions.of(this);
     this.underlay = new Volume(run.grid.affine, [2, 2, 2], new Uint8Array(8));
     this.underlay.key = "nothing yet";
     this.state = this.begin(run);
     this.view = this.viewOf();
     this.history = new History(run.before);
     this.maps = new Maps(this);
-    this.panes = [...document.querySelectorAll(".pane")].map((figure) => this.paneOf(figure));
+    this.panes = this.three = [...document.querySelectorAll(".pane")].map((figure) => this.paneOf(figure));
     this.controls = this.controlsOf();
     new ResizeObserver(() => {
       this.painter.refresh();
@@ -87,15 +90,17 @@ export class App {
     const [, ny, nz] = this.run.grid.shape;
     const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
     const step = Math.max(1, Math.floor(this.places.length / 20000));
+    const heights = [];
     for (let n = 0; n < this.places.length; n += step) {
       const p = this.places[n];
       const mm = apply(this.run.grid.affine, [Math.floor(p / (ny * nz)), Math.floor(p / nz) % ny, p % nz]);
+      heights.push(mm[2]);
       mm.forEach((value, k) => {
         low[k] = Math.min(low[k], value);
         high[k] = Math.max(high[k], value);
       });
     }
-    return new View(low, high);
+    return new View(low, high, Float32Array.from(heights));
   }
 
   /** Show what a link says; without one, what there is. */
@@ -103,6 +108,7 @@ export class App {
     if (text === this.link) return;
     fromLink(this.state, text, this.run);
     this.takeLink();
+    this.arrangeViews();
     this.controls.show();
     if (!sameSettings(this.state.settings, this.run.settings)) await this.switchSettings(this.state.settings);
     this.painter.refresh();
@@ -115,7 +121,7 @@ export class App {
 
   seedQuery(seed = this.state) {
     const [x, y, z] = seed.seed;
-    return { x, y, z, radius: seed.radius, name: seed.name };
+    return { x, y, z, radius: seed.radius, name: seed.name, ...(seed.region ? { region: seed.region } : {}) };
   }
 
   /** The seed of a question that was asked. */
@@ -151,8 +157,8 @@ export class App {
 
   /** Ask for the whole map of a seed that is looked at, and have it noted. */
   rest() {
-    const { seed, radius, name, stat } = this.state;
-    this.settled = { seed: [...seed], radius, name };
+    const { seed, radius, region, name, stat } = this.state;
+    this.settled = { seed: [...seed], radius, region, name };
     this.askAll();
     this.note(this.question());
     if (stat === "z") this.askZ();
@@ -194,7 +200,70 @@ export class App {
   }
 
   /** Bring places that a link gave into the form that this page has. */
-  takeLink() {}
+  takeLink() {
+    for (const seed of [this.state, ...this.state.pins]) {
+      if (seed.region > (this.regions?.list.length ?? 0)) seed.region = 0;
+      if (seed.region) seed.seed = this.regions.placeOf(seed.region);
+    }
+  }
+
+  // --- the regions of an atlas ------------------------------------------------------------
+
+  /** The number of the region at a place; 0 for none. */
+  regionAt(place) {
+    return this.regions?.labels[this.map.at(place)] ?? 0;
+  }
+
+  /** Labels of the space in the box of voxels. */
+  inBox(labels) {
+    return labels;
+  }
+
+  /** What a seed is, in words. */
+  seedText({ seed, radius, region }) {
+    return region ? `region ${this.regions.nameOf(region)}` : `${this.whereText(seed)}, radius ${radius} mm`;
+  }
+
+  /** The region at the crosshair becomes the seed. */
+  regionHere() {
+    if (!this.regions) return;
+    const none = !this.regionAt(this.state.at);
+    this.trouble(none ? "There is no region of the atlas at the crosshair." : "");
+    if (!none) this.seedTo(this.state.at, { whole: true });
+    this.painter.refresh();
+  }
+
+  toggleOutlines() {
+    if (!this.regions) return;
+    this.state.outlines = !this.state.outlines;
+    this.changed();
+  }
+
+  // --- three slices, or many -----------------------------------------------------------------
+
+  get hasSlices() {
+    return true;
+  }
+
+  toggleMosaic() {
+    if (!this.hasSlices) return;
+    const inside = $("viewer").contains(document.activeElement);
+    this.state.mosaic = !this.state.mosaic;
+    this.changed();
+    if (inside) this.panes.at(-1).canvas.focus({ preventScroll: true });
+  }
+
+  /** Bring the views into the arrangement of the state. */
+  arrangeViews() {
+    const mosaic = (this.state.mosaic &&= this.hasSlices);
+    if (mosaic && !this.mosaic) {
+      const figure = mosaicFigure();
+      $("viewer").prepend(figure);
+      this.mosaic = [new MosaicPane(figure, this)];
+    }
+    $("viewer").classList.toggle("mosaic", mosaic);
+    this.panes = mosaic ? this.mosaic : this.three;
+  }
 
   inBrain(place) {
     return Boolean(this.brain[this.map.at(place)]);
@@ -221,13 +290,15 @@ export class App {
   }
 
   /** Move the seed as the user asks; outside the brain it stays where it was. */
-  seedTo(place, { drag = false, preview = false } = {}) {
-    if (!this.inBrain(place)) {
+  seedTo(place, { drag = false, preview = false, whole = Boolean(this.state.region) } = {}) {
+    const region = whole ? this.regionAt(place) : 0;
+    const nothing = whole ? !region || region === this.state.region : !this.inBrain(place);
+    if (nothing) {
       if (!drag) this.settle();
       return;
     }
-    this.state.seed = [...place];
-    if (!this.state.named) this.state.name = this.nameOf(place);
+    Object.assign(this.state, { region, seed: region ? this.regions.placeOf(region) : [...place] });
+    if (!this.state.named) this.state.name = region ? this.regions.nameOf(region) : this.nameOf(place);
     if (this.state.follow) this.state.at = [...place];
     this.moved = true;
     this.restSoon();
@@ -276,7 +347,7 @@ export class App {
   }
 
   seedHere() {
-    this.seedTo(this.state.at);
+    this.seedTo(this.state.at, { whole: false });
     this.painter.refresh();
   }
 
@@ -294,8 +365,8 @@ export class App {
   }
 
   /** Show a seed of before, or one that was kept. */
-  go({ seed, radius, name, at }, { remember = true } = {}) {
-    Object.assign(this.state, { seed: [...seed], radius, name, at: [...(at ?? seed)] });
+  go({ seed, radius, name, at, region = 0 }, { remember = true } = {}) {
+    Object.assign(this.state, { seed: [...seed], radius, name, region, at: [...(at ?? seed)] });
     this.state.named = false;
     this.rest();
     if (remember) this.remember();
@@ -324,7 +395,7 @@ export class App {
   act(key) {
     const acts = {
       Home: () => this.jump(), Enter: () => this.seedHere(), s: () => this.seedHere(), f: () => this.toggleFollow(),
-      k: () => this.panel.keep(), "+": () => this.nudge(1), "=": () => this.nudge(1), "-": () => this.nudge(-1),
+      k: () => this.panel.keep(), r: () => this.regionHere(), o: () => this.toggleOutlines(), m: () => this.toggleMosaic(), "+": () => this.nudge(1), "=": () => this.nudge(1), "-": () => this.nudge(-1),
     };
     acts[key]?.();
     return key in acts;
@@ -338,6 +409,7 @@ export class App {
 
   /** Something of the look changed. */
   changed() {
+    this.arrangeViews();
     this.controls.show();
     this.painter.refresh();
     this.panel.updateSoon();
@@ -410,8 +482,8 @@ export class App {
     if (facts.version !== this.run.version) return this.renew();
     this.trouble("");
     this.full = facts.full;
-    const { radius, name } = query;
-    this.shown = { state: { seed: this.seedOf(query), radius, name }, stat: "r", preview: facts.preview };
+    const { radius, name, region = 0 } = query;
+    this.shown = { state: { seed: this.seedOf(query), radius, name, region }, stat: "r", preview: facts.preview };
     this.r = facts.preview ? null : values;
     this.facts = facts;
     this.fill(values);

@@ -72,6 +72,7 @@ export class Controls {
       app.writeLink();
     });
     on("here", "click", () => app.seedHere());
+    on("whole", "click", () => app.regionHere());
     on("jump", "click", () => app.jump());
     on("undo", "click", () => app.undo(-1));
     on("redo", "click", () => app.undo(1));
@@ -125,6 +126,8 @@ export class Controls {
       choice.addEventListener("change", () => app.setStat(choice.value));
     }
     on("map", "submit", (event) => event.preventDefault());
+    on("outlines", "change", () => app.toggleOutlines());
+    on("mosaic", "click", () => app.toggleMosaic());
     on("side", "click", () => {
       app.state.radiological = !app.state.radiological;
       app.changed();
@@ -177,6 +180,8 @@ export class Controls {
     ["x", "y", "z"].forEach((axis, k) => put(axis, String(Math.round(state.seed[k] * 100) / 100)));
     put("name", state.name);
     put("radius", state.radius);
+    $("radius").disabled = Boolean(state.region);
+    this.views(state);
     $("follow").checked = state.follow;
     $("undo").disabled = history.now < 1;
     $("redo").disabled = history.now >= history.entries.length - 1;
@@ -193,6 +198,15 @@ export class Controls {
     if (run.fixed) write($("cleaned"), "as this run was stored");
     $("side").textContent = state.radiological ? "Radiological" : "Neurological";
     this.facts();
+  }
+
+  /** The switches of outlines and of the mosaic. */
+  views({ outlines, mosaic }) {
+    const { regions, hasSlices } = this.app;
+    for (const element of [$("whole"), $("outlines").parentElement]) element.hidden = !regions;
+    $("outlines").checked = outlines;
+    $("mosaic").hidden = !hasSlices;
+    $("mosaic").setAttribute("aria-pressed", mosaic);
   }
 
   look(state) {
@@ -216,6 +230,7 @@ export class Controls {
     write($("unit"), this.app.sign);
     const { state } = this.app;
     write($("at"), this.app.whereText(state.at));
+    if (this.app.regions) write($("region"), this.app.regions.nameOf(this.app.regionAt(state.at)));
     write($("theme"), document.documentElement.classList.contains("dark") ? "Light" : "Dark");
     this.bar(look, stat);
   }
@@ -253,7 +268,7 @@ export class Controls {
   }
 
   readings({ placeName, stat, peaks, command, placeSeries, seedSeries }) {
-    $("region").textContent = placeName;
+    this.named(placeName);
     $("command").value = command;
     const chart = $("chart").querySelector("canvas");
     const r = placeSeries ? seedSeries.reduce((sum, v, n) => sum + v * placeSeries[n], 0) / (seedSeries.length - 1) : NaN;
@@ -262,6 +277,11 @@ export class Controls {
     chart.setAttribute("aria-label", `Series of the seed and of the crosshair over ${seedSeries.length} frames; ${agree}`);
     $("peaks").querySelector("th:last-child i").textContent = stat;
     $("peaks").querySelector("tbody").replaceChildren(...peaks.map((peak) => this.peak(peak)));
+  }
+
+  /** The name of the place, as the server knows it; that of a region follows the crosshair at once. */
+  named(placeName) {
+    if (!this.app.regions) write($("region"), placeName);
   }
 
   peak({ at, value, name }) {

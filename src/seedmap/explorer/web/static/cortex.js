@@ -2,6 +2,7 @@
 
 import { write } from "./painter.js";
 import { Raster } from "./raster.js";
+import { marks } from "./regions.js";
 import { drawCrosshair } from "./slices.js";
 import { compose } from "./volume.js";
 
@@ -99,6 +100,7 @@ export class CortexPane {
     this.prepare();
     const { context: c, raster, ratio } = this;
     compose(raster.grey, raster.sample(this.sheet.values), colors, this.pixels, ink.pane);
+    this.app.regions?.onCortex(raster, this.pixels, marks(state, this.app.regionAt(state.at), ink));
     c.setTransform(1, 0, 0, 1, 0, 0);
     c.putImageData(this.image, 0, 0);
     c.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -110,7 +112,7 @@ export class CortexPane {
   mark(state, ink) {
     const seed = this.app.vertexOf(state.seed, this.sheet), at = this.app.vertexOf(state.at, this.sheet);
     if (at >= 0 && this.raster.sees(at)) drawCrosshair(this.context, this.toPixel(at), this, ink);
-    if (seed >= 0 && this.raster.sees(seed)) drawRing(this.context, this.toPixel(seed), ink);
+    if (seed >= 0 && !state.region && this.raster.sees(seed)) drawRing(this.context, this.toPixel(seed), ink);
   }
 
   letters(ink) {

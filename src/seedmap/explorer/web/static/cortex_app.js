@@ -96,13 +96,16 @@ export class CortexApp extends App {
   /** All that is shown, cortex included, so that the crosshair of a vertex lies in the slices. */
   viewOf() {
     const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
+    const heights = [];
     for (let p = 0; p < this.numbers.length; p += 7) {
-      this.placeAt(p).slice(0, 3).forEach((value, k) => {
+      const place = this.placeAt(p).slice(0, 3);
+      heights.push(place[2]);
+      place.forEach((value, k) => {
         low[k] = Math.min(low[k], value);
         high[k] = Math.max(high[k], value);
       });
     }
-    return new View(low, high);
+    return new View(low, high, Float32Array.from(heights));
   }
 
   // --- places -----------------------------------------------------------------------------
@@ -157,6 +160,19 @@ export class CortexApp extends App {
     return nearest < 0 ? [...place] : this.placeAt(nearest);
   }
 
+  regionAt(place) {
+    return this.regions?.labels[this.placed(place)[3]] ?? 0;
+  }
+
+  get hasSlices() {
+    return this.hasVoxels;
+  }
+
+  /** Labels of the row in the box of voxels. */
+  inBox(labels) {
+    return Uint16Array.from(this.voxels, (position) => (position < 0 ? 0 : labels[position]));
+  }
+
   inBrain(place) {
     return Boolean(this.inside[this.placed(place)[3]]);
   }
@@ -174,10 +190,11 @@ export class CortexApp extends App {
 
   // --- what the server is asked --------------------------------------------------------------
 
-  seedQuery({ seed, radius, name } = this.state) {
+  seedQuery({ seed, radius, name, ...other } = this.state) {
     const part = seed.length > 3 ? this.partOf(seed[3]) : null, [x, y, z] = seed;
-    if (part?.kind !== "surface") return { x, y, z, radius, name };
-    return { hemisphere: part.name, vertex: this.numbers[seed[3]], radius, name };
+    const region = other.region ? { region: other.region } : {};
+    if (part?.kind !== "surface") return { x, y, z, radius, name, ...region };
+    return { hemisphere: part.name, vertex: this.numbers[seed[3]], radius, name, ...region };
   }
 
   seedOf(query) {
@@ -191,6 +208,7 @@ export class CortexApp extends App {
   }
 
   takeLink() {
+    super.takeLink();
     for (const key of ["seed", "at"]) this.state[key] = this.snapped(this.state[key]);
     for (const pin of this.state.pins) pin.seed = this.snapped(pin.seed);
   }

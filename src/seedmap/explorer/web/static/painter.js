@@ -5,7 +5,7 @@ import { table } from "./colors.js";
 // ms that a picture waits for a map that should be there by then. The crosshair and its map then
 // come in one frame: drawn apart, the first picture would keep the second from coming.
 const PATIENCE = 50;
-const INKS = ["cross", "seed", "halo", "gone", "line", "place", "quiet", "ink", "pane"];
+const INKS = ["cross", "seed", "halo", "gone", "line", "place", "quiet", "ink", "pane", "outline"];
 const darkness = matchMedia("(prefers-color-scheme: dark)");
 const narrowness = matchMedia("(max-width: 820px)");
 const $ = (id) => document.getElementById(id);
@@ -81,7 +81,7 @@ export class Painter {
   /** Give the rows of slices heights in the proportion of what they show. */
   divide(view, narrow) {
     if (this.app.run?.parts) return; // the style sheet does
-    const rows = narrow ? "" : `minmax(0, ${view.size(2)}fr) minmax(0, ${view.size(1)}fr)`;
+    const rows = narrow || this.app.state.mosaic ? "" : `minmax(0, ${view.size(2)}fr) minmax(0, ${view.size(1)}fr)`;
     if (rows === this.rows) return;
     this.rows = rows;
     $("viewer").style.gridTemplateRows = rows;

@@ -3,6 +3,7 @@
 import { drawChart } from "./chart.js";
 import { getJson, mapOf, post } from "./net.js";
 import { Pins } from "./pins.js";
+import { sameSeed } from "./state.js";
 
 const MOST_PINS = 8;
 const PAUSE = 120; // ms of rest until the readings are asked for
@@ -49,10 +50,9 @@ export class Panel {
 
   async keep() {
     const { state } = this.app;
-    const pin = { seed: [...state.seed], radius: state.radius, name: state.name };
-    const same = (other) => other.radius === pin.radius && other.seed.join() === pin.seed.join();
+    const pin = { seed: [...state.seed], radius: state.radius, region: state.region, name: state.name };
     state.named = false;
-    state.pins = [...state.pins.filter((other) => !same(other)), pin].slice(-MOST_PINS);
+    state.pins = [...state.pins.filter((other) => !sameSeed(other, pin)), pin].slice(-MOST_PINS);
     await this.showPins();
     this.app.writeLink();
   }

@@ -27,7 +27,7 @@ export function pictureOf(app) {
   const foot = height - 52;
   c.fillStyle = ink.ink;
   c.font = "600 15px system-ui, sans-serif";
-  c.fillText(`${app.title}: ${app.whereText(state.seed)}, radius ${state.radius} mm`, PAD, foot);
+  c.fillText(`${app.title}: ${app.seedText(state)}`, PAD, foot);
   c.fillStyle = ink.quiet;
   c.font = "12px system-ui, sans-serif";
   const fade = look.fade ? "fading below" : "hidden below";

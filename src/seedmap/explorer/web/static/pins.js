@@ -18,7 +18,7 @@ export class Card {
     this.context = this.canvas.getContext("2d", { alpha: false });
     const go = this.element.querySelector(".go");
     go.textContent = pin.name;
-    go.title = `${acts.app.whereText(pin.seed)}, radius ${pin.radius} mm: look at this seed again`;
+    go.title = `${acts.app.seedText(pin)}: look at this seed again`;
     go.addEventListener("click", () => acts.go(pin));
     this.canvas.addEventListener("click", () => acts.go(pin));
     const less = this.element.querySelector(".less");

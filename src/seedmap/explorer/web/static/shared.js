@@ -2,15 +2,16 @@
 // Places are mm, which mean the same in both; a vertex or voxel is the nearest that the other has.
 
 const OUTSIDE = "The seed of the other side lies outside the brain here; this is still the map of the last one.";
+const LACKING = "The seed of the other side is a region that no atlas has here; this is still the map of the last one.";
 
 /** What an app shows of each part. */
 export function sharedOf(app) {
-  const { at, seed, radius, name, named, follow, stat, look, radiological, theme } = app.state;
+  const { at, seed, radius, name, named, follow, stat, look, radiological, theme, mosaic, outlines } = app.state;
   return {
     crosshair: { at: at.slice(0, 3) },
-    seed: { seed: seed.slice(0, 3), radius, name, named, follow },
+    seed: { seed: seed.slice(0, 3), radius, region: app.regions?.nameOf(app.state.region) ?? "", name, named, follow },
     colours: { stat, scale: app.scaleName, look: look[stat] },
-    page: { radiological, theme },
+    page: { radiological, theme, mosaic, outlines },
   };
 }
 
@@ -24,11 +25,13 @@ export const ADOPT = {
     app.writeLink();
   },
 
-  seed(app, { seed, radius, name, named, follow }) {
-    const place = app.snapped(seed);
+  seed(app, { seed, radius, region: called, name, named, follow }) {
+    const region = called ? (app.regions?.called(called) ?? 0) : 0;
+    const place = region ? app.regions.placeOf(region) : app.snapped(seed);
     app.state.follow = follow;
-    if (!app.inBrain(place)) return app.trouble(OUTSIDE);
-    Object.assign(app.state, { seed: place, radius, name, named });
+    if (called && !region) return app.trouble(LACKING);
+    if (!region && !app.inBrain(place)) return app.trouble(OUTSIDE);
+    Object.assign(app.state, { seed: place, radius, region, name, named });
     app.trouble("");
     app.moved = true;
     app.restSoon();

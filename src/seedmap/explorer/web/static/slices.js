@@ -1,6 +1,7 @@
 // Three slices through one place: drawing them, and pointing into them.
 
 import { write } from "./painter.js";
+import { marks } from "./regions.js";
 import { NOTHING, compose, sample } from "./volume.js";
 
 const MOST_PER_MM = 2; // pixels: finer than any run, and quick without a graphics card
@@ -14,11 +15,12 @@ export const PLANES = [[1, 2], [0, 2], [0, 1]];
 export const NAMES = ["Sagittal", "Coronal", "Axial"];
 const ENDS = [["L", "R"], ["P", "A"], ["I", "S"]];
 
-/** The part of space that is shown [mm], for a brain whose corners are given. */
+/** The part of space that is shown [mm], for a brain of which corners are given, and heights of its samples (Float32Array). */
 export class View {
-  constructor(low, high) {
+  constructor(low, high, heights) {
     this.low = low.map((value) => value - MARGIN);
     this.high = high.map((value) => value + MARGIN);
+    this.brain = [0.02, 0.98].map((share) => heights.sort()[Math.floor(share * (heights.length - 1))]);
     this.radiological = false;
   }
 
@@ -117,8 +119,8 @@ export class Slice {
 
 /** One slice on the page. */
 export class Pane {
-  constructor(figure, app) {
-    this.axis = Number(figure.dataset.axis);
+  constructor(figure, app, axis = Number(figure.dataset.axis)) {
+    this.axis = axis;
     this.figure = figure;
     this.caption = figure.querySelector("figcaption");
     this.canvas = figure.querySelector("canvas");
@@ -149,6 +151,7 @@ export class Pane {
     Object.assign(this, { view, scale });
     const [h, v] = PLANES[this.axis], c = this.context, { canvas, ratio } = this;
     this.slice.render(view, underlay, map, state.at, colors, scale * ratio, ink.pane);
+    this.outline(this.slice, ink);
     const width = Math.round(view.size(h) * scale * ratio), height = Math.round(view.size(v) * scale * ratio);
     const left = Math.round((canvas.width - width) / 2), top = Math.round((canvas.height - height) / 2);
     this.left = left / ratio;
@@ -164,6 +167,12 @@ export class Pane {
     const axis = "xyz"[this.axis];
     write(this.caption, `${axis} = ${Math.round(state.at[this.axis] * 10) / 10}`.replace("-", "−"));
     this.caption.dataset.plane = NAMES[this.axis];
+  }
+
+  /** Draw the regions of an atlas over a slice. */
+  outline(slice, ink) {
+    const { regions, state } = this.app;
+    regions?.onSlice(slice, marks(state, this.app.regionAt(state.at), ink));
   }
 
   toPixel(place) {
@@ -244,8 +253,9 @@ export function drawCrosshair(c, [x, y], pane, ink) {
   c.stroke();
 }
 
-// The seed is a ring: the sphere where this slice cuts it.
-function drawSeed(c, pane, state, ink) {
+// The seed is a ring: the sphere where this slice cuts it. That of a region is its outline.
+export function drawSeed(c, pane, state, ink) {
+  if (state.region) return;
   const away = Math.abs(state.seed[pane.axis] - state.at[pane.axis]);
   const radius = Math.max(state.radius, 2);
   if (away > radius) return;

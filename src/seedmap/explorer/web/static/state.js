@@ -10,6 +10,9 @@ export function begin(run) {
     radius: run.start.radius ?? 8,
     name: run.start.name ?? nameOf(place),
     named: false, // by the user, so that the name stays when the seed moves
+    region: 0, // number of the region that is the seed; 0 where it is a sphere or a patch
+    outlines: true,
+    mosaic: false,
     follow: true,
     stat: "r",
     look: { r: { ...LOOK }, z: { ...LOOK, threshold: 3, range: 10 } },
@@ -53,6 +56,9 @@ export function toLink(state) {
     low: state.settings.low ?? 0,
     groups: state.settings.groups.join("|"),
   });
+  if (state.region) link.set("region", state.region);
+  if (!state.outlines) link.set("outlines", 0);
+  if (state.mosaic) link.set("mosaic", 1);
   if (state.contrast) link.set("contrast", state.contrast);
   if (state.less) link.set("less", pinText(state.less));
   if (state.theme) link.set("theme", state.theme);
@@ -73,6 +79,9 @@ export function fromLink(state, text, run) {
   state.at = placeOf(link.get("at")) ?? state.seed;
   state.radius = number(link.get("radius"), 0, run.mostRadius, state.radius);
   state.name = (link.get("name") || state.name).slice(0, 40);
+  state.region = number(link.get("region"), 0, run.regions, 0);
+  state.outlines = link.get("outlines") !== "0";
+  state.mosaic = link.get("mosaic") === "1";
   state.follow = link.get("follow") !== "0";
   state.stat = run.stats.includes(link.get("stat")) ? link.get("stat") : run.stats[0];
   if (run.contrasts) state.contrast = number(link.get("contrast"), 0, run.contrasts.length - 1, 0);
@@ -89,11 +98,12 @@ export function fromLink(state, text, run) {
   return true;
 }
 
-const pinText = (pin) => `${three(pin.seed)},${pin.radius},${pin.name}`;
+const pinText = (pin) => `${three(pin.seed)},${pin.region ? `region ${pin.region}` : pin.radius},${pin.name}`;
 
 function pinOf(text, length = 3) {
   const words = text.split(","), seed = placeOf(words.slice(0, length).join(",")), [radius, ...name] = words.slice(length);
-  return seed && { seed, radius: number(radius, 0, 30, 8), name: name.join(",").slice(0, 40) || nameOf(seed) };
+  const region = Number(/^region (\d+)$/.exec(radius)?.[1] ?? 0);
+  return seed && { seed, radius: number(radius, 0, 30, 8), region, name: name.join(",").slice(0, 40) || nameOf(seed) };
 }
 
 function settingsOf(link, settings, run) {
@@ -105,6 +115,10 @@ function settingsOf(link, settings, run) {
 export const sameSettings = (a, b) =>
   ["smoothing", "high", "low"].every((key) => (a[key] ?? null) === (b[key] ?? null)) &&
   a.groups.join("|") === b.groups.join("|");
+
+/** Whether two seeds are one: the same region, or the same place and radius. */
+export const sameSeed = (a, b) =>
+  (a.region ?? 0) === (b.region ?? 0) && three(a.seed) === three(b.seed) && (Boolean(a.region) || a.radius === b.radius);
 
 const KEPT = 100;
 
@@ -118,7 +132,7 @@ export class History {
 
   add(entry) {
     const last = this.entries[this.now];
-    if (last && three(last.seed) === three(entry.seed) && last.radius === entry.radius) {
+    if (last && sameSeed(last, entry)) {
       last.name = entry.name;
       return;
     }
@@ -127,9 +141,9 @@ export class History {
   }
 
   /** A seed that turned out to be none. */
-  forget({ seed, radius }) {
+  forget(seed) {
     const last = this.entries[this.now];
-    if (!last || three(last.seed) !== three(seed) || last.radius !== radius) return;
+    if (!last || !sameSeed(last, seed)) return;
     this.entries.splice(this.now, 1);
     this.now = Math.min(this.now, this.entries.length) - 1;
     if (this.now < 0 && this.entries.length) this.now = 0;
