@@ -7,6 +7,8 @@ import pytest
 
 import seedmap as sm
 from seedmap.analysis import Inputs, open_inputs
+from seedmap.confounds import ConfoundTable
+from seedmap.denoising import suggestion
 from seedmap.errors import ConfoundsError, MissingFile, SeedmapWarning
 
 RUN = "sub-1_task-rest_space-MNI152_desc-preproc_bold.nii.gz"
@@ -82,9 +84,38 @@ def test_a_whole_table_is_warned_of(prepped, tmp_path):
     assert "(--strategy 9P)" in str(caught[0].message)
 
 
-def test_columns_without_confounds_are_refused(prepped):
-    with pytest.raises(ConfoundsError, match="given without confounds; name the table"):
+def test_columns_alone_are_taken_of_the_table_beside_the_run(prepped, tmp_path, values):
+    ours = maps_of(prepped, confound_columns=["csf", "trans_?"])
+    assert ours.provenance.confounds == ("csf", "trans_x", "trans_y", "trans_z")
+    named = maps_of(prepped, confounds=values[:, [6, 0, 1, 2]])
+    assert np.allclose(ours.r, named.r, atol=1e-6)
+    (tmp_path / TABLE).unlink()
+    with pytest.raises(
+        ConfoundsError, match=r"no table of fMRIPrep lies beside .*; name the table"
+    ):
         open_inputs(Inputs(prepped, confound_columns=["csf"]))
+
+
+def table_of(*names):
+    return ConfoundTable(np.random.default_rng(1).standard_normal((20, len(names))), names, "t.tsv")
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ((*MOTION, *TISSUE), "give strategy='9P' (--strategy 9P)"),
+        (("csf", "dvars", "rot_x"), "give confound_columns (--confound-columns rot_x csf)"),
+        (
+            ("cosine00", "white_matter", *(f"a_comp_cor_0{n}" for n in range(8)), "dvars"),
+            "give confound_columns (--confound-columns white_matter a_comp_cor_00 a_comp_cor_01 "
+            "a_comp_cor_02 a_comp_cor_03 a_comp_cor_04 a_comp_cor_05 cosine00)",
+        ),
+        (("cosine00", "csf"), "give confound_columns (--confound-columns csf)"),
+        (("one", "two"), "give its columns by confounds (--confounds t.tsv)"),
+    ],
+)
+def test_the_best_that_a_table_allows_is_suggested(names, said):
+    assert suggestion(table_of(*names)) == said
 
 
 def test_the_mask_beside_the_run_is_the_default(prepped, tiny_run):

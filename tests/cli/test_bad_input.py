@@ -141,8 +141,8 @@ CASES = {
         lambda s: [*s.table("own.tsv", s.rows), "--confound-columns", "nope*"],
         ("own.tsv", "'nope*'", "trans_x"),
     ),
-    "columns without a table": Case(
-        option("--confound-columns", "csf"), ("--confound-columns", "--confounds", "name the table")
+    "a column that is not in the table beside the run": Case(
+        option("--confound-columns", "nope*"), ("timeseries.tsv", "'nope*'", "there are")
     ),
     "sample mask not there": Case(
         option("--sample-mask", "keep.txt"), ("keep.txt", "sample mask is not there", "check")

@@ -16,7 +16,7 @@ from seedmap._files import is_there
 from seedmap.analysis.options import Inputs
 from seedmap.bids import sibling_confounds
 from seedmap.confounds import ConfoundTable, read_confounds, read_metadata
-from seedmap.denoising import Chosen, Strategy, strategy_of
+from seedmap.denoising import Chosen, Strategy, strategy_of, suggestion
 from seedmap.errors import ConfoundsError, MissingFile, SeedmapError
 from seedmap.images import Run
 from seedmap.temporal import Cleaning
@@ -27,7 +27,6 @@ __all__ = ["Nuisance", "global_signal", "motion_in", "nuisance_of"]
 QUALITY = ("framewise_displacement", "rmsd", "dvars", "std_dvars")
 WHOLE = "dvars"  # is in every whole table; the displacement also stands in chosen sets
 MOTION = ("framewise_displacement", "std_dvars")
-SUGGESTED = ("36P", "24P", "9P", "6P", "simple")
 GLOBAL = "global_signal"
 
 
@@ -69,6 +68,8 @@ def nuisance_of(inputs: Inputs, run: Run, cleaning: Cleaning) -> Nuisance:
     """
     keep = parse_sample_mask(inputs.sample_mask, run.frames)
     given = read_confounds(inputs.confounds)
+    if given is None and inputs.strategy is None and inputs.confound_columns:
+        given = _beside(run)
     if inputs.strategy is None:
         table = _columns(given, inputs.confound_columns)
         notes, motion = tuple(_notes(run, table)), _motion_of(given, run)
@@ -80,7 +81,7 @@ def nuisance_of(inputs: Inputs, run: Run, cleaning: Cleaning) -> Nuisance:
     try:
         chosen = strategy.choose(whole, metadata, high_passed=cleaning.high_passed)
     except ConfoundsError as error:
-        msg = f"{error}; or {_instead(whole)}"
+        msg = f"{error}; or in its place {suggestion(whole)}"
         raise ConfoundsError(msg) from error
     keep = parse_sample_mask(keep & chosen.keep, run.frames)
     table = _columns(chosen.table if chosen.columns else None, inputs.confound_columns)
@@ -111,10 +112,20 @@ def global_signal(columns: Sequence[str]) -> bool:
 
 def _columns(table: ConfoundTable | None, patterns: Sequence[str]) -> ConfoundTable | None:
     """Take the columns that are wanted; all where nothing is said."""
-    if patterns and table is None:
-        msg = "confound_columns (--confound-columns) are given without confounds; name the table, too (--confounds)"
-        raise ConfoundsError(msg)
     return table.choose(patterns) if table and patterns else table
+
+
+def _beside(run: Run) -> ConfoundTable:
+    """Return the table beside a run, of which columns are wanted."""
+    path, _ = sibling_confounds(run.source)
+    table = read_confounds(path)
+    if table is None:
+        msg = (
+            "confound_columns (--confound-columns) are given without confounds, and no table of "
+            f"fMRIPrep lies beside {run.source}; name the table, too (--confounds)"
+        )
+        raise ConfoundsError(msg)
+    return table
 
 
 def _checked(table: ConfoundTable | None, keep: Keep) -> ConfoundTable | None:
@@ -161,7 +172,7 @@ def _notes(run: Run, table: ConfoundTable | None) -> list[str]:
         return []
     return [
         f"{table.source}: all {len(table.names)} columns of the table are regressed out, also "
-        f"{', '.join(quality)}, which measure how good a frame is; {_instead(table)}"
+        f"{', '.join(quality)}, which measure how good a frame is; {suggestion(table)}"
     ]
 
 
@@ -169,24 +180,4 @@ def _what_to_give(path: Path | None) -> str:
     if path is None:
         return "give confounds (--confounds TABLE), or strategy='none' (--strategy none) if that is meant"
     found = read_confounds(path)
-    return f"{path} lies beside it: {_instead(found)}" if found else f"{path} lies beside it"
-
-
-def _instead(table: ConfoundTable) -> str:
-    """Say what to type to take the columns of a table that are meant to be regressed out."""
-    for name in SUGGESTED:
-        try:
-            strategy_of(name).choose(table)
-        except ConfoundsError:
-            continue
-        return f"give strategy={name!r} (--strategy {name})"
-    likely = ("csf", "white_matter", "trans_?", "rot_?")
-    few = [one for one in likely if any(_fits(name, one) for name in table.names)]
-    words = " ".join(few) or "NAMES"
-    return (
-        f"give the columns that are wanted (--confounds {table.source} --confound-columns {words})"
-    )
-
-
-def _fits(name: str, pattern: str) -> bool:
-    return len(name) == len(pattern) and name.startswith(pattern.rstrip("?"))
+    return f"{path} lies beside it: {suggestion(found)}" if found else f"{path} lies beside it"

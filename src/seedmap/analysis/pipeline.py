@@ -101,8 +101,9 @@ def seed_maps(  # noqa: PLR0913  the one call that does the whole job
         the table beside the run; ``"none"`` takes nothing. Frames that ``sample_mask`` leaves out
         stay out.
     confound_columns
-        Names of the columns that are taken of the confounds, or of what the strategy chose, ``*``
-        standing for anything; all where none is given.
+        Names of the columns that are taken of the confounds, else of the table beside the run, or
+        of what the strategy chose, ``*`` standing for anything; all of the confounds where none
+        is given.
     sample_mask
         Frames that stay, as booleans of shape (frames,) or as indices; None keeps all. Never
         modified.

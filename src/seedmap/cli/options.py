@@ -71,7 +71,7 @@ class RunOptions:
     """With --strategy: drop frames with a framewise displacement above this [mm]; 0 drops none."""
 
     confound_columns: Annotated[tuple[str, ...], Many] = ()
-    """Columns to take of the tables, or of what the strategy chose, * standing for anything (trans_? rot_? csf); all if not given."""
+    """Columns to take of --confounds, else of the table beside the run, or of what the strategy chose; * stands for anything (csf white_matter). All of --confounds if not given."""
 
     sample_mask: Path | None = None
     """Volumes that stay: a table with 1 or 0 a volume, or the numbers of the volumes from 0."""

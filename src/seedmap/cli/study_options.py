@@ -164,11 +164,20 @@ class DenoiseOptions:
     min_time: float = 0.0
     """Refuse runs of which less than this stays [min]."""
 
+    confound_columns: Annotated[tuple[str, ...], many("--confound-columns")] = ()
+    """Columns of the tables by name, * standing for anything, in place of a strategy; called columns in the names of files."""
+
     def strategies(self, store: Path | None = None) -> tuple[Strategy, ...]:
         """Read the strategies; without any, take the one that is stored, or 36P."""
-        stored = (only_strategy(store),) if store is not None and not self.strategy else ()
-        given = self.strategy or stored or (DEFAULT_STRATEGY,)
-        return tuple(strategy_of(text).with_fd_threshold(self.fd_thresh) for text in given)
+        named: tuple[str | Strategy, ...] = self.strategy
+        if self.confound_columns:
+            named = (
+                *named,
+                Strategy(name="columns", columns=self.confound_columns, cosines="without"),
+            )
+        stored = (only_strategy(store),) if store is not None and not named else ()
+        given = named or stored or (DEFAULT_STRATEGY,)
+        return tuple(strategy_of(one).with_fd_threshold(self.fd_thresh) for one in given)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from seedmap.denoising.presets import named, read_strategy, strategy_names, strategy_of
 from seedmap.denoising.scrubbing import Scrubbing
 from seedmap.denoising.strategies import Chosen, ChosenColumn, Expansion, Strategy
+from seedmap.denoising.suggestion import suggestion, usual_columns
 
 __all__ = [
     "Chosen",
@@ -14,4 +15,6 @@ __all__ = [
     "read_strategy",
     "strategy_names",
     "strategy_of",
+    "suggestion",
+    "usual_columns",
 ]

@@ -35,7 +35,7 @@ from seedmap.analysis import (
 )
 from seedmap.bids import RunInputs
 from seedmap.confounds import ConfoundTable, read_confounds, read_metadata
-from seedmap.denoising import Chosen
+from seedmap.denoising import Chosen, suggestion
 from seedmap.errors import (
     ConfoundsError,
     OptionError,
@@ -158,6 +158,8 @@ def _choose(
                 table, metadata, high_passed=high_passed, dummy_scans=recipe.dummy_scans
             )
             chosen.append(one)
+        except ConfoundsError as error:
+            refused.append(ConfoundsError(f"{error}; or in its place {suggestion(table)}"))
         except SeedmapError as error:
             refused.append(error)
     if not chosen:
