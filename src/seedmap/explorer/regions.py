@@ -25,7 +25,7 @@ __all__ = ["Chosen", "RegionSeed", "Regions", "by_hemisphere", "open_regions"]
 
 # Regions are numbered by 16 bits.
 MOST_REGIONS = 65_535
-LONGEST_NAME = 40
+LONGEST_NAME = 40  # of a seed that is called after its region
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Regions:
         if not 1 <= number <= len(self.named):
             msg = f"region {number}: the atlas has regions 1 to {len(self.named)} here; choose one"
             raise SeedError(msg)
-        return RegionSeed(name or self.named[number - 1].name, number, self)
+        return RegionSeed(name or self.named[number - 1].name[:LONGEST_NAME], number, self)
 
     def middles(self, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return the position of each region that is nearest to its centre, shape (regions,).
@@ -244,7 +244,7 @@ def _numbered(pieces: Sequence[tuple[str, Atlas]], space: Space) -> Regions:
 
 def _short(side: str, one: Named) -> str:
     """Name a region so that a seed can be called the same."""
-    name = f"{side}{one.name}".replace("=", " ").strip()[:LONGEST_NAME]
+    name = f"{side}{one.name}".replace("=", " ").strip()
     return (
         name
         if any(letter.isascii() and letter.isalnum() for letter in name)

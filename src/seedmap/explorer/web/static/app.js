@@ -298,7 +298,7 @@ export class App {
       return;
     }
     Object.assign(this.state, { region, seed: region ? this.regions.placeOf(region) : [...place] });
-    if (!this.state.named) this.state.name = region ? this.regions.nameOf(region) : this.nameOf(place);
+    if (!this.state.named) this.state.name = region ? this.regions.nameOf(region).slice(0, 40) : this.nameOf(place);
     if (this.state.follow) this.state.at = [...place];
     this.moved = true;
     this.restSoon();
