@@ -74,7 +74,7 @@ def as_masks(weights, space):
 
 @pytest.mark.parametrize("kind", ["centre4", "centre8", "size", "half"])
 def test_errors_are_those_of_the_maps_of_the_virtual_seeds(found, phantom, options, kind):
-    maps = found.maps
+    maps = found
     weights, near = virtual_of(PCC, maps)
     masks = as_masks(weights[kind], maps.space)
     others = sm.seed_maps(phantom.func[0], masks, **options)
@@ -104,9 +104,7 @@ def test_errors_are_those_of_the_maps_of_the_virtual_seeds(found, phantom, optio
 def test_correction_for_the_whole_map_changes_nothing_of_it(found, phantom, options):
     both = sm.seed_robustness(phantom.func[0], PCC, number=6, fwe=100, **options)
     alone = sm.seed_maps(phantom.func[0], PCC, fwe=100, **options)
-    assert np.array_equal(
-        both.maps.values("PCC", "pfwe"), alone.values("PCC", "pfwe"), equal_nan=True
-    )
+    assert np.array_equal(both.values("PCC", "pfwe"), alone.values("PCC", "pfwe"), equal_nan=True)
     assert both.table.equals(found.table)
 
 
@@ -153,7 +151,7 @@ def test_homogeneity_is_the_mean_correlation_of_the_voxels(found, phantom, optio
 
 
 def test_halves_of_the_run_are_compared_in_standard_errors(found, phantom, options):
-    keep = found.maps.provenance.keep
+    keep = found.provenance.keep
     times = np.flatnonzero(keep) * 2.0
     sides = times < np.median(times) - 10, times > np.median(times) + 10
     prepared = prepare(Inputs(phantom.func[0], **options), PCC, Method())
@@ -165,7 +163,7 @@ def test_halves_of_the_run_are_compared_in_standard_errors(found, phantom, optio
         x, y = (one[side] - one[side].mean(axis=0) for one in (clean, seed))
         r = (y.T @ x)[0] / np.linalg.norm(x, axis=0) / np.linalg.norm(y)
         fisherz.append(np.arctanh(r))
-    maps, counted = found.maps, np.ones(found.space.n_samples, bool)
+    maps, counted = found, np.ones(found.space.n_samples, bool)
     counted[virtual_of(PCC, maps)[1]] = False
     counted &= np.isfinite(maps.values("PCC", "q"))
     dof, se = maps.values("PCC", "dof"), maps.values("PCC", "se")
@@ -364,7 +362,7 @@ def test_without_a_mask_it_is_the_background_mask_of_the_run(phantom, options):
     found = sm.seed_robustness(phantom.func[0], PCC, number=2, confounds=confounds)
     wanted = sm.seed_maps(phantom.func[0], PCC, confounds=confounds)
     np.testing.assert_array_equal(found.space.mask, wanted.space.mask)
-    np.testing.assert_array_equal(found.maps.r, wanted.r)
+    np.testing.assert_array_equal(found.r, wanted.r)
 
 
 def test_what_is_written(found, tmp_path):

@@ -153,7 +153,8 @@ def test_a_seed_that_cannot_be_moved_has_a_note_and_no_picture(phantom, tmp_path
     note = "the seed is one place and has no halves"
     rows = (KindOfChange(seed="PCC", kind="half", note=note),)
     nothing = np.full_like(maps.r, np.nan)
-    found = SeedRobustness(maps, rows, nothing, nothing, RobustnessSettings())
+    moved = {"survival": nothing, "seederror": nothing}
+    found = SeedRobustness.of(maps, rows, moved, RobustnessSettings())
     (section,) = robust_sections(found, draw_survival(found, tmp_path, found.default_threshold))
     assert section.notes == (f"Half of its voxels: {note}.",)
     assert section.picture is None

@@ -23,8 +23,6 @@ from seedmap.analysis.robust import (
     table_text,
 )
 from seedmap.analysis.robustness import (
-    VirtualPlan,
-    draw_plan,
     robust_run,
     robust_store,
     robustness_of,
@@ -39,6 +37,7 @@ from seedmap.analysis.sidecar import (
 )
 from seedmap.analysis.stored import maps_of_stored, origin_facts, stored_maps
 from seedmap.analysis.uncertainty import Certainty, warn_of_certainty
+from seedmap.analysis.virtual_plan import VirtualPlan, draw_plan
 from seedmap.seeds import SeedFacts
 
 __all__ = [

@@ -1,6 +1,6 @@
 """`SeedRobustness`: how far a map moves with the seed, the half of the run or the cleaning."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array
-from seedmap.analysis.base import Maps, save_maps
 from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.sidecar import json_text
-from seedmap.clusters import Threshold
 from seedmap.connectivity import Differing, Judged
 from seedmap.errors import OptionError
-from seedmap.images import STATISTICS, staged_folder, write_text
+from seedmap.images import staged_folder, write_text
 
 __all__ = [
     "COLUMNS",
@@ -38,6 +36,8 @@ READINGS = (
     "this map is about this choice as much as about this region",
 )
 SURVIVES = 0.95
+# Maps that each seed has more.
+MOVED = ("survival", "seederror")
 COLUMNS = {
     "kind": "What was another one: the centre within so many mm (centre8), the size, half of the "
     "voxels, half of the run (time), or the cleaning",
@@ -165,66 +165,48 @@ def reading_of(error: float) -> str:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SeedRobustness(Maps):
-    """How far the maps of a run move when the seed, the half of the run or the cleaning is another.
+class SeedRobustness(SeedMaps):
+    """Maps of a run, and how far they move when the seed, the half of the run or the cleaning is another.
 
     The unit is the map's own standard error: how far it would move in another run of this person.
+    Beside the maps that `SeedMaps` has, each seed has ``survival`` and ``seederror``.
 
     Attributes
     ----------
-    maps : SeedMaps
-        The maps of the seeds themselves.
     rows : tuple of KindOfChange
         A row a seed and kind.
-    survival : ndarray of float32, shape (seeds, samples)
-        Share of the seeds within the largest of the distances with which a sample is significant,
-        with the sign of the map; NaN where r is.
-    error : ndarray of float32, shape (seeds, samples)
-        Standard deviation of atanh(r) over these seeds, in standard errors of the map.
     settings : RobustnessSettings
         What was drawn.
     """
 
-    maps: SeedMaps
-    rows: tuple[KindOfChange, ...]
-    survival: NDArray[np.float32]
-    error: NDArray[np.float32]
-    settings: RobustnessSettings
+    rows: tuple[KindOfChange, ...] = ()
+    settings: RobustnessSettings = RobustnessSettings()
+
+    @classmethod
+    def of(
+        cls,
+        maps: SeedMaps,
+        rows: Sequence[KindOfChange],
+        moved: Mapping[str, NDArray[np.float32]],
+        settings: RobustnessSettings,
+    ) -> "SeedRobustness":
+        """Add to maps how far they move: the rows, and ``survival`` and ``seederror``."""
+        own = {one.name: getattr(maps, one.name) for one in fields(SeedMaps)}
+        own["extra"] = {**maps.extra, **moved}
+        return cls(**own, rows=tuple(rows), settings=settings)
 
     @property
-    def seeds(self) -> tuple[str, ...]:  # type: ignore[override]
-        """Names of the seeds."""
-        return self.maps.seeds
+    def survival(self) -> NDArray[np.float32]:
+        """Share of the seeds within the largest of the distances with which a sample is significant.
+
+        With the sign of the map; NaN where r is; shape (seeds, samples).
+        """
+        return self.extra["survival"]
 
     @property
-    def space(self) -> Any:  # type: ignore[override]
-        """Where the samples lie."""
-        return self.maps.space
-
-    @property
-    def near(self) -> Any:  # type: ignore[override]
-        """For each seed the samples of its own neighbourhood."""
-        return self.maps.near
-
-    @property
-    def stats(self) -> tuple[str, ...]:
-        """Names of the maps that each seed has."""
-        return (*self.maps.stats, "survival", "seederror")
-
-    @property
-    def codes(self) -> tuple[int, int]:
-        """The run's sform and qform codes."""
-        return self.maps.codes
-
-    @property
-    def desc(self) -> str:
-        """Nothing: the measure is the correlation."""
-        return self.maps.desc
-
-    @property
-    def default_threshold(self) -> Threshold:
-        """That of the maps themselves."""
-        return self.maps.default_threshold
+    def error(self) -> NDArray[np.float32]:
+        """Standard deviation of atanh(r) over these seeds, in standard errors, shape (seeds, samples)."""
+        return self.extra["seederror"]
 
     @property
     def table(self) -> Any:
@@ -253,46 +235,15 @@ class SeedRobustness(Maps):
             raise OptionError(msg)
         return found[0]
 
-    def values(self, seed: str, stat: str = "r") -> NDArray[np.float32]:
-        """Return one map, shape (samples,); ``stat`` is one of `stats`."""
-        known = {"survival": self.survival, "seederror": self.error}
-        if stat not in known:
-            return self.maps.values(seed, stat)
-        return known[stat][self.index(seed)]
-
-    @property
-    def run_maps(self) -> Any:
-        """Maps that belong to no seed: those of the maps themselves."""
-        return self.maps.run_maps
-
-    @property
-    def run_stem(self) -> str:
-        """What the names of their files begin with."""
-        return self.maps.run_stem
-
-    def file_stem(self, seed: str) -> str:
-        """Return the run's name with the seed's entity."""
-        return self.maps.file_stem(seed)
-
-    def center(self, seed: str) -> tuple[float, float, float] | None:
-        """Return the centre of mass of a seed [mm]; None for a time course."""
-        return self.maps.center(seed)
-
     def sidecar(self, seed: str, stat: str) -> dict[str, Any]:
         """Return what a reader of one map needs to know, for the JSON beside it."""
-        if stat in self.maps.stats:
-            return self.maps.sidecar(seed, stat)
-        values = self.values(seed, stat)
-        finite = values[np.isfinite(values)]
-        return self.maps.sidecar(seed, "r") | {
-            "Description": STATISTICS[stat].description,
-            "Minimum": float(finite.min()) if finite.size else None,
-            "Maximum": float(finite.max()) if finite.size else None,
-            "VirtualSeeds": sum(
-                row.number
-                for row in self.rows
-                if (row.seed, row.kind) == (seed, self.settings.farthest)
-            ),
+        facts = super().sidecar(seed, stat)
+        if stat not in MOVED:
+            return facts
+        kind = self.settings.farthest
+        number = sum(row.number for row in self.rows if (row.seed, row.kind) == (seed, kind))
+        return facts | {
+            "VirtualSeeds": number,
             "CentresWithin": max(self.settings.centre),
             "RandomState": self.settings.rng,
         }
@@ -300,17 +251,17 @@ class SeedRobustness(Maps):
     def tables(self, seed: str) -> dict[str, str]:
         """Return the seed's cleaned series and its rows as tab-separated text."""
         rows = [row for row in self.rows if row.seed == seed]
-        return self.maps.tables(seed) | {"robustness": table_text(rows)}
+        return super().tables(seed) | {"robustness": table_text(rows)}
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write what ``maps`` writes, both further maps of each seed and the table of its rows.
+        """Write maps and tables as `SeedMaps` does, with what the columns of the rows are.
 
         All files appear together when they are complete, or none does.
         """
         folder = Path(folder).expanduser()
         about = {name: {"Description": words} for name, words in COLUMNS.items()}
         with staged_folder(folder) as stage:
-            paths = save_maps(self, stage)
+            paths = super().save(stage)
             for seed in self.seeds:
                 name = f"{self.file_name(seed, 'robustness')}.json"
                 write_text(stage / name, json_text(about | {"RandomState": self.settings.rng}))

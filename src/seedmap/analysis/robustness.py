@@ -4,7 +4,6 @@ Virtual seeds are drawn about each seed, extracted as the seed is, and correlate
 in one product; what is wanted of the maps is summed up block by block, so that they never exist.
 """
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -16,13 +15,20 @@ from threadpoolctl import threadpool_limits
 
 from seedmap._arrays import Array
 from seedmap.analysis.cleaned import Block, CleanedRun, StoredSeeds, read_with
-from seedmap.analysis.degree import DegreePlan, with_degree
+from seedmap.analysis.degree import with_degree
 from seedmap.analysis.maps import SeedMaps
 from seedmap.analysis.options import NULL_SEEDS, Inputs, Limits, Method, refuse_misplaced
 from seedmap.analysis.pipeline import maps_of
 from seedmap.analysis.prepare import Preflight, prepare, read
-from seedmap.analysis.robust import KindOfChange, RobustnessSettings, SeedRobustness, filled
+from seedmap.analysis.robust import (
+    MOVED,
+    KindOfChange,
+    RobustnessSettings,
+    SeedRobustness,
+    filled,
+)
 from seedmap.analysis.stored import maps_of_stored, stored_maps
+from seedmap.analysis.virtual_plan import VirtualPlan, draw_plan
 from seedmap.connectivity import (
     Differing,
     Judged,
@@ -41,29 +47,20 @@ from seedmap.seeds import (
     AnySeed,
     PlacedSeed,
     Virtual,
-    equal_radius,
     near_each,
     parse_seeds,
     place_seeds,
-    random_spheres,
-    virtual_seeds,
 )
 from seedmap.spatial import SeedWeights
 from seedmap.store import StoredRun, open_stored
 
 __all__ = [
-    "VirtualPlan",
-    "draw_plan",
     "robust_run",
     "robust_store",
     "robustness_of",
     "seed_robustness",
 ]
 
-# Spheres at random places, and virtual seeds of each kind of these: the range to compare with.
-RANDOM, EACH = 40, 5
-# Voxels of a seed that its homogeneity is worked out from.
-MOST_VOXELS = 500
 SIGNIFICANT = 0.05
 
 Progress = Callable[[int, int], None]
@@ -108,8 +105,8 @@ def seed_robustness(
     Returns
     -------
     SeedRobustness
-        ``maps``, the maps themselves; ``table``, a row a seed and kind; the maps ``survival`` and
-        ``seederror``.
+        The maps as `seed_maps` makes them, with ``survival`` and ``seederror`` beside them; and
+        ``table``, a row a seed and kind.
 
     Raises
     ------
@@ -154,92 +151,6 @@ def _sorted_options(
     if "smoothing_fwhm" in made[1]:
         method["smoothing_fwhm"] = made[1]["smoothing_fwhm"]
     return Inputs(bold, **given), Method(**method), Limits(**made[2]), rest
-
-
-@dataclass(frozen=True, eq=False)
-class VirtualPlan:
-    """Which seeds are extracted beside those that were asked for, in which order.
-
-    Attributes
-    ----------
-    virtual : tuple of tuple of Virtual
-        For each seed its kinds.
-    voxels : tuple of tuple of SeedWeights
-        For each seed some of its voxels, each alone.
-    random : mapping of float to tuple
-        For each radius the kinds of each random sphere.
-    radii : tuple of float or None
-        The radius of each seed.
-    degree : DegreePlan or None
-        Spheres for the map of degree, if that is wanted.
-    """
-
-    virtual: tuple[tuple[Virtual, ...], ...]
-    voxels: tuple[tuple[SeedWeights, ...], ...]
-    random: dict[float, tuple[tuple[Virtual, ...], ...]]
-    radii: tuple[float | None, ...]
-    degree: DegreePlan | None
-
-    @property
-    def weights(self) -> list[SeedWeights]:
-        """All seeds to be extracted."""
-        kinds = itertools.chain(*self.virtual, *itertools.chain(*self.random.values()))
-        singles = itertools.chain(*self.voxels)
-        spheres = [] if self.degree is None else self.degree.weights
-        return [*itertools.chain(*(kind.weights for kind in kinds)), *singles, *spheres]
-
-    def apart(
-        self, drawn: Array
-    ) -> tuple[list[list[Array]], list[Array], dict[float, list[list[Array]]]]:
-        """Take the columns of the extracted seeds (rows, seeds) apart as the plan has them."""
-        at = itertools.count()
-        columns = drawn.T
-
-        def some(weights: Sequence[Any]) -> Array:
-            found = columns[[next(at) for _ in weights]].T if weights else drawn[:, :0]
-            return found[:, np.isfinite(found).all(axis=0)]
-
-        virtual = [[some(kind.weights) for kind in kinds] for kinds in self.virtual]
-        random = {
-            radius: [[some(kind.weights) for kind in kinds] for kinds in spheres]
-            for radius, spheres in self.random.items()
-        }
-        return virtual, [some(one) for one in self.voxels], random
-
-
-def draw_plan(
-    placed: Sequence[PlacedSeed],
-    space: Space,
-    settings: RobustnessSettings,
-    *,
-    degree: bool = False,
-) -> VirtualPlan:
-    """Draw all seeds; ``space`` has the mask of what can be sampled."""
-    radii = tuple(equal_radius(seed, space) for seed in placed)
-    sizes = {radius for radius in radii if radius is not None}
-    return VirtualPlan(
-        tuple(
-            virtual_seeds(seed, space, settings.centre, settings.number, settings.rng)
-            for seed in placed
-        ),
-        tuple(_singles(seed, space) for seed in placed),
-        {
-            radius: tuple(
-                virtual_seeds(sphere, space, settings.centre, EACH, settings.rng, sizes=False)
-                for sphere in random_spheres(space, radius, RANDOM, settings.rng)
-            )
-            for radius in sorted(sizes)
-        },
-        radii,
-        DegreePlan.of(placed, space) if degree else None,
-    )
-
-
-def _singles(seed: PlacedSeed, space: Space) -> tuple[SeedWeights, ...]:
-    """Return some places of a seed that lie in the mask, each as a seed of its own."""
-    voxels = seed.voxels[space.mask.ravel()[seed.voxels]]
-    spread = voxels[:: max(1, -(-voxels.size // MOST_VOXELS))]
-    return tuple(SeedWeights(np.array([one]), np.ones(1)) for one in spread)
 
 
 def robust_run(  # noqa: PLR0913  as `map_run`, with what is drawn
@@ -340,7 +251,7 @@ def robustness_of(
             replace(_of_time(source, at, judged[at], found.halves), homogeneity=homogeneity)
         )
         rows += _of_cleaning(maps, at, judged[at], others)
-    return SeedRobustness(maps, tuple(rows), survival, error, settings)
+    return SeedRobustness.of(maps, rows, dict(zip(MOVED, (survival, error), strict=True)), settings)
 
 
 def _check_same_samples(maps: SeedMaps, others: Sequence[SeedMaps]) -> None:

@@ -47,7 +47,7 @@ class CheckOptions:
             msg = "--other-strategies is given without --seed-robustness; give that, too"
             raise OptionError(msg)
 
-    def mapper(self) -> Callable[..., SeedMaps | SeedRobustness]:
+    def mapper(self) -> Callable[..., SeedMaps]:
         """Return what maps a run, called as `seedmap.analysis.map_run`."""
         if not self.seed_robustness:
             return map_run_with_degree if self.degree else map_run
@@ -58,9 +58,7 @@ class CheckOptions:
             degree=self.degree,
         )
 
-    def of_store(
-        self, path: Path, seeds: list[Seed], uncertainty: Any
-    ) -> SeedMaps | SeedRobustness:
+    def of_store(self, path: Path, seeds: list[Seed], uncertainty: Any) -> SeedMaps:
         """Map seeds of a stored run."""
         if not self.seed_robustness:
             return stored_maps(path, seeds, uncertainty=uncertainty, degree=self.degree)
@@ -71,10 +69,9 @@ class CheckOptions:
         return robust_store(stored, seeds, RobustnessSettings(), others, degree=self.degree)
 
 
-def check_rows(found: SeedMaps | SeedRobustness) -> list[tuple[str, str]]:
+def check_rows(found: SeedMaps) -> list[tuple[str, str]]:
     """Say what the checks found; nothing where none was asked for."""
-    maps = found.maps if isinstance(found, SeedRobustness) else found
-    words = describe_degree(maps)
+    words = describe_degree(found)
     rows = [("Degree", "\n".join(words))] if words else []
     return [*rows, *(_moves(found) if isinstance(found, SeedRobustness) else [])]
 

@@ -12,7 +12,6 @@ from seedmap.analysis import (
     Method,
     Preflight,
     SeedMaps,
-    SeedRobustness,
     map_run,
     write_clusters,
 )
@@ -38,8 +37,6 @@ from seedmap.spatial import open_atlas
 from seedmap.temporal import Cleaning
 
 __all__ = ["analyse", "clusters_of", "run", "write"]
-
-Found = SeedMaps | SeedRobustness
 
 
 def run(  # noqa: PLR0913  one group of options each
@@ -95,14 +92,12 @@ def run(  # noqa: PLR0913  one group of options each
             mapper=checks.mapper(),
         )
     found = _with_command(found)
-    robust = found if isinstance(found, SeedRobustness) else None
-    maps = found.maps if isinstance(found, SeedRobustness) else found
-    clusters = clusters_of(maps, output)
-    screen.maps(maps)
+    clusters = clusters_of(found, output)
+    screen.maps(found)
     screen.clusters(clusters)
     screen.facts(check_rows(found))
     with staged_folder(output.out) as stage:
-        paths = write(maps, clusters, output, stage, robust)
+        paths = write(found, clusters, output, stage)
     screen.end(output.out, paths)
     write_log(output.out)
 
@@ -116,8 +111,8 @@ def analyse(  # noqa: PLR0913  one group of options each
     measure: MeasureOptions = MeasureOptions(),  # noqa: B008
     surfaces: dict[str, Path] | None = None,
     forming: float = Method.forming,
-    mapper: Callable[..., Found] = map_run,
-) -> Found:
+    mapper: Callable[..., SeedMaps] = map_run,
+) -> SeedMaps:
     """Compute the maps, with the plan before and a bar while the run is read."""
     opened = open_run(bold, options.t_r, surfaces)
     opened = replace(opened, placed=True) if measure.force else opened
@@ -148,11 +143,9 @@ def analyse(  # noqa: PLR0913  one group of options each
         )
 
 
-def _with_command(found: Found) -> Found:
+def _with_command(found: SeedMaps) -> SeedMaps:
     """Note the command line in what was found."""
-    maps = found.maps if isinstance(found, SeedRobustness) else found
-    maps = replace(maps, provenance=replace(maps.provenance, command=command_line()))
-    return replace(found, maps=maps) if isinstance(found, SeedRobustness) else maps
+    return replace(found, provenance=replace(found.provenance, command=command_line()))
 
 
 def _check_store_alone(bold: Path | None, *options: Any) -> None:
@@ -178,11 +171,9 @@ def write(
     clusters: FoundClusters,
     output: OutputOptions,
     stage: Path,
-    robust: SeedRobustness | None = None,
 ) -> list[Path]:
     """Write maps, clusters, figures and report into a stage; return where they will be."""
-    paths = maps.save(stage) if robust is None else robust.save(stage)
-    paths += write_clusters(maps, stage, clusters)
+    paths = maps.save(stage) + write_clusters(maps, stage, clusters)
     if output.figures:
-        paths += write_report(maps, stage, clusters=clusters, robustness=robust)
+        paths += write_report(maps, stage, clusters=clusters)
     return [output.out / path.relative_to(stage) for path in paths]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seedmap._version import __version__
-from seedmap.analysis import Maps, Provenance, SeedMaps, SeedRobustness, save_maps, write_clusters
+from seedmap.analysis import Provenance, SeedMaps, save_maps, write_clusters
 from seedmap.bids import RunInputs, modern_name, uri
 from seedmap.clusters import FoundClusters
 from seedmap.denoising import Chosen
@@ -39,7 +39,7 @@ CODE_URL = "https://pypi.org/project/seedmap/"
 
 
 def save_run(
-    found: SeedMaps | SeedRobustness,
+    maps: SeedMaps,
     folder: Path,
     recipe: Recipe,
     label: str,
@@ -49,7 +49,7 @@ def save_run(
 
     Parameters
     ----------
-    found
+    maps
         The maps, perhaps with how far they move.
     folder
         Where to; made if need be.
@@ -65,12 +65,9 @@ def save_run(
     list of Path
         The files.
     """
-    maps = found.maps if isinstance(found, SeedRobustness) else found
     volume = {"SkullStripped": True} if isinstance(maps.space, Grid) else {}
     facts = {**_origin(maps.provenance, recipe.root), **volume, "Command": recipe.command, **about}
-    today = _named_as_today(maps)
-    named: Maps = replace(found, maps=today) if isinstance(found, SeedRobustness) else today
-    return save_maps(named, folder, desc=label, facts=facts, described=False)
+    return save_maps(_named_as_today(maps), folder, desc=label, facts=facts, described=False)
 
 
 def save_study_clusters(

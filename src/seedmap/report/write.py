@@ -14,7 +14,7 @@ from seedmap.spatial import Atlas
 __all__ = ["write_report"]
 
 
-def write_report(  # noqa: PLR0913  two by position, the others are choices
+def write_report(
     maps: SeedMaps,
     folder: Path | str,
     *,
@@ -22,14 +22,13 @@ def write_report(  # noqa: PLR0913  two by position, the others are choices
     figures: bool = True,
     atlas: Atlas | None = None,
     clusters: FoundClusters | None = None,
-    robustness: SeedRobustness | None = None,
 ) -> list[Path]:
     """Write the page of a run, and its figures as PNG and PDF.
 
     Parameters
     ----------
     maps
-        The maps.
+        The maps; a `SeedRobustness` has a section more.
     folder
         Where to; made if it is not there. Figures go to its folder ``figures``.
     threshold
@@ -41,8 +40,6 @@ def write_report(  # noqa: PLR0913  two by position, the others are choices
         Where names of regions come from: see `seedmap.spatial.open_atlas`.
     clusters
         The clusters, if they are found already; with their threshold and atlas.
-    robustness
-        How far the maps move with their seeds: a section of the page.
 
     Returns
     -------
@@ -62,7 +59,7 @@ def write_report(  # noqa: PLR0913  two by position, the others are choices
         page = f"{source_stem(maps.provenance.source)}_report.html"
         files, moving = (
             files_of(maps, folder),
-            _moving(robustness, stage, threshold, figures=figures),
+            _moving(maps, stage, threshold, figures=figures),
         )
         text = render_report(maps, pictures, clusters=clusters, moving=moving, files=files)
         write_text(stage / page, text)
@@ -71,9 +68,9 @@ def write_report(  # noqa: PLR0913  two by position, the others are choices
 
 
 def _moving(
-    found: SeedRobustness | None, folder: Path, threshold: Threshold, *, figures: bool
+    found: SeedMaps, folder: Path, threshold: Threshold, *, figures: bool
 ) -> tuple[SeedSection, ...]:
     """Draw what is known of how far maps move, and put it into words."""
-    if found is None:
+    if not isinstance(found, SeedRobustness):
         return ()
     return robust_sections(found, draw_survival(found, folder, threshold) if figures else {})
