@@ -9,7 +9,7 @@ import pytest
 from cyclopts import App
 
 from seedmap.analysis.options import Inputs
-from seedmap.datasets import make_phantom
+from seedmap.datasets import make_grayordinate_phantom, make_phantom, make_surface_phantom
 from seedmap.explorer import (
     Explorer,
     ServerOptions,
@@ -138,6 +138,54 @@ def served(monkeypatch):
         session.close()
 
 
+@pytest.fixture(scope="session")
+def cortex(tmp_path_factory):
+    """A short run on fsaverage5."""
+    return make_surface_phantom(tmp_path_factory.mktemp("cortex"), n_frames=80)
+
+
+@pytest.fixture(scope="session")
+def dense(tmp_path_factory):
+    """A short run of 91,282 grayordinates."""
+    return make_grayordinate_phantom(tmp_path_factory.mktemp("dense"), n_frames=80, t_r=2.0)
+
+
+def serve_surfaces(run, folder):
+    """Return a server of a run on surfaces."""
+    inputs = Inputs(run.func[0], confounds=run.confounds[0], surfaces=run.surfaces)
+    session = begin_session(open_source(inputs), out=folder, command=Command.of_call(inputs))
+    return Explorer(session, ServerOptions()).start()
+
+
+@pytest.fixture(scope="session")
+def cortex_explorer(cortex, tmp_path_factory):
+    """A server of it that runs while the tests last."""
+    with serve_surfaces(cortex, tmp_path_factory.mktemp("out")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def dense_explorer(dense, tmp_path_factory):
+    """A server of grayordinates that runs while the tests last."""
+    with serve_surfaces(dense, tmp_path_factory.mktemp("out")) as running:
+        yield running
+
+
+EXPLORERS = {
+    "run": "explorer",
+    "group": "group_explorer",
+    "beside": "beside_explorer",
+    "surface": "cortex_explorer",
+    "grayordinates": "dense_explorer",
+}
+
+
+@pytest.fixture
+def explored(request):
+    """Return the explorer of a kind of data."""
+    return request.getfixturevalue(EXPLORERS[request.param])
+
+
 class Client:
     """Asks the explorer over HTTP, with a cookie or without."""
 
@@ -184,11 +232,12 @@ def numbers(place):
 class Window:
     """A page, and everything it complained of."""
 
-    def __init__(self, browser, url, **context):
+    def __init__(self, browser, url, script="", **context):
         self.complaints = []
         self.context = browser.new_context(
             **{"viewport": {"width": 1280, "height": 860}, **context}
         )
+        self.context.add_init_script(script)
         self.page = self.context.new_page()
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))

@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 
 from seedmap import Sphere, seed_maps
-from seedmap.analysis import Inputs
 from seedmap.cli import main
-from seedmap.datasets import make_grayordinate_phantom, make_study, make_surface_phantom
-from seedmap.explorer import Explorer, ServerOptions, begin_session, open_source
+from seedmap.datasets import make_study
 from seedmap.report import write_report
 
 axe_of = pytest.importorskip("axe_playwright_python.sync_playwright")
@@ -103,7 +101,6 @@ PAGES = {
     "verification": verification,
     "documentation": documentation,
 }
-MAKE = {"surface": make_surface_phantom, "grayordinates": make_grayordinate_phantom}
 
 
 @pytest.fixture(scope="module")
@@ -117,20 +114,6 @@ def written(request, tmp_path_factory):
         return known[kind]
 
     return path_of
-
-
-@pytest.fixture
-def explored(request, tmp_path):
-    """Return the explorer of a kind of data."""
-    kind = request.param
-    if kind not in MAKE:
-        yield request.getfixturevalue(kind)
-        return
-    run = MAKE[kind](tmp_path / "run", n_frames=80)
-    inputs = Inputs(run.func[0], confounds=run.confounds[0], surfaces=run.surfaces)
-    session = begin_session(open_source(inputs), out=tmp_path / "out")
-    with Explorer(session, ServerOptions()).start() as running:
-        yield running
 
 
 def faults_of(page):
@@ -184,9 +167,7 @@ def test_a_written_page(chromium, written, kind):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(
-    "explored", ["explorer", "group_explorer", "surface", "grayordinates"], indirect=True
-)
+@pytest.mark.parametrize("explored", ["run", "group", "surface", "grayordinates"], indirect=True)
 def test_an_explorer(window_on, explored):
     asked, origin = [], f"http://127.0.0.1:{explored.port}/"
     window = window_on(explored.url)

@@ -7,33 +7,12 @@ import numpy as np
 import pytest
 
 from seedmap import Sphere, seed_maps
-from seedmap.analysis import Inputs
 from seedmap.cli import main
-from seedmap.datasets import make_grayordinate_phantom, make_surface_phantom
 from seedmap.errors import OptionError
-from seedmap.explorer import Explorer, ServerOptions, begin_session, open_source, recall
-from seedmap.explorer.command import Command
+from seedmap.explorer import recall
 from seedmap.seeds import VertexPatch
 
 CLOSE = 2e-5
-
-
-@pytest.fixture(scope="module")
-def cortex(tmp_path_factory):
-    """A short run on fsaverage5."""
-    return make_surface_phantom(tmp_path_factory.mktemp("cortex"), n_frames=80)
-
-
-@pytest.fixture(scope="module")
-def cortex_explorer(cortex, tmp_path_factory):
-    """A server of it."""
-    inputs = Inputs(cortex.func[0], confounds=cortex.confounds[0])
-    command = Command.of_call(inputs)
-    session = begin_session(
-        open_source(inputs), out=tmp_path_factory.mktemp("out"), command=command
-    )
-    with Explorer(session, ServerOptions()).start() as running:
-        yield running
 
 
 @pytest.fixture
@@ -301,23 +280,6 @@ def test_a_phone_shows_all_views_in_its_width(look_at_cortex):
     assert window.read("seedmap.seedQuery()")["vertex"] == vertex
 
 
-def test_no_webgl_is_needed(chromium, cortex_explorer):
-    context = chromium.new_context(viewport={"width": 900, "height": 700})
-    context.add_init_script(
-        "const get = HTMLCanvasElement.prototype.getContext;"
-        "HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {"
-        " if (kind !== '2d') throw new Error(kind); return get.call(this, kind, ...rest); };"
-    )
-    page = context.new_page()
-    failures = []
-    page.on("pageerror", lambda error: failures.append(str(error)))
-    page.goto(cortex_explorer.url)
-    page.wait_for_selector(".pane.cortex canvas")
-    page.wait_for_timeout(500)
-    assert failures == []
-    context.close()
-
-
 def test_new_addresses_are_guarded_and_checked(cortex_explorer, client_of):
     client = client_of(cortex_explorer)
     for path in ("/api/positions", "/api/sheet?part=left"):
@@ -339,31 +301,23 @@ def test_new_addresses_are_guarded_and_checked(cortex_explorer, client_of):
     assert len(body) == 24 * 10242 + 12 * 20480 + 10242
 
 
-@pytest.fixture(scope="module")
-def dense(tmp_path_factory):
-    """A short run of 91,282 grayordinates."""
-    return make_grayordinate_phantom(tmp_path_factory.mktemp("dense"), n_frames=80, t_r=2.0)
-
-
-def test_grayordinates_have_one_crosshair_in_both_parts(window_on, dense, tmp_path):
+def test_grayordinates_have_one_crosshair_in_both_parts(window_on, dense, dense_explorer):
     given = {"confounds": dense.confounds[0], "surfaces": dense.surfaces}
-    session = begin_session(open_source(Inputs(dense.func[0], **given)), out=tmp_path)
-    with Explorer(session, ServerOptions()).start() as running:
-        window = window_on(running.url)
-        assert window.page.locator(".pane").count() == 7
-        voxel = (10.0, -18.0, 8.0)
-        window.type_seed(voxel)
-        seed = Sphere("s", voxel, 8.0)
-        maps = seed_maps(dense.func[0], seed, **given, uncertainty=None)
-        np.testing.assert_allclose(shown(window), maps.r[0], rtol=0, atol=CLOSE)
-        vertex = visible(window, 0)[2]
-        window.page.mouse.click(*pixel_of(window, 0, vertex))
-        window.at_rest()
-        patch = VertexPatch("s", "left", vertex, 8.0)
-        maps = seed_maps(dense.func[0], patch, **given, uncertainty=None)
-        np.testing.assert_allclose(shown(window), maps.r[0], rtol=0, atol=CLOSE)
-        assert window.complaints == []
-        window.context.close()
+    window = window_on(dense_explorer.url)
+    assert window.page.locator(".pane").count() == 7
+    voxel = (10.0, -18.0, 8.0)
+    window.type_seed(voxel)
+    seed = Sphere("s", voxel, 8.0)
+    maps = seed_maps(dense.func[0], seed, **given, uncertainty=None)
+    np.testing.assert_allclose(shown(window), maps.r[0], rtol=0, atol=CLOSE)
+    vertex = visible(window, 0)[2]
+    window.page.mouse.click(*pixel_of(window, 0, vertex))
+    window.at_rest()
+    patch = VertexPatch("s", "left", vertex, 8.0)
+    maps = seed_maps(dense.func[0], patch, **given, uncertainty=None)
+    np.testing.assert_allclose(shown(window), maps.r[0], rtol=0, atol=CLOSE)
+    assert window.complaints == []
+    window.context.close()
 
 
 def test_results_on_surfaces_are_referred_to_their_run(cortex, tmp_path):

@@ -6,7 +6,6 @@ import pytest
 
 from seedmap import Sphere, seed_maps
 from seedmap.analysis import Inputs, Method, maps_of, origin_facts, prepare, read
-from seedmap.datasets import make_grayordinate_phantom, make_surface_phantom
 from seedmap.errors import ImageError, SeedError
 from seedmap.explorer.engine import NOT_A_NUMBER, open_source
 from seedmap.explorer.engine.peaks import peak_samples, sample_of
@@ -19,18 +18,6 @@ PATCHES = [
     VertexPatch("one", "right", 7000, 0),
     Sphere("sphere", (-4, -52, 24), 8.0),
 ]
-
-
-@pytest.fixture(scope="module")
-def cortex(tmp_path_factory):
-    """A short run on fsaverage5."""
-    return make_surface_phantom(tmp_path_factory.mktemp("cortex"), n_frames=80)
-
-
-@pytest.fixture(scope="module")
-def dense(tmp_path_factory):
-    """A short run of 91,282 grayordinates."""
-    return make_grayordinate_phantom(tmp_path_factory.mktemp("dense"), n_frames=80, t_r=2.0)
 
 
 def check(bold, seeds, method=Method(), **given):

@@ -22,6 +22,7 @@ from seedmap.shuffle import found, plan_shuffles, shuffle
 from seedmap.store import open_stored
 
 PCC, MOTOR = Sphere("PCC", (0, -52, 18), 12.0), Sphere("motor", (-38, -22, 52), 8.0)
+HIGH = Sphere("high", (-38, -22, 68), 2.0)
 pytestmark = pytest.mark.filterwarnings("ignore:.*of it lies outside the mask")
 
 MODELS = {
@@ -102,6 +103,17 @@ def test_levels_are_compared_by_the_robust_t(packed, stored_study):
     assert not answer.has_mean
     shuffles = Shuffles(number=20, tfce=False, cluster_p=None)
     same(answer, live, group_of(stored_study, PCC, formula, contrast, inference=shuffles))
+    live.close()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_seed_that_three_people_lack_beside_people_absent_elsewhere(packed, stored_study, model):
+    formula, contrast = MODELS[model]
+    live = live_group(packed, stored_study, formula, (contrast,))
+    answer = live.maps(HIGH)
+    assert answer.lacking == ("03", "04", "06")
+    shuffles = Shuffles(number=20, tfce=False, cluster_p=None)
+    same(answer, live, group_of(stored_study, HIGH, formula, contrast, inference=shuffles), HIGH)
     live.close()
 
 

@@ -45,22 +45,24 @@ def decoded(answer, body):
     return found, facts
 
 
-@pytest.mark.parametrize("kind", ["run", "group", "beside"])
-def test_every_address_has_the_guard_before_it(kind, request, client_of):
+@pytest.mark.parametrize(
+    ("explored", "others"),
+    [
+        ("run", ["/api/map", "/api/about"]),
+        ("group", ["/api/group/map", "/api/group/about", "/api/group/line"]),
+        ("beside", ["/"]),
+        ("surface", ["/api/map", "/api/sheet", "/api/positions"]),
+    ],
+    indirect=["explored"],
+)
+def test_every_address_has_the_guard_before_it(explored, others, client_of):
     """All routes there are, of all pages: token, host, origin, other sites, policy, one sentence."""
-    explorers = {"run": "explorer", "group": "group_explorer", "beside": "beside_explorer"}
-    client = client_of(request.getfixturevalue(explorers[kind]))
+    client = client_of(explored)
     routes = routes_of(client.explorer)
     assert len(routes) > 18
-    under = "/right" if kind == "beside" else ""
-    wanted = {"/", f"{under}/", f"{under}/api/run", f"{under}/static/main.js", f"{under}/api/save"}
-    assert {path for path, _ in routes} >= wanted
-    if kind == "group":
-        assert {path for path, _ in routes} >= {
-            "/api/group/map",
-            "/api/group/about",
-            "/api/group/line",
-        }
+    under = "/right" if others == ["/"] else ""
+    wanted = {f"{under}/", f"{under}/api/run", f"{under}/static/main.js", f"{under}/api/save"}
+    assert {path for path, _ in routes} >= {*wanted, *others}
     for path, method in routes:
         port = client.explorer.port
         assert client.status(path, method=method, cookie=False) == 403
