@@ -143,8 +143,8 @@ def test_robustness_and_degree_come_from_one_reading(found, phantom, options):
     inputs = Inputs(phantom.func[0], **options)
     settings = RobustnessSettings(number=3)
     both = robust_run(inputs, PCC, Method(), Limits(), settings, degree=True)
-    np.testing.assert_array_equal(both.maps.degree.values, found.degree.values)
-    assert both.maps.degree.random == found.degree.random
+    np.testing.assert_array_equal(both.degree.values, found.degree.values)
+    assert both.degree.random == found.degree.random
     alone = robust_run(inputs, PCC, Method(), Limits(), settings)
     np.testing.assert_array_equal(both.error, alone.error)
 
