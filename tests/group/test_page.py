@@ -2,16 +2,21 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from seedmap.group import Shuffles, group_maps
+from seedmap.group import Shuffles, group_maps, words
 from seedmap.group.motion import changed_words, motion_of
-from seedmap.group.page import _leave_one_out, group_page
+from seedmap.group.page import group_page
 from seedmap.group.peaks import find_group_clusters
-from seedmap.report.people import design_chart, values_chart
+from seedmap.group.people_at_peaks import leave_one_out
+from seedmap.group.references import REFERENCES, references_in
+from seedmap.group.words import methods_words
+from seedmap.report.people import design_chart, slope_chart, values_chart
 
 pytestmark = pytest.mark.filterwarnings("ignore::seedmap.errors.SeedmapWarning")
 
@@ -35,7 +40,9 @@ def page(group):
 
 
 def test_the_page_loads_nothing_and_has_no_gap(page):
-    assert not re.search(r'(src|href)="https?:', page)
+    assert not re.search(r'src="https?:|<link|@import|url\(', re.sub(r"data:[^\"']*", "", page))
+    links = re.findall(r'href="(https?:[^"]*)', page)
+    assert all(link.startswith("https://doi.org/10.") for link in links)
     for word in ("nan", "None", "undefined", "{{"):
         assert not re.search(
             rf"(?<![\w/+]){re.escape(word)}(?![\w/+=])", re.sub(r'base64,[^"]*', "", page)
@@ -52,6 +59,33 @@ def test_the_question_the_people_and_the_methods_are_said(page):
     assert "of TFCE of at most .05" in text
 
 
+def test_all_that_the_methods_cite_are_references(page):
+    text = re.sub(r'base64,[^"]*', "", page)
+    methods = text.partition('id="methods"')[2].partition('id="references"')
+    cited = set(re.findall(r"doi:(10\.[^\s,;)<]+)", methods[0]))
+    assert len(cited) >= 5
+    assert set(re.findall(r'href="https://doi.org/([^"]+)"', methods[2])) == cited
+
+
+def test_every_reference_is_one_that_some_method_cites():
+    source = "".join(path.read_text() for path in Path(words.__file__).parent.glob("words.py"))
+    assert set(REFERENCES) == set(re.findall(r"doi:(10\.[^\s,;)\"]+)", source))
+
+
+def test_blocks_and_the_tail_are_in_the_methods(study):
+    for mode, said in (("within", "within blocks of site"), ("whole", "whole blocks of site")):
+        shuffles = Shuffles(
+            number=99, tfce=False, blocks="site", blocks_mode=mode, kind="both", tail=True
+        )
+        group = group_maps(
+            study.folder, "PCC", design=study.table, model="group", contrasts="group", inference=shuffles
+        )  # fmt: skip
+        methods = " ".join(methods_words(group))
+        assert said in methods
+        assert "generalised Pareto" in methods
+        assert len(references_in([methods])) == methods.count("doi:")
+
+
 def test_people_are_shown_at_the_peaks(page):
     assert page.count('class="person"') >= 16
     assert "patient 0.6" in page or "patient 0.7" in page
@@ -61,7 +95,7 @@ def test_leaving_one_out_is_that_of_fitting_again(group):
     maps = group["patient - control"]
     peak = find_group_clusters(maps)[0].sample
     y = group.loaded.maps[:, peak].astype(np.float64)
-    change, who = _leave_one_out(group, maps, y)
+    change, who = leave_one_out(group, maps, y)
     x, c = group.plan.design.matrix, maps.contrast.weights[0]
     whole = c @ np.linalg.lstsq(x, y, rcond=None)[0]
     again = [
@@ -107,6 +141,35 @@ def test_charts_escape_names_and_hold_everybody():
     assert chart.count('class="person"') == 2
     drawn = design_chart(np.array([[1.0, -2], [1, 2]]), ["intercept", "age"], ["a", "b"])
     assert drawn.count("<rect") == 4
+
+
+def places(chart, kind, key):
+    return [float(x) for x in re.findall(rf'class="{kind}"[^>]* {key}="([-\d.]+)"', chart)]
+
+
+def test_a_mean_has_the_interval_of_a_t_test():
+    values = np.linspace(-0.7, 1.3, 9)
+    chart = values_chart(values, None, list("abcdefghi"), [""] * 9, "name", as_r=False)
+    at, ends = places(chart, "person", "cx"), stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    drawn = places(chart, "interval", "x1")[0], places(chart, "interval", "x2")[0]
+    np.testing.assert_allclose(drawn, np.interp(ends, values, at), atol=0.1)
+
+
+def test_people_and_the_slope_are_drawn_over_the_covariate():
+    ages = np.array([20.0, 30, 40, 60])
+    values = 0.02 * (ages - 40)
+    chart = slope_chart(
+        values, np.full(4, 0.1), ages, ["<a>", "b", "c", "d"], "name", slope=0.02, across="age"
+    )
+    assert "&lt;a&gt;" in chart
+    across, up = (np.array(places(chart, "person", key)) for key in ("cx", "cy"))
+    np.testing.assert_allclose(np.diff(across) / np.diff(ages), np.diff(across)[0] / 10, rtol=0.01)
+    line = [
+        tuple(map(float, point.split(",")))
+        for point in re.search(r'class="slope" points="([^"]*)', chart)[1].split()
+    ]
+    on_line = np.interp(across, *np.array(line).T)
+    np.testing.assert_allclose(up, on_line, atol=0.5)
 
 
 def replaced(study, number, change):

@@ -8,6 +8,7 @@ from scipy import stats
 from seedmap.errors import OptionError, SeedmapWarning, SpaceMismatch
 from seedmap.group import Shuffles, group_maps
 from seedmap.group.peaks import find_group_clusters
+from seedmap.group.words import methods_words, question_words
 from seedmap.images import GROUP_STATISTICS
 
 pytestmark = pytest.mark.filterwarnings("ignore::seedmap.errors.SeedmapWarning")
@@ -100,6 +101,29 @@ def test_near_the_seed_is_left_out_of_the_mean_and_kept_in_differences(study):
     assert mean.facts["SamplesInFamily"] == (~near).sum()
     assert mean.facts["SamplesNearSeedLeftOut"] == near.sum()
     assert np.isfinite(run(study, "patient - control", "group").pfwe).all()
+
+
+def test_the_mean_of_changes_keeps_the_seed_s_place_and_is_no_correlation(own_study):
+    """The first half of the people are made the first sessions of the second half."""
+    half, by_label = len(own_study.maps) // 2, {}
+    for path in sorted(own_study.folder.glob("sub-*/func/*.nii.gz")):
+        number = int(path.name[4:6])
+        session, label = ("ses-1", number) if number <= half else ("ses-2", number - half)
+        name = path.name.replace(f"sub-{number:02d}_", f"sub-{label:02d}_{session}_")
+        path.rename(path.with_name(name))
+        by_label.setdefault(label, []).append(name)
+    assert len(by_label) == half
+    within = "ses-2 - ses-1"
+    group = group_maps(own_study.folder, "PCC", within=within, inference=FEW)
+    found, changes = group["mean"], own_study.samples[half:] - own_study.samples[:half]
+    t = stats.ttest_1samp(changes, 0).statistic
+    np.testing.assert_allclose(found.t, t, rtol=1e-4, atol=1e-4)
+    assert np.isfinite(found.pfwe).all()
+    np.testing.assert_allclose(found.arrays["r"], t / np.sqrt(t**2 + half - 1), atol=1e-4)
+    assert found.facts["Within"] == within
+    assert f"the change {within} of the connectivity of PCC" in question_words(group)
+    assert f"Differences ({within}) of Fisher transforms within each of" in methods_words(group)[0]
+    assert f"person&#39;s {within} (Fisher z)" in group.report()
 
 
 def test_rows_of_the_table_in_any_order_give_the_same_bits(study, tmp_path):

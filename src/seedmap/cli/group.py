@@ -101,14 +101,12 @@ def _plans(
 ) -> Iterator[tuple[Choice, str, GroupPlan]]:
     """Find and check all before anything is done."""
     for one in choice.choices():
-        seed, strategy = one.seed, one.strategy
+        strategy = one.strategy
         dropped: dict[str, str] = {}
-        question = test.question(
-            seed, model
-        )  # what makes no sense is said before maps are looked for
+        question = test.question(one, model)  # what makes no sense is said before maps are read
         if choice.from_store:
             members, dropped, seed, strategy = stored_members(root, one, one.seed)
-            question = test.question(seed, model)
+            question = replace(question, seed=seed)
         else:
             members, dropped = members_of(choice.maps or root, one)
         members, dropped = leave_out(members, choice.leave_out, dropped)

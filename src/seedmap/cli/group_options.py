@@ -192,11 +192,12 @@ class GroupTest:
             correct_over=self.correct_over,
         )
 
-    def question(self, seed: str, model: ModelOptions) -> Question:
+    def question(self, choice: Choice, model: ModelOptions) -> Question:
         """Put together what is asked."""
         return Question(
-            seed=seed,
+            seed=choice.seed,
             model=model.model,
+            within=choice.within,
             contrasts=model.contrast,
             estimator=model.estimator,
             variance=model.variance,

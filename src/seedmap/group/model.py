@@ -131,6 +131,8 @@ class Contrast:
         Factors and levels that it names.
     tested : SplitDesign
         The design split by it.
+    of_change : bool
+        Whether it is asked of changes within people (``ses-2 - ses-1``).
     """
 
     text: str
@@ -139,11 +141,20 @@ class Contrast:
     of_factor: bool
     levels: tuple[tuple[str, str], ...]
     tested: SplitDesign
+    of_change: bool = False
 
     @property
     def has_mean(self) -> bool:
-        """Whether it contains the mean over people, which is large near the seed by construction."""
+        """Whether it contains the mean over people, so that signs are flipped."""
         return not self.tested.constant_in_null
+
+    @property
+    def mean_of_maps(self) -> bool:
+        """Whether it contains the mean of people's maps, which is large near the seed by construction.
+
+        The mean of changes within people is not.
+        """
+        return self.has_mean and not self.of_change
 
 
 def build_design(

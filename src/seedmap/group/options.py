@@ -80,6 +80,9 @@ class Question:
         None tests by the distributions of t and F alone.
     min_participants : float
         Share of the people who must have a value where a sample is tested.
+    within : str
+        Sessions with weights that sum to 0, whose difference within each person is analysed; empty
+        for none.
     """
 
     seed: str
@@ -89,6 +92,7 @@ class Question:
     variance: Variance = "auto"
     inference: Shuffles | None = Shuffles()
     min_participants: float = 0.8
+    within: str = ""
 
     def __post_init__(self) -> None:
         for name, known in (("estimator", Estimator), ("variance", Variance)):

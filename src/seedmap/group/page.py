@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap._linear import Floats
 from seedmap.analysis import reading_of
 from seedmap.figures import Highlight, Look, can_draw, draw_map, save_figure
 from seedmap.group.checks import inflation
 from seedmap.group.degree import degree_words
 from seedmap.group.maps import GroupMaps
-from seedmap.group.model import Factor
-from seedmap.group.motion import changed_words, motion_of
+from seedmap.group.motion import motion_of
 from seedmap.group.peaks import GroupCluster, find_group_clusters
+from seedmap.group.people_at_peaks import effect_words, people_at
 from seedmap.group.pipeline import Group
+from seedmap.group.references import references_in
 from seedmap.group.robustness import CRITICAL_P
 from seedmap.group.words import (
     P_NAMES,
@@ -27,16 +27,17 @@ from seedmap.group.words import (
     question_words,
 )
 from seedmap.images import Grid, Space
-from seedmap.report.group import ContrastPart, GroupPage, PeakPart, render_group
-from seedmap.report.people import design_chart, values_chart
+from seedmap.report.group import ContrastPart, GroupPage, render_group
+from seedmap.report.people import design_chart
 from seedmap.report.pictures import Picture, load_picture
 from seedmap.report.robustness import SeedSection, moving_section
-from seedmap.report.words import number
+from seedmap.report.words import DASH, listed, number
 from seedmap.spatial import Atlas
 
 __all__ = ["group_page"]
 
-ROWS, PEAKS = 20, 3
+STANDARDISED = {"g": "g", "r": "partial r"}
+ROWS, PEAKS = 20, 12
 ALPHA = 0.05
 # A person is unlike the others this many median deviations below the median likeness.
 UNLIKE = 3.0
@@ -60,7 +61,7 @@ def group_page(group: Group, atlas: Atlas | None = None, more: Sequence[str] = (
     plan = group.plan
     design = plan.design
     notes = [*group.notes, *more, *_unlike(group)]
-    motion = motion_of(group)
+    motion, methods = motion_of(group), methods_words(group)
     notes += [looked_words(group)] if looked_words(group) else []
     page = GroupPage(
         title=f"{plan.question.seed or 'Maps'} over people{f', {group.strategy}' if group.strategy else ''}",
@@ -72,7 +73,8 @@ def group_page(group: Group, atlas: Atlas | None = None, more: Sequence[str] = (
         contrasts=tuple(_part(group, maps, atlas) for maps in group.maps.values()),
         notes=tuple(notes),
         counts=counts_words(group),
-        methods=methods_words(group),
+        methods=methods,
+        references=references_in(methods),
         n_picture=_n_picture(group),
         motion=() if motion is None else motion.sentences,
         motion_chart="" if motion is None else motion.chart,
@@ -111,6 +113,7 @@ def _model_facts(group: Group) -> Iterator[tuple[str, str]]:
     people, columns = design.matrix.shape
     yield "Formula", design.formula.text
     yield "Freedom", f"{people - columns} residual degrees of freedom"
+    yield from _weighting(group)
     for name, vif in inflation(design).items():
         yield name, f"variance inflation {number(vif)}"
     varying = [j for j in range(columns) if np.ptp(design.matrix[:, j]) > 0]
@@ -119,6 +122,23 @@ def _model_facts(group: Group) -> Iterator[tuple[str, str]]:
             r = float(np.corrcoef(design.matrix[:, j], design.matrix[:, k])[0, 1])
             if abs(r) > TIED:
                 yield f"{design.columns[j]}, {design.columns[k]}", f"r = {number(r)} over people"
+
+
+def _weighting(group: Group) -> Iterator[tuple[str, str]]:
+    """Say what weighting people by their standard errors gains, or would gain."""
+    gains = [
+        (f"{max(1 - 1 / maps.facts['PredictedGainOfWeighting'], 0):.0%}", text)
+        for text, maps in group.maps.items()
+        if np.isfinite(maps.facts["PredictedGainOfWeighting"])
+    ]
+    if gains:
+        does = "makes" if group.plan.question.estimator == "weighted" else "would make"
+        by = listed([f"{gain} ({text})" if len(gains) > 1 else gain for gain, text in gains])
+        yield (
+            "Weights",
+            f"weighting people by the standard errors of their maps {does} the group's standard error at the median "
+            f"sample smaller by {by}",
+        )
 
 
 def _unlike(group: Group) -> Iterator[str]:
@@ -143,11 +163,10 @@ def _part(group: Group, maps: GroupMaps, atlas: Atlas | None) -> ContrastPart:
     clusters = find_group_clusters(maps, atlas)
     first = [one for one in clusters if one.name.isdigit()]
     sure = [one for one in first if maps.arrays[maps.corrected][one.sample] <= ALPHA]
-    rows = tuple(_row(maps, one) for one in clusters[:ROWS])
     of_mean = maps.contrast.text == "mean"
-    cut = sure[0].place if sure and not maps.contrast.has_mean else None
+    cut = sure[0].place if sure and not maps.contrast.mean_of_maps else None
     stat = "t" if "t" in maps.arrays else "f"
-    effect = ("Effect (95 %)", "g") if stat == "t" else ()
+    effect = ("Effect (95 %)", STANDARDISED[_standardised(maps)]) if stat == "t" else ()
     head = (
         "Cluster",
         "Peak [mm]",
@@ -158,17 +177,32 @@ def _part(group: Group, maps: GroupMaps, atlas: Atlas | None) -> ContrastPart:
         "Size",
         "Region",
     )
+    head, rows = _filled(head, [_row(maps, one) for one in clusters[:ROWS]])
     return ContrastPart(
         maps.contrast.text,
         " ".join(filter(None, [found_words(maps), degree_words(group) if of_mean else ""])),
         tuple(_pictures(maps, cut)),
         head,
         rows,
-        tuple(_peak(group, maps, one) for one in (sure or first[:1])[:PEAKS]),
+        tuple(people_at(group, maps, one) for one in (sure or first[:1])[:PEAKS]),
         ""
         if len(clusters) <= ROWS
         else f"{len(clusters) - ROWS} further rows are in the table of clusters.",
     )
+
+
+def _filled(
+    head: tuple[str, ...], rows: Sequence[tuple[str, ...]]
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Leave the columns out in which no row has anything."""
+    kept = [at for at in range(len(head)) if any(row[at] not in {"", DASH} for row in rows)]
+    return tuple(head[at] for at in kept), tuple(tuple(row[at] for at in kept) for row in rows)
+
+
+def _standardised(maps: GroupMaps) -> str:
+    """Return the statistic that says how large an effect is: g, or of a slope the partial r."""
+    contrast = maps.contrast
+    return "g" if contrast.of_factor or contrast.has_mean else "r"
 
 
 def _row(maps: GroupMaps, one: GroupCluster) -> tuple[str, ...]:
@@ -180,18 +214,10 @@ def _row(maps: GroupMaps, one: GroupCluster) -> tuple[str, ...]:
         number(values.get("t", values.get("f", np.nan))),
     ]
     if "effect" in values:
-        cells += [_effect_words(maps, values), number(values["g"])]
+        cells += [effect_words(maps, values), number(values[_standardised(maps)])]
     p = float(maps.arrays[maps.corrected][one.sample])
     size = f"{one.extent:,.0f} {unit}" if np.isfinite(one.extent) else ""
     return (*cells, number(p, 4), f"{values.get('n', np.nan):.0f}", size, one.region)
-
-
-def _effect_words(maps: GroupMaps, values: dict[str, float]) -> str:
-    """Write an effect with its interval: a mean as r, others as Fisher transforms."""
-    ends = np.array([values["effect"], values["ci_low"], values["ci_high"]])
-    if maps.contrast.has_mean:
-        ends = np.tanh(ends)
-    return f"{number(ends[0])} ({number(ends[1])} to {number(ends[2])})"
 
 
 def _pictures(maps: GroupMaps, cut: tuple[float, float, float] | None) -> Iterator[Picture]:
@@ -260,75 +286,3 @@ def _picture(
         (path,) = save_figure(figure, Path(folder) / "map", kinds=("png",))
         view = "The brain in cuts" if isinstance(space, Grid) else "The cortex"
         return load_picture(path, f"{view}. {caption}", caption)
-
-
-def _peak(group: Group, maps: GroupMaps, one: GroupCluster) -> PeakPart:
-    """Show people at a peak: values, who matters most, and what goes along with them."""
-    y = group.loaded.maps[:, one.sample].astype(np.float64)
-    variances = group.loaded.variances
-    errors = None if variances is None else np.sqrt(variances[:, one.sample].astype(np.float64))
-    place = ", ".join(number(c, 0) for c in one.place)
-    said = []
-    if "effect" in one.values:
-        said.append(
-            f"Effect {_effect_words(maps, one.values)}{' as r' if maps.contrast.has_mean else ' in Fisher z'}."
-        )
-        change, who = _leave_one_out(group, maps, y)
-        said.append(
-            f"Without sub-{who} it would change by {number(change)}, more than without any other."
-        )
-        said += [changed_words(group, maps, y)]
-    for name, other in (
-        ("mean FD", group.plan.beside.get("mean_fd")),
-        ("its own standard error", errors),
-    ):
-        if other is not None:
-            r = _correlation(y, other)
-            if np.isfinite(r) and (name == "mean FD" or abs(r) > TIED):
-                said.append(f"Over people, the value correlates with {name} by {number(r)}.")
-    labels = [f"sub-{label}" for label in group.people]
-    title = f"People at ({place}) mm{f', {one.region}' if one.region else ''}"
-    chart = values_chart(
-        y, errors, labels, _groups(group, maps), f"{title}: correlations of each person"
-    )
-    caption = "Each person's correlation" + (
-        "; diamonds are means."
-        if errors is None
-        else " with the 95 % interval that the first level gives it; diamonds are means."
-    )
-    return PeakPart(title, " ".join(filter(None, said)), chart, caption)
-
-
-def _groups(group: Group, maps: GroupMaps) -> list[str]:
-    """Return the level of each person in the first factor that the contrast names."""
-    variables = group.plan.design.variables
-    named = [name for name, _ in maps.contrast.levels]
-    factors = [
-        v
-        for n, v in variables.items()
-        if isinstance(v, Factor) and (n in named or n == maps.contrast.text)
-    ]
-    if not factors:
-        return [""] * len(group.people)
-    return [factors[0].levels[at] for at in factors[0].values]
-
-
-def _leave_one_out(group: Group, maps: GroupMaps, y: Floats) -> tuple[float, str]:
-    """Return the largest change of the least squares effect when one person is left out, and who."""
-    there = np.isfinite(y)
-    x = group.plan.design.matrix[there]
-    inverse = np.linalg.pinv(x.T @ x)
-    left = y[there] - x @ (inverse @ (x.T @ y[there]))
-    leverage = np.einsum("ij,jk,ik->i", x, inverse, x)
-    sound = leverage < 1 - 1e-9
-    step = np.where(sound, left / np.where(sound, 1 - leverage, 1), 0)
-    changes = -(maps.contrast.weights[0] @ inverse @ x.T) * step
-    most = int(np.argmax(np.abs(changes)))
-    return float(changes[most]), np.array(group.people)[there][most]
-
-
-def _correlation(one: Floats, other: Floats) -> float:
-    known = np.isfinite(one) & np.isfinite(other)
-    if known.sum() < 4 or np.ptp(one[known]) == 0 or np.ptp(other[known]) < 1e-9:
-        return float("nan")
-    return float(np.corrcoef(one[known], other[known])[0, 1])

@@ -211,6 +211,7 @@ def group_maps(  # noqa: PLR0913  each is an everyday choice, all but two by key
     question = Question(
         seed=seed,
         model=model,
+        within=within,
         contrasts=(contrasts,) if isinstance(contrasts, str) else tuple(contrasts),
         estimator=estimator,
         variance=variance,
@@ -291,7 +292,7 @@ def run_group(
     place = _place(plan.members[0].pieces[0].effect)
     maps = {}
     for contrast, tested in zip(plan.contrasts, _tested(plan, loaded, pool, on_done), strict=True):
-        left_out = loaded.near if contrast.has_mean and loaded.near is not None else None
+        left_out = loaded.near if contrast.mean_of_maps and loaded.near is not None else None
         maps[contrast.text] = GroupMaps(
             seeds=(_seed_name(plan),),
             space=loaded.space,
@@ -398,6 +399,7 @@ def _facts(plan: GroupPlan, tested: Tested, text: str, command: str) -> dict[str
     contrast, shuffles, question = plan.contrasts[at], plan.plans[at], plan.question
     facts: dict[str, Any] = {
         "Seed": _seed_name(plan),
+        "Within": question.within or None,
         "Model": question.model,
         "DesignColumns": list(plan.design.columns),
         "Contrast": contrast.text,
@@ -425,6 +427,7 @@ def _facts(plan: GroupPlan, tested: Tested, text: str, command: str) -> dict[str
             "ShufflesKind": " and ".join(kinds),
             "ShufflesSeed": shuffles.seed,
             "Blocks": question.inference.blocks,
+            "BlocksMode": question.inference.blocks and question.inference.blocks_mode,
             "ClusterFormingP": question.inference.cluster_p,
             "ClusterFormingScore": tested.threshold,
             "Tail": question.inference.tail,

@@ -1,7 +1,7 @@
 """Before any map is read: who is used, the design, what is tested and how people can be shuffled."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +90,10 @@ def plan_group(
     labels = [one.label for one in chosen]
     design = build_design(formula, lambda name: cells_of(name, chosen, table), labels)
     check_design(design)
-    contrasts = tuple(read_contrast(text, design) for text in question.contrasts or ("mean",))
+    contrasts = tuple(
+        replace(read_contrast(text, design), of_change=bool(question.within))
+        for text in question.contrasts or ("mean",)
+    )
     _check_labels(contrasts)
     for contrast in contrasts:
         check_contrast(contrast, design)

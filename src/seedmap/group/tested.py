@@ -145,7 +145,7 @@ def prepare_contrast(
     effect = _estimate(contrast, loaded, question)
     fewest = int(np.ceil(question.min_participants * len(loaded.maps) - 1e-9))
     family = (effect.n >= fewest) & np.isfinite(effect.stat)
-    if contrast.has_mean and loaded.near is not None:
+    if contrast.mean_of_maps and loaded.near is not None:
         family &= ~loaded.near
     if not family.any():
         msg = (
@@ -253,7 +253,7 @@ def _effect_maps(effect: Effect, contrast: Contrast, enough: NDArray[np.bool_]) 
     stat = "t" if contrast.tested.q == 1 else "f"
     maps = {stat: effect.stat, "z": effect.z, "p": effect.p, "dof": effect.dof}
     if stat == "t":
-        r = np.tanh(effect.effect) if contrast.has_mean else partial_r(effect)
+        r = np.tanh(effect.effect) if contrast.mean_of_maps else partial_r(effect)
         maps |= {"effect": effect.effect, "se": effect.se, "g": hedges_g(effect), "r": r}
     if effect.tau2 is not None and effect.i2 is not None:
         maps |= {"tau2": effect.tau2, "i2": effect.i2}
@@ -342,7 +342,7 @@ def _notes(contrast: Contrast, loaded: Loaded, family: NDArray[np.bool_]) -> Ite
     """Say where a mean's test may mislead."""
     if not contrast.has_mean:
         return
-    if loaded.near is None:
+    if loaded.near is None and contrast.mean_of_maps:
         yield (
             f"contrast {contrast.text!r}: which samples are near the seed is not known (no stat-q beside the "
             "maps), so they are part of the family and may feed clusters; judge what adjoins the seed with care"

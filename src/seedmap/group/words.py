@@ -32,15 +32,26 @@ STATISTICS = {
     "skewed": "Hall's t of the mean, corrected for skewness (doi:10.1111/j.2517-6161.1992.tb01872.x)",
 }
 
+BLOCKS = "doi:10.1016/j.neuroimage.2015.05.092"
+TAIL = (
+    " Below .1, p but those of extent come from a generalised Pareto distribution fitted to the largest quarter of "
+    "the maxima (doi:10.1016/j.neuroimage.2016.05.068)."
+)
+
 
 def question_words(group: Group) -> str:
     """Say in one sentence what was asked."""
     plan = group.plan
     asked = listed([one.text for one in plan.contrasts])
-    what = "the connectivity of" if plan.question.seed else "these maps, over"
+    what = (
+        f"the connectivity of {plan.question.seed}"
+        if plan.question.seed
+        else "what these maps show"
+    )
+    if plan.question.within:
+        what = f"the change {plan.question.within} of {what}"
     return (
-        f"Over {count(len(plan.labels), 'person')}, {what} {plan.question.seed or 'people'} was tested for {asked} "
-        f"in the model {plan.question.model}."
+        f"Over {count(len(plan.labels), 'person')}, {what} was tested for {asked} in the model {plan.question.model}."
     ).replace("persons", "people")
 
 
@@ -95,8 +106,11 @@ def methods_words(group: Group) -> tuple[str, ...]:
     centred = (
         " Covariates were centred and factors coded to sum to 0." if plan.design.variables else ""
     )
+    what = "Fisher transforms of"
+    if question.within:
+        what = f"Differences ({question.within}) of Fisher transforms within each of"
     first = (
-        f"Fisher transforms of {count(len(plan.labels), 'participant')} entered a linear model "
+        f"{what} {count(len(plan.labels), 'participant')} entered a linear model "
         f"({question.model}), estimated at every {group.loaded.space.element} by {how}.{centred}"
     )
     return (first, *(_test_words(maps) for maps in group.maps.values()))
@@ -107,11 +121,14 @@ def _test_words(maps: GroupMaps) -> str:
     if facts["Inference"] == "parametric":
         return (
             f"The contrast {maps.contrast.text} was tested by the distribution of t or F, with false discovery rates "
-            "by Benjamini and Hochberg."
+            "by Benjamini and Hochberg (doi:10.1111/j.2517-6161.1995.tb02031.x)."
         )
     number_of = "all possible" if facts["ShufflesExhaustive"] else f"{facts['Shuffles']:,} random"
     kinds = facts["ShufflesKind"].replace("signs", "sign flips")
-    blocks = f" within blocks of {facts['Blocks']}" if facts["Blocks"] else ""
+    blocks = ""
+    if facts["Blocks"]:
+        whole = facts["BlocksMode"] == "whole"
+        blocks = f" ({'whole blocks' if whole else 'within blocks'} of {facts['Blocks']}, {BLOCKS})"
     powers = {
         (True, False): ".5",
         (False, True): "1",
@@ -131,10 +148,11 @@ def _test_words(maps: GroupMaps) -> str:
     if facts["CorrectedOver"] == "contrasts":
         left += " and over all contrasts (by the rank of each maximum in its own null)"
     return (
-        f"The contrast {maps.contrast.text} was tested by {number_of} {kinds}{blocks} of people{sides}, by "
+        f"The contrast {maps.contrast.text} was tested by {number_of} {kinds} of people{blocks}{sides}, by "
         f"{STATISTICS[facts['Statistic']].format(kind)}. p were corrected over {facts['SamplesInFamily']:,} "
         f"{maps.space.elements}{left} by the "
-        f"largest value{also} in each shuffle (doi:10.1002/hbm.1058)."
+        f"largest value{also} in each shuffle (doi:10.1002/hbm.1058), the data as they are counted as one of them "
+        f"(doi:10.2202/1544-6115.1585).{TAIL if facts['Tail'] else ''}"
     )
 
 

@@ -94,6 +94,8 @@ class GroupPage:
         How far the maps move with the seed, a section a contrast; empty if that was not looked at.
     methods : tuple of str
         The methods text.
+    references : tuple of (str, str)
+        What it cites: the reference and its DOI.
     command : str
         The call; may be empty.
     """
@@ -108,6 +110,7 @@ class GroupPage:
     notes: tuple[str, ...]
     counts: str
     methods: tuple[str, ...]
+    references: tuple[tuple[str, str], ...] = ()
     n_picture: Picture | None = None
     motion: tuple[str, ...] = ()
     motion_chart: str = ""
