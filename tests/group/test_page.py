@@ -72,18 +72,16 @@ def test_every_reference_is_one_that_some_method_cites():
     assert set(REFERENCES) == set(re.findall(r"doi:(10\.[^\s,;)\"]+)", source))
 
 
-def test_blocks_and_the_tail_are_in_the_methods(study):
-    for mode, said in (("within", "within blocks of site"), ("whole", "whole blocks of site")):
-        shuffles = Shuffles(
-            number=99, tfce=False, blocks="site", blocks_mode=mode, kind="both", tail=True
-        )
-        group = group_maps(
-            study.folder, "PCC", design=study.table, model="group", contrasts="group", inference=shuffles
-        )  # fmt: skip
-        methods = " ".join(methods_words(group))
-        assert said in methods
-        assert "generalised Pareto" in methods
-        assert len(references_in([methods])) == methods.count("doi:")
+@pytest.mark.parametrize("mode", ["within", "whole"])
+def test_blocks_and_the_tail_are_in_the_methods(study, mode):
+    table = pd.read_csv(study.table, sep="\t").assign(pair=np.arange(16) // 2)
+    shuffles = Shuffles(number=99, tfce=False, blocks="pair", blocks_mode=mode, tail=True)
+    group = group_maps(study.folder, "PCC", design=table, inference=shuffles)
+    methods = " ".join(methods_words(group))
+    assert f"{'whole' if mode == 'whole' else 'within'} blocks of pair" in methods
+    assert group["mean"].facts["BlocksMode"] == mode
+    assert "generalised Pareto" in methods
+    assert len(references_in([methods])) == methods.count("doi:")
 
 
 def test_people_are_shown_at_the_peaks(page):
