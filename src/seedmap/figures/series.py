@@ -195,5 +195,5 @@ def _name(axes: "Axes", names: Sequence[str], top: float) -> None:
         place: Any = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
         axes.annotate(names[0], (0.0, top), (0, 3), size=9, **place)
     else:
-        lines = [Line2D([], [], color=colour) for colour in LINES]
+        lines = [Line2D([], [], color=colour) for colour in LINES[: len(names)]]
         axes.legend(lines, names, loc="lower left", bbox_to_anchor=(0.0, 0.99), **LEGEND)
