@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedmap.errors import ImageError, SpaceMismatch, TruncatedImage
+from seedmap.errors import ImageError, OutputError, SpaceMismatch, TruncatedImage
 from seedmap.group.people import Member, OneSeed, Piece
 from seedmap.images import (
     Grayordinates,
@@ -25,11 +25,14 @@ from seedmap.images import (
 )
 from seedmap.images.gifti import mesh_of
 from seedmap.spatial import standard_surfaces
+from seedmap.spatial.memory import allocate, release
 
 __all__ = ["Loaded", "load_people", "same_space"]
 
 Row = NDArray[np.float32]
 SPARE = 1.05
+# Variances that may be put into a temporary file [bytes].
+LARGE = 32e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +46,8 @@ class Loaded:
     maps : ndarray of float32, shape (people, samples)
         Fisher transforms, NaN where somebody has none.
     variances : ndarray of float32, shape (people, samples), or None
-        Squares of their standard errors; None where not all people have some.
+        Squares of their standard errors; None where not all people have some. They may lie in a
+        temporary file: `variances_at` reads some of them without holding all in memory.
     near : ndarray of bool, shape (samples,), or None
         Whether a sample is near the seed of anybody; None where that is not known.
     codes : tuple of int
@@ -56,8 +60,20 @@ class Loaded:
     near: NDArray[np.bool_] | None
     codes: tuple[int, int]
 
+    def variances_at(self, samples: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        """Return the variances at some samples, shape (people, samples), or None."""
+        if self.variances is None:
+            return None
+        found = np.empty((len(self.variances), len(samples)), np.float32)
+        for row, values in zip(found, self.variances, strict=True):
+            row[:] = values[samples]
+            release(self.variances)
+        return found
 
-def load_people(members: Sequence[Member], surfaces: Mapping[str, Surface]) -> Loaded:
+
+def load_people(
+    members: Sequence[Member], surfaces: Mapping[str, Surface], *, weighted: bool = True
+) -> Loaded:
     """Load the maps of people, and combine those of one person by their weights.
 
     Parameters
@@ -66,6 +82,8 @@ def load_people(members: Sequence[Member], surfaces: Mapping[str, Surface]) -> L
         The people.
     surfaces
         Where the vertices lie, by hemisphere; empty for those of fsaverage5, or not known.
+    weighted
+        Whether all variances are needed at once. If not, large ones are put into a temporary file.
 
     Raises
     ------
@@ -77,11 +95,8 @@ def load_people(members: Sequence[Member], surfaces: Mapping[str, Surface]) -> L
     maps, there = _effects(members, space, near)
     variances = None
     if all(_has_se(one) for one in members):
-        variances = np.zeros(maps.shape, np.float32)
-        for row, member in zip(variances, members, strict=True):
-            for piece in member.pieces:
-                error = _on(_se_of(piece), space, members[0], member)[there]
-                row += np.float32(piece.weight**2) * error**2
+        outside = not weighted and maps.size * 4 > LARGE
+        variances = _variances(members, space, there, outside=outside)
     return Loaded(
         _with_surfaces(space, surfaces).within(space.unmask(there)),
         maps,
@@ -126,6 +141,24 @@ def _effects(
             part += 1
         rows[at, :width] = total
     return rows[: len(members), :width], there
+
+
+def _variances(
+    members: Sequence[Member], space: Space, there: NDArray[np.bool_], *, outside: bool
+) -> NDArray[np.float32]:
+    """Load the squares of standard errors, into memory or ``outside`` if the disk has space."""
+    shape = len(members), int(there.sum())
+    try:
+        variances = allocate(shape, np.float32, 0 if outside else None)
+    except OutputError:
+        variances = allocate(shape, np.float32, None)
+    for row, member in zip(variances, members, strict=True):
+        row[:] = 0
+        for piece in member.pieces:
+            error = _on(_se_of(piece), space, members[0], member)[there]
+            row += np.float32(piece.weight**2) * error**2
+        release(variances)
+    return variances
 
 
 def _at_least(rows: NDArray[np.float32], width: int) -> NDArray[np.float32]:

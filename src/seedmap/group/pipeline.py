@@ -287,7 +287,8 @@ def run_group(
         side: one if isinstance(one, Surface) else load_surface(one)
         for side, one in (surfaces or {}).items()
     }
-    loaded = load_people(plan.members, meshes)
+    weighted = plan.question.estimator == "weighted"
+    loaded = load_people(plan.members, meshes, weighted=weighted)
     stem, strategy = _names(plan, strategy)
     place = _place(plan.members[0].pieces[0].effect)
     maps = {}

@@ -330,10 +330,12 @@ def _corrected(result: Found) -> dict[str, Any]:
 
 def _gain(contrast: Contrast, loaded: Loaded, family: NDArray[np.bool_]) -> float:
     """Return the median gain of weighting, over some samples of the family."""
-    if loaded.variances is None or contrast.tested.q > 1:
+    if contrast.tested.q > 1:
         return float("nan")
     some = np.flatnonzero(family)[:: max(1, int(family.sum()) // 4000)]
-    maps, variances = loaded.maps[:, some], loaded.variances[:, some]
+    maps, variances = loaded.maps[:, some], loaded.variances_at(some)
+    if variances is None:
+        return float("nan")
     tau2 = between_people(maps, variances, contrast.tested.basis)
     return float(np.nanmedian(predicted_gain(variances, tau2, contrast.tested)))
 

@@ -43,11 +43,16 @@ class Adjacency:
     @cached_property
     def csr(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Neighbours in compressed rows: starts of shape (samples + 1,), then the neighbours."""
-        ends = np.concatenate([self.pairs, self.pairs[:, ::-1]])
-        order = np.lexsort((ends[:, 1], ends[:, 0]))
-        count = np.bincount(ends[:, 0], minlength=self.sizes.size)
+        first, second = self.pairs.T
+        samples, pairs = self.sizes.size, len(self.pairs)
+        both = np.empty(2 * pairs, dtype=np.int64)  # each pair twice, as one number to sort by
+        np.add(first * samples, second, out=both[:pairs])
+        np.add(second * samples, first, out=both[pairs:])
+        both.sort()
+        both %= max(1, samples)
+        count = np.bincount(first, minlength=samples) + np.bincount(second, minlength=samples)
         starts = np.concatenate([[0], np.cumsum(count)]).astype(np.int32)
-        return starts, ends[order, 1].astype(np.int32)
+        return starts, both.astype(np.int32)
 
     def components(self, chosen: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
         """Split chosen samples (samples,) into connected sets, each in ascending order."""
