@@ -1,5 +1,8 @@
 """Checks and operations on arrays that the arithmetic shares. Knows NumPy and the errors only."""
 
+import contextlib
+import ctypes
+import mmap
 from typing import Any
 
 import numpy as np
@@ -15,10 +18,13 @@ __all__ = [
     "Array",
     "Keep",
     "check_same_frames",
+    "columns_of",
+    "give_back",
     "middle",
     "parse_sample_mask",
     "project_out",
     "readonly",
+    "release",
     "zscored",
 ]
 
@@ -158,3 +164,39 @@ def _from_indices(given: NDArray[Any], frames: int) -> NDArray[np.bool_]:
     keep = np.zeros(frames, dtype=bool)
     keep[index] = True
     return keep
+
+
+def release(held: NDArray[Any]) -> None:
+    """Give back the memory of an array that lies in a temporary file; the file keeps its values.
+
+    Arrays in memory, and systems that cannot, are left as they are.
+    """
+    pages = getattr(held, "_mmap", None)
+    if pages is not None and hasattr(mmap, "MADV_DONTNEED"):
+        pages.madvise(mmap.MADV_DONTNEED)
+
+
+def columns_of(held: Array, columns: Any) -> Array:
+    """Return some columns; of an array in a temporary file, without having all in memory.
+
+    Parameters
+    ----------
+    held
+        Shape (rows, columns).
+    columns
+        What an array of columns is indexed by.
+    """
+    found = []
+    for row in held:
+        found.append(np.array(row[columns]))
+        release(held)
+    return np.stack(found)
+
+
+def give_back() -> None:
+    """Give memory that is free in this process back to the system, where the C library can (glibc).
+
+    It keeps what small arrays took for further ones, some tens of MB after a step that made many.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -78,3 +78,4 @@ def test_variances_that_are_not_all_needed_lie_outside_memory(tmp_path, monkeypa
     some = np.array([5, 3, 60_000])
     np.testing.assert_array_equal(outside.variances_at(some), inside.variances[:, some])
     np.testing.assert_array_equal(outside.variances, inside.variances)
+    np.testing.assert_array_equal(outside.maps, inside.maps)

@@ -10,8 +10,8 @@ __all__ = ["cost_of", "seconds_a_shuffle"]
 
 # Seconds, on one core: of a product a person and sample, and of clusters and TFCE a sample.
 PRODUCT, CLUSTERS, TFCE = 6e-11, 8e-9, 8e-8
-# Beside the maps, the libraries included [bytes].
-BESIDE = 450e6
+# Beside the maps, the libraries included, numba among them [bytes].
+BESIDE = 320e6
 
 
 def seconds_a_shuffle(samples: int, terms: int, *, clusters: bool, tfce: bool) -> float:
@@ -43,7 +43,8 @@ def cost_of(plan: GroupPlan) -> str:
         each = seconds_a_shuffle(samples, people * rows, clusters=clusters, tfce=inference.tfce)
         seconds += shuffles.total * each
     seconds /= core_count()
-    memory = 4 * samples * people * (1 if first.variances is None else 2) + BESIDE
+    held = 2 if plan.question.estimator == "weighted" else 1
+    memory = 4 * samples * people * held + BESIDE
     time = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
     fewest = int(np.ceil(plan.question.min_participants * people))
     return (

@@ -95,7 +95,7 @@ def with_degree(group: Group, root: Path, choice: Choice) -> Group:
     runs = [one for each in stored.values() for one in each]
     fwhm = runs[0].facts["smoothing_fwhm"]
     (own_near,) = near_each([placed], space, fwhm)
-    mean = group.loaded.maps.astype(np.float64).mean(axis=0)
+    mean = group.loaded.maps.mean(axis=0, dtype=np.float64)
     shares = [
         explained(z, values[some], np.flatnonzero(np.isin(some, near)))
         for z, near in zip(maps, near_each(spheres, space, fwhm), strict=False)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seedmap._arrays import columns_of, release
 from seedmap.errors import ImageError, OutputError, SpaceMismatch, TruncatedImage
 from seedmap.group.people import Member, OneSeed, Piece
 from seedmap.images import (
@@ -25,13 +26,13 @@ from seedmap.images import (
 )
 from seedmap.images.gifti import mesh_of
 from seedmap.spatial import standard_surfaces
-from seedmap.spatial.memory import allocate, release
+from seedmap.spatial.memory import allocate
 
 __all__ = ["Loaded", "load_people", "same_space"]
 
 Row = NDArray[np.float32]
 SPARE = 1.05
-# Variances that may be put into a temporary file [bytes].
+# Maps that are put into a temporary file take more than this [bytes].
 LARGE = 32e6
 
 
@@ -44,7 +45,8 @@ class Loaded:
     space : Grid, Mesh or Grayordinates
         With the samples that anybody has.
     maps : ndarray of float32, shape (people, samples)
-        Fisher transforms, NaN where somebody has none.
+        Fisher transforms, NaN where somebody has none. Large ones lie in a temporary file, unless
+        they are weighted.
     variances : ndarray of float32, shape (people, samples), or None
         Squares of their standard errors; None where not all people have some. They may lie in a
         temporary file: `variances_at` reads some of them without holding all in memory.
@@ -64,11 +66,7 @@ class Loaded:
         """Return the variances at some samples, shape (people, samples), or None."""
         if self.variances is None:
             return None
-        found = np.empty((len(self.variances), len(samples)), np.float32)
-        for row, values in zip(found, self.variances, strict=True):
-            row[:] = values[samples]
-            release(self.variances)
-        return found
+        return np.asarray(columns_of(self.variances, samples), dtype=np.float32)
 
 
 def load_people(
@@ -83,7 +81,7 @@ def load_people(
     surfaces
         Where the vertices lie, by hemisphere; empty for those of fsaverage5, or not known.
     weighted
-        Whether all variances are needed at once. If not, large ones are put into a temporary file.
+        Whether maps are weighted by their variances. If not, large arrays are put into temporary files.
 
     Raises
     ------
@@ -93,9 +91,10 @@ def load_people(
     first, space, codes = _load(members[0].pieces[0].effect)
     near = np.zeros(first.size, dtype=bool) if all(_knows_near(one) for one in members) else None
     maps, there = _effects(members, space, near)
-    variances = None
+    variances, outside = None, not weighted and maps.size * 4 > LARGE
+    if outside:
+        maps = _put_outside(maps)
     if all(_has_se(one) for one in members):
-        outside = not weighted and maps.size * 4 > LARGE
         variances = _variances(members, space, there, outside=outside)
     return Loaded(
         _with_surfaces(space, surfaces).within(space.unmask(there)),
@@ -146,12 +145,8 @@ def _effects(
 def _variances(
     members: Sequence[Member], space: Space, there: NDArray[np.bool_], *, outside: bool
 ) -> NDArray[np.float32]:
-    """Load the squares of standard errors, into memory or ``outside`` if the disk has space."""
-    shape = len(members), int(there.sum())
-    try:
-        variances = allocate(shape, np.float32, 0 if outside else None)
-    except OutputError:
-        variances = allocate(shape, np.float32, None)
+    """Load the squares of standard errors, into memory or ``outside``."""
+    variances = _space((len(members), int(there.sum())), outside=outside)
     for row, member in zip(variances, members, strict=True):
         row[:] = 0
         for piece in member.pieces:
@@ -159,6 +154,23 @@ def _variances(
             row += np.float32(piece.weight**2) * error**2
         release(variances)
     return variances
+
+
+def _space(shape: tuple[int, int], *, outside: bool) -> NDArray[np.float32]:
+    """Make an empty array, in a temporary file if that is wanted and the disk has space for it."""
+    try:
+        return allocate(shape, np.float32, 0 if outside else None)
+    except OutputError:
+        return allocate(shape, np.float32, None)
+
+
+def _put_outside(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Put maps into a temporary file: what is prepared from them is what shuffles need at hand."""
+    held = _space((len(maps), maps.shape[1]), outside=True)
+    for row, values in zip(held, maps, strict=True):
+        row[:] = values
+        release(held)
+    return held
 
 
 def _at_least(rows: NDArray[np.float32], width: int) -> NDArray[np.float32]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seedmap._arrays import columns_of
 from seedmap._linear import Floats, fit
 from seedmap.group.maps import GroupMaps
 from seedmap.group.model import Covariate, Factor
@@ -44,9 +45,13 @@ def motion_of(group: Group) -> Motion | None:
     """
     moved = _mean_fd(group)
     known = np.isfinite(moved)
-    there = np.flatnonzero(np.isfinite(group.loaded.maps[known]).all(axis=0))
+    whole = np.ones(group.loaded.maps.shape[1], dtype=bool)
+    for person in np.flatnonzero(known):
+        whole &= np.isfinite(group.loaded.maps[person])
+    there = np.flatnonzero(whole)
     some = there[:: max(1, there.size // MOST)]
-    maps, moved = group.loaded.maps[known][:, some].astype(np.float64), moved[known]
+    maps = columns_of(group.loaded.maps, some)[known].astype(np.float64)
+    moved = moved[known]
     place = next(iter(group.maps.values())).place
     distance = np.zeros(some.size)
     if place is not None:

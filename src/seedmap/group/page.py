@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from seedmap._arrays import columns_of
 from seedmap.analysis import reading_of
 from seedmap.figures import Highlight, Look, can_draw, draw_map, save_figure
 from seedmap.group.checks import inflation
@@ -144,7 +145,7 @@ def _weighting(group: Group) -> Iterator[tuple[str, str]]:
 def _unlike(group: Group) -> Iterator[str]:
     """Name the people whose map is unlike the mean of the others'."""
     step = max(1, group.loaded.maps.shape[1] // LOOKED_AT)
-    maps = group.loaded.maps[:, ::step].astype(np.float64)
+    maps = columns_of(group.loaded.maps, slice(None, None, step)).astype(np.float64)
     maps = maps[:, np.isfinite(maps).all(axis=0)]
     if len(maps) < 4 or maps.shape[1] < 3:
         return

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from seedmap._arrays import columns_of
 from seedmap._linear import Floats
 from seedmap.group.maps import GroupMaps
 from seedmap.group.model import Covariate, Factor
@@ -30,9 +31,9 @@ def effect_words(maps: GroupMaps, values: dict[str, float]) -> str:
 
 def people_at(group: Group, maps: GroupMaps, one: GroupCluster) -> PeakPart:
     """Show people at a peak of a contrast."""
-    y = group.loaded.maps[:, one.sample].astype(np.float64)
-    variances = group.loaded.variances
-    errors = None if variances is None else np.sqrt(variances[:, one.sample].astype(np.float64))
+    y = columns_of(group.loaded.maps, one.sample).astype(np.float64)
+    variances = group.loaded.variances_at(np.array([one.sample]))
+    errors = None if variances is None else np.sqrt(variances[:, 0].astype(np.float64))
     place = ", ".join(number(c, 0) for c in one.place)
     title = f"People at ({place}) mm{f', {one.region}' if one.region else ''}"
     sentence = " ".join(filter(None, _sentences(group, maps, one, y, errors)))

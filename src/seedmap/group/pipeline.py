@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from seedmap._arrays import give_back, release
 from seedmap.analysis import SeedMaps, versions
 from seedmap.bids import entities_of, label_of
 from seedmap.errors import OptionError, SeedmapWarning
@@ -289,6 +290,7 @@ def run_group(
     }
     weighted = plan.question.estimator == "weighted"
     loaded = load_people(plan.members, meshes, weighted=weighted)
+    give_back()
     stem, strategy = _names(plan, strategy)
     place = _place(plan.members[0].pieces[0].effect)
     maps = {}
@@ -332,8 +334,11 @@ def _tested(
             if on_done is not None:
                 on_done(so_far + done, total)
 
+        release(loaded.maps)
+        give_back()
         nulls.append(shuffle_on(prepared.test, pool, progress))
         prepared.test.kept.clear()
+        give_back()
         before += prepared.test.plan.total
     over_all = shuffles is not None and shuffles.correct_over == "contrasts"
     found = []
@@ -341,6 +346,8 @@ def _tested(
         own = nulls[at : at + 1]
         others = [*nulls[:at], *nulls[at + 1 :]] if over_all else []
         found.append(conclude_contrast(prepared, [*own, *others], loaded, plan.question))
+    release(loaded.maps)
+    give_back()
     return found
 
 

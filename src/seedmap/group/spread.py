@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
+
+import numpy as np
 
 from seedmap.errors import OptionError
 from seedmap.group.cost import BESIDE, seconds_a_shuffle
@@ -42,7 +45,9 @@ def shuffle_on(
     people = test.statistic.rows(test.plan.moves(0, 1)).shape[2]
     share = share_of(pool, len(spans), 8.0 * people * test.samples + BESIDE)
     parts, done = [], 0
-    common = replace(test, kept={})  # what was prepared here would be sent, too
+    statistic: Any = test.statistic  # its maps may lie in a file of this machine
+    statistic = replace(statistic, maps=np.asarray(statistic.maps))
+    common = replace(test, statistic=statistic, kept={})  # what was prepared would be sent, too
     for (start, stop), outcome in run_each(_part, spans, pool, share, common):
         if isinstance(outcome, Exception):
             if isinstance(outcome, RuntimeError):

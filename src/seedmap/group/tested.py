@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seedmap._arrays import columns_of
 from seedmap._linear import Floats, fit
 from seedmap.connectivity import q_values
 from seedmap.connectivity.effects import (
@@ -229,7 +230,7 @@ def _spread_note(prepared: Prepared, loaded: Loaded) -> Iterator[str]:
     peaks = np.unique([np.argmax(z), np.argmin(z)])
     for column in contrast.tested.part.T:
         far = np.abs(column - np.median(column))
-        for maps in loaded.maps[:, peaks].astype(np.float64).T:
+        for maps in columns_of(loaded.maps, peaks).astype(np.float64).T:
             there = np.isfinite(maps)
             basis, _ = np.linalg.qr(contrast.tested.basis[there])
             size = np.abs(fit(basis, maps[there, None]).residual[:, 0])
@@ -333,7 +334,7 @@ def _gain(contrast: Contrast, loaded: Loaded, family: NDArray[np.bool_]) -> floa
     if contrast.tested.q > 1:
         return float("nan")
     some = np.flatnonzero(family)[:: max(1, int(family.sum()) // 4000)]
-    maps, variances = loaded.maps[:, some], loaded.variances_at(some)
+    maps, variances = columns_of(loaded.maps, some), loaded.variances_at(some)
     if variances is None:
         return float("nan")
     tau2 = between_people(maps, variances, contrast.tested.basis)
@@ -350,7 +351,7 @@ def _notes(contrast: Contrast, loaded: Loaded, family: NDArray[np.bool_]) -> Ite
             "maps), so they are part of the family and may feed clusters; judge what adjoins the seed with care"
         )
     some = np.flatnonzero(family)[:: max(1, int(family.sum()) // 4000)]
-    maps = loaded.maps[:, some].astype(np.float64)
+    maps = columns_of(loaded.maps, some).astype(np.float64)
     maps = maps[:, np.isfinite(maps).all(axis=0)]
     if maps.shape[1]:
         left = fit(contrast.tested.basis, maps).residual

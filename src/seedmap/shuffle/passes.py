@@ -16,6 +16,7 @@ import numpy as np
 import threadpoolctl
 from numpy.typing import NDArray
 
+from seedmap._arrays import release
 from seedmap.shuffle.clusters import Beyond, Clusters, cluster_maxima, find_clusters
 from seedmap.shuffle.draws import Plan
 from seedmap.shuffle.graph import Graph
@@ -35,14 +36,14 @@ Members = tuple[NDArray[np.intp], Floats]
 ROWS, SAMPLES = 128, 1536
 # Shuffles of a piece: at most; where clusters are looked for, whose members are held; where TFCE
 # is wanted, for which whole maps are held.
-PIECE, MEMBERS, WHOLE_MAPS = 512, 128, 16
+PIECE, MEMBERS, WHOLE_MAPS = 512, 128, 8
 # Shuffles for which the data are prepared once; with TFCE, one piece a thread.
 TURN = 1024
 # Shares of the samples a thread has in a turn; maps whose TFCE is one task.
 STRIPES, TREES = 4, 4
 # A sum of float32 that would be 0 is off by this, whatever its terms add up to.
 ROUNDING = np.float32(2e-7)
-# Most prepared data that are kept from turn to turn [bytes].
+# Most prepared data that are kept from turn to turn, if the maps lie in memory, too [bytes].
 KEPT = 40e6
 
 
@@ -114,13 +115,20 @@ class Shuffling:
         scores = self.statistic.scores
         return size if scores.common is not None else scores.of(size, scores.dof[block])
 
-    def data(self, block: slice) -> tuple[Array, ...]:
+    @property
+    def most_kept(self) -> float:
+        """Most prepared data that are kept [bytes]: of maps in a file, as much as they take."""
+        maps = self.statistic.maps
+        return KEPT if getattr(maps, "_mmap", None) is None else 1.1 * maps.nbytes
+
+    def data(self, block: slice, *, keep: bool = True) -> tuple[Array, ...]:
         """Return the prepared data of a block of samples, kept where there is space."""
         if block.start in self.kept:
             return self.kept[block.start]
         made = self.statistic.data(block)
+        release(self.statistic.maps)
         size = (block.stop - block.start) * self.statistic.bytes_a_sample
-        if (len(self.kept) + 1) * size <= KEPT:
+        if keep and (len(self.kept) + 1) * size <= self.most_kept:
             self.kept[block.start] = made
         return made
 
@@ -164,7 +172,7 @@ def shuffle(
         threadpoolctl.threadpool_limits(1, user_api="blas"),
         ThreadPoolExecutor(n_jobs) as pool,
     ):
-        wanted = np.abs(observed_r(test)) * np.float32(TIES) - ROUNDING
+        wanted = np.abs(observed_r(test, keep=True)) * np.float32(TIES) - ROUNDING
         for start in range(begin, end, step):
             stop = min(start + step, end)
             batches = _batches(test, start, stop, pool)
@@ -197,14 +205,16 @@ def piece_size(test: Shuffling) -> int:
     return WHOLE_MAPS if test.tfce else MEMBERS if test.graph is not None else PIECE
 
 
-def observed_r(test: Shuffling) -> Array:
-    """Return r of the data as they are, shape (samples,), signed (0 or more for an F)."""
+def observed_r(test: Shuffling, *, keep: bool = False) -> Array:
+    """Return r of the data as they are, shape (samples,), signed (0 or more for an F).
+
+    Prepared data are kept if shuffles follow.
+    """
     rows = test.statistic.rows(test.plan.moves(0, 1))
     r = np.empty(test.samples, dtype=np.float32)
     for block in _blocks(test):
         out = np.empty((len(rows), 1, block.stop - block.start), dtype=np.float32)
-        data = test.kept.get(block.start) or test.statistic.data(block)  # not kept for one row
-        r[block] = test.statistic.r(rows, data, out)[0]
+        r[block] = test.statistic.r(rows, test.data(block, keep=keep), out)[0]
     return r
 
 

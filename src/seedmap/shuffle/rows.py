@@ -40,6 +40,11 @@ class Statistic(Protocol):
     """What a test needs of a statistic."""
 
     @property
+    def maps(self) -> NDArray[np.floating]:
+        """The maps of people, shape (people, samples)."""
+        ...
+
+    @property
     def scores(self) -> Scores:
         """How samples are compared; not tested where its dof is not finite."""
         ...

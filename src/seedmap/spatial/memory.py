@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seedmap.errors import OptionError, OutputError
 
-__all__ = ["allocate", "parse_memory", "release"]
+__all__ = ["allocate", "parse_memory"]
 
 # What a process holds beside the series: Python, NumPy, SciPy and nibabel, a few volumes, blocks.
 OVERHEAD = 250 << 20
@@ -91,16 +91,6 @@ def allocate(shape: tuple[int, int], dtype: Any, max_memory: float | None) -> ND
         # file in large pieces maps a whole piece for each row, which is nearly the whole file.
         held._mmap.madvise(mmap.MADV_RANDOM)  # type: ignore[attr-defined]
     return held
-
-
-def release(held: NDArray[Any]) -> None:
-    """Give back the memory of an array that lies in a temporary file; the file keeps its values.
-
-    Arrays in memory, and systems that cannot, are left as they are.
-    """
-    pages = getattr(held, "_mmap", None)
-    if pages is not None and hasattr(mmap, "MADV_DONTNEED"):
-        pages.madvise(mmap.MADV_DONTNEED)
 
 
 def _in_small_pages(shape: tuple[int, int], dtype: Any) -> NDArray[Any]:
