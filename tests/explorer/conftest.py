@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from cyclopts import App
 
+from seedmap import Sphere, seed_maps
 from seedmap.analysis.options import Inputs
 from seedmap.datasets import make_grayordinate_phantom, make_phantom, make_surface_phantom
 from seedmap.explorer import (
@@ -22,6 +23,7 @@ from seedmap.explorer.command import Command
 from seedmap.group import Question
 from seedmap.group.packs import pack_study
 from seedmap.group.people import Choice
+from seedmap.report import write_report
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +68,15 @@ def explorer(phantom, options, tmp_path_factory):
     session = begin_session(source, out=out, command=command, anatomy=phantom.masks[0])
     with Explorer(session, ServerOptions()).start() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def report_of_maps(phantom, tmp_path_factory):
+    """The report of two seeds, with slices that move."""
+    seeds = [Sphere("PCC", (0, -52, 18)), Sphere("LM", (-36, -25, 57))]
+    maps = seed_maps(phantom.func[0], seeds, mask_img=phantom.masks[0])
+    *_, path = write_report(maps, tmp_path_factory.mktemp("slices") / "report")
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -134,6 +134,7 @@ def test_one_scale_by_keys_alone(two, phantom, options):
     assert window.page.evaluate(f"{focused}.id") == "left"
     window.pane("right", 1).focus()
     window.page.keyboard.press("+")
+    window.at_rest()
     assert window.both("app.look.threshold") == [0.35, 0.35]
     before = window.both("app.state.at")
     window.page.keyboard.press("ArrowUp")

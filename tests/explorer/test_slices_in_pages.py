@@ -2,27 +2,14 @@
 
 import pytest
 
-import seedmap as sm
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("slices")
-    phantom = sm.datasets.make_phantom(folder / "phantom", voxel_size=8, n_frames=100)
-    seeds = [sm.Sphere("PCC", (0, -52, 18)), sm.Sphere("LM", (-36, -25, 57))]
-    maps = sm.seed_maps(phantom.func[0], seeds, mask_img=phantom.masks[0])
-    *_, path = sm.report.write_report(maps, folder / "report")
-    return path
-
 
 @pytest.mark.full
-def test_slices_are_drawn_and_move(chromium, page):
-    path = page
+def test_slices_are_drawn_and_move(chromium, report_of_maps):
     window = chromium.new_page(viewport={"width": 390, "height": 800})
     asked, faults = [], []
     window.on("request", lambda request: asked.append(request.url))
     window.on("pageerror", lambda error: faults.append(str(error)))
-    window.goto(path.as_uri())
+    window.goto(report_of_maps.as_uri())
     value = window.locator("#value")
     value.filter(has_text="r =").wait_for()
     assert "0, \N{MINUS SIGN}52, 18 mm" in value.text_content()

@@ -26,7 +26,7 @@ from seedmap.images import Grid
 __all__ = ["Viewer", "pack_maps", "viewer_of"]
 
 # The explorer's modules, each after those that it needs, and what joins them on a page.
-MODULES = ("colors.js", "volume.js", "painter.js", "slices.js")
+MODULES = ("colors.js", "volume.js", "page.js", "painter.js", "slices.js")
 # In an int16, as the explorer has it: no value, and the value of r = 1.
 NOTHING, FULL = -32768, 32767
 # r is kept in steps of 1/512: finer than the page writes it, and it compresses well.

@@ -1,10 +1,9 @@
 // Slices of the maps that the page itself holds, drawn with the code of the explorer.
 
+import { Page } from "./page.js";
 import { Painter, write } from "./painter.js";
 import { Pane, View } from "./slices.js";
-import { NOTHING, Volume } from "./volume.js";
-
-const FULL = 32767; // the int16 of r = 1
+import { Volume } from "./volume.js";
 
 async function unpack({ data }) {
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
@@ -12,17 +11,15 @@ async function unpack({ data }) {
   return new Response(stream).arrayBuffer();
 }
 
-/** What the panes and the painter ask of a page. */
-class Reader {
-  full = 1;
-  stat = "r";
-  look = { threshold: 0.3, range: 0.8, opacity: 0.9, fade: true };
-  state = { at: [0, 0, 0], seed: [0, 0, 0], radius: 0, radiological: false, theme: "" };
-  maps = { soon: () => false };
-  panel = { pins: { cards: [] }, drawChart() {} };
+class Reader extends Page {
+  state = {
+    at: [0, 0, 0], seed: [0, 0, 0], radius: 0, radiological: false, theme: "",
+    look: { threshold: 0.3, range: 0.8, opacity: 0.9, fade: true },
+  };
   controls = { read: () => this.read() };
 
   constructor(facts) {
+    super();
     this.facts = facts;
     this.painter = new Painter(this);
     const ends = facts.maps.map((map) => map.corners);
@@ -59,12 +56,6 @@ class Reader {
     this.painter.refresh();
   }
 
-  valueAt(place) {
-    const position = this.map.at(place);
-    const value = position < 0 ? NOTHING : this.map.data[position];
-    return value === NOTHING ? NaN : value / FULL;
-  }
-
   read() {
     const value = this.valueAt(this.state.at);
     const place = this.state.at.map((one) => Math.round(one)).join(", ");
@@ -79,8 +70,7 @@ class Reader {
   }
 
   through(axis, steps) {
-    const { at } = this.state, { low, high } = this.view;
-    this.state.at = at.map((value, k) => (k === axis ? Math.min(high[k], Math.max(low[k], value + steps * this.voxel[k])) : value));
+    this.state.at = this.along(axis, steps);
     this.painter.refresh();
   }
 
@@ -93,9 +83,8 @@ class Reader {
     else return false;
     return true;
   }
-
-  settle() {}
-  hover() {}
 }
 
-new Reader(JSON.parse($("maps-data").textContent)).begin();
+/** For scripts, and for the tests. */
+window.seedmap = new Reader(JSON.parse($("maps-data").textContent));
+window.seedmap.begin();

@@ -3,6 +3,7 @@
 import { Controls } from "./controls.js";
 import { MosaicPane, mosaicFigure } from "./mosaic.js";
 import { Maps, certain, getBytes, getJson, post } from "./net.js";
+import { Page } from "./page.js";
 import { Painter, write } from "./painter.js";
 import { Panel } from "./panel.js";
 import { pictureOf } from "./picture.js";
@@ -18,12 +19,11 @@ const BRIEFLY = 60; // ms until what is not the map follows: by then the map was
 const $ = (id) => document.getElementById(id);
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 
-export class App {
+export class App extends Page {
   Card = Card; // of a seed that is kept
   painter = new Painter(this);
   panel = this.panelOf();
   address = "map";
-  beside = null; // the page that shows another app beside this one
   sent = Promise.resolve(); // the last settings that the server was sent
 
   async load(run) {
@@ -184,11 +184,6 @@ export class App {
 
   // --- places: three coordinates [mm]; what follows these, if anything, is the page's own ------
 
-  /** A place as the crosshair takes it. */
-  placed(place) {
-    return place;
-  }
-
   /** A place under the pointer, in whole millimetres. */
   rounded(place) {
     return place.map((value) => Math.round(value));
@@ -331,9 +326,7 @@ export class App {
 
   through(axis, steps) {
     const { state } = this;
-    const at = state.at.slice(0, 3), moved = at[axis] + steps * this.voxel[axis];
-    at[axis] = Math.min(this.view.high[axis], Math.max(this.view.low[axis], Math.round(moved * 100) / 100));
-    state.at = this.placed(at);
+    state.at = this.along(axis, steps);
     if (state.follow) this.seedTo(state.at, { drag: true, preview: true });
     this.rested();
   }
@@ -448,6 +441,10 @@ export class App {
     return this.state.name;
   }
 
+  get divided() {
+    return !this.run.parts && !this.state.mosaic;
+  }
+
   pinLook() {
     return this.stat === "z" ? [this.state.look.r, 1] : [this.look, this.full];
   }
@@ -464,12 +461,6 @@ export class App {
 
   get look() {
     return this.state.look[this.stat];
-  }
-
-  valueAt(place) {
-    const position = this.map.at(place);
-    const value = position < 0 ? NOTHING : this.map.data[position];
-    return value === NOTHING ? NaN : (value / 32767) * this.full;
   }
 
   written(value) {

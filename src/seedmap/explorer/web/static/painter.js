@@ -15,7 +15,7 @@ export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Draws the slices, the seeds that are kept and the reading at the crosshair of an `App`. */
+/** Draws the slices, the seeds that are kept and the reading at the crosshair of a `Page`. */
 export class Painter {
   colors = {};
   inks = {};
@@ -80,8 +80,7 @@ export class Painter {
 
   /** Give the rows of slices heights in the proportion of what they show. */
   divide(view, narrow) {
-    if (this.app.run?.parts) return; // the style sheet does
-    const rows = narrow || this.app.state.mosaic ? "" : `minmax(0, ${view.size(2)}fr) minmax(0, ${view.size(1)}fr)`;
+    const rows = narrow || !this.app.divided ? "" : `minmax(0, ${view.size(2)}fr) minmax(0, ${view.size(1)}fr)`;
     if (rows === this.rows) return;
     this.rows = rows;
     $("viewer").style.gridTemplateRows = rows;
