@@ -15,9 +15,9 @@ export const PLANES = [[1, 2], [0, 2], [0, 1]];
 export const NAMES = ["Sagittal", "Coronal", "Axial"];
 const ENDS = [["L", "R"], ["P", "A"], ["I", "S"]];
 
-/** The part of space that is shown [mm], for a brain of which corners are given, and heights of its samples (Float32Array). */
+/** The part of space that is shown [mm], for a brain of which corners are given, and heights of its samples (Float32Array) where many slices are. */
 export class View {
-  constructor(low, high, heights) {
+  constructor(low, high, heights = Float32Array.of(low[2], high[2])) {
     this.low = low.map((value) => value - MARGIN);
     this.high = high.map((value) => value + MARGIN);
     this.brain = [0.02, 0.98].map((share) => heights.sort()[Math.floor(share * (heights.length - 1))]);
