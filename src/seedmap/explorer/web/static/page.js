@@ -27,7 +27,7 @@ export class Page {
   controls = { read() {} };
   /** Regions of an atlas, which are outlined; null without one. */
   regions = null;
-  /** A page that shows another one beside this one, and is told of every picture. */
+  /** A page that shows another one beside this one, and follows every picture. */
   beside = null;
 
   /** The statistic that is shown. */
