@@ -175,6 +175,10 @@ def test_an_explorer(window_on, explored):
     window.page.click("#pin")
     window.at_rest()
     faults = looked_over(window.page)
+    if window.page.is_visible("#mosaic"):
+        window.page.click("#mosaic")
+        window.at_rest()
+        faults += looked_over(window.page)
     assert window.complaints == []
     window.context.close()
     assert faults == []

@@ -259,3 +259,23 @@ def test_regions_of_the_cortex(window_on, tmp_path):
         assert differ[1] > 100
         assert window.complaints == []
         window.context.close()
+
+
+def test_colours_end_half_a_voxel_beyond_the_last(window_on, with_parcels):
+    """A box of two voxels a side, all of value 7, in a slice of 0.5 mm pixels that is wider."""
+    window = window_on(with_parcels.url)
+    row = window.page.evaluate(
+        """async () => {
+        const { NOTHING, Volume, sample } = await import("./static/volume.js");
+        const affine = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]];
+        const volume = new Volume(affine, [2, 2, 2], new Int16Array(8).fill(7)), out = new Int16Array(12 * 12);
+        const place = { origin: [-2.25, -2.25, 0], right: [0.5, 0, 0], down: [0, 0.5, 0] };
+        sample(volume, place, 12, 12, out, NOTHING);
+        return [...out].map((value) => value === 7).map(Number);
+    }"""
+    )
+    found = np.array(row).reshape(12, 12)
+    inside = np.flatnonzero(found.any(axis=0))
+    assert np.array_equal(inside, np.flatnonzero(found.any(axis=1)))
+    assert (inside.min(), inside.max()) == (4, 7)  # from -0.25 to 1.25 mm
+    window.context.close()

@@ -119,7 +119,7 @@ function planeOf(volume, through, at, h, v, nothing) {
 function places(start, step, count, size) {
   const first = new Int32Array(count), rest = new Float32Array(count);
   for (let i = 0; i < count; i++) {
-    const place = Math.min(size, Math.max(0, start + i * step + 1));
+    const place = Math.min(size + 0.999, Math.max(0, start + i * step + 1)); // beyond the last voxel is the border
     first[i] = Math.floor(place);
     rest[i] = place - first[i];
   }
