@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -10,13 +11,18 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from seedmap._files import check_there
 from seedmap.errors import OptionError, SeedmapError
 
-__all__ = ["check_types", "one_line", "read_json", "read_text", "read_yaml"]
+__all__ = ["check_types", "one_line", "read_json", "read_text", "read_yaml", "without_folders"]
 
 # Digits of a whole number beyond which it is read as a float, as every other program does.
 MOST_DIGITS = 18
 # Values in a YAML file: references let a small file stand for more than any memory holds.
 MOST_VALUES = 100_000
 LONGEST_REASON = 200
+# Where an absolute path begins, which is not inside an address; how far it may go, with blanks.
+ROOT = re.compile(r"(?<![^\s\"'(\[=,;|])(?:[A-Za-z]:)?[/\\](?=[^\s/\\])")
+UNBROKEN, WITH_BLANKS = re.compile(r"[^\s\"'<>()|,;=]+"), re.compile(r"[^\"'<>()|\n]+")
+MOST_BLANKS = 20
+QUOTED = re.compile(r"(['\"])[\w.-]*=?\Z")
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -24,6 +30,50 @@ def one_line(error: object) -> str:
     """Write an exception on one line, cut where it is long; its type where it says nothing."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} ..."
+
+
+def without_folders(text: str) -> str:
+    """Write files without the folders that lead to them on this machine.
+
+    For what leaves the machine. A file in the current folder keeps its way from there, one in the
+    user's own folder (~) its way from that, any other its name.
+
+    Examples
+    --------
+    >>> without_folders("seedmap run /data/ann/x_bold.nii.gz --seed M=/data/mask.nii.gz#3")
+    'seedmap run x_bold.nii.gz --seed M=mask.nii.gz#3'
+    >>> without_folders("z/se 1/2, see https://a.org/b/c")
+    'z/se 1/2, see https://a.org/b/c'
+    """
+    for folder, short in ((Path.cwd(), "."), (Path("~").expanduser(), "~")):
+        whole = str(folder)
+        if len(folder.parts) > 1 and whole in text:
+            text = re.sub(rf"{re.escape(whole)}[/\\]", "", text)
+            text = re.sub(rf"{re.escape(whole)}(?![\w.-])", short, text)
+    parts, start = [], 0
+    for root in ROOT.finditer(text):
+        if root.start() >= start:
+            end = _end_of_path(text, root.start())
+            path = re.split(r"[/\\]", text[root.start() : end])
+            parts += [text[start : root.start()], next((one for one in path[::-1] if one), "")]
+            start = end
+    return "".join([*parts, text[start:]])
+
+
+def _end_of_path(text: str, start: int) -> int:
+    """Return where a path ends: where its quotes do, else the longest that is there, else at a blank."""
+    quoted = QUOTED.search(text, 0, start)
+    if quoted and (close := text.find(quoted[1], start)) > start:
+        return close
+    found = WITH_BLANKS.match(text, start)
+    words = found[0].split(" ")[:MOST_BLANKS] if found else []
+    for count in range(len(words), 1, -1):
+        path = " ".join(words[:count]).rstrip(",;:.")
+        with suppress(OSError):
+            if Path(path.partition("#")[0]).exists():
+                return start + len(path)
+    unbroken = UNBROKEN.match(text, start)
+    return unbroken.end() if unbroken else start
 
 
 def read_text(path: Path, role: str, kind: type[SeedmapError] = OptionError) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import Array, Keep
+from seedmap._texts import without_folders
 from seedmap._version import __version__
 from seedmap.analysis.provenance import Provenance
 from seedmap.analysis.uncertainty import Certainty
@@ -213,13 +214,18 @@ def write_with_sidecar(
 
 
 def json_text(content: Mapping[str, Any]) -> str:
-    """Write JSON; NaN and infinity, which JSON does not know, become null."""
+    """Write JSON of files that leave the machine: no folder of it is named.
+
+    NaN and infinity, which JSON does not know, become null.
+    """
     return json.dumps(_finite(dict(content)), indent=2, ensure_ascii=False) + "\n"
 
 
 def _finite(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return None
+    if isinstance(value, str):
+        return without_folders(value)
     if isinstance(value, dict):
         return {key: _finite(inner) for key, inner in value.items()}
     return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value

@@ -8,7 +8,7 @@ from seedmap.bids.dataset import (
     read_filter_file,
     sibling_confounds,
 )
-from seedmap.bids.links import Links, file_at, links_of
+from seedmap.bids.links import Links, file_at, links_of, way_to
 from seedmap.bids.names import (
     BidsName,
     entities_of,
@@ -42,4 +42,5 @@ __all__ = [
     "source_stem",
     "space_of",
     "uri",
+    "way_to",
 ]

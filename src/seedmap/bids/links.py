@@ -16,7 +16,7 @@ from seedmap.bids.names import uri
 from seedmap.errors import SeedmapError
 from seedmap.images import DESCRIPTION, is_ours
 
-__all__ = ["Links", "file_at", "links_of"]
+__all__ = ["Links", "file_at", "links_of", "way_to"]
 
 
 @dataclass(eq=False)
@@ -48,7 +48,7 @@ class Links:
         if path.is_relative_to(self.folder):
             return uri(path, self.folder, "")
         if not self.open:
-            return _from(self.folder, path)
+            return way_to(path, self.folder)
         root = next((one for one in path.parents if (one / DESCRIPTION).is_file()), path.parent)
         return uri(path, root, self._name(root))
 
@@ -57,7 +57,7 @@ class Links:
         stem = re.sub(r"[^A-Za-z0-9]", "", root.name) or "data"
         names = [stem, *(f"{stem}{number}" for number in range(2, len(self.known) + 3))]
         for name in names:
-            link = self.known.setdefault(name, _from(self.folder, root))
+            link = self.known.setdefault(name, way_to(root, self.folder))
             if _place(link, self.folder) == root:
                 return name
         raise AssertionError
@@ -91,10 +91,11 @@ def file_at(text: str, folder: Path) -> str:
     return text if link is None else str(_place(link, root) / found[2])
 
 
-def _from(folder: Path, path: Path) -> str:
+def way_to(path: Path, folder: Path) -> str:
     """Write the way from a folder to a path; its address where there is none, as between drives."""
+    path = _absolute(path)
     try:
-        return Path(os.path.relpath(path, folder)).as_posix()
+        return Path(os.path.relpath(path, _absolute(folder))).as_posix()
     except ValueError:
         return path.as_uri()
 

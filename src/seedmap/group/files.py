@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from seedmap._texts import without_folders
 from seedmap.analysis import dataset_description, json_text, write_with_sidecar
+from seedmap.bids import Links, links_of
 from seedmap.group.peaks import clusters_text, find_group_clusters
 from seedmap.group.pipeline import Group
-from seedmap.images import STATISTICS, staged_folder, write_text
+from seedmap.images import STATISTICS, final_folder, staged_folder, write_text
 from seedmap.spatial import Atlas
 
 __all__ = ["replaced_words", "save_group"]
@@ -46,6 +48,7 @@ def save_group(
     """
     folder = Path(folder).expanduser()
     names: list[str] = []
+    links = links_of(final_folder(folder))
     with staged_folder(folder) as stage:
         for maps in group.maps.values():
             for stat, values in maps.arrays.items():
@@ -68,14 +71,14 @@ def save_group(
         names += _write_degree(group, stage)
         texts = {
             "design.tsv": _design_text(group),
-            "participants.tsv": _people_text(group),
+            "participants.tsv": _people_text(group, links),
             **({"report.html": page} if page else {}),
         }
         for suffix, text in texts.items():
             name = _name(group, suffix)
             write_text(stage / name, text)
             names.append(name)
-        write_text(stage / "dataset_description.json", json_text(_description()))
+        write_text(stage / "dataset_description.json", json_text(_description(links)))
         names.append("dataset_description.json")
         _remove_older(group, folder)
     return [folder / name for name in names]
@@ -117,8 +120,9 @@ def _remove_older(group: Group, folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _description() -> dict[str, Any]:
-    return {**dataset_description(), "Name": "Group maps of seed-to-voxel correlation"}
+def _description(links: Links) -> dict[str, Any]:
+    known = {"DatasetLinks": links.known} if links.known else {}
+    return {**dataset_description(), "Name": "Group maps of seed-to-voxel correlation", **known}
 
 
 def _design_text(group: Group) -> str:
@@ -130,14 +134,19 @@ def _design_text(group: Group) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _people_text(group: Group) -> str:
-    """Write who was used with their maps and checksums, and who was left out and why."""
+def _people_text(group: Group, links: Links) -> str:
+    """Write who was used with their maps, as BIDS URIs, and checksums; who was left out and why."""
     lines = ["participant_id\tused\treason\tmaps\tchecksums"]
     for label, files in group.inputs.items():
-        paths, sums = (",".join(part) or "n/a" for part in (files, files.values()))
+        uris = map(links.uri, files)
+        paths, sums = (",".join(part) or "n/a" for part in (uris, files.values()))
         lines.append("\t".join([f"sub-{label}", "yes", "n/a", paths, sums]))
     for label, reason in group.plan.dropped.items():
-        lines.append("\t".join([f"sub-{label}", "no", " ".join(reason.split()), "n/a", "n/a"]))
+        lines.append(
+            "\t".join(
+                [f"sub-{label}", "no", without_folders(" ".join(reason.split())), "n/a", "n/a"]
+            )
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -157,6 +166,7 @@ def replaced_words(group: Group, folder: Path) -> Iterator[str]:
     except (OSError, UnicodeDecodeError):
         return
     before = {row.get("participant_id"): row for row in rows}
+    links = links_of(final_folder(Path(folder).expanduser()))
     for label, files in group.inputs.items():
         old = before.get(f"sub-{label}", {})
         known = dict(
@@ -166,7 +176,9 @@ def replaced_words(group: Group, folder: Path) -> Iterator[str]:
                 strict=False,
             )
         )
-        other = [Path(path).name for path, now in files.items() if known.get(path, now) != now]
+        other = [
+            Path(path).name for path, now in files.items() if known.get(links.uri(path), now) != now
+        ]
         if other:
             yield (
                 f"sub-{label}: {', '.join(other)} was replaced since the results in {folder} were made; they are "

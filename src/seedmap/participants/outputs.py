@@ -8,7 +8,7 @@ from typing import Any
 
 from seedmap._version import __version__
 from seedmap.analysis import Provenance, SeedMaps, save_maps, write_clusters
-from seedmap.bids import RunInputs, modern_name, uri
+from seedmap.bids import RunInputs, modern_name, uri, way_to
 from seedmap.clusters import FoundClusters
 from seedmap.denoising import Chosen
 from seedmap.images import Grid
@@ -121,16 +121,16 @@ def strategy_facts(chosen: Chosen) -> dict[str, Any]:
     }
 
 
-def dataset_description(recipe: Recipe) -> str:
-    """Describe the output as a BIDS data set."""
-    root = recipe.root.resolve()
+def dataset_description(recipe: Recipe, folder: Path) -> str:
+    """Describe the output in a folder as a BIDS data set."""
+    source = way_to(recipe.root, folder)
     about = {
         "Name": "seedmap: maps of the correlation of seeds with the whole brain",
         "BIDSVersion": "1.10.0",
         "DatasetType": "derivative",
         "GeneratedBy": [{"Name": "seedmap", "Version": __version__, "CodeURL": CODE_URL}],
-        "SourceDatasets": [{"URL": root.as_uri()}],
-        "DatasetLinks": {"preprocessed": root.as_uri()},
+        "SourceDatasets": [{"URL": source}],
+        "DatasetLinks": {"preprocessed": source},
         "HowToAcknowledge": "Cite what logs/CITATION.bib lists.",
     }
     return json.dumps(about, indent=2) + "\n"

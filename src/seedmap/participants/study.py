@@ -233,7 +233,7 @@ def write_common(recipe: Recipe, out: Path, work: Path) -> None:
 
 def _described(recipe: Recipe, path: Path) -> str | None:
     """Describe the data set, with all that the user added; None if nothing is to be written."""
-    text = dataset_description(recipe)
+    text = dataset_description(recipe, path.parent)
     if not path.exists():
         return text
     there, now = json.loads(path.read_text(encoding="utf-8")), json.loads(text)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from seedmap._texts import without_folders
 from seedmap.report.pictures import Picture
 from seedmap.report.words import true_minus
 
@@ -49,11 +50,20 @@ def _templates() -> Any:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
     templates.filters |= {"data_uri": data_uri, "true_minus": true_minus}
     return templates
 
 
+def _shown(value: Any) -> Any:
+    """Write a text without the folders of this machine; what is HTML already stays as it is."""
+    return without_folders(value) if type(value) is str else value
+
+
 def data_uri(picture: Picture) -> str:
     """Write a picture as an address that holds it."""
-    return f"data:image/png;base64,{base64.b64encode(picture.png).decode()}"
+    from markupsafe import Markup
+
+    address = f"data:image/png;base64,{base64.b64encode(picture.png).decode()}"
+    return Markup(address)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from seedmap._texts import without_folders
 from seedmap.analysis import versions
 from seedmap.bids import source_stem
 from seedmap.images import staged_folder, write_text
@@ -35,7 +36,7 @@ def write_verification(found: Verification, folder: Path | str) -> list[Path]:
     stem = source_stem(found.maps.provenance.source)
     with staged_folder(folder) as stage:
         facts = json.dumps(verification_facts(found), indent=2, ensure_ascii=False)
-        write_text(stage / f"{stem}_verification.json", facts + "\n")
+        write_text(stage / f"{stem}_verification.json", without_folders(facts) + "\n")
         write_text(stage / f"{stem}_verification.html", render_verification(found))
     return [folder / f"{stem}_verification.{kind}" for kind in ("html", "json")]
 
