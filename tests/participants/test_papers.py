@@ -68,8 +68,10 @@ def test_the_bids_validator_finds_no_error(tmp_path):
         tmp_path / "out",
     )
     line = ["bids", str(study), str(out), "--seed", "PCC=0,-52,18", "--strategy", "6P", "--store"]
-    assert main([*line, "-q", "--nprocs", "1"]) == 0
+    assert main([*line, "--seed-robustness", "-q", "--nprocs", "1"]) == 0
     (out / "group").mkdir()
+    (out / "lesion").mkdir()
+    (out / "lesion" / "lesion_score-aphasia_stat-effect_statmap.nii.gz").write_text("a\n")
     for name in ("contrast-mean_desc-6P_clusters.tsv", "desc-6P_design.tsv", "desc-6P_report.html"):
         (out / "group" / f"group_task-rest_seed-PCC_{name}").write_text("a\n")
     found = subprocess.run(

@@ -96,6 +96,8 @@ def test_of_stored_runs_it_is_the_same(out, tmp_path):
     tables = sorted(tmp_path.rglob("*_robustness.tsv"))
     assert len(tables) == 2
     for table in tables:
+        about = json.loads(table.with_suffix(".json").read_text())
+        assert "standard errors" in about["error"]["Description"]
         (before,) = out.rglob(table.name)
         for kind, row in rows_of(table).items():
             assert float(row["error"]) == pytest.approx(

@@ -119,6 +119,10 @@ class Maps(ABC):
         """What the names of the files of `run_maps` begin with."""
         return ""
 
+    def about_table(self, suffix: str) -> dict[str, Any]:  # noqa: ARG002
+        """Return what the columns of a table of `tables` are, for the JSON beside it; none as a rule."""
+        return {}
+
     def null_sizes(self, seed: str, threshold: Threshold) -> Array | None:  # noqa: ARG002
         """Return the sizes of the largest clusters of maps of nothing, beyond a threshold, if known."""
         return None
@@ -428,6 +432,10 @@ def save_maps(
                 name = f"{maps.file_name(seed, suffix, desc=desc)}.tsv"
                 write_text(stage / name, table)
                 names.append(name)
+                if about := maps.about_table(suffix):
+                    name = f"{maps.file_name(seed, suffix, desc=desc)}.json"
+                    write_text(stage / name, json_text(about))
+                    names.append(name)
         if links is not None:
             known = {"DatasetLinks": links.known} if links.known else {}
             about = dataset_description() | known

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,8 @@ from numpy.typing import NDArray
 
 from seedmap._arrays import Array
 from seedmap.analysis.maps import SeedMaps
-from seedmap.analysis.sidecar import json_text
 from seedmap.connectivity import Differing, Judged
 from seedmap.errors import OptionError
-from seedmap.images import staged_folder, write_text
 
 __all__ = [
     "COLUMNS",
@@ -253,20 +250,12 @@ class SeedRobustness(SeedMaps):
         rows = [row for row in self.rows if row.seed == seed]
         return super().tables(seed) | {"robustness": table_text(rows)}
 
-    def save(self, folder: str | Path) -> list[Path]:
-        """Write maps and tables as `SeedMaps` does, with what the columns of the rows are.
-
-        All files appear together when they are complete, or none does.
-        """
-        folder = Path(folder).expanduser()
-        about = {name: {"Description": words} for name, words in COLUMNS.items()}
-        with staged_folder(folder) as stage:
-            paths = super().save(stage)
-            for seed in self.seeds:
-                name = f"{self.file_name(seed, 'robustness')}.json"
-                write_text(stage / name, json_text(about | {"RandomState": self.settings.rng}))
-                paths.append(stage / name)
-        return [folder / path.relative_to(stage) for path in paths]
+    def about_table(self, suffix: str) -> dict[str, Any]:
+        """Return what the columns of the rows are."""
+        if suffix != "robustness":
+            return {}
+        about: dict[str, Any] = {name: {"Description": words} for name, words in COLUMNS.items()}
+        return about | {"RandomState": self.settings.rng}
 
     def reading(self, seed: str) -> str:
         """Say in a sentence how far the map moves with the place of its seed; empty where not known."""

@@ -26,7 +26,8 @@ __all__ = [
 ]
 
 BIDSIGNORE = (
-    "*_statmap.*\n*_clusters.*\n*_timeseries.tsv\n*.html\ngroup\nlogs\nstore\nfigures\n.seedmap-*\n"
+    "*_statmap.*\n*_clusters.*\n*_timeseries.tsv\n*_robustness.*\n*.html\ngroup\nlesion\nlogs\nstore\nfigures\n"
+    ".seedmap-*\n"
 )
 README = """Maps of the correlation of seeds with the whole brain, made by seedmap.
 
