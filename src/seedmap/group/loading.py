@@ -25,8 +25,7 @@ from seedmap.images import (
     load_image,
 )
 from seedmap.images.gifti import mesh_of
-from seedmap.spatial import standard_surfaces
-from seedmap.spatial.memory import allocate
+from seedmap.spatial import allocate, standard_surfaces
 
 __all__ = ["Loaded", "load_people", "same_space"]
 

@@ -12,7 +12,7 @@ from seedmap.spatial.masks import (
     grey_matter_template,
     template_mask,
 )
-from seedmap.spatial.memory import parse_memory
+from seedmap.spatial.memory import allocate, parse_memory
 from seedmap.spatial.named_points import Landmarks, landmarks
 from seedmap.spatial.neighbourhood import Neighbourhoods, neighbourhood
 from seedmap.spatial.peaks import APART, local_maxima, spaced
@@ -39,6 +39,7 @@ __all__ = [
     "Storage",
     "Template",
     "adjacency",
+    "allocate",
     "background_mask",
     "can_cluster",
     "certain_mask",
