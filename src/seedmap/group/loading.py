@@ -164,7 +164,7 @@ def _space(shape: tuple[int, int], *, outside: bool) -> NDArray[np.float32]:
 
 
 def _put_outside(maps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Put maps into a temporary file: what is prepared from them is what shuffles need at hand."""
+    """Put maps into a temporary file: what is prepared from them is what shuffles need in memory."""
     held = _space((len(maps), maps.shape[1]), outside=True)
     for row, values in zip(held, maps, strict=True):
         row[:] = values
