@@ -9,8 +9,9 @@ from seedmap.connectivity.effects import ols
 from seedmap.errors import OptionError, SeedError
 from seedmap.explorer.engine import Superseded
 from seedmap.explorer.engine.corrected import line_at
-from seedmap.explorer.engine.group import LiveGroup, SeedDifference
+from seedmap.explorer.engine.group import LiveGroup
 from seedmap.explorer.engine.model import GroupModel
+from seedmap.explorer.engine.people import SeedDifference
 from seedmap.group import Question, Shuffles, plan_group, run_group
 from seedmap.group.packs import pack_study
 from seedmap.group.people import Choice, Member
@@ -59,24 +60,27 @@ def group_of(study, seed, model, contrast, without=(), inference=None, **questio
     )[contrast]
     return {
         stat: np.asarray(maps.space.unmask(maps.arrays[stat], outside=np.nan))
-        for stat in ("effect", "t", "n", "dof")
+        for stat in ("effect", "t", "f", "z", "n", "dof")
+        if stat in maps.arrays
     }
 
 
-def same(answer, live, wanted, seed=PCC):
-    """Whether an answer is a group map: not where people's own maps are large, as at the seed.
+def away_from_the_seed(live, seed):
+    """Say where people's maps are not large.
 
-    There the rounding of r, which is near 1, is large in its Fisher transform.
+    At the seed the rounding of r, which is near 1, is large in its Fisher transform.
     """
-    pack = live.pack
-    mean = np.nanmean(
-        [live.people_at(seed, one).values for one in range(pack.space.n_samples)], axis=1
-    )
-    inside = pack.space.mask
+    loaded, _ = live.people_maps(seed)
+    close = np.abs(np.nanmean(loaded.maps, axis=0)) < 1.5
+    assert close.mean() > 0.9
+    return close
+
+
+def same(answer, live, wanted, seed=PCC):
+    """Whether an answer is a group map, away from the seed."""
+    inside, close = live.pack.space.mask, away_from_the_seed(live, seed)
     effect, t = wanted["effect"][inside], wanted["t"][inside]
     assert (np.isnan(answer.effect) == np.isnan(effect)).all()
-    close = np.abs(mean) < 1.5
-    assert close.mean() > 0.9
     np.testing.assert_allclose(answer.effect[close], effect[close], rtol=0, atol=2e-5)
     np.testing.assert_allclose(answer.t[close], t[close], rtol=1e-3, atol=1e-3)
     np.testing.assert_array_equal(answer.n, np.nan_to_num(wanted["n"][inside]))
@@ -99,7 +103,7 @@ def test_levels_are_compared_by_the_robust_t(packed, stored_study):
     formula, contrast = MODELS["groups"]
     live = live_group(packed, stored_study, formula, (contrast,))
     answer = live.maps(PCC)
-    assert answer.robust
+    assert answer.statistic == "robust"
     assert not answer.has_mean
     shuffles = Shuffles(number=20, tfce=False, cluster_p=None)
     same(answer, live, group_of(stored_study, PCC, formula, contrast, inference=shuffles))
@@ -114,6 +118,70 @@ def test_a_seed_that_three_people_lack_beside_people_absent_elsewhere(packed, st
     assert answer.lacking == ("03", "04", "06")
     shuffles = Shuffles(number=20, tfce=False, cluster_p=None)
     same(answer, live, group_of(stored_study, HIGH, formula, contrast, inference=shuffles), HIGH)
+    live.close()
+
+
+@pytest.mark.parametrize("variance", ["pooled", "robust"])
+def test_an_f_is_that_of_the_group_step(packed, stored_study, variance):
+    formula, contrast = "group + age", "[group, age]"
+    live = live_group(packed, stored_study, formula, (contrast,), variance=variance)
+    answer = live.maps(MOTOR)
+    assert (answer.rows, answer.statistic, answer.has_mean) == (2, variance, False)
+    assert np.isnan(answer.effect).all()
+    shuffles = Shuffles(number=20, tfce=False, cluster_p=None) if variance == "robust" else None
+    wanted = group_of(stored_study, MOTOR, formula, contrast, inference=shuffles, variance=variance)
+    inside = live.pack.space.mask
+    close = away_from_the_seed(live, MOTOR)
+    np.testing.assert_allclose(answer.t[close], wanted["f"][inside][close], rtol=2e-3, atol=1e-3)
+    np.testing.assert_array_equal(answer.n, np.nan_to_num(wanted["n"][inside]))
+    line = live.line(MOTOR)
+    assert line.kind in ("f", "z")
+    assert line.alone > 0
+    live.close()
+
+
+@pytest.mark.parametrize(
+    ("formula", "contrast"),
+    [*MODELS.values(), ("group + age", "[group, age]")],
+    ids=lambda text: text,
+)
+def test_people_are_weighted_as_in_the_group_step(packed, stored_study, formula, contrast):
+    """By their own standard errors; one of them has two runs."""
+    live = live_group(packed, stored_study, formula, (contrast,), estimator="weighted")
+    answer = live.maps(PCC)
+    assert answer.statistic == "weighted"
+    wanted = group_of(stored_study, PCC, formula, contrast, estimator="weighted")
+    inside, close = live.pack.space.mask, away_from_the_seed(live, PCC)
+    stat = wanted["f" if answer.rows > 1 else "t"][inside]
+    np.testing.assert_array_equal(np.isnan(answer.t), np.isnan(stat))
+    np.testing.assert_allclose(answer.t[close], stat[close], rtol=2e-3, atol=2e-3)
+    np.testing.assert_array_equal(answer.n, np.nan_to_num(wanted["n"][inside]))
+    if answer.rows == 1:
+        effect = wanted["effect"][inside]
+        np.testing.assert_allclose(answer.effect[close], effect[close], rtol=0, atol=2e-5)
+    which = live.in_slices((0, -52, 18))
+    fresh = live_group(packed, stored_study, formula, (contrast,), estimator="weighted")
+    np.testing.assert_allclose(fresh.maps(PCC, which=which).t, answer.t[which], rtol=1e-5)
+    for one in (live, fresh):
+        one.close()
+
+
+def test_the_line_of_weighted_people_is_that_of_the_group_step(packed, stored_study):
+    live = live_group(packed, stored_study, estimator="weighted")
+    line, (loaded, used) = live.line(PCC), live.people_maps(PCC)
+    assert loaded.variances.shape == loaded.maps.shape
+    plan = live.model.plan(used)
+    asked = Question(
+        seed="s",
+        contrasts=("mean",),
+        estimator="weighted",
+        inference=Shuffles(number=line.maxima.size - 1, tfce=False, cluster_p=None),
+    )
+    moves = plan_shuffles(plan.contrasts[0].tested, line.maxima.size - 1)
+    prepared = prepare_contrast(plan.contrasts[0], moves, loaded, asked, None)
+    assert prepared.statistic == "weighted"
+    found_maxima = found(prepared.test, shuffle(prepared.test)).maxima["score"][:, 0]
+    np.testing.assert_allclose(line.maxima, found_maxima, rtol=2e-6)
     live.close()
 
 
@@ -136,7 +204,9 @@ def test_contrasts_are_switched_without_a_pass_over_the_pack(packed, stored_stud
     live = live_group(packed, stored_study, "group + age", ("mean", "age"))
     live.maps(PCC)
     calls = []
-    monkeypatch.setattr("seedmap.explorer.engine.group.packed_products", lambda *a: calls.append(a))
+    monkeypatch.setattr(
+        "seedmap.explorer.engine.people.packed_products", lambda *a: calls.append(a)
+    )
     answer = live.maps(PCC, 1)
     assert calls == []
     monkeypatch.undo()
@@ -147,7 +217,7 @@ def test_contrasts_are_switched_without_a_pass_over_the_pack(packed, stored_stud
 @pytest.mark.parametrize("kept", [True, False])
 def test_slices_are_those_samples_of_the_whole_map(packed, stored_study, kept, monkeypatch):
     if not kept:
-        monkeypatch.setattr("seedmap.explorer.engine.group.MOST_KEPT", 0)
+        monkeypatch.setattr("seedmap.explorer.engine.people.MOST_KEPT", 0)
     live = live_group(packed, stored_study, *MODELS["age"][:1], ("age",))
     which = live.in_slices((0, -52, 18))
     some = live.maps(PCC, which=which)
@@ -205,8 +275,12 @@ def test_what_cannot_be_asked_is_one_line(packed, stored_study):
         live.maps(Sphere("s", (800, 60, 70), 1.0))
     with pytest.raises(Superseded):
         live.maps(PCC, superseded=lambda: True)
-    with pytest.raises(OptionError, match="is an F of 2 rows"):
-        live_group(packed, stored_study, "group + age", ("[group, age]",))
+    live.close()
+    live = live_group(packed, stored_study, estimator="weighted")
+    with pytest.raises(
+        OptionError, match="PCC less motor: a difference of two seeds has no standard"
+    ):
+        live.maps(SeedDifference(PCC, MOTOR))
     live.close()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seedmap import Sphere
-from seedmap.explorer.engine.group import SeedDifference
+from seedmap.explorer.engine.people import SeedDifference
 
 PCC, VISUAL, OTHER = (0, -52, 18), (0, -82, 8), (30, -30, 18)
 RADIUS = 8.0
@@ -297,7 +297,8 @@ def test_a_kept_seed_is_subtracted(look_at_group, group_explorer):
     window.until("document.getElementById('trouble').textContent.includes('is not saved')")
     window.complaints.clear()  # the browser itself notes the refusal
     log = (group_explorer.session.out / "group_exploration.jsonl").read_text().splitlines()
-    assert json.loads(log[-1])["less"] == [*VISUAL, RADIUS]
+    last = json.loads(log[-1])
+    assert (last["less"], last["less_radius"]) == (list(VISUAL), RADIUS)
     window.until("seedmap.link?.includes('less=')")
     window.page.click("#less button")
     window.at_rest()

@@ -15,6 +15,7 @@ from seedmap import Sphere
 from seedmap.cli import main
 from seedmap.errors import ImageError
 from seedmap.explorer import Explorer, ServerOptions, begin_group, choose_half
+from seedmap.explorer.engine.people import PeopleMaps
 from seedmap.group import Question
 from seedmap.group.packs import pack_study
 from seedmap.group.people import Choice
@@ -155,7 +156,7 @@ def test_a_map_is_that_of_the_engine(group_client, group_explorer, contrast):
     np.testing.assert_allclose(found["stat"][inside], wanted.t[inside], rtol=0, atol=60 / 32767)
     np.testing.assert_array_equal(found["n"], wanted.n)
     assert facts["unit"] == ("r" if contrast == 0 else "z\N{PRIME}")
-    assert facts["robust"] == (contrast == 1)
+    assert facts["statistic"] == ("robust" if contrast == 1 else "pooled")
     assert facts["used"] == 10
 
 
@@ -184,7 +185,7 @@ def test_thirty_moves_at_once_leave_one_map_in_work_and_the_last_is_right(
     group_client, group_explorer, monkeypatch
 ):
     live, most, at_work = group_explorer.session.live, [], []
-    before, lock = type(live)._worked_out, threading.Lock()
+    before, lock = PeopleMaps._worked_out, threading.Lock()
 
     def counted(self, placed, which):
         with lock:
@@ -196,7 +197,7 @@ def test_thirty_moves_at_once_leave_one_map_in_work_and_the_last_is_right(
             at_work.remove(placed)
         return found
 
-    monkeypatch.setattr(type(live), "_worked_out", counted)
+    monkeypatch.setattr(PeopleMaps, "_worked_out", counted)
     places = [(x, -52, 18) for x in range(-30, 30, 2)]
 
     def ask(number):
@@ -353,7 +354,6 @@ def test_the_command_line_opens_a_group(stored_study, monkeypatch, tmp_path, cap
     for wrong, said in (
         (["--model", "weight", "--contrast", "weight"], "no column is called"),
         (["--high-pass", "0.02"], "were cleaned before"),
-        (["--estimator", "weighted"], "least squares"),
         (["--strategy", "36P"], "no stored run fits"),
     ):
         assert main([*line, *wrong]) == 2

@@ -7,7 +7,7 @@ import pytest
 
 STATIC = files("seedmap.explorer.web") / "static"
 DRAWING = ("painter.js", "slices.js")
-APART = {"beside", "regions"}  # there only where two are shown, or an atlas was given
+APART = {"beside", "near", "regions"}  # only where two are shown, a mean is, or an atlas was given
 
 
 def declared():

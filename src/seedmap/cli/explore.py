@@ -64,13 +64,11 @@ class StudyOptions(ModelOptions):
 
     def question(self) -> Question:
         """Put together what is asked."""
-        if self.estimator != "ols":
-            msg = f"--estimator {self.estimator}: the explorer estimates by least squares; use seedmap group"
-            raise OptionError(msg)
         return Question(
             seed="",
             model=self.model,
             contrasts=self.contrast or ("mean",),
+            estimator=self.estimator,
             variance=self.variance,
             inference=None,
             min_participants=self.min_participants,
@@ -222,9 +220,6 @@ def _group(screen: Screen, run: Given, page: ExploreOptions, study: StudyOptions
     root, options, start = run.bold, run.options, page.start()
     if root is None:
         msg = "--group: no folder is given; name the one that seedmap bids --store wrote"
-        raise OptionError(msg)
-    if isinstance(start, VertexPatch):
-        msg = f"--seed {page.seed}: the explorer of groups shows volumes; give coordinates in mm"
         raise OptionError(msg)
     chosen = replace(options, strategy=None)
     if given := list(changed_flags(chosen, run.cleaning, run.surface)):

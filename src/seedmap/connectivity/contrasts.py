@@ -3,10 +3,12 @@
 People who have no value at a sample are absent there. Those present form few patterns over the
 brain; for each, the design is made orthonormal once, the tested part last. A sample then takes the
 product of its values with the rows of its pattern: scores s = H z and residuals e = z - H's, of which
-t = s_last / sqrt(e'e / dof). The numbers are those of `seedmap.connectivity.ols`.
+t = s_last / sqrt(e'e / dof), or of q tested rows F = s_last's_last / q / (e'e / dof). The numbers are
+those of `seedmap.connectivity.ols`.
 """
 
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,12 +62,13 @@ class PatternedTest:
     present : ndarray of float32, shape (patterns, people)
         1 for people present, 0 for others.
     scale : ndarray of float32, shape (patterns,)
-        The contrast's value is this times the last score; NaN where it is not tested.
+        The contrast's value is this times the last score; NaN where it is not tested, or has several
+        rows.
     dof : ndarray of float32, shape (patterns,)
         Residual degrees of freedom; NaN where the contrast is not tested.
     n : ndarray of int, shape (patterns,)
         People present.
-    part : ndarray of float32, shape (people,)
+    part : ndarray of float32, shape (people, q)
         The tested part of the whole design, for the robust statistic.
     robust : bool
         Whether each person's own squared residual stands for the variance.
@@ -79,11 +82,16 @@ class PatternedTest:
     part: Floats
     robust: bool
 
+    @property
+    def q(self) -> int:
+        """Rows that are tested together: 1 gives t, more give F."""
+        return self.part.shape[1]
+
 
 def patterned_test(
     tested: SplitDesign, present: NDArray[np.bool_], *, fewest: int = 1, robust: bool = False
 ) -> PatternedTest:
-    """Prepare a contrast of one row for patterns of people.
+    """Prepare a contrast for patterns of people.
 
     Parameters
     ----------
@@ -103,7 +111,7 @@ def patterned_test(
     diagonal = np.einsum("jjs->js", factor)
     n = present.sum(axis=1)
     dof = (n - np.isfinite(diagonal).sum(axis=0)).astype(np.float64)
-    known = np.isfinite(diagonal[-1]) & (dof >= 1) & (n >= fewest)
+    known = np.isfinite(diagonal[-tested.q :]).all(axis=0) & (dof >= 1) & (n >= fewest)
     with np.errstate(invalid="ignore"):
         scale = np.where(known, tested.scale / diagonal[-1], np.nan)
     return PatternedTest(
@@ -112,7 +120,7 @@ def patterned_test(
         scale=scale.astype(np.float32),
         dof=np.where(known, dof, np.nan).astype(np.float32),
         n=n,
-        part=tested.part[:, 0].astype(np.float32),
+        part=tested.part.astype(np.float32),
         robust=robust,
     )
 
@@ -136,7 +144,7 @@ def contrast_maps(
     Returns
     -------
     effect, t : ndarray of float32, shape (samples,)
-        NaN where the contrast is not tested, or people do not vary.
+        NaN where the contrast is not tested, or people do not vary. Of several rows no effect, and F.
     """
     rows = test.rows[most]
     there = values if test.n[most] == rows.shape[1] else values * test.present[most]
@@ -160,20 +168,36 @@ def _one_by_one(there: Floats, rows: Floats) -> tuple[Floats, Floats]:
 def _statistics(
     scores: Floats, residual: Floats, of: NDArray[np.int32], test: PatternedTest
 ) -> tuple[Floats, Floats]:
-    score = scores[:, -1]
-    dof, effect = test.dof[of], test.scale[of] * score
+    tested, dof = scores[:, -test.q :], test.dof[of]
+    effect = test.scale[of] * tested[:, -1]
     left = np.einsum("sp,sp->s", residual, residual)
     with np.errstate(invalid="ignore", divide="ignore"):
         nothing = left <= NO_VARIANCE * (left + np.einsum("sc,sc->s", scores, scores))
-        t = _robust(score, residual, of, test) if test.robust else score / np.sqrt(left / dof)
+        if test.robust:
+            t = _robust(tested, residual, of, test)
+        elif test.q == 1:
+            t = tested[:, 0] / np.sqrt(left / dof)
+        else:
+            t = np.einsum("sq,sq->s", tested, tested) / test.q / (left / dof)
     t[nothing] = np.nan
     effect[nothing | ~np.isfinite(dof)] = np.nan
     return effect, t
 
 
-def _robust(score: Floats, residual: Floats, of: NDArray[np.int32], test: PatternedTest) -> Floats:
-    """Return t of the score test, of residuals of the null model."""
-    null = residual + score[:, None] * test.rows[of, -1]
-    spread = (null * null) @ (test.part * test.part) * test.n[of]
-    r = np.clip((null @ test.part) / np.sqrt(spread), -LARGEST, LARGEST)
-    return (r * np.sqrt(test.dof[of] / (1 - r * r))).astype(np.float32)
+def _robust(tested: Floats, residual: Floats, of: NDArray[np.int32], test: PatternedTest) -> Floats:
+    """Return t, or F, of the score test of residuals of the null model."""
+    null = residual.copy()
+    for number in range(test.q):
+        null += tested[:, number, None] * test.rows[of, number - test.q]
+    squares, n, dof = null * null, test.n[of], test.dof[of]
+    scores = null @ test.part
+    if test.q == 1:
+        spread = squares @ (test.part[:, 0] ** 2) * n
+        r = np.clip(scores[:, 0] / np.sqrt(spread), -LARGEST, LARGEST)
+        return (r * np.sqrt(dof / (1 - r * r))).astype(np.float32)
+    matrix = np.empty((test.q, test.q, len(null)), np.float32)
+    for j, k in combinations_with_replacement(range(test.q), 2):
+        matrix[j, k] = matrix[k, j] = squares @ (test.part[:, j] * test.part[:, k]) * n
+    solved = forward(cholesky(matrix), scores.T)
+    share = np.minimum(np.einsum("qs,qs->s", solved, solved), LARGEST * LARGEST)
+    return (share / test.q * dof / (1 - share)).astype(np.float32)

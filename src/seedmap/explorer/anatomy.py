@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from seedmap._arrays import Array
 from seedmap.errors import ImageError
+from seedmap.explorer.cortex import voxel_box
 from seedmap.explorer.regions import Regions, open_regions
 from seedmap.figures import mni_template
 from seedmap.images import Grid, Space, file_of, load_volume
@@ -25,6 +26,7 @@ __all__ = [
     "Underlay",
     "image_underlay",
     "mean_underlay",
+    "space_underlay",
     "template_underlay",
 ]
 
@@ -74,6 +76,16 @@ def image_underlay(image: Any) -> Underlay:
 def mean_underlay(mean: Array, grid: Grid) -> Underlay:
     """Return the mean of the run as a picture."""
     return Underlay(Grid.whole(grid.affine, grid.shape), _grey(mean), "mean of the run")
+
+
+def space_underlay(values: Array, space: Space) -> Underlay:
+    """Return values of any space as a picture: of grayordinates, those of their voxels."""
+    if isinstance(space, Grid):
+        return mean_underlay(values, space)
+    box = voxel_box(space)
+    if box is None:
+        return mean_underlay(np.zeros((1, 1, 1)), Grid.whole(np.eye(4), (1, 1, 1)))
+    return mean_underlay(box.volume(values), box.grid)
 
 
 def _underlay(values: NDArray[Any], grid: Grid, name: str) -> Underlay:

@@ -11,7 +11,7 @@ from seedmap.denoising import Strategy
 from seedmap.explorer.engine import Explorable, Settings
 from seedmap.explorer.regions import Chosen, RegionSeed
 from seedmap.group import Question
-from seedmap.seeds import Sphere, VertexPatch
+from seedmap.seeds import VertexPatch
 from seedmap.temporal import Cleaning
 
 __all__ = ["Command", "GroupCommand", "seed_text"]
@@ -116,13 +116,14 @@ class GroupCommand:
     design: str = ""
     chosen: tuple[str, ...] = ()
 
-    def line(self, seed: Sphere, off: Sequence[str] = (), *, tfce: bool = True) -> str:
+    def line(self, seed: Chosen, off: Sequence[str] = (), *, tfce: bool = True) -> str:
         """Write out the command for a seed, without some people."""
         asked = self.question
         words = ["seedmap", "group", self.root, "--from-store", "--seed", seed_text(seed)]
         words += [*self.chosen, *(["--design", self.design] if self.design else [])]
         words += ["--model", asked.model] if asked.model != "1" else []
         words += [f"--contrast={text}" for text in asked.contrasts]
+        words += ["--estimator", asked.estimator] if asked.estimator != "ols" else []
         words += ["--variance", asked.variance] if asked.variance != "auto" else []
         if asked.min_participants != Question.min_participants:
             words += ["--min-participants", f"{asked.min_participants:g}"]

@@ -17,18 +17,20 @@ import numpy as np
 
 from seedmap.connectivity.packed import compile_products
 from seedmap.errors import ImageError, OptionError, SeedmapError
-from seedmap.explorer.anatomy import Surroundings, Underlay, mean_underlay
+from seedmap.explorer.anatomy import Surroundings, Underlay, space_underlay
 from seedmap.explorer.command import GroupCommand, seed_text
-from seedmap.explorer.engine.group import LiveGroup, SeedDifference, Wanted
-from seedmap.explorer.session import CAUTION, Job, Latest, write_look
+from seedmap.explorer.engine.group import LiveGroup
+from seedmap.explorer.engine.people import SeedDifference, Wanted
+from seedmap.explorer.regions import Chosen
+from seedmap.explorer.session import CAUTION, Job, Latest, place_words, write_look
 from seedmap.group import Shuffles, plan_group, run_group
 from seedmap.group.files import save_group
 from seedmap.group.page import group_page
 from seedmap.group.people import Choice, leave_out
 from seedmap.group.stored import stored_members
-from seedmap.images import Grid
+from seedmap.images import Space
 from seedmap.parallel import Pool
-from seedmap.seeds import Sphere
+from seedmap.seeds import Sphere, VertexPatch
 
 __all__ = ["GroupSession"]
 
@@ -64,7 +66,7 @@ class GroupSession(Surroundings):
         The only folder that is ever written to.
     command : GroupCommand
         How to make the same maps with ``seedmap group``.
-    start : Sphere or None
+    start : Sphere, VertexPatch or None
         Seed to begin with; None begins in the middle of the brain.
     held : frozenset of str
         People who are kept back: nothing of them is shown.
@@ -75,7 +77,7 @@ class GroupSession(Surroundings):
     choice: Choice
     out: Path
     command: GroupCommand
-    start: Sphere | None = None
+    start: Sphere | VertexPatch | None = None
     held: frozenset[str] = frozenset()
     latest: Latest = field(default_factory=Latest)
     job: Job | None = None
@@ -87,11 +89,9 @@ class GroupSession(Surroundings):
     _threads: list[threading.Thread] = field(default_factory=list)
 
     @property
-    def grid(self) -> Grid:
+    def grid(self) -> Space:
         """Where the samples lie."""
-        grid = self.live.pack.space
-        assert isinstance(grid, Grid)
-        return grid
+        return self.live.pack.space
 
     @property
     def looked_at(self) -> int:
@@ -131,7 +131,7 @@ class GroupSession(Surroundings):
     def picture(self) -> Underlay:
         """Return what lies under the map: what was asked for, else where people have values."""
         share = (self.live.pack.smooth_scale > 0).mean(axis=1)
-        return self.picture_or(lambda: mean_underlay(self.grid.unmask(share), self.grid))
+        return self.picture_or(lambda: space_underlay(self.grid.unmask(share), self.grid))
 
     def people(self, numbers: Sequence[int]) -> frozenset[str]:
         """Return the labels of people by their numbers."""
@@ -147,7 +147,7 @@ class GroupSession(Surroundings):
         """
         with self._lock:
             one, less = _both(seed)
-            look = (one.center, one.radius, less and (less.center, less.radius), contrast, off)
+            look = (replace(one, name="seed"), less and replace(less, name="less"), contrast, off)
             if look == self._last_look:
                 return self.looked_at
             answer = self.live.maps(seed, contrast, off, which=np.zeros(1, np.int64))
@@ -158,10 +158,11 @@ class GroupSession(Surroundings):
                 "time": _now(),
                 "number": self.looked_at,
                 "results": str(self.root),
-                "seed": list(one.center),
+                "seed": place_words(one),
                 "radius": one.radius,
-                **({} if less is None else {"less": [*less.center, less.radius]}),
+                **({} if less is None else {"less": place_words(less), "less_radius": less.radius}),
                 "model": asked.model,
+                "estimator": asked.estimator,
                 "contrast": self.live.model.all.contrasts[contrast].text,
                 "participants": len(answer.used),
                 "switched_off": sorted(off),
@@ -231,7 +232,7 @@ class GroupSession(Surroundings):
                 thread.start()
             return self.job
 
-    def _save(self, job: Job, seed: Sphere, off: frozenset[str], confirming: bool) -> None:  # noqa: FBT001  of a thread
+    def _save(self, job: Job, seed: Chosen, off: frozenset[str], confirming: bool) -> None:  # noqa: FBT001  of a thread
         def progress(done: int, total: int) -> None:
             job.done, job.total = done, total
 
@@ -247,7 +248,7 @@ class GroupSession(Surroundings):
 
     def write(
         self,
-        seed: Sphere,
+        seed: Chosen,
         off: frozenset[str],
         progress: Any = None,
         *,
@@ -300,7 +301,7 @@ class GroupSession(Surroundings):
         self.live.close()
 
 
-def _both(seed: Wanted) -> tuple[Sphere, Sphere | None]:
+def _both(seed: Wanted) -> tuple[Chosen, Chosen | None]:
     """Return a seed, and what is subtracted from it."""
     return (seed.seed, seed.less) if isinstance(seed, SeedDifference) else (seed, None)
 

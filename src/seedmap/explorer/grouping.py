@@ -9,10 +9,12 @@ import numpy as np
 
 from seedmap.analysis import Limits
 from seedmap.bids import in_mni_space
-from seedmap.errors import ImageError, SeedmapError
+from seedmap.errors import SeedmapError
 from seedmap.explorer.command import GroupCommand
+from seedmap.explorer.cortex import is_standard
 from seedmap.explorer.engine.group import LiveGroup
 from seedmap.explorer.engine.model import GroupModel
+from seedmap.explorer.engine.shown import check_shown
 from seedmap.explorer.group_session import GroupSession
 from seedmap.explorer.session import PCC
 from seedmap.group import Question
@@ -21,8 +23,7 @@ from seedmap.group.packs import StudyPack
 from seedmap.group.people import Choice, Member
 from seedmap.group.stored import find_runs
 from seedmap.group.tables import read_people
-from seedmap.images import Grid
-from seedmap.seeds import Sphere
+from seedmap.seeds import Sphere, VertexPatch
 from seedmap.store import open_stored
 
 __all__ = ["begin_group", "choose_half"]
@@ -58,7 +59,7 @@ def begin_group(  # noqa: PLR0913  one argument a decision
     out: Path | str = "seedmap-results",
     anatomy: Any = None,
     atlas: Any = None,
-    start: Sphere | None = None,
+    start: Sphere | VertexPatch | None = None,
     n_jobs: int | None = None,
     held: frozenset[str] = frozenset(),
 ) -> GroupSession:
@@ -86,20 +87,19 @@ def begin_group(  # noqa: PLR0913  one argument a decision
     Raises
     ------
     SeedmapError
-        If model, table and people do not fit together, or the runs lie on surfaces.
+        If model, table and people do not fit together, or it is not known where vertices lie.
     """
     pack = study.pack
-    if not isinstance(pack.space, Grid):
-        msg = f"{root}: these runs lie on surfaces; the explorer of groups shows volumes: give --space"
-        raise ImageError(msg)
+    check_shown(root, pack.space)
     asked = replace(question, contrasts=question.contrasts or ("mean",))
     frames: dict[str, float] = {}
     for run in pack.runs:
         frames[run.person] = frames.get(run.person, 0.0) + run.frames
     model = _model(frames, asked, design)
-    several = len(frames) < len(pack.runs)
-    stored = [open_stored(path) for path in study.paths] if several else []
-    mni = in_mni_space(str(pack.facts["file"]), pack.facts["codes"] or ())
+    needed = len(frames) < len(pack.runs) or asked.estimator == "weighted"
+    stored = [open_stored(path) for path in study.paths] if needed else []
+    file = str(pack.facts["file"])
+    mni = in_mni_space(file, pack.facts["codes"] or ()) or is_standard(file)
     session = GroupSession(
         live=LiveGroup(pack, model, stored, Limits(n_jobs=n_jobs).threads),
         root=root,

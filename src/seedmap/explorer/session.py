@@ -13,14 +13,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from seedmap.analysis import save_maps
 from seedmap.bids import label_of, source_stem
 from seedmap.errors import OptionError, OutputError, SeedmapError
-from seedmap.explorer.anatomy import Surroundings, Underlay, mean_underlay
+from seedmap.explorer.anatomy import Surroundings, Underlay, space_underlay
 from seedmap.explorer.command import Command
-from seedmap.explorer.cortex import voxel_box
 from seedmap.explorer.engine import (
     Cleaned,
     Explorable,
@@ -30,10 +27,10 @@ from seedmap.explorer.engine import (
     scores_of,
 )
 from seedmap.explorer.regions import Chosen, RegionSeed
-from seedmap.images import Grid, Space
+from seedmap.images import Space
 from seedmap.seeds import Seed, Sphere, VertexPatch
 
-__all__ = ["CAUTION", "PCC", "Busy", "Job", "Latest", "Session", "write_look"]
+__all__ = ["CAUTION", "PCC", "Busy", "Job", "Latest", "Session", "place_words", "write_look"]
 
 # The posterior cingulate: the middle of the default mode network, which every resting run shows.
 PCC = Sphere("PCC", (0.0, -52.0, 18.0))
@@ -170,7 +167,7 @@ class Session(Surroundings):
 
     def picture(self) -> Underlay:
         """Return what lies under the map: what was asked for, else the mean of the run."""
-        return self.picture_or(lambda: _mean_underlay(self.cleaned))
+        return self.picture_or(lambda: space_underlay(self.cleaned.mean, self.grid))
 
     def switch(self, settings: Settings) -> None:
         """Clean the run anew, in the background; an unfinished cleaning is given up.
@@ -248,7 +245,7 @@ class Session(Surroundings):
                 "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
                 "number": self.looked_at,
                 "run": self.source.run.source,
-                "seed": _place_of(seed),
+                "seed": place_words(seed),
                 "radius": seed.radius,
                 "smoothing_fwhm": settings.method.smoothing_fwhm,
                 "cleaning": asdict(settings.method.cleaning),
@@ -302,18 +299,7 @@ class Session(Surroundings):
             self._cleaned.live.close()
 
 
-def _mean_underlay(cleaned: Cleaned) -> Underlay:
-    """Return the mean of the run: of grayordinates, of their voxels."""
-    space = cleaned.live.grid
-    if isinstance(space, Grid):
-        return mean_underlay(cleaned.mean, space)
-    box = voxel_box(space)
-    if box is None:
-        return mean_underlay(np.zeros((1, 1, 1)), Grid.whole(np.eye(4), (1, 1, 1)))
-    return mean_underlay(box.volume(cleaned.mean), box.grid)
-
-
-def _place_of(seed: Chosen) -> list[float] | str:
+def place_words(seed: Chosen) -> list[float] | str:
     """Return where a seed is: coordinates [mm], or vertex or region as the command line has it."""
     if isinstance(seed, RegionSeed):
         return f"{seed.source}#{seed.label}"

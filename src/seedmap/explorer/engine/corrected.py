@@ -25,7 +25,8 @@ class CorrectedLine:
     Attributes
     ----------
     kind : str
-        What they are of: ``"t"``, or ``"z"`` where the degrees of freedom differ between samples.
+        What they are of: ``"t"``, ``"f"``, or ``"z"`` where the degrees of freedom differ between
+        samples.
     alone : float or None
         Size that is reached in 5 % of shuffles of this map; None where there are too few shuffles.
     of_looks : float or None
@@ -76,8 +77,11 @@ def corrected_line(
     prepared = prepare_contrast(contrast, plan, loaded, asked, None)
     assert prepared.test is not None
     null = found(prepared.test, shuffle(prepared.test, None, n_jobs)).maxima["score"][:, 0]
+    kind = prepared.test.statistic.scores.kind
+    if kind == "root F":
+        kind, null = "f", null**2
     return CorrectedLine(
-        kind=prepared.test.statistic.scores.kind,
+        kind=kind,
         alone=line_at(null, LEVEL),
         of_looks=line_at(null, LEVEL / max(1, looks)),
         maxima=null,

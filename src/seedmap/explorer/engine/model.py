@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from seedmap.errors import OptionError
 from seedmap.group import GroupPlan, Question, plan_group
 from seedmap.group.model import Contrast
 from seedmap.group.people import Member
@@ -37,13 +36,6 @@ class GroupModel:
     def __post_init__(self) -> None:
         self.question = replace(self.question, inference=None)
         self.all = self.plan(tuple(one.label for one in self.members))
-        for contrast in self.all.contrasts:
-            if contrast.tested.q > 1:
-                msg = (
-                    f"contrast {contrast.text!r} is an F of {contrast.tested.q} rows; the explorer shows "
-                    "contrasts of one row, such as a difference of two levels"
-                )
-                raise OptionError(msg)
 
     @property
     def min_participants(self) -> float:
@@ -70,6 +62,6 @@ class GroupModel:
         return self.plan(labels).contrasts[number]
 
     def robust(self, contrast: Contrast) -> bool:
-        """Whether a contrast's t is the robust one, as in ``seedmap group``."""
+        """Whether a contrast's t or F is the robust one, as in ``seedmap group``."""
         variance = self.question.variance
         return variance == "robust" or (variance == "auto" and contrast.of_factor)

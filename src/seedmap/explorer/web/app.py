@@ -11,7 +11,7 @@ from starlette.routing import Route
 from seedmap.explorer.beside import SIDES, AnySession, Beside
 from seedmap.explorer.group_session import GroupSession
 from seedmap.explorer.web.answers import Endpoint, Pages, answering
-from seedmap.explorer.web.cortex_pages import CortexPages
+from seedmap.explorer.web.cortex_pages import CortexGroupPages, CortexPages
 from seedmap.explorer.web.group_pages import GroupPages
 from seedmap.explorer.web.guard import Guard, Policy
 from seedmap.explorer.web.run_pages import RunPages
@@ -48,7 +48,8 @@ def _answers(under: str, session: AnySession) -> list[Route]:
 
 def _pages_of(session: AnySession) -> Pages:
     if isinstance(session, GroupSession):
-        return GroupPages(session)
+        flat = isinstance(session.grid, Grid)
+        return GroupPages(session) if flat else CortexGroupPages(session)
     return RunPages(session) if isinstance(session.source.grid, Grid) else CortexPages(session)
 
 

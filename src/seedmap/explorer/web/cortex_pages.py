@@ -1,4 +1,4 @@
-"""The explorer of a run on surfaces or grayordinates: what is answered beside what every run answers."""
+"""Surfaces and grayordinates: what is answered beside what the pages of volumes answer."""
 
 from functools import cached_property
 
@@ -9,16 +9,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from seedmap.explorer.cortex import Sheet, sheets_of, voxel_box
-from seedmap.explorer.web.answers import BYTES, Addresses
+from seedmap.explorer.web.answers import BYTES, Addresses, Pages
+from seedmap.explorer.web.group_pages import GroupPages
 from seedmap.explorer.web.requests import Wrong
 from seedmap.explorer.web.run_pages import RunPages
 from seedmap.images import Grid, PartedSpace
 
-__all__ = ["CortexPages"]
+__all__ = ["CortexGroupPages", "CortexPages"]
 
 
-class CortexPages(RunPages):
-    """What is answered of a run on surfaces or grayordinates."""
+class CortexParts(Pages):
+    """Where vertices and voxels lie, and how hemispheres are drawn."""
 
     def addresses(self) -> Addresses:
         """Return what is answered by what."""
@@ -30,7 +31,7 @@ class CortexPages(RunPages):
 
     @property
     def _space(self) -> PartedSpace:
-        space = self._session.source.grid
+        space = self._session.grid
         assert not isinstance(space, Grid)  # volumes have other pages
         return space
 
@@ -51,6 +52,14 @@ class CortexPages(RunPages):
             msg = f"part is no hemisphere of this run; {' or '.join(self._sheets)} is wanted"
             raise Wrong(msg)
         return Response(_packed(found), media_type=BYTES)
+
+
+class CortexPages(CortexParts, RunPages):
+    """What is answered of a run on surfaces or grayordinates."""
+
+
+class CortexGroupPages(CortexParts, GroupPages):
+    """What is answered of a group on surfaces or grayordinates."""
 
 
 def _numbers(space: PartedSpace) -> NDArray[np.int64]:

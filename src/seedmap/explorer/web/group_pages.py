@@ -15,31 +15,37 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from seedmap._version import __version__
 from seedmap.connectivity import quick_z
+from seedmap.connectivity.tails import f_test
 from seedmap.explorer.engine.gathering import Superseded
-from seedmap.explorer.engine.group import GroupAnswer, SeedDifference, Wanted
+from seedmap.explorer.engine.group import GroupAnswer
 from seedmap.explorer.engine.live import FULL_SCALE, NOT_A_NUMBER
-from seedmap.explorer.engine.peaks import find_peaks, sample_at
+from seedmap.explorer.engine.model import GroupModel
+from seedmap.explorer.engine.people import SeedDifference, Wanted
 from seedmap.explorer.group_session import GroupSession
-from seedmap.explorer.web.answers import Addresses, Pages, body_of, geometry, map_answer
+from seedmap.explorer.regions import Regions
+from seedmap.explorer.web.answers import Addresses, Pages, body_of, map_answer
+from seedmap.explorer.web.facts import named_peaks, page_facts
+from seedmap.explorer.web.places import crosshair_in
 from seedmap.explorer.web.requests import (
-    MOST_RADIUS,
     Question,
+    any_seed_in,
     choice_in,
     number_in,
     numbers_in,
     place_in,
-    seed_in,
     whole_in,
 )
-from seedmap.group.model import Covariate
+from seedmap.group.model import Contrast, Covariate
+from seedmap.images import Grid
+from seedmap.temporal import Cleaning
 
 __all__ = ["GroupPages"]
 
-MOST_PEAKS = 20
-STAT_FULL = 60.0  # t and z beyond this are cut off on the wire; files hold all of them
-LESS = ("lx", "ly", "lz", "lradius")  # of the seed whose maps are subtracted
+# Values beyond these are cut off on the wire; files hold all of them.
+STAT_FULL, F_FULL = 60.0, 250.0
+# Of the seed whose maps are subtracted, with an l before each.
+LESS = ("x", "y", "z", "hemisphere", "vertex", "region", "radius", "name")
 PARTS, STATS = ("slices", "all"), ("t", "z")
 
 
@@ -72,7 +78,8 @@ class GroupPages(Pages):
         number, window = whole_in(query, "n"), query.get("w", "")[:64]
         seed, contrast, off = self._asked(query)
         part, stat = choice_in(query, "part", PARTS), choice_in(query, "stat", STATS)
-        place = place_in(query, ("ax", "ay", "az")) if part == "slices" else None
+        flat = part == "slices" and isinstance(session.grid, Grid)
+        place = place_in(query, ("ax", "ay", "az")) if flat else None
         superseded = session.latest.arrive(window, number)
         started = time.perf_counter()
 
@@ -91,7 +98,7 @@ class GroupPages(Pages):
     async def about(self, request: Request) -> Response:
         """Return all about a seed and a place: people's values, peaks, names, the command."""
         query = request.query_params
-        asked, place = self._asked(query), place_in(query, ("ax", "ay", "az"))
+        asked, place = self._asked(query), crosshair_in(query, self._session)
         threshold = number_in(query, "threshold", 0.0, 1000.0, 3.0)
         # The peaks need the whole map: they make way for a seed that is clicked now.
         window, number = query.get("w", "")[:64], whole_in(query, "n")
@@ -129,19 +136,17 @@ class GroupPages(Pages):
         contrasts, people = len(live.model.all.contrasts), len(live.people)
         contrast = int(number_in(question, "contrast", 0, contrasts - 1, 0))
         return (
-            _wanted_in(question),
+            _wanted_in(question, self._session.regions),
             contrast,
             self._session.people(numbers_in(question, "off", people)),
         )
 
 
-def _wanted_in(question: Question) -> Wanted:
+def _wanted_in(question: Question, regions: Regions | None) -> Wanted:
     """Return the seed, or two of which the second is subtracted."""
-    seed = seed_in(question)
-    if all(question.get(name) is None for name in LESS):
-        return seed
-    less = {name[1:]: question.get(name) for name in LESS}
-    return SeedDifference(seed, seed_in({**less, "name": question.get("lname")}))
+    seed = any_seed_in(question, regions)
+    less = {name: question[f"l{name}"] for name in LESS if f"l{name}" in question}
+    return SeedDifference(seed, any_seed_in({"radius": None, **less}, regions)) if less else seed
 
 
 def _packed(
@@ -151,10 +156,9 @@ def _packed(
     effect = np.tanh(answer.effect) if as_r else answer.effect
     largest = float(np.nanmax(np.abs(effect), initial=0.0)) or 1.0
     full = 1.0 if as_r else float(2.0 ** np.ceil(np.log2(largest)))
-    tested = answer.t
-    if stat == "z":
-        tested = quick_z(tested / np.sqrt(answer.dof + tested * tested), answer.dof + 1)
-    steps = [_steps(effect, full), _steps(tested, STAT_FULL)]
+    tested = _score(answer) if stat == "z" else answer.t
+    stat_full = F_FULL if answer.rows > 1 and stat == "t" else STAT_FULL
+    steps = [_steps(effect, full), _steps(tested, stat_full)]
     people = np.unique(answer.n)
     body = b"" if which is None else which.astype("<u4").tobytes()
     body += b"".join(one.tobytes() for one in steps)
@@ -163,19 +167,28 @@ def _packed(
     facts = {
         "samples": int(answer.n.size),
         "effectFull": full,
-        "statFull": STAT_FULL,
+        "statFull": stat_full,
         "unit": "r" if as_r else "z\u2032",
         "people": int(people[0]) if people.size == 1 else None,
         "used": len(answer.used),
         "lacking": len(answer.lacking),
         "dof": _or_none(np.nanmax(answer.dof, initial=-1)),
-        "robust": answer.robust,
+        "rows": answer.rows,
+        "statistic": answer.statistic,
         "voxels": answer.voxels,
         "leftOut": 0,
         "coverage": round(answer.coverage, 3),
         "reach": _reach(effect),
     }
     return body, facts
+
+
+def _score(answer: GroupAnswer) -> NDArray[np.float32]:
+    """Return the normal score of t, or of F, which has no sign."""
+    t, dof = answer.t, answer.dof
+    if answer.rows > 1:
+        return f_test(t, answer.rows, dof)[0].astype(np.float32)
+    return quick_z(t / np.sqrt(dof + t * t), dof + 1)
 
 
 def _steps(values: NDArray[np.float32], full: float) -> NDArray[np.int16]:
@@ -195,59 +208,40 @@ def _or_none(value: Any) -> float | None:
 
 
 def _about_group(session: GroupSession) -> dict[str, Any]:
-    live, grid, start = session.live, session.grid, session.start
+    live = session.live
     facts, model = live.pack.facts, live.model
-    cleaning = facts["cleaning"] or {}
-    middle = grid.coordinates().mean(axis=0).round(0)
+    cleaning = Cleaning(**facts["cleaning"]) if facts["cleaning"] else None
     used = set(model.all.labels)
     return {
-        "kind": "group",
-        "version": session.version,
-        "app": __version__,
+        **page_facts(session, facts["smoothing_fwhm"], cleaning),
+        "kind": "group" if isinstance(session.grid, Grid) else "group cortex",
         "name": session.root.name,
         "source": str(session.root),
-        "grid": geometry(grid.affine, grid.shape),
-        "samples": grid.n_samples,
         "runs": len(live.pack.runs),
         "numbers": str(live.pack.smooth.dtype),
         "model": model.question.model,
+        "estimator": model.question.estimator,
         "columns": _columns(session),
-        "contrasts": [
-            {
-                "text": one.text,
-                "mean": one.has_mean,
-                "robust": model.robust(one),
-                "against": _against(one, model),
-            }
-            for one in model.all.contrasts
-        ],
+        "contrasts": [_about_contrast(one, model) for one in model.all.contrasts],
         "people": [
             {"label": one, "used": one in used, "why": model.all.dropped.get(one, "")}
             for one in live.people
         ],
         "keptBack": len(session.held),
-        "stats": ["effect", "t", "z", "n"],
-        "preview": False,
-        "mostRadius": MOST_RADIUS,
-        "regions": len(session.regions.named) if session.regions else 0,
-        "start": {
-            "place": list(start.center) if start else middle.tolist(),
-            "radius": start.radius or 0 if start else None,
-            "name": start.name if start else None,
-        },
-        "before": [],
-        "fixed": True,
+        "stats": ["effect", "t", "f", "z", "n"],
         "notes": [*model.all.notes],
-        "settings": {
-            "smoothing": facts["smoothing_fwhm"],
-            "high": cleaning.get("high_pass"),
-            "low": cleaning.get("low_pass"),
-            "filter": cleaning.get("filter"),
-            "groups": [],
-        },
-        "groups": {},
-        "out": str(session.out),
-        "looked": session.looked_at,
+    }
+
+
+def _about_contrast(contrast: Contrast, model: GroupModel) -> dict[str, Any]:
+    weighted = model.question.estimator == "weighted"
+    return {
+        "text": contrast.text,
+        "mean": contrast.has_mean,
+        "rows": contrast.tested.q,
+        "full": {"t": STAT_FULL, "f": F_FULL, "z": STAT_FULL},
+        "statistic": "weighted" if weighted else "robust" if model.robust(contrast) else "pooled",
+        "against": _against(contrast, model),
     }
 
 
@@ -269,9 +263,9 @@ def _columns(session: GroupSession) -> list[dict[str, Any]]:
     return found
 
 
-def _against(contrast: Any, model: Any) -> str:
+def _against(contrast: Contrast, model: GroupModel) -> str:
     """Return the column that people's values are drawn against: the one that is tested."""
-    weights = np.abs(contrast.weights[0])
+    weights = np.abs(contrast.weights).sum(axis=0)
     for name in model.all.design.variables:
         columns = [
             name in column.replace("[", ":").split(":") for column in model.all.design.columns
@@ -285,14 +279,15 @@ def _about(
     session: GroupSession,
     asked: tuple[Wanted, int, frozenset[str]],
     answer: GroupAnswer,
-    place: tuple[float, float, float],
+    place: tuple[int | None, str],
     threshold: float,
 ) -> dict[str, Any]:
     seed, _, off = asked
-    live, grid = session.live, session.grid
-    sample = sample_at(grid, place)
+    live, space = session.live, session.grid
+    sample, place_name = place
     values, here = None, {}
-    t = np.where(live.near(seed), np.nan, answer.t) if answer.has_mean else answer.t
+    near = live.near(seed) if answer.has_mean else np.zeros(space.n_samples, bool)
+    t = np.where(near, np.nan, answer.t)
     if sample is not None:
         values = [_or_nothing(value) for value in live.people_at(seed, sample).values]
         here = {
@@ -301,23 +296,16 @@ def _about(
             "n": int(answer.n[sample]),
             "dof": _or_nothing(answer.dof[sample]),
         }
-    peaks = find_peaks(grid, t, threshold, MOST_PEAKS)
     return {
         "values": values,
         "here": here,
-        "peaks": [
-            {"at": at, "value": round(value, 4), "name": session.name_at(at)} for at, value in peaks
-        ],
-        "seedName": session.name_at(_place_of(seed)),
-        "placeName": session.name_at(place),
+        "peaks": named_peaks(session, t, threshold),
+        "near": np.flatnonzero(near).tolist(),
+        "placeName": place_name,
         "lacking": [live.people.index(one) for one in answer.lacking],
         "command": session.written(seed, off),
         "confirm": session.written(seed, off, confirming=True) if session.held else "",
     }
-
-
-def _place_of(seed: Wanted) -> tuple[float, float, float]:
-    return seed.seed.center if isinstance(seed, SeedDifference) else seed.center
 
 
 def _or_nothing(value: Any) -> float | None:

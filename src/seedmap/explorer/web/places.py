@@ -11,6 +11,7 @@ import numpy as np
 
 from seedmap.explorer.cortex import name_of, position_of, voxel_box
 from seedmap.explorer.engine.peaks import sample_at, sample_of
+from seedmap.explorer.group_session import GroupSession
 from seedmap.explorer.session import Session
 from seedmap.explorer.web.answers import geometry
 from seedmap.explorer.web.requests import place_in, whole_in
@@ -60,7 +61,9 @@ def start_place(start: Sphere | VertexPatch | None, space: Space) -> list[float]
     return middle if isinstance(space, Grid) else BEGIN
 
 
-def crosshair_in(question: Mapping[str, Any], session: Session) -> tuple[int | None, str]:
+def crosshair_in(
+    question: Mapping[str, Any], session: Session | GroupSession
+) -> tuple[int | None, str]:
     """Return the sample under the crosshair, None for none, and the name of the region there.
 
     It is given by coordinates, on surfaces and grayordinates by its position.

@@ -14,17 +14,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from seedmap._version import __version__
-from seedmap.explorer.cortex import name_of
 from seedmap.explorer.engine.gathering import Superseded
 from seedmap.explorer.engine.live import FULL_SCALE, NOT_A_NUMBER, SeedSignal
-from seedmap.explorer.engine.peaks import peak_samples
 from seedmap.explorer.regions import Chosen
 from seedmap.explorer.session import Session
 from seedmap.explorer.web.answers import Addresses, Pages, body_of, map_answer
-from seedmap.explorer.web.places import crosshair_in, place_of, space_facts, start_place
+from seedmap.explorer.web.facts import named_peaks, page_facts
+from seedmap.explorer.web.places import crosshair_in
 from seedmap.explorer.web.requests import (
-    MOST_RADIUS,
     Wrong,
     any_seed_in,
     number_in,
@@ -36,7 +33,6 @@ from seedmap.images import Grid
 
 __all__ = ["RunPages"]
 
-MOST_PEAKS = 20
 Z_FULL = 40.0  # z beyond this is cut off on the wire; files hold all of it
 
 
@@ -155,47 +151,27 @@ class RunPages(Pages):
 
 def _about_run(session: Session) -> dict[str, Any]:
     source, cleaned = session.source, session.cleaned
-    live, start = cleaned.live, session.start
-    settings = cleaned.settings
+    live, settings = cleaned.live, cleaned.settings
+    facts = page_facts(session, settings.method.smoothing_fwhm, settings.method.cleaning)
     return {
+        **facts,
         "kind": "run" if isinstance(live.grid, Grid) else "cortex",
-        "version": session.version,
-        "app": __version__,
         "name": session.stem,
         "source": source.run.source,
-        **space_facts(live.grid),
-        "samples": live.grid.n_samples,
         "coordinates": int(live.targets.shape[1]),
         "frames": int(source.keep.size),
         "keep": cleaned.operator.keep.astype(int).tolist(),
         "t_r": source.run.timing.t_r,
         "stats": ["r"] if source.settings.method.uncertainty is None else ["r", "z"],
         "preview": live.wants_preview,
-        "mostRadius": MOST_RADIUS,
-        "regions": len(session.regions.named) if session.regions else 0,
-        "start": {
-            "place": start_place(start, live.grid),
-            "radius": start.radius or 0 if start else None,
-            "name": start.name if start else None,
-        },
         "before": [
             {"place": list(seed.center), "radius": seed.radius or 0, "name": seed.name}
             for seed in session.before
         ],
         "fixed": source.fixed,
         "notes": list(source.notes),
-        "settings": {
-            "smoothing": settings.method.smoothing_fwhm,
-            "high": settings.method.cleaning.high_pass if settings.method.cleaning.filter else None,
-            "low": settings.method.cleaning.low_pass
-            if settings.method.cleaning.filter == "butterworth"
-            else None,
-            "filter": settings.method.cleaning.filter,
-            "groups": list(settings.groups),
-        },
+        "settings": {**facts["settings"], "groups": list(settings.groups)},
         "groups": {name: len(columns) for name, columns in source.groups.items()},
-        "out": str(session.out),
-        "looked": session.looked_at,
     }
 
 
@@ -218,23 +194,12 @@ def _about(
     stat, threshold = beyond
     of_z = stat == "z"
     values = session.certain(seed, superseded).z if of_z else live.r(signal.unit, superseded)
-    tops = peak_samples(live.grid, values, threshold, MOST_PEAKS)
-    named = [
-        {
-            "at": place_of(live.grid, position),
-            "value": round(value, 4),
-            "name": name_of(session.names, live.grid, position),
-        }
-        for position, value in zip(
-            live.grid.positions[tops].tolist(), values[tops].tolist(), strict=True
-        )
-    ]
     usable = sample is not None and bool(live.usable[sample])
     return {
         "seedSeries": live.series(signal.unit).round(3).tolist(),
         "placeSeries": live.series(live.targets[sample]).round(3).tolist() if usable else None,
         "stat": stat,
-        "peaks": named,
+        "peaks": named_peaks(session, values, threshold),
         "placeName": place_name,
         "command": session.command.line(session.source, cleaned.settings, seed),
     }

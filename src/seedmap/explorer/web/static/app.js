@@ -426,6 +426,11 @@ export class App extends Page {
     return this.shown?.stat ?? "r";
   }
 
+  /** Whether what is shown has no negative values. */
+  get unsigned() {
+    return false;
+  }
+
   /** What the values on the screen are called. */
   get sign() {
     return STATS[this.stat].sign;

@@ -236,7 +236,8 @@ export class Controls {
   }
 
   bar(look, stat) {
-    const key = JSON.stringify([look, stat, document.documentElement.className]);
+    const low = this.app.unsigned ? 0 : -look.range;
+    const key = JSON.stringify([look, stat, low, document.documentElement.className]);
     if (key === this.barKey) return;
     this.barKey = key;
     const canvas = $("bar").querySelector("canvas"), width = (canvas.width = 512), c = canvas.getContext("2d");
@@ -244,16 +245,16 @@ export class Controls {
     const pixels = c.createImageData(width, 1);
     const grey = document.documentElement.classList.contains("dark") ? 60 : 205;
     for (let i = 0; i < width; i++) {
-      const value = ((i + 0.5) / width * 2 - 1) * look.range, alpha = alphaOf(value, look);
+      const value = low + ((i + 0.5) / width) * (look.range - low), alpha = alphaOf(value, look);
       const color = colorOf(value, look.range);
       for (let k = 0; k < 3; k++) pixels.data[4 * i + k] = grey + (color[k] - grey) * alpha;
       pixels.data[4 * i + 3] = 255;
     }
     c.putImageData(pixels, 0, 0);
     const text = (value) => written(value, stat, true);
-    const ticks = [-look.range, 0, look.range].map((value) => Object.assign(document.createElement("span"), { textContent: value ? text(value) : "0" }));
+    const ticks = [...new Set([low, 0, look.range])].map((value) => Object.assign(document.createElement("span"), { textContent: value ? text(value) : "0" }));
     $("bar").querySelector(".ticks").replaceChildren(...ticks);
-    canvas.setAttribute("aria-label", `Colour bar of ${this.app.sign} from ${text(-look.range)} to ${text(look.range)}, threshold ${text(look.threshold)}`);
+    canvas.setAttribute("aria-label", `Colour bar of ${this.app.sign} from ${low ? text(low) : "0"} to ${text(look.range)}, threshold ${text(look.threshold)}`);
   }
 
   looked(count) {

@@ -1,33 +1,31 @@
 // The page of a group: all people of a study at once; contrasts, and people who can be switched off.
 
 import { App } from "./app.js";
-import { Controls } from "./controls.js";
-import { getJson, post } from "./net.js";
-import { write } from "./painter.js";
-import { Panel } from "./panel.js";
-import { LOOK, begin } from "./state.js";
-import { STATS, written } from "./stats.js";
-import { drawStrip, personAt } from "./strip.js";
-import { NOTHING } from "./volume.js";
+import { CortexApp } from "./cortex_app.js";
+import { GroupControls, GroupPanel } from "./group_side.js";
+import { Near } from "./hatch.js";
+import { LOOK, seedKey } from "./state.js";
+import { STATS } from "./stats.js";
+import { NOTHING, Volume } from "./volume.js";
 
 const WHOLE = 120; // ms after the last movement until the whole map is asked for
-const FULL = 32767, STAT_FULL = 60;
-const $ = (id) => document.getElementById(id);
-const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+const FULL = 32767;
 
-export class GroupApp extends App {
+/** The page of a group in volumes, or on surfaces and grayordinates: what `Base` is of one run. */
+const groupOf = (Base) => class extends Base {
   address = "group/map";
   off = new Set(); // numbers of people who are switched off
 
   begin(run) {
     const usual = { ...LOOK, threshold: 3, range: 10 };
     this.effects = {}; // how effects are drawn, once one was seen
+    const look = { effect: { ...LOOK }, t: usual, f: { ...usual, range: 30 }, z: { ...usual, range: 8 } };
     return {
-      ...begin(run),
-      stat: "t",
+      ...super.begin(run),
+      stat: run.contrasts[0].rows > 1 ? "f" : "t",
       contrast: 0,
       less: null, // a seed whose maps are subtracted within each person
-      look: { effect: { ...LOOK }, t: usual, z: { ...usual, range: 8 }, n: { ...LOOK, threshold: 0, range: run.people.length } },
+      look: { ...look, n: { ...LOOK, threshold: 0, range: run.people.length } },
     };
   }
 
@@ -39,9 +37,28 @@ export class GroupApp extends App {
     return new GroupControls(this);
   }
 
-  /** Which of t and z the server sends beside the effect. */
+  get contrast() {
+    return this.run.contrasts[this.state.contrast];
+  }
+
+  /** The statistics that a contrast has: of several rows no effect, and F in place of t. */
+  statsOf({ rows }) {
+    return rows > 1 ? ["f", "z", "n"] : ["effect", "t", "z", "n"];
+  }
+
+  /** Which statistic the server sends beside the effect: t or F, or its normal score. */
   get tested() {
-    return this.state.stat === "z" ? "z" : "t";
+    return this.state.stat === "z" ? "z" : this.contrast.rows > 1 ? "f" : "t";
+  }
+
+  /** The value of the largest step of it. */
+  get testedFull() {
+    return this.contrast.full[this.tested];
+  }
+
+  /** Whether what is shown has no negative values. */
+  get unsigned() {
+    return this.stat === "n" || this.contrast.rows > 1;
   }
 
   get stat() {
@@ -54,7 +71,7 @@ export class GroupApp extends App {
 
   /** The unit of effects: r where the mean over people is in the contrast, else that of Fisher transforms. */
   get unit() {
-    return this.run.contrasts[this.state.contrast].mean && !this.state.less ? "r" : "z′";
+    return this.contrast.mean && !this.state.less ? "r" : "z′";
   }
 
   get scaleName() {
@@ -62,12 +79,12 @@ export class GroupApp extends App {
   }
 
   get title() {
-    const { name, less, contrast } = this.state;
-    return `${less ? `${name} less ${less.name}` : name}, ${this.run.contrasts[contrast].text}`;
+    const { name, less } = this.state;
+    return `${less ? `${name} less ${less.name}` : name}, ${this.contrast.text}`;
   }
 
   pinLook() {
-    return [this.state.look[this.tested], STAT_FULL];
+    return [this.state.look[this.tested], this.testedFull];
   }
 
   ends(stat) {
@@ -78,10 +95,11 @@ export class GroupApp extends App {
   }
 
   question(seed) {
-    const { contrast, less } = this.state, asked = { ...this.seedQuery(seed), contrast, off: [...this.off].join(), stat: this.tested };
+    const { contrast, less } = this.state, stat = this.state.stat === "z" ? "z" : "t";
+    const asked = { ...this.seedQuery(seed), contrast, off: [...this.off].join(), stat };
     if (seed || !less) return asked;
-    const [lx, ly, lz] = less.seed;
-    return { ...asked, lx, ly, lz, lradius: less.radius, lname: less.name };
+    for (const [name, value] of Object.entries(this.seedQuery(less))) asked[`l${name}`] = value;
+    return asked;
   }
 
   /** Under which name it is kept how effects are drawn. */
@@ -89,8 +107,9 @@ export class GroupApp extends App {
     return `${this.state.contrast}${this.state.less ? " less" : ""}`;
   }
 
-  /** While the pointer moves, the samples of the three slices are enough. */
+  /** While the pointer moves, the samples of the three slices are enough; cortex and mosaic show more. */
   ask() {
+    if (this.run.parts || this.state.mosaic) return this.askAll();
     const [ax, ay, az] = this.state.at;
     this.maps.wish({ ...this.question(), part: "slices", ax, ay, az });
     clearTimeout(this.wholly);
@@ -119,9 +138,11 @@ export class GroupApp extends App {
     this.trouble("");
     this.answer = values;
     this.facts = facts;
-    const { x, y, z, radius, name } = query;
-    this.shown = { state: { seed: [x, y, z], radius, name, less: this.state.less }, off: new Set(this.off), contrast: query.contrast };
+    const { radius, name, region = 0 } = query;
+    const state = { seed: this.seedOf(query), radius, name, region, less: this.state.less };
+    this.shown = { state, off: new Set(this.off), contrast: query.contrast };
     this.r = values.which ? null : values;
+    if (this.near?.key !== seedKey(query)) this.near = null;
     this.controls.lineOf(query);
     this.fitEffects(facts);
     this.refill();
@@ -153,15 +174,25 @@ export class GroupApp extends App {
 
   valuesOf({ effect, tested, people }) {
     if (this.stat === "effect") return { values: effect, full: this.facts.effectFull };
-    if (this.stat !== "n") return { values: tested, full: STAT_FULL };
+    if (this.stat !== "n") return { values: tested, full: this.facts.statFull };
     const most = this.run.people.length;
     return { values: effect.map((_, n) => Math.round(((people ? people[n] : this.facts.people) / most) * FULL)), full: most };
   }
 
+  /** Hatch the samples near the seed of a question. */
+  hatch(samples, query) {
+    const { places, map, run } = this, size = run.parts ? this.numbers.length : map.data.length;
+    const flags = new Uint8Array(size), data = run.parts ? new Uint8Array(map.data.length) : flags;
+    for (const sample of samples) flags[places[sample]] = 1;
+    if (run.parts) this.voxels.forEach((position, n) => (data[n] = position < 0 ? 0 : flags[position]));
+    this.near = samples.length ? new Near(seedKey(query), new Volume(map.affine, map.shape, data), flags) : null;
+    this.painter.refresh();
+  }
+
   setStat(stat) {
-    const before = this.tested;
+    const before = this.question().stat;
     this.state.stat = stat;
-    if (this.tested !== before) this.rest();
+    if (this.question().stat !== before) this.rest();
     else if (this.answer) this.refill();
     this.panel.showPins();
     this.changed();
@@ -169,13 +200,27 @@ export class GroupApp extends App {
 
   setContrast(number) {
     this.state.contrast = number;
+    this.fitStat();
     this.state.look.effect = this.effects[this.effectKey] ?? { ...LOOK };
     this.asked();
   }
 
+  /** Show what the contrast has. */
+  fitStat() {
+    const { state } = this;
+    if (!this.statsOf(this.contrast).includes(state.stat)) state.stat = this.contrast.rows > 1 ? "f" : "t";
+  }
+
+  takeLink() {
+    super.takeLink();
+    const { less } = this.state;
+    if (less) less.seed = this.snapped(less.seed);
+    this.fitStat();
+  }
+
   /** Subtract the maps of a kept seed within each person; null for the seed alone. */
   setLess(pin) {
-    this.state.less = pin && { seed: [...pin.seed], radius: pin.radius, name: pin.name };
+    this.state.less = pin && { seed: [...pin.seed], radius: pin.radius, region: pin.region, name: pin.name };
     this.state.look.effect = this.effects[this.effectKey] ?? { ...LOOK };
     this.asked();
   }
@@ -211,6 +256,7 @@ export class GroupApp extends App {
     if (text && this.shown) {
       this.off = new Set(this.shown.off);
       this.state.contrast = this.shown.contrast ?? this.state.contrast;
+      this.fitStat();
     }
     super.refused(text);
   }
@@ -218,203 +264,11 @@ export class GroupApp extends App {
   about() {
     const { run } = this, used = run.people.filter((one) => one.used).length;
     const back = run.keptBack ? `, ${run.keptBack} kept back` : "";
-    const parts = [`${used} people${back}`, `${run.runs} runs`, `model ${run.model}`, `${run.samples.toLocaleString("en")} voxels`, run.numbers];
-    return parts.join("  ·  ");
+    const parts = [`${used} people${back}`, `${run.runs} runs`, `model ${run.model}`, run.estimator === "ols" ? "" : run.estimator, `${run.samples.toLocaleString("en")} ${run.elements}`, run.numbers];
+    return parts.filter(Boolean).join("  ·  ");
   }
-}
+};
 
-class GroupControls extends Controls {
-  title() {
-    super.title();
-    const { run } = this.app;
-    $("people").hidden = $("asked").hidden = $("lines").hidden = false;
-    $("cleaning").hidden = true;
-    $("verb").textContent = "seedmap group";
-    $("contrast").replaceChildren(...run.contrasts.map(({ text, robust }, n) => new Option(robust ? `${text} (robust t)` : text, n)));
-    const columns = run.columns.map(({ name }, n) => new Option(name, n));
-    $("against").replaceChildren(new Option("nothing", ""), ...columns);
-    $("stats").replaceChildren(...["effect", "t", "z", "n"].map((stat) => this.choice(stat)));
-    $("persons").append(...run.people.map((one, n) => this.person(one, n)));
-    $("chart").classList.add("strip");
-    for (const key of $("chart").querySelectorAll(".key")) key.hidden = true;
-    $("model-notes").textContent = run.notes.join("; ");
-    $("model-notes").hidden = !run.notes.length;
-    $("confirm").hidden = !run.keptBack;
-  }
+export class GroupApp extends groupOf(App) {}
 
-  choice(stat) {
-    const label = document.createElement("label"), shown = document.createElement("span");
-    const title = { effect: "Effect: r of the mean, or a difference of Fisher transforms", t: "Student's t", z: "Normal score of t", n: "People with a value" };
-    label.title = title[stat];
-    shown.append(stat === "effect" ? "effect" : Object.assign(document.createElement("i"), { textContent: stat }));
-    label.append(Object.assign(document.createElement("input"), { type: "radio", name: "stat", value: stat }), shown);
-    return label;
-  }
-
-  person({ label, used, why }, number) {
-    const row = Object.assign(document.createElement("label"), { className: "check", title: why });
-    const box = Object.assign(document.createElement("input"), { type: "checkbox", value: number, checked: used, disabled: !used });
-    row.classList.toggle("absent", !used);
-    row.append(box, `sub-${label}`, document.createElement("small"));
-    return row;
-  }
-
-  wireMap() {
-    super.wireMap();
-    const { app } = this;
-    $("contrast").addEventListener("change", () => app.setContrast(Number($("contrast").value)));
-    $("against").addEventListener("change", () => app.panel.drawChart());
-    $("confirm").addEventListener("click", () => app.panel.save({ confirm: true }));
-    $("less").querySelector("button").addEventListener("click", () => app.setLess(null));
-    $("correct").addEventListener("click", () => this.correct());
-    $("use-line").addEventListener("click", () => this.useLine());
-    $("everybody").addEventListener("click", () => app.everybody());
-    $("persons").addEventListener("change", (event) => app.toggle(Number(event.target.value)));
-    $("people").addEventListener("submit", (event) => event.preventDefault());
-    $("chart").querySelector("canvas").addEventListener("click", (event) => app.panel.clicked(event));
-  }
-
-  show() {
-    super.show();
-    const { state, off, run } = this.app;
-    if ($("contrast").value !== String(state.contrast)) {
-      $("contrast").value = state.contrast;
-      this.drawnAgainst = undefined;
-    }
-    if (this.drawnAgainst !== state.contrast) {
-      this.drawnAgainst = state.contrast;
-      const at = run.columns.findIndex(({ name }) => name === run.contrasts[state.contrast].against);
-      $("against").value = at < 0 ? "" : at;
-    }
-    $("less").hidden = !state.less;
-    write($("less").querySelector("span"), state.less ? `${state.name} less ${state.less.name}` : "");
-    for (const box of $("persons").querySelectorAll("input")) box.checked = run.people[box.value].used && !off.has(Number(box.value));
-    $("everybody").disabled = !off.size;
-  }
-
-  /** Ask which size chance alone reaches somewhere in this map. */
-  async correct() {
-    const { app } = this, question = app.question();
-    write($("line"), "Shuffling people…");
-    $("correct").disabled = true;
-    await app.noting;
-    try {
-      const line = await getJson("group/line", question);
-      if (JSON.stringify(question) !== JSON.stringify(app.question())) return this.lineOf({});
-      const size = (value) => (value === null ? "no size" : `|${line.kind}| > ${written(value, "t")}`);
-      write($("line"), `By chance alone (${line.shuffles} shuffles, ${line.samples.toLocaleString("en")} voxels) one map in twenty has ${size(line.alone)} somewhere; for one of the ${line.looks} maps looked at it takes ${size(line.ofLooks)}.`);
-      this.line = { ...line, key: this.keyOf(question) };
-      $("use-line").disabled = line.ofLooks === null;
-      app.controls.looked(line.looks);
-    } catch (error) {
-      write($("line"), "");
-      app.trouble(error.message);
-    } finally {
-      $("correct").disabled = false;
-    }
-  }
-
-  keyOf({ x, y, z, radius, contrast, off, lx, ly, lz, lradius }) {
-    return [x, y, z, radius, contrast, off, lx, ly, lz, lradius].join();
-  }
-
-  /** The line belongs to one map: with another it goes. */
-  lineOf(query) {
-    if (this.line && this.line.key === this.keyOf(query)) return;
-    this.line = null;
-    write($("line"), "");
-    $("use-line").disabled = true;
-  }
-
-  useLine() {
-    const { app, line } = this;
-    if (app.stat !== line.kind) app.setStat(line.kind);
-    app.state.look[line.kind].threshold = line.ofLooks;
-    app.changed();
-  }
-
-  /** Who counts in the map on the screen. */
-  counted({ used, lacking, dof, robust }) {
-    const freedom = dof === null ? "" : `, ${Math.round(dof * 10) / 10} degrees of freedom`;
-    write($("used"), `${used} of ${this.app.run.people.length}${freedom}${robust ? ", robust" : ""}`);
-    write($("lacking"), lacking ? `${lacking} ${lacking === 1 ? "person lacks" : "people lack"} the seed and ${lacking === 1 ? "is" : "are"} left out.` : "");
-    $("lacking").hidden = !lacking;
-  }
-
-  readings({ placeName, peaks, command, values, here }) {
-    $("region").textContent = placeName;
-    $("command").value = command;
-    $("peaks").querySelector("tbody").replaceChildren(...peaks.map((peak) => this.peak(peak)));
-    $("peaks").querySelector("th:last-child i").textContent = "t";
-    $("persons").querySelectorAll("small").forEach((cell, n) => write(cell, values?.[n] == null ? "–" : written(values[n], "effect")));
-    const said = here.t == null ? "" : `n = ${here.n}, t(${Math.round(here.dof * 10) / 10}) = ${written(here.t, "t")}`;
-    write($("agree"), said);
-  }
-}
-
-class GroupPanel extends Panel {
-  address = "group/about";
-  dots = [];
-
-  pinActs() {
-    return { ...super.pinActs(), less: (pin) => this.app.setLess(pin) };
-  }
-
-  beyond() {
-    return { stat: this.app.tested, threshold: this.app.state.look.t.threshold };
-  }
-
-  pinKey() {
-    const { state, off, tested } = this.app;
-    return JSON.stringify([state.contrast, [...off], tested]);
-  }
-
-  pinQuery(pin) {
-    return { ...super.pinQuery(pin), part: "all" };
-  }
-
-  pinValues({ tested }) {
-    return tested;
-  }
-
-  clicked(event) {
-    const box = event.target.getBoundingClientRect();
-    const person = personAt(this.dots, event.clientX - box.left, event.clientY - box.top);
-    if (person >= 0) this.app.toggle(person);
-  }
-
-  drawChart(ink = this.app.painter.ink()) {
-    if (!this.readings) return;
-    const canvas = $("chart").querySelector("canvas"), { run, off } = this.app;
-    const values = this.readings.values ?? run.people.map(() => null);
-    const at = $("against").value, column = at === "" ? null : run.columns[at];
-    this.dots = drawStrip(canvas, { values, column, off }, ink);
-    const known = values.filter((value) => value !== null);
-    const range = known.length ? ` from ${written(Math.min(...known), "effect")} to ${written(Math.max(...known), "effect")}` : "";
-    canvas.setAttribute("aria-label", `Fisher transforms of ${known.length} people at the crosshair${range}${column ? `, against ${column.name}` : ""}; the list of people has each`);
-  }
-
-  async save({ confirm = false } = {}) {
-    const { app } = this, { controls } = app;
-    this.saved = null;
-    controls.done("Making the maps with seedmap group…");
-    await app.noting; // what is saved says how many seeds were looked at
-    try {
-      const { off, contrast, ...seed } = app.question();
-      const { folder } = await post("save", { ...seed, contrast, off: [...app.off], confirm });
-      for (;;) {
-        const { job } = await getJson("job");
-        if (!job.running) {
-          if (job.error) throw new Error(job.error);
-          this.saved = job.files;
-          return controls.done(`${job.files.filter((name) => name.endsWith(".nii.gz")).length} maps, their sidecars and a page are in ${folder}${confirm ? `: of the ${app.run.keptBack} people who were kept back` : ""}`);
-        }
-        if (job.total) controls.done(`Making the maps with seedmap group: ${job.done} of ${job.total} shuffles`);
-        await wait(200);
-      }
-    } catch (error) {
-      controls.done("");
-      app.trouble(error.message);
-    }
-  }
-}
+export class CortexGroupApp extends groupOf(CortexApp) {}

@@ -2,12 +2,12 @@
 
 import { App } from "./app.js";
 import { CortexApp } from "./cortex_app.js";
-import { GroupApp } from "./group.js";
+import { CortexGroupApp, GroupApp } from "./group.js";
 import { getJson } from "./net.js";
 
 function begin(run) {
   /** For scripts, and for the tests. */
-  const Kind = { group: GroupApp, cortex: CortexApp }[run.kind] ?? App;
+  const Kind = { group: GroupApp, "group cortex": CortexGroupApp, cortex: CortexApp }[run.kind] ?? App;
   const app = (window.seedmap = new Kind());
   return app.load(run).then(() => {
     app.ready = true;

@@ -25,6 +25,8 @@ export class Page {
   panel = { pins: { cards: [] }, drawChart() {} };
   /** What shows the value at the crosshair. */
   controls = { read() {} };
+  /** What is near the seed and hatched, a `Near`; null for nothing. */
+  near = null;
   /** Regions of an atlas, which are outlined; null without one. */
   regions = null;
   /** A page that shows another one beside this one, and follows every picture. */

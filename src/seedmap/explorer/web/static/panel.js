@@ -42,10 +42,15 @@ export class Panel {
     const query = { ...app.question(), ...app.crosshairQuery(), stat, threshold, ...maps.turn };
     const readings = await getJson(this.address, query).catch(() => null);
     if (!readings || at.join() !== state.at.join()) return;
-    this.readings = readings;
-    app.controls.readings(readings);
-    this.drawChart();
+    this.read(readings, query);
     $("live").textContent = `${app.whereText(at).replace("mm", "millimetres")}, ${readings.placeName}. ${app.written(app.valueAt(state.at))}`;
+  }
+
+  /** Show what is known. */
+  read(readings, _query) {
+    this.readings = readings;
+    this.app.controls.readings(readings);
+    this.drawChart();
   }
 
   async keep() {

@@ -33,7 +33,7 @@ export function pictureOf(app) {
   const fade = look.fade ? "fading below" : "hidden below";
   c.fillText(`${app.sign}, ${fade} ${look.threshold}  ·  crosshair ${app.whereText(state.at)}  ·  ${app.written(app.valueAt(state.at))}`, PAD, foot + 18);
   c.fillText(`${run.name}  ·  exploration: ${app.looked} seeds looked at  ·  seedmap ${run.app}`, PAD, foot + 35);
-  bar(c, width - PAD - 220, foot - 8, look, ink);
+  bar(c, width - PAD - 220, foot - 8, look, app.unsigned ? 0 : -look.range, ink);
   canvas.toBlob((blob) => {
     const link = Object.assign(document.createElement("a"), {
       href: URL.createObjectURL(blob),
@@ -44,9 +44,9 @@ export function pictureOf(app) {
   });
 }
 
-function bar(c, left, top, look, ink) {
+function bar(c, left, top, look, low, ink) {
   for (let i = 0; i < 220; i++) {
-    const value = ((i + 0.5) / 110 - 1) * look.range;
+    const value = low + ((i + 0.5) / 220) * (look.range - low);
     const color = colorOf(value, look.range).map(Math.round);
     c.fillStyle = `rgba(${color.join(",")},${alphaOf(value, look)})`;
     c.fillRect(left + i, top, 1, 12);
@@ -55,7 +55,7 @@ function bar(c, left, top, look, ink) {
   c.strokeRect(left - 0.5, top - 0.5, 221, 13);
   c.fillStyle = ink.quiet;
   c.textAlign = "center";
-  for (const [share, value] of [[0, -look.range], [0.5, 0], [1, look.range]]) {
+  for (const [share, value] of low ? [[0, low], [0.5, 0], [1, look.range]] : [[0, 0], [1, look.range]]) {
     c.fillText(String(value).replace("-", "−"), left + 220 * share, top + 27);
   }
   c.textAlign = "left";

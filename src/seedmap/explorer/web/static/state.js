@@ -122,6 +122,11 @@ export const sameSeed = (a, b) =>
 
 const KEPT = 100;
 
+const SEED = ["x", "y", "z", "hemisphere", "vertex", "region", "radius"];
+
+/** What a map depends on, of a question: its seeds and its contrast. */
+export const seedKey = (query) => [...SEED, ...SEED.map((name) => `l${name}`), "contrast"].map((name) => query[name]).join();
+
 /** Seeds that were looked at, with a place in them. */
 export class History {
   /** Begins with seeds that were mapped before, the first of them last. */
