@@ -27,7 +27,7 @@ from bench_explorer_group import section, table
 from harness.fresh import measured_on
 from threadpoolctl import threadpool_limits
 
-from seedmap import Cleaning
+from seedmap import Cleaning, Sphere
 from seedmap.analysis import Inputs, Method
 from seedmap.datasets.anatomy import affine_of, load_anatomy
 from seedmap.explorer import Explorer, ServerOptions, open_source
@@ -36,12 +36,16 @@ from seedmap.explorer.command import Command
 from seedmap.explorer.engine.explorable import Cleaned
 from seedmap.explorer.engine.gathering import Gathered
 from seedmap.explorer.engine.live import LiveRun
+from seedmap.explorer.engine.scores import scores_of
 from seedmap.explorer.engine.unsmoothed import Unsmoothed
 from seedmap.explorer.session import Session
 from seedmap.temporal import cleaning_operator
 
 # Frames, samples, voxel size [mm], and the medians that are promised [ms]: server, pixels.
 CASES = ((168, 32_000, 4.0, 5, 50), (300, 235_000, 2.0, 15, 60), (1200, 235_000, 2.0, 60, 120))
+
+# Frames and voxel size [mm] of runs whose z maps are measured.
+Z_CASES = ((168, 4.0), (300, 2.0))
 
 # Parts of a click [ms since it]: asked, answered, drawn, on the screen.
 PARTS = ("ask", "answer", "draw", "frame")
@@ -169,6 +173,58 @@ def measure(session, playwright, clicks):
     return by_itself, np.array(times)[WARM_UP:]
 
 
+def written_run(frames, voxel_size, folder):
+    """Write a run of noise in the phantom's brain, int16 and compressed, and its mask."""
+    brain, affine = load_anatomy(voxel_size).brain, affine_of(voxel_size)
+    random = np.random.default_rng(0)
+    values = np.zeros((*brain.shape, frames), dtype=np.int16)
+    for frame in range(frames):
+        values[brain, frame] = 1000 + 40 * random.standard_normal(np.count_nonzero(brain))
+    image = nib.Nifti1Image(values, affine)
+    image.header.set_zooms((voxel_size, voxel_size, voxel_size, 2.0))
+    image.header.set_xyzt_units("mm", "sec")
+    paths = folder / "run.nii.gz", folder / "mask.nii.gz"
+    nib.save(image, paths[0])
+    nib.save(nib.Nifti1Image(brain.astype(np.uint8), affine), paths[1])
+    return paths
+
+
+def seconds(work):
+    """Return what some work gives, and the processor time that it took [s]."""
+    started = time.process_time()
+    found = work()
+    return found, time.process_time() - started
+
+
+def z_row(frames, voxel_size):
+    """Measure the z map of a run that is opened from images, and write a row of the table."""
+    seeds = [Sphere(f"s{n}", (0, -52, 18 + n)) for n in range(5)]
+    with tempfile.TemporaryDirectory() as folder:
+        run, mask = written_run(frames, voxel_size, Path(folder))
+        inputs = Inputs(run, mask_img=mask)
+        opened = [open_source(inputs, Method(uncertainty=kind)) for kind in (None, "operator")]
+        took = [seconds(lambda one=one: one.clean(one.settings)) for one in opened]
+        source, cleaned = opened[1], took[1][0]
+        z = [seconds(lambda seed=seed: scores_of(source, cleaned, seed))[1] for seed in seeds]
+        again = seconds(lambda: source.certain_maps(source.settings, seeds[0]))[1]
+    samples, coordinates = cleaned.live.targets.shape
+    kept = cleaned.noise.nbytes / 1e6
+    cells = [f"{frames} x {samples:,}, {coordinates}", *(f"{one:.2f}" for _, one in took)]
+    cells += [f"{z[0]:.2f}", f"{np.median(z[1:]):.3f}", f"{again:.2f}", f"{kept:.0f}"]
+    return "| " + " | ".join(cells) + " |"
+
+
+Z_ABOUT = """## The z map of a run
+
+A run of noise, int16 and compressed, smoothed and with the usual pass-band, is opened without error bars and
+with them. The first z map of the run works the noise of all voxels out, those of other seeds use it.
+*Again* is what reading the run for one seed takes, as for maps that are saved. Seconds of processor time in all
+threads, and what is kept for z, in MB.
+
+| frames x voxels, coordinates | opened without | opened | first z | further z | again | MB |
+|:--|--:|--:|--:|--:|--:|--:|"""
+
+
 def wait(page, truth):
     """Wait for an expression to be true on the page."""
     late = time.monotonic() + 30
@@ -196,6 +252,10 @@ def main():
             rows.append(row_of(f"{frames} x {found:,}", (least, by_itself), times, promised))
             print(rows[-1], flush=True)
             del session
+    of_z = [Z_ABOUT]
+    for frames, voxel_size in Z_CASES:
+        of_z.append(z_row(frames, voxel_size))
+        print(of_z[-1], flush=True)
     group = []
     for row in table(options.clicks // 2):
         group.append(row)
@@ -203,7 +263,8 @@ def main():
     if options.page:
         about = __doc__.partition("\n\n")[2].partition("\n\n    python")[0]
         text = f"# Speed of the explorer\n\n{about}\n\n" + "\n".join(rows)
-        text += f"\n\n{measured_on('benchmarks/bench_explorer.py')}\n\n{section(group)}"
+        made = measured_on("benchmarks/bench_explorer.py")
+        text += "\n\n" + "\n\n".join([made, "\n".join(of_z), made, section(group)])
         options.page.write_text(text)
 
 
