@@ -80,6 +80,21 @@ def report_of_maps(phantom, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def with_parcels(phantom, parcels, tmp_path_factory):
+    """A server of the phantom with an atlas of twenty parcels."""
+    given = {"confounds": phantom.confounds[0], "mask_img": phantom.masks[0]}
+    session = begin_session(
+        open_source(Inputs(phantom.func[0], **given)),
+        out=tmp_path_factory.mktemp("out"),
+        command=Command.of_call(Inputs(phantom.func[0], **given)),
+        anatomy=phantom.masks[0],
+        atlas=parcels,
+    )
+    with Explorer(session, ServerOptions()).start() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def beside_explorer(phantom, options, tmp_path_factory):
     """A server of one run cleaned in two ways, side by side: on the right without confounds."""
 
@@ -186,6 +201,7 @@ EXPLORERS = {
     "run": "explorer",
     "group": "group_explorer",
     "beside": "beside_explorer",
+    "regions": "with_parcels",
     "surface": "cortex_explorer",
     "grayordinates": "dense_explorer",
 }

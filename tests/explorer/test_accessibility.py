@@ -16,6 +16,7 @@ axe_of = pytest.importorskip("axe_playwright_python.sync_playwright")
 pytestmark = pytest.mark.filterwarnings("ignore::seedmap.errors.SeedmapWarning")
 
 PCC = "PCC=0,-52,18"
+ALONE = {"resultTypes": ["violations"], "iframes": False}  # each frame is a page of its own
 WIDTHS, SCHEMES = (1280, 390), ("light", "dark")
 LOCAL = ("file:", "data:", "blob:")
 DOCS = Path(__file__).parents[2] / "docs" / "_build" / "html" / "index.html"
@@ -118,7 +119,9 @@ def written(request, tmp_path_factory):
 
 def faults_of(page):
     """Return what axe finds, serious or not, in one line a fault."""
-    found = axe_of.Axe().run(page).response["violations"]
+    found = []
+    for frame in page.frames:
+        found += axe_of.Axe().run(frame, options=ALONE).response["violations"]
     return [
         f"{one['id']} ({one['impact']}): {node['html'][:160]} {node.get('failureSummary', '')}"
         for one in found
@@ -162,13 +165,16 @@ def test_a_written_page(chromium, written, kind):
     page.goto(written(kind).as_uri())
     faults = looked_over(page)
     page.close()
-    assert faults == []
+    assert not faults, "\n".join(faults)
     assert [url for url in asked if not url.startswith(LOCAL)] == []
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("explored", ["run", "group", "surface", "grayordinates"], indirect=True)
+@pytest.mark.parametrize(
+    "explored", ["run", "regions", "group", "surface", "grayordinates"], indirect=True
+)
 def test_an_explorer(window_on, explored):
+    """With a seed kept; then with a mosaic of slices, where there is one."""
     asked, origin = [], f"http://127.0.0.1:{explored.port}/"
     window = window_on(explored.url)
     window.page.on("request", lambda request: asked.append(request.url))
@@ -181,5 +187,17 @@ def test_an_explorer(window_on, explored):
         faults += looked_over(window.page)
     assert window.complaints == []
     window.context.close()
-    assert faults == []
+    assert not faults, "\n".join(faults)
+    assert [url for url in asked if not url.startswith((origin, *LOCAL))] == []
+
+
+@pytest.mark.full
+def test_two_explorers_side_by_side(chromium, beside_explorer):
+    page, asked, origin = chromium.new_page(), [], f"http://127.0.0.1:{beside_explorer.port}/"
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(beside_explorer.url)
+    page.frame_locator("#right").locator("#live", has_text="r =").wait_for(state="attached")
+    faults = looked_over(page)
+    page.close()
+    assert not faults, "\n".join(faults)
     assert [url for url in asked if not url.startswith((origin, *LOCAL))] == []

@@ -18,21 +18,6 @@ PCC = (0, -52, 18)
 
 
 @pytest.fixture(scope="module")
-def with_parcels(phantom, parcels, tmp_path_factory):
-    """A server of the phantom with an atlas of twenty parcels."""
-    given = {"confounds": phantom.confounds[0], "mask_img": phantom.masks[0]}
-    session = begin_session(
-        open_source(Inputs(phantom.func[0], **given)),
-        out=tmp_path_factory.mktemp("out"),
-        command=Command.of_call(Inputs(phantom.func[0], **given)),
-        anatomy=phantom.masks[0],
-        atlas=parcels,
-    )
-    with Explorer(session, ServerOptions()).start() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def truth(phantom):
     """Return the map that `seed_maps` makes of a seed."""
 
