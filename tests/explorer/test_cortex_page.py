@@ -8,8 +8,7 @@ import pytest
 
 from seedmap import Sphere, seed_maps
 from seedmap.cli import main
-from seedmap.errors import OptionError
-from seedmap.explorer import recall
+from seedmap.explorer import Explorer, ServerOptions, begin_session, open_source, recall
 from seedmap.seeds import VertexPatch
 
 CLOSE = 2e-5
@@ -320,11 +319,31 @@ def test_grayordinates_have_one_crosshair_in_both_parts(window_on, dense, dense_
     window.context.close()
 
 
-def test_results_on_surfaces_are_referred_to_their_run(cortex, tmp_path):
-    maps = seed_maps(cortex.func[0], VertexPatch("s", "left", 5000, 0), uncertainty=None)
-    maps.save(tmp_path)
-    with pytest.raises(OptionError, match="give the run itself"):
-        recall(tmp_path)
+def test_results_on_surfaces_open_as_their_run_was_cleaned(window_on, cortex, tmp_path):
+    """A folder of results begins at its seed, shows its map, and lists its seeds."""
+    seeds = [VertexPatch("first", "left", 5000, 6.0), VertexPatch("second", "right", 700, 0)]
+    given = {"confounds": cortex.confounds[0], "smoothing_fwhm": 4.0, "uncertainty": None}
+    maps = seed_maps(cortex.func[0], seeds, **given)
+    maps.save(tmp_path / "results")
+    for recalled in (recall(tmp_path / "results"), recall(maps)):
+        assert set(recalled.seeds) == set(seeds)
+        assert recalled.method.smoothing_fwhm == 4.0
+        assert set(recalled.inputs.bold) == {"left", "right"}
+    session = begin_session(
+        open_source(recalled.inputs, recalled.method),
+        out=tmp_path / "out",
+        command=recalled.command,
+        before=recalled.seeds,
+    )
+    with Explorer(session, ServerOptions()).start() as running:
+        window = window_on(running.url)
+        window.at_rest()
+        assert window.read("seedmap.seedQuery()")["vertex"] == 5000
+        np.testing.assert_allclose(shown(window), maps.r[0], rtol=0, atol=CLOSE)
+        assert window.page.locator("#history option").count() >= 2
+        window.until("document.getElementById('command').value.includes('--left')")
+        assert window.complaints == []
+        window.context.close()
 
 
 def test_the_command_line_opens_surfaces(cortex, monkeypatch, tmp_path):

@@ -250,7 +250,7 @@ def _group(screen: Screen, run: Given, page: ExploreOptions, study: StudyOptions
     )
 
 
-def _opened(run: Given) -> tuple[Explorable, Command, tuple[Sphere, ...]]:
+def _opened(run: Given) -> tuple[Explorable, Command, tuple[Sphere | VertexPatch, ...]]:
     """Open a run, a stored run, or the run behind a folder of results with its seeds."""
     bold, options, surface = run.bold, run.options, run.surface
     if bold is not None and bold.is_dir():
@@ -278,7 +278,9 @@ def _opened(run: Given) -> tuple[Explorable, Command, tuple[Sphere, ...]]:
     return source, command, ()
 
 
-def _reopened(folder: Path, run: Given) -> tuple[Explorable, Command, tuple[Sphere, ...]]:
+def _reopened(
+    folder: Path, run: Given
+) -> tuple[Explorable, Command, tuple[Sphere | VertexPatch, ...]]:
     if given := list(changed_flags(run.options, run.cleaning, run.surface)):
         msg = (
             f"{folder}: {', '.join(given)} given, but this run was cleaned before and is explored "

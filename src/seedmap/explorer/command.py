@@ -14,7 +14,7 @@ from seedmap.group import Question
 from seedmap.seeds import VertexPatch
 from seedmap.temporal import Cleaning
 
-__all__ = ["Command", "GroupCommand", "seed_text"]
+__all__ = ["Command", "GroupCommand", "run_words", "seed_text"]
 
 UNSPOKEN = "# given as data in Python, not as files: call seedmap.seed_maps with the same"
 
@@ -52,14 +52,9 @@ class Command:
         tables = inputs.confounds
         tables = list(tables) if isinstance(tables, list | tuple) else [tables]
         tables = [table for table in tables if table is not None]
-        bold = inputs.bold if isinstance(inputs.bold, Mapping) else {}
-        surfaces = {
-            **{f"--{side}": file for side, file in bold.items()},
-            **{f"--surface-{side}": file for side, file in (inputs.surfaces or {}).items()},
-        }
-        alone = () if bold else (inputs.bold,)
+        sides = inputs.bold.values() if isinstance(inputs.bold, Mapping) else (inputs.bold,)
         mask = () if inputs.mask_img is None else (inputs.mask_img,)
-        files = [*alone, *tables, *mask, *surfaces.values()]
+        files = [*sides, *tables, *mask, *(inputs.surfaces or {}).values()]
         if isinstance(inputs.strategy, Strategy) or inputs.sample_mask is not None:
             return cls()
         if not all(isinstance(file, str | Path) for file in files):
@@ -67,13 +62,8 @@ class Command:
         options = ["--mask-img", str(mask[0])] if mask else []
         options += ["--strategy", str(inputs.strategy)] if inputs.strategy is not None else []
         options += ["--t-r", f"{inputs.t_r:g}"] if inputs.t_r is not None else []
-        words = [str(word) for pair in surfaces.items() for word in pair]
-        return cls(
-            "" if bold else str(inputs.bold),
-            tuple(map(str, tables)),
-            tuple(options),
-            surfaces=(*map(str, alone), *words) if words else (),
-        )
+        alone, words = run_words(inputs)
+        return cls(alone, tuple(map(str, tables)), tuple(options), surfaces=words)
 
     def line(self, source: Explorable, settings: Settings, seed: Chosen) -> str:
         """Write out the command for settings and a seed; a remark where there is none."""
@@ -129,6 +119,18 @@ class GroupCommand:
             words += ["--min-participants", f"{asked.min_participants:g}"]
         words += ["--leave-out", *off] if off else []
         return shlex.join([*words, *([] if tfce else ["--no-tfce"])])
+
+
+def run_words(inputs: Inputs) -> tuple[str, tuple[str, ...]]:
+    """Spell a run: its path, empty for one of two hemispheres, and what gives it on surfaces."""
+    sides = inputs.bold if isinstance(inputs.bold, Mapping) else {}
+    flags = {
+        **{f"--{side}": file for side, file in sides.items()},
+        **{f"--surface-{side}": file for side, file in (inputs.surfaces or {}).items()},
+    }
+    alone = "" if sides else str(inputs.bold)
+    words = [str(word) for pair in flags.items() for word in pair]
+    return alone, (*([alone] if alone else []), *words) if words else ()
 
 
 def seed_text(seed: Chosen) -> str:

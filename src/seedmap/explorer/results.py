@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from seedmap._arrays import Keep
-from seedmap._texts import read_json
+from seedmap._texts import read_json, read_text
 from seedmap.analysis import TEMPLATES, Inputs, Method, SeedMaps
 from seedmap.bids import file_at
 from seedmap.confounds import read_confounds
 from seedmap.errors import MissingFile, OptionError, SeedmapError
-from seedmap.explorer.command import Command
-from seedmap.images import Grid, volume_image
-from seedmap.seeds import Sphere
+from seedmap.explorer.command import Command, run_words
+from seedmap.images import Grid, hemisphere_of, volume_image
+from seedmap.seeds import Sphere, VertexPatch
 from seedmap.temporal import Cleaning
 
 __all__ = ["Recalled", "recall"]
@@ -39,11 +39,17 @@ WAY = (
     "FramesCensored",
 )
 SPHERE = re.compile(r"sphere of ([0-9.e+-]+) mm radius at ")
+VERTEX = re.compile(
+    r"(?:([0-9.e+-]+) mm along the surface around )?vertex (\d+) of the (left|right) "
+)
 VOXEL = "voxel nearest to "
+LOG = Path("logs", "seedmap_log.txt")  # what was typed; other files name no folder
 LONGEST_NAME = 40
-# Results on surfaces do not state all files that a run needs to be shown.
-ON_SURFACES = (".gii", ".mgz", ".dtseries.nii")
+# Files of which one is a hemisphere.
+ON_SURFACES = (".gii", ".mgz")
 MOST_FRAMES = 10_000_000
+
+Place = Sphere | VertexPatch
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +62,8 @@ class Recalled:
         The run and what was given with it.
     method : Method
         How it was cleaned and smoothed.
-    seeds : tuple of Sphere
-        The seeds. What was no sphere is one around its middle, by a name that says so; series
+    seeds : tuple of Sphere or VertexPatch
+        The seeds. What was neither is a sphere around its middle, by a name that says so; series
         have no place and are left out.
     command : Command
         How the run is given to ``seedmap run``, as far as that is known.
@@ -65,11 +71,11 @@ class Recalled:
 
     inputs: Inputs
     method: Method
-    seeds: tuple[Sphere, ...] = ()
+    seeds: tuple[Place, ...] = ()
     command: Command = field(default_factory=Command)
 
     @property
-    def start(self) -> Sphere | None:
+    def start(self) -> Place | None:
         """The first seed."""
         return self.seeds[0] if self.seeds else None
 
@@ -105,16 +111,19 @@ def _of_maps(maps: SeedMaps) -> Recalled:
     if in_memory and isinstance(maps.space, Grid):
         mask = volume_image(maps.space.mask.astype(np.uint8), maps.space)
     t_r = known.t_r if known.t_r_source == "argument" else None
+    words = _words(known.command)
+    bold, _ = _run_of([known.source, *known.others])
     inputs = Inputs(
-        _file(known.source),
+        bold,
         confounds=_confounds(known.confounds_source, known.confounds),
         sample_mask=None if known.keep.all() else known.keep,
         mask_img=mask,
         t_r=t_r,
+        surfaces=_surfaces(words),
     )
     method = Method(cleaning=known.cleaning, smoothing_fwhm=known.smoothing_fwhm)
-    command = _command(inputs, known.confounds_source, known.keep, _words(known.command))
-    seeds = _spheres(map(asdict, known.seeds))
+    command = _command(inputs, known.confounds_source, known.keep, words)
+    seeds = _places(map(asdict, known.seeds))
     return Recalled(inputs, method, seeds, Command() if in_memory else command)
 
 
@@ -132,7 +141,7 @@ def _of_folder(folder: Path) -> Recalled:
         runs = sorted({one["Sources"][0] for _, one in sidecars})
         alike = [one for _, one in sidecars if all(one[key] == last[key] for key in WAY)]
         if len(runs) == 1:
-            return _of_sidecars(last, alike)
+            return _of_sidecars({**last, "Command": _typed(folder, last.get("Command"))}, alike)
     except SeedmapError:
         raise
     except (KeyError, TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
@@ -161,21 +170,38 @@ def _of_sidecars(facts: dict[str, Any], alike: Sequence[dict[str, Any]]) -> Reca
         msg = f"the mask {mask!r} is no file that can be read again; give the run and --mask-img"
         raise OptionError(msg)
     known = {option.name for option in fields(Cleaning)}
-    columns = facts["ConfoundColumns"]
-    tables = ", ".join(facts["Sources"][1:]) if columns else ""
+    columns, words = facts["ConfoundColumns"], _words(facts.get("Command"))
+    bold, others = _run_of(facts["Sources"])
+    tables = ", ".join(others) if columns else ""
     keep = _kept(facts["Frames"], facts["FramesCensored"])
     t_r = facts["RepetitionTime"] if facts["RepetitionTimeSource"] == "argument" else None
     inputs = Inputs(
-        _file(facts["Sources"][0]),
+        bold,
         confounds=_confounds(tables, columns),
         sample_mask=None if keep.all() else keep,
         mask_img=mask,
         t_r=t_r,
+        surfaces=_surfaces(words),
     )
     cleaning = Cleaning(**{k: v for k, v in facts["Cleaning"].items() if k in known})
     method = Method(cleaning=cleaning, smoothing_fwhm=facts["SmoothingFWHM"])
-    command = _command(inputs, tables, keep, _words(facts.get("Command")))
-    return Recalled(inputs, method, _spheres(one["Seed"] for one in alike), command)
+    command = _command(inputs, tables, keep, words)
+    return Recalled(inputs, method, _places(one["Seed"] for one in alike), command)
+
+
+def _run_of(files: Sequence[str]) -> tuple[Any, list[str]]:
+    """Split the files of results into the run, by hemisphere on surfaces, and the others."""
+    if not files[0].endswith(ON_SURFACES):
+        return _file(files[0]), list(files[1:])
+    own = [file for file in files if file.endswith(ON_SURFACES)]
+    sides = {hemisphere_of(Path(file)): _file(file) for file in own}
+    return sides, [file for file in files if file not in own]
+
+
+def _surfaces(words: Mapping[str, str]) -> dict[str, str] | None:
+    """Return where vertices lie, as far as the command said so and the files are there."""
+    given = {side: words.get(f"--surface-{side}", "") for side in ("left", "right")}
+    return {side: file for side, file in given.items() if Path(file).is_file()} or None
 
 
 def _kept(frames: int, censored: Sequence[int]) -> Keep:
@@ -187,15 +213,17 @@ def _kept(frames: int, censored: Sequence[int]) -> Keep:
     return keep
 
 
-def _spheres(seeds: Any) -> tuple[Sphere, ...]:
-    """Return the spheres of seeds as sidecars describe them."""
-    found = []
+def _places(seeds: Any) -> tuple[Place, ...]:
+    """Return the places of seeds as sidecars describe them."""
+    found: list[Place] = []
     for seed in seeds:
         if seed["center"] is None:
             continue
         x, y, z = (float(value) for value in seed["center"])
         name, definition = str(seed["name"]), str(seed["definition"])
-        if sphere := SPHERE.match(definition):
+        if patch := VERTEX.match(definition):
+            found.append(VertexPatch(name, patch[3], int(patch[2]), float(patch[1] or 0)))
+        elif sphere := SPHERE.match(definition):
             found.append(Sphere(name, (x, y, z), float(sphere[1])))
         elif definition.startswith(VOXEL):
             found.append(Sphere(name, (x, y, z), None))
@@ -213,7 +241,25 @@ def _command(inputs: Inputs, tables: str, keep: Keep, words: Mapping[str, str]) 
             return Command()
         options += ["--sample-mask", kept]
     options += ["--t-r", f"{inputs.t_r:g}"] if inputs.t_r is not None else []
-    return Command(str(inputs.bold), tuple(_paths(tables)), tuple(options), all_columns=False)
+    alone, run = run_words(inputs)
+    return Command(*(alone, tuple(_paths(tables)), tuple(options)), all_columns=False, surfaces=run)
+
+
+def _typed(folder: Path, command: Any) -> Any:
+    """Return a command with the folders of its files, which only the log of the results has."""
+    wanted = _names(command)
+    log = folder / LOG
+    lines = read_text(log, "log").splitlines() if wanted and log.is_file() else []
+    return next((line for line in reversed(lines) if _names(line) == wanted), command)
+
+
+def _names(command: Any) -> list[str]:
+    """Return the words of a command, files without their folders; none where it is no command."""
+    try:
+        words = shlex.split(command) if command.startswith("seedmap ") else []
+    except (ValueError, AttributeError):
+        return []
+    return [re.split(r"[/\\]", word)[-1] for word in words]
 
 
 def _words(command: Any) -> dict[str, str]:
@@ -245,7 +291,4 @@ def _file(path: str) -> str:
     if not Path(path).is_file():
         msg = f"{path}: the data of these results are no longer there; give the run itself"
         raise MissingFile(msg)
-    if path.endswith(ON_SURFACES):
-        msg = f"{path}: these results lie on surfaces; give the run itself, and its surfaces"
-        raise OptionError(msg)
     return path

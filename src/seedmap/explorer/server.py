@@ -205,7 +205,7 @@ def begin_session(  # noqa: PLR0913  one argument a decision
     anatomy: Any = None,
     atlas: Any = None,
     start: Sphere | VertexPatch | None = None,
-    before: tuple[Sphere, ...] = (),
+    before: tuple[Sphere | VertexPatch, ...] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Session:
     """Clean a run and gather what the page shows beside it.
@@ -344,7 +344,7 @@ def explore(  # noqa: PLR0913  the options of seed_maps, and where the page is s
 
 def _opened(
     given: Inputs, method: Method, limits: Limits
-) -> tuple[Explorable, Command, tuple[Sphere, ...]]:
+) -> tuple[Explorable, Command, tuple[Sphere | VertexPatch, ...]]:
     """Open a run, a stored run, or the run behind maps with their seeds."""
     bold = given.bold
     if is_stored(bold):

@@ -117,7 +117,7 @@ class Session(Surroundings):
         How to make the same maps with ``seedmap run``.
     start : Sphere, VertexPatch or None
         Seed to begin with; None begins in the middle of the brain.
-    before : tuple of Sphere
+    before : tuple of Sphere or VertexPatch
         Seeds that were mapped before; the page lists them.
     """
 
@@ -125,7 +125,7 @@ class Session(Surroundings):
     out: Path
     command: Command
     start: Sphere | VertexPatch | None = None
-    before: tuple[Sphere, ...] = ()
+    before: tuple[Sphere | VertexPatch, ...] = ()
     latest: Latest = field(default_factory=Latest)
     job: Job | None = None
     version: int = 0

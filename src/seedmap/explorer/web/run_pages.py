@@ -20,7 +20,7 @@ from seedmap.explorer.regions import Chosen
 from seedmap.explorer.session import Session
 from seedmap.explorer.web.answers import Addresses, Pages, body_of, map_answer
 from seedmap.explorer.web.facts import named_peaks, page_facts
-from seedmap.explorer.web.places import crosshair_in
+from seedmap.explorer.web.places import crosshair_in, start_place
 from seedmap.explorer.web.requests import (
     Wrong,
     any_seed_in,
@@ -165,7 +165,11 @@ def _about_run(session: Session) -> dict[str, Any]:
         "stats": ["r"] if source.settings.method.uncertainty is None else ["r", "z"],
         "preview": live.wants_preview,
         "before": [
-            {"place": list(seed.center), "radius": seed.radius or 0, "name": seed.name}
+            {
+                "place": start_place(seed, live.grid),
+                "radius": seed.radius or 0,
+                "name": seed.name,
+            }
             for seed in session.before
         ],
         "fixed": source.fixed,

@@ -109,9 +109,9 @@ const groupOf = (Base) => class extends Base {
 
   /** While the pointer moves, the samples of the three slices are enough; cortex and mosaic show more. */
   ask() {
-    if (this.run.parts || this.state.mosaic) return this.askAll();
-    const [ax, ay, az] = this.state.at;
-    this.maps.wish({ ...this.question(), part: "slices", ax, ay, az });
+    const [ax, ay, az] = this.state.at, whole = this.run.parts || this.state.mosaic;
+    if (whole && this.run.estimator === "ols") return this.askAll();
+    if (!whole) this.maps.wish({ ...this.question(), part: "slices", ax, ay, az });
     clearTimeout(this.wholly);
     this.wholly = setTimeout(() => this.askAll(), WHOLE);
   }

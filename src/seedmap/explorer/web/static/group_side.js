@@ -18,7 +18,7 @@ const TITLES = {
   n: "People with a value",
 };
 const IMAGE = /\.(nii\.gz|dscalar\.nii|func\.gii|shape\.gii)$/;
-const WEIGHTED = "people count by their own standard errors, so that a map takes longer than one of least squares";
+const WEIGHTED = "people count by their own standard errors, which takes longer: the whole map follows when the seed rests";
 
 export class GroupControls extends Controls {
   title() {
