@@ -4,12 +4,13 @@ import json
 import shlex
 import time
 
+import nibabel as nib
 import numpy as np
 import pytest
 
 from seedmap import Sphere, seed_maps
-from seedmap.analysis.options import Inputs
-from seedmap.errors import ImageError, OptionError
+from seedmap.analysis.options import Inputs, Method
+from seedmap.errors import ImageError, OptionError, SeedmapWarning
 from seedmap.explorer import begin_beside, begin_session, open_source
 
 PCC, MPFC, MOTOR = (0.0, -52.0, 18.0), (1.0, 55.0, -3.0), (-38.0, -22.0, 56.0)
@@ -247,6 +248,22 @@ def test_what_fails_on_the_right_ends_the_left(phantom, options, tmp_path):
     with pytest.raises(ImageError, match="no second"):
         begin_beside(begin, tmp_path)
     assert closed == [tmp_path / "left"]
+
+
+def test_two_spaces_are_warned_of(phantom, tmp_path):
+    image = nib.load(phantom.func[0])
+    native = nib.Nifti1Image(image.dataobj, image.affine, image.header)
+    native.set_sform(image.affine, code=1)
+    native.set_qform(image.affine, code=1)
+    nib.save(native, tmp_path / "native.nii.gz")
+
+    def begin(number, out):
+        bold = tmp_path / "native.nii.gz" if number else phantom.func[0]
+        source = open_source(Inputs(bold, mask_img=phantom.masks[0]), Method(uncertainty=None))
+        return begin_session(source, out=out)
+
+    with pytest.warns(SeedmapWarning, match="on the right is not said to be in MNI space"):
+        begin_beside(begin, tmp_path).close()
 
 
 def test_the_command_line_takes_two(phantom, served, tmp_path, capsys):

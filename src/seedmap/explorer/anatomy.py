@@ -114,15 +114,19 @@ class Surroundings:
         Those of the atlas that was given.
     furnishing : threading.Thread or None
         Brings the underlay while the page already works.
+    mni : bool
+        Whether places are those of MNI space.
     """
 
     underlay: Underlay | None = None
     regions: Regions | None = None
     names: Regions | Landmarks | None = None
     furnishing: threading.Thread | None = None
+    mni: bool = False
 
     def furnish(self, anatomy: Any, atlas: Any, space: Space, *, mni: bool) -> None:
         """Take what the user names; what nilearn has for MNI space follows in the background."""
+        self.mni = mni
         known = landmarks() if mni else None
         self.regions = open_regions(atlas, space) if atlas is not None else None
         self.names = self.regions or known
