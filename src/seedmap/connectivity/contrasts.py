@@ -186,11 +186,11 @@ def _statistics(
 
 def _robust(tested: Floats, residual: Floats, of: NDArray[np.int32], test: PatternedTest) -> Floats:
     """Return t, or F, of the score test of residuals of the null model."""
-    null = residual.copy()
+    null = residual
     for number in range(test.q):
-        null += tested[:, number, None] * test.rows[of, number - test.q]
-    squares, n, dof = null * null, test.n[of], test.dof[of]
-    scores = null @ test.part
+        null = null + tested[:, number, None] * test.rows[of, number - test.q]
+    n, dof, scores = test.n[of], test.dof[of], null @ test.part
+    squares = np.square(null, out=null)
     if test.q == 1:
         spread = squares @ (test.part[:, 0] ** 2) * n
         r = np.clip(scores[:, 0] / np.sqrt(spread), -LARGEST, LARGEST)
