@@ -361,3 +361,16 @@ class TestText:
     def test_spheres_that_make_no_sense_are_refused(self, text):
         with pytest.raises(SeedError):
             parse_seed(text)
+
+
+def test_places_of_a_known_name_are_proposed_and_none_is_chosen():
+    with pytest.raises(SeedError, match="cannot be read; write name=x,y,z") as caught:
+        parse_seed("vmPFC")
+    said = str(caught.value)
+    assert "regions called vmPFC lie in MNI space at vmPFC=6,64,3 vmPFC=9,51,16" in said
+    with pytest.raises(SeedError, match=r"regions called posterior cingulate .* PCC=-5,-52,17 "):
+        parse_seed("PCC")
+    for unknown in ("nowhere", "default mode", "a/b.nii"):
+        with pytest.raises(SeedError) as caught:
+            parse_seed(unknown)
+        assert "regions called" not in str(caught.value)

@@ -5,6 +5,7 @@ import signal
 
 from cyclopts import CycloptsError
 
+from seedmap.cli.refusals import refusal
 from seedmap.cli.signals import Stopped
 from seedmap.cli.wording import one_line
 from seedmap.errors import OptionError, SeedmapError
@@ -48,9 +49,7 @@ def ending(error: BaseException) -> tuple[str, int] | None:
     if isinstance(error, SeedmapError):
         return one_line(error), 2
     if isinstance(error, CycloptsError):
-        verb = " ".join(["seedmap", *(error.command_chain or ())])
-        text = one_line(error).rstrip(".")
-        return f"{text}{'' if text.endswith('?') else '.'} See `{verb} --help`", 2
+        return refusal(error), 2
     if isinstance(error, MemoryError | OSError):
         return _of_the_machine(error)
     if isinstance(error, KeyboardInterrupt):

@@ -7,10 +7,12 @@ from seedmap.errors import SeedError
 from seedmap.seeds.common import DEFAULT_RADIUS
 from seedmap.seeds.surface import Parcel, VertexPatch
 from seedmap.seeds.volume import MaskSeed, Region, Sphere
+from seedmap.spatial import landmarks
 
 __all__ = ["parse_seed"]
 
 
+MOST_PROPOSED = 8
 NUMBER = r"[-+]?[0-9.]+"
 
 
@@ -51,7 +53,7 @@ def parse_seed(
     if not (found and name and place):
         msg = (
             f"seed {text!r} cannot be read; write name=x,y,z in mm (PCC=0,-52,18), "
-            "name=mask.nii.gz or name=atlas.nii.gz#31"
+            f"name=mask.nii.gz or name=atlas.nii.gz#31{_places_called(text)}"
         )
         raise SeedError(msg)
     if patch := re.fullmatch(r"([lr])h:vertex:(\d+)(?::([0-9.]+))?", place):
@@ -73,6 +75,16 @@ def parse_seed(
     if is_region and not Path(place).exists():
         return Region(name, image, int(label) if label.strip().isdecimal() else label.strip())
     return MaskSeed(name, place)
+
+
+def _places_called(text: str) -> str:
+    """Propose places where nothing but a known name was given; one of them has to be chosen."""
+    name = re.sub(r"\W+", "-", text.strip())
+    found = landmarks().called(text) if re.fullmatch(r"\s*[\w ]+", text) else []
+    if not found:
+        return ""
+    places = [f"{name}={','.join(map(str, place))}" for _, place in found[:MOST_PROPOSED]]
+    return f"; regions called {found[0][0]} lie in MNI space at {' '.join(places)}"
 
 
 def _parse_sphere(name: str, place: str, own_radius: str | None, radius: float | None) -> Sphere:

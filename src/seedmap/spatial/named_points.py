@@ -26,6 +26,7 @@ WORDS = {
     "sup": "superior",
     "vent": "ventral",
 }
+SHORT = {"pcc": "posterior cingulate"}
 NETWORKS = {"default": "default mode", "cerebellum": "cerebellar"}
 
 
@@ -52,6 +53,16 @@ class Landmarks:
         distance = np.linalg.norm(self.places - np.asarray(place, dtype=np.float64), axis=1)
         nearest = int(distance.argmin())
         return f"near {self.names[nearest]}" if distance[nearest] <= NEAR else ""
+
+    def called(self, word: str) -> list[tuple[str, tuple[int, ...]]]:
+        """List the regions that a word names, with their places [mm]; the network is no name."""
+        wanted = SHORT.get(word.strip().lower(), word.strip().lower())
+        found = []
+        for name, place in zip(self.names, self.places, strict=True):
+            region = name.partition(",")[0]
+            if re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", region.lower()):
+                found.append((region, tuple(np.rint(place).astype(int).tolist())))
+        return found
 
 
 @cache
