@@ -8,6 +8,7 @@ of the brain to the nearest of the 160 points that name places without an atlas.
 
 import shutil
 import tempfile
+from contextlib import chdir
 from io import BytesIO
 from pathlib import Path
 
@@ -60,11 +61,11 @@ def draw(page: Page) -> None:
 def main() -> None:
     """Explore the phantom with an atlas, and take the pictures."""
     chromium = next(path for name in BROWSERS if (path := shutil.which(name)))
-    with tempfile.TemporaryDirectory() as text, sync_playwright() as playwright:
-        run = sm.datasets.make_phantom(Path(text) / "phantom")
-        atlas = write_atlas(run.masks[0], Path(text))
+    with tempfile.TemporaryDirectory() as text, chdir(text), sync_playwright() as playwright:
+        run = sm.datasets.make_phantom(Path("phantom"))
+        atlas = write_atlas(run.masks[0], Path())
         given = {"confounds": run.confounds[0], "mask_img": run.masks[0]}
-        with sm.explore(run.func[0], **given, atlas=atlas, out=Path(text) / "out") as explorer:
+        with sm.explore(run.func[0], **given, atlas=atlas, out=Path("out")) as explorer:
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
             page = browser.new_page(viewport=SIZE)
             page.goto(explorer.url)
