@@ -250,6 +250,10 @@ def test_the_corrected_line_belongs_to_one_map(look_at_group):
         window.at_rest()
         assert window.read("seedmap.state.stat") == line["kind"]
         assert window.read("seedmap.look.threshold") == line["ofLooks"]
+        for name, value in (("alone", line["alone"]), ("looks", line["ofLooks"])):
+            left = window.read(f"document.querySelector('#marks .{name}').style.left")
+            most = float(window.page.get_attribute("#threshold", "max"))
+            assert float(left.rstrip("%")) == pytest.approx(100 * value / most)
         assert window.page.inner_text("#line")
     window.type_seed(OTHER)
     assert window.page.inner_text("#line") == ""

@@ -100,7 +100,7 @@ export class CortexPane {
     this.prepare();
     const { context: c, raster, ratio } = this;
     compose(raster.grey, raster.sample(this.sheet.values), colors, this.pixels, ink.pane);
-    this.app.near?.onCortex(raster, this.pixels, ink.pane);
+    this.app.near?.onCortex(raster, this.pixels);
     this.app.regions?.onCortex(raster, this.pixels, marks(state, this.app.regionAt(state.at), ink));
     c.setTransform(1, 0, 0, 1, 0, 0);
     c.putImageData(this.image, 0, 0);

@@ -2,6 +2,7 @@
 
 const PERIOD = 6; // device pixels between stripes
 const STRIPE = 2;
+const DARK = 0xff241d18; // whatever the page's colours: a map is bright near its seed
 
 /** Which samples are near the seed of one question; drawn over slices and views of the cortex. */
 export class Near {
@@ -11,8 +12,8 @@ export class Near {
   }
 
   /** Hatch the pixels of a slice. */
-  onSlice({ image, pixels, place }, paper) {
-    const { width, height } = image, { shape, steps, data } = this.volume, ink = colorOf(paper);
+  onSlice({ image, pixels, place }) {
+    const { width, height } = image, { shape, steps, data } = this.volume;
     const { start, right, down } = this.volume.cut(place);
     for (let j = 0, pixel = 0; j < height; j++) {
       for (let i = 0; i < width; i++, pixel++) {
@@ -22,26 +23,20 @@ export class Near {
           const index = Math.floor(start[k] + i * right[k] + j * down[k] + 0.5);
           at = index < 0 || index >= shape[k] ? -1 : at + index * steps[k];
         }
-        if (at >= 0 && data[at] === 1) pixels[pixel] = ink;
+        if (at >= 0 && data[at] === 1) pixels[pixel] = DARK;
       }
     }
   }
 
   /** Hatch the pixels of a view of the cortex, by the corner that is nearest to each. */
-  onCortex({ width, triangle, second, third, sheet }, pixels, paper) {
-    const { triangles, position } = sheet, { flags } = this, ink = colorOf(paper);
+  onCortex({ width, triangle, second, third, sheet }, pixels) {
+    const { triangles, position } = sheet, { flags } = this;
     for (let pixel = 0; pixel < triangle.length; pixel++) {
       const t = triangle[pixel];
       if (t < 0 || ((pixel % width) + Math.floor(pixel / width)) % PERIOD >= STRIPE) continue;
       const v = second[pixel], w = third[pixel], u = 1 - v - w;
       const corner = u >= v && u >= w ? 0 : v >= w ? 1 : 2;
-      if (flags[position[triangles[t + corner]]] === 1) pixels[pixel] = ink;
+      if (flags[position[triangles[t + corner]]] === 1) pixels[pixel] = DARK;
     }
   }
-}
-
-/** #rrggbb as a pixel: red in the lowest byte, opaque. */
-function colorOf(paper) {
-  const [red, green, blue] = [1, 3, 5].map((at) => parseInt(paper.slice(at, at + 2), 16));
-  return (0xff000000 | (blue << 16) | (green << 8) | red) >>> 0;
 }

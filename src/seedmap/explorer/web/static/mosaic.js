@@ -85,7 +85,7 @@ export class MosaicPane extends Pane {
     this.tiles.forEach((tile, n) => {
       const slice = this.slices[n];
       slice.render(view, underlay, map, tile.at, colors, scale * ratio, ink.pane);
-      this.app.near?.onSlice(slice, ink.pane);
+      this.app.near?.onSlice(slice);
       this.outline(slice, ink);
       slice.show(c, ...["left", "top", "width", "height"].map((side) => Math.round(tile[side] * ratio)));
     });

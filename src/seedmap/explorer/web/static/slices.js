@@ -151,7 +151,7 @@ export class Pane {
     Object.assign(this, { view, scale });
     const [h, v] = PLANES[this.axis], c = this.context, { canvas, ratio } = this;
     this.slice.render(view, underlay, map, state.at, colors, scale * ratio, ink.pane);
-    this.app.near?.onSlice(this.slice, ink.pane);
+    this.app.near?.onSlice(this.slice);
     this.outline(this.slice, ink);
     const width = Math.round(view.size(h) * scale * ratio), height = Math.round(view.size(v) * scale * ratio);
     const left = Math.round((canvas.width - width) / 2), top = Math.round((canvas.height - height) / 2);
