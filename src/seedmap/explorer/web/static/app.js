@@ -196,7 +196,7 @@ export class App extends Page {
 
   /** Bring places that a link gave into the form that this page has. */
   takeLink() {
-    for (const seed of [this.state, ...this.state.pins]) {
+    for (const seed of [this.state, this.state.less, ...this.state.pins].filter(Boolean)) {
       if (seed.region > (this.regions?.list.length ?? 0)) seed.region = 0;
       if (seed.region) seed.seed = this.regions.placeOf(seed.region);
     }

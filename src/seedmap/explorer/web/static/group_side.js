@@ -164,7 +164,7 @@ export class GroupControls extends Controls {
   }
 
   readings({ placeName, peaks, command, values, here }) {
-    $("region").textContent = placeName;
+    this.named(placeName);
     $("command").value = command;
     $("peaks").querySelector("tbody").replaceChildren(...peaks.map((peak) => this.peak(peak)));
     const sign = this.app.contrast.rows > 1 ? "F" : "t";
