@@ -145,6 +145,7 @@ def _recipe(
         figures=analysis.figures,
         threshold=analysis.parsed(),
         min_cluster=analysis.min_cluster,
+        atlas=analysis.naming(),
         command=command_line(),
     )
 

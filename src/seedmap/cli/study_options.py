@@ -9,6 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from seedmap._files import check_there
 from seedmap.analysis import Measure, Method, Uncertainty
 from seedmap.bids import Filters, read_filter_file
 from seedmap.cli.options import check_threshold, read_threshold
@@ -231,12 +232,23 @@ class AnalysisOptions:
     min_cluster: int = 0
     """Least number of voxels or vertices of the clusters that are listed."""
 
+    atlas: Path | None = None
+    """Image of numbered regions that names the clusters, in the space of the runs; names come from a TSV (columns index and name) of the same name beside it. (--seeds-atlas takes regions as seeds.)"""
+
     figures: bool = True
     """Draw the maps on the participants' pages."""
 
     def parsed(self) -> Threshold | None:
         """Read the threshold; None takes the default of the maps."""
         return None if self.threshold is None else read_threshold(self.threshold)
+
+    def naming(self) -> str:
+        """Return where the atlas lies that names clusters; empty where none is given."""
+        if self.atlas is None:
+            return ""
+        path = self.atlas.expanduser().absolute()
+        check_there(path, "atlas")
+        return str(path)
 
     def surfaces(self) -> dict[str, Path]:
         """Return the surfaces by hemisphere."""

@@ -28,6 +28,7 @@ from seedmap.report.words import (
     describe_certainty,
     describe_cleaning,
 )
+from seedmap.spatial import open_atlas
 
 __all__ = ["run_page", "strategy_part", "study_clusters", "write_study_page"]
 
@@ -39,7 +40,8 @@ def study_clusters(recipe: Recipe, maps: SeedMaps) -> FoundClusters:
     """Find the clusters of a run's maps; none of very many seeds."""
     if len(maps.seeds) > MOST_DRAWN:
         return FoundClusters(recipe.threshold or maps.default_threshold, None, {})
-    return maps.all_clusters(recipe.threshold, min_cluster=recipe.min_cluster)
+    atlas = open_atlas(recipe.atlas, maps.space) if recipe.atlas else None
+    return maps.all_clusters(recipe.threshold, atlas=atlas, min_cluster=recipe.min_cluster)
 
 
 def strategy_part(

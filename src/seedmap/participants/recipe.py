@@ -75,6 +75,9 @@ class Recipe:
     min_cluster: int = 0
     """Least number of samples of the clusters that are listed."""
 
+    atlas: str = ""
+    """Image of numbered regions that names the clusters, an absolute path; empty takes known points."""
+
     command: str = ""
     """The command line."""
 

@@ -173,7 +173,7 @@ def fingerprint(recipe: Recipe, participant: Participant, states: Iterable[FileS
     """Sum up all that shapes a participant's results: inputs' content, options and version."""
     options = {key: value for key, value in asdict(recipe).items() if key not in IDLE}
     options["seeds"] = [seed.facts() for seed in recipe.seeds]
-    seed_files = sorted({seed.seed.source for seed in recipe.seeds} - {""})
+    seed_files = sorted({recipe.atlas, *(seed.seed.source for seed in recipe.seeds)} - {""})
     facts = {
         "version": __version__,
         "options": options,
