@@ -43,8 +43,7 @@ def cost_of(plan: GroupPlan) -> str:
         each = seconds_a_shuffle(samples, people * rows, clusters=clusters, tfce=inference.tfce)
         seconds += shuffles.total * each
     seconds /= core_count()
-    held = 2 if plan.question.estimator == "weighted" else 1
-    memory = 4 * samples * people * held + BESIDE
+    memory = 4 * samples * people + BESIDE
     time = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
     fewest = int(np.ceil(plan.question.min_participants * people))
     return (

@@ -44,8 +44,7 @@ class Loaded:
     space : Grid, Mesh or Grayordinates
         With the samples that anybody has.
     maps : ndarray of float32, shape (people, samples)
-        Fisher transforms, NaN where somebody has none. Large ones lie in a temporary file, unless
-        they are weighted.
+        Fisher transforms, NaN where somebody has none. Large ones lie in a temporary file.
     variances : ndarray of float32, shape (people, samples), or None
         Squares of their standard errors; None where not all people have some. They may lie in a
         temporary file: `variances_at` reads some of them without holding all in memory.
@@ -61,6 +60,12 @@ class Loaded:
     near: NDArray[np.bool_] | None
     codes: tuple[int, int]
 
+    def release(self) -> None:
+        """Give back the memory of arrays that lie in temporary files, which what looks at all of them takes."""
+        for held in (self.maps, self.variances):
+            if held is not None:
+                release(held)
+
     def variances_at(self, samples: NDArray[np.int64]) -> NDArray[np.float32] | None:
         """Return the variances at some samples, shape (people, samples), or None."""
         if self.variances is None:
@@ -68,9 +73,7 @@ class Loaded:
         return np.asarray(columns_of(self.variances, samples), dtype=np.float32)
 
 
-def load_people(
-    members: Sequence[Member], surfaces: Mapping[str, Surface], *, weighted: bool = True
-) -> Loaded:
+def load_people(members: Sequence[Member], surfaces: Mapping[str, Surface]) -> Loaded:
     """Load the maps of people, and combine those of one person by their weights.
 
     Parameters
@@ -79,8 +82,6 @@ def load_people(
         The people.
     surfaces
         Where the vertices lie, by hemisphere; empty for those of fsaverage5, or not known.
-    weighted
-        Whether maps are weighted by their variances. If not, large arrays are put into temporary files.
 
     Raises
     ------
@@ -90,7 +91,7 @@ def load_people(
     first, space, codes = _load(members[0].pieces[0].effect)
     near = np.zeros(first.size, dtype=bool) if all(_knows_near(one) for one in members) else None
     maps, there = _effects(members, space, near)
-    variances, outside = None, not weighted and maps.size * 4 > LARGE
+    variances, outside = None, maps.nbytes > LARGE
     if outside:
         maps = _put_outside(maps)
     if all(_has_se(one) for one in members):

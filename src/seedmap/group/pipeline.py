@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from seedmap._arrays import give_back, release
+from seedmap._arrays import give_back
 from seedmap.analysis import SeedMaps, versions
 from seedmap.bids import entities_of, label_of
 from seedmap.errors import OptionError, SeedmapWarning
@@ -288,8 +288,7 @@ def run_group(
         side: one if isinstance(one, Surface) else load_surface(one)
         for side, one in (surfaces or {}).items()
     }
-    weighted = plan.question.estimator == "weighted"
-    loaded = load_people(plan.members, meshes, weighted=weighted)
+    loaded = load_people(plan.members, meshes)
     give_back()
     stem, strategy = _names(plan, strategy)
     place = _place(plan.members[0].pieces[0].effect)
@@ -334,7 +333,7 @@ def _tested(
             if on_done is not None:
                 on_done(so_far + done, total)
 
-        release(loaded.maps)
+        loaded.release()
         give_back()
         nulls.append(shuffle_on(prepared.test, pool, progress))
         prepared.test.kept.clear()
@@ -346,7 +345,7 @@ def _tested(
         own = nulls[at : at + 1]
         others = [*nulls[:at], *nulls[at + 1 :]] if over_all else []
         found.append(conclude_contrast(prepared, [*own, *others], loaded, plan.question))
-    release(loaded.maps)
+    loaded.release()
     give_back()
     return found
 

@@ -45,8 +45,13 @@ def shuffle_on(
     people = test.statistic.rows(test.plan.moves(0, 1)).shape[2]
     share = share_of(pool, len(spans), 8.0 * people * test.samples + BESIDE)
     parts, done = [], 0
-    statistic: Any = test.statistic  # its maps may lie in a file of this machine
-    statistic = replace(statistic, maps=np.asarray(statistic.maps))
+    statistic: Any = test.statistic  # its arrays may lie in a file of this machine
+    arrays = {
+        name: np.asarray(getattr(statistic, name))
+        for name in ("maps", "variances")
+        if hasattr(statistic, name)
+    }
+    statistic = replace(statistic, **arrays)
     common = replace(test, statistic=statistic, kept={})  # what was prepared would be sent, too
     for (start, stop), outcome in run_each(_part, spans, pool, share, common):
         if isinstance(outcome, Exception):

@@ -14,12 +14,13 @@ skewed     the mean's t, corrected for skewness by Hall's cubic
 """
 
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, pairwise
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seedmap._arrays import release
 from seedmap._linear import SplitDesign, cholesky, fit, forward, gram, present
 from seedmap.errors import OptionError
 from seedmap.shuffle.draws import Moves, Plan
@@ -112,7 +113,9 @@ class Pooled:
         unit, there = _unit_residual(maps, self.tested, self.scores.tested[block])
         if there is None:
             return (unit,)
-        share = _share_present(self.tested, there)
+        edges = range(PREPARED, there.shape[1], PREPARED)
+        parts = [_share_present(self.tested, part) for part in np.split(there, edges, axis=1)]
+        share = np.concatenate(parts)
         if not len(self.nuisance):
             return ((unit / share).astype(np.float32),)
         return unit, share.astype(np.float32)
@@ -244,6 +247,13 @@ class Weighted:
 
     def data(self, block: slice) -> tuple[Array, ...]:
         """Return weighted residuals u; unless signs alone are flipped, also u^2, w and sum u^2."""
+        edges = [*range(block.start, block.stop, PREPARED), block.stop]
+        parts = [self._data(slice(start, stop)) for start, stop in pairwise(edges)]
+        release(self.variances)
+        return tuple(np.concatenate(same, axis=-1) for same in zip(*parts, strict=True))
+
+    def _data(self, block: slice) -> tuple[Array, ...]:
+        """Prepare few samples: what is made in float64 takes many times what comes out."""
         weighted, weights = self._weighted(block)
         if self.flips:
             part = self.tested.part[:, 0] ** 2
