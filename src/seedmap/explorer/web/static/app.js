@@ -3,23 +3,22 @@
 import { Controls } from "./controls.js";
 import { MosaicPane, mosaicFigure } from "./mosaic.js";
 import { Maps, certain, getBytes, getJson, post } from "./net.js";
-import { Page } from "./page.js";
 import { Painter, write } from "./painter.js";
 import { Panel } from "./panel.js";
 import { pictureOf } from "./picture.js";
 import { Card } from "./pins.js";
 import { Regions } from "./regions.js";
-import { Pane, View } from "./slices.js";
-import { History, begin, fromLink, nameOf, sameSettings, toLink } from "./state.js";
-import { STATS, written } from "./stats.js";
-import { NOTHING, Volume, apply } from "./volume.js";
+import { Shown } from "./shown.js";
+import { Pane } from "./slices.js";
+import { History, begin, fromLink, sameSettings, toLink } from "./state.js";
+import { Volume } from "./volume.js";
 
 const REST = 220; // ms without a further step until a seed counts as looked at
 const BRIEFLY = 60; // ms until what is not the map follows: by then the map was drawn
 const $ = (id) => document.getElementById(id);
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 
-export class App extends Page {
+export class App extends Shown {
   Card = Card; // of a seed that is kept
   painter = new Painter(this);
   panel = this.panelOf();
@@ -72,35 +71,6 @@ export class App extends Page {
     this.view.widen(this.underlay);
     this.painter.refresh();
     this.panel.updateSoon();
-  }
-
-  /** Take what the server says of the run: at first, and after it was cleaned anew. */
-  take(run, places) {
-    this.run = run;
-    this.places = new Int32Array(places);
-    const size = run.grid.shape.reduce((a, b) => a * b);
-    this.map = new Volume(run.grid.affine, run.grid.shape, new Int16Array(size).fill(NOTHING));
-    this.brain = new Uint8Array(size);
-    for (const place of this.places) this.brain[place] = 1;
-    this.full = 1;
-    this.voxel = [0, 1, 2].map((k) => Math.hypot(...run.grid.affine.slice(0, 3).map((row) => row[k])));
-  }
-
-  viewOf() {
-    const [, ny, nz] = this.run.grid.shape;
-    const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
-    const step = Math.max(1, Math.floor(this.places.length / 20000));
-    const heights = [];
-    for (let n = 0; n < this.places.length; n += step) {
-      const p = this.places[n];
-      const mm = apply(this.run.grid.affine, [Math.floor(p / (ny * nz)), Math.floor(p / nz) % ny, p % nz]);
-      heights.push(mm[2]);
-      mm.forEach((value, k) => {
-        low[k] = Math.min(low[k], value);
-        high[k] = Math.max(high[k], value);
-      });
-    }
-    return new View(low, high, Float32Array.from(heights));
   }
 
   /** Show what a link says; without one, what there is. */
@@ -182,18 +152,6 @@ export class App extends Page {
     }, BRIEFLY);
   }
 
-  // --- places: three coordinates [mm]; what follows these, if anything, is the page's own ------
-
-  /** A place under the pointer, in whole millimetres. */
-  rounded(place) {
-    return place.map((value) => Math.round(value));
-  }
-
-  /** What typed coordinates stand for. */
-  snapped(place) {
-    return place;
-  }
-
   /** Bring places that a link gave into the form that this page has. */
   takeLink() {
     for (const seed of [this.state, this.state.less, ...this.state.pins].filter(Boolean)) {
@@ -203,21 +161,6 @@ export class App extends Page {
   }
 
   // --- the regions of an atlas ------------------------------------------------------------
-
-  /** The number of the region at a place; 0 for none. */
-  regionAt(place) {
-    return this.regions?.labels[this.map.at(place)] ?? 0;
-  }
-
-  /** Labels of the space in the box of voxels. */
-  inBox(labels) {
-    return labels;
-  }
-
-  /** What a seed is, in words. */
-  seedText({ seed, radius, region }) {
-    return region ? `region ${this.regions.nameOf(region)}` : `${this.whereText(seed)}, radius ${radius} mm`;
-  }
 
   /** The region at the crosshair becomes the seed. */
   regionHere() {
@@ -235,10 +178,6 @@ export class App extends Page {
   }
 
   // --- three slices, or many -----------------------------------------------------------------
-
-  get hasSlices() {
-    return true;
-  }
 
   toggleMosaic() {
     if (!this.hasSlices) return;
@@ -258,19 +197,6 @@ export class App extends Page {
     }
     $("viewer").classList.toggle("mosaic", mosaic);
     this.panes = mosaic ? this.mosaic : this.three;
-  }
-
-  inBrain(place) {
-    return Boolean(this.brain[this.map.at(place)]);
-  }
-
-  nameOf(place) {
-    return nameOf(place);
-  }
-
-  /** A place in words. */
-  whereText(place) {
-    return `${place.map((v) => String(Math.round(v * 10) / 10).replace("-", "−")).join(", ")} mm`;
   }
 
   // --- what a user can do ---------------------------------------------------------------
@@ -415,63 +341,6 @@ export class App extends Page {
       ? `pointer ${place.slice(0, 3).map((v) => Math.round(v)).join(", ")}: ${this.written(value)}` : "";
   }
 
-  /** What the numbers of the scale mean: colours are the same beside each other only where this is. */
-  get scaleName() {
-    return this.state.stat;
-  }
-
-  // --- the map that is shown -------------------------------------------------------------
-
-  get stat() {
-    return this.shown?.stat ?? "r";
-  }
-
-  /** Whether what is shown has no negative values. */
-  get unsigned() {
-    return false;
-  }
-
-  /** What the values on the screen are called. */
-  get sign() {
-    return STATS[this.stat].sign;
-  }
-
-  /** How far the sliders of a statistic go, and by which steps. */
-  ends(stat) {
-    return STATS[stat];
-  }
-
-  /** What a picture is called, and what the table of colours of kept seeds is. */
-  get title() {
-    return this.state.name;
-  }
-
-  get divided() {
-    return !this.run.parts && !this.state.mosaic;
-  }
-
-  pinLook() {
-    return this.stat === "z" ? [this.state.look.r, 1] : [this.look, this.full];
-  }
-
-  /** The line at the top of the page. */
-  about() {
-    const { run } = this, kept = run.keep.reduce((a, b) => a + b, 0);
-    const { high, low, smoothing } = run.settings;
-    const band = high || low ? `${high ?? 0}–${low ?? "∞"} Hz` : "no filter";
-    const parts = [`${kept} of ${run.frames} frames`, run.t_r ? `TR ${run.t_r} s` : "", band, smoothing ? `${smoothing} mm` : "unsmoothed", `${run.samples.toLocaleString("en")} ${run.elements}`];
-    $("gone").hidden = kept === run.frames;
-    return parts.filter(Boolean).join("  ·  ");
-  }
-
-  get look() {
-    return this.state.look[this.stat];
-  }
-
-  written(value) {
-    return Number.isFinite(value) ? `${this.sign} = ${written(value, this.stat)}` : "no value";
-  }
-
   // --- maps ------------------------------------------------------------------------------
 
   draw(values, facts, query) {
@@ -485,17 +354,6 @@ export class App extends Page {
     this.fill(values);
     this.painter.now();
     this.controls.sampled(facts);
-  }
-
-  fill(values) {
-    this.spread(values, this.map.data);
-  }
-
-  /** Put the values of the samples where they belong. */
-  spread(values, data = new Int16Array(this.map.data.length).fill(NOTHING)) {
-    const { places } = this;
-    for (let n = 0; n < places.length; n++) data[places[n]] = values[n];
-    return data;
   }
 
   async askZ() {
