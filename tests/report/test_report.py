@@ -309,6 +309,10 @@ class TestPage:
             assert image["src"].startswith("data:image/png;base64,")
             assert image["alt"] == 'three "cuts"'
 
+    def test_the_date_is_read_by_programs(self):
+        (stated,) = re.findall(r'<time datetime="([^"]+)">', self.page())
+        assert datetime.fromisoformat(stated) == DATE
+
     def test_says_what_there_is_to_say(self):
         text = re.sub(r"\s+", " ", "".join(Strict(self.page(command="seedmap run x")).text))
         for said in (
