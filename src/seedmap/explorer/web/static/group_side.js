@@ -3,7 +3,7 @@
 import { Controls } from "./controls.js";
 import { getJson, post } from "./net.js";
 import { write } from "./painter.js";
-import { Panel } from "./panel.js";
+import { Panel, isMap } from "./panel.js";
 import { seedKey } from "./state.js";
 import { STATS, written } from "./stats.js";
 import { drawStrip, personAt } from "./strip.js";
@@ -17,7 +17,6 @@ const TITLES = {
   z: "Normal score of t, or of F",
   n: "People with a value",
 };
-const IMAGE = /\.(nii\.gz|dscalar\.nii|func\.gii|shape\.gii)$/;
 const WEIGHTED = "people count by their own standard errors, which takes longer: the whole map follows when the seed rests";
 
 export class GroupControls extends Controls {
@@ -237,7 +236,7 @@ export class GroupPanel extends Panel {
         if (!job.running) {
           if (job.error) throw new Error(job.error);
           this.saved = job.files;
-          return controls.done(`${job.files.filter((name) => IMAGE.test(name)).length} maps, their sidecars and a page are in ${folder}${confirm ? `: of the ${app.run.keptBack} people who were kept back` : ""}`);
+          return controls.done(`${job.files.filter(isMap).length} maps, their sidecars and a page are in ${folder}${confirm ? `: of the ${app.run.keptBack} people who were kept back` : ""}`);
         }
         if (job.total) controls.done(`Making the maps with seedmap group: ${job.done} of ${job.total} shuffles`);
         await wait(200);

@@ -9,6 +9,9 @@ const MOST_PINS = 8;
 const PAUSE = 120; // ms of rest until the readings are asked for
 const $ = (id) => document.getElementById(id);
 
+/** Whether a file that was saved is a map: of a volume, a hemisphere or grayordinates. */
+export const isMap = (name) => /\.(nii\.gz|dscalar\.nii|func\.gii)$/.test(name);
+
 /** Asks for what is shown beside the map of an `App`, and shows it. */
 export class Panel {
   constructor(app) {
@@ -98,7 +101,7 @@ export class Panel {
     await app.noting; // what is saved says how many seeds were looked at
     try {
       const { folder, files } = await post("save", app.seedQuery());
-      const maps = files.filter((name) => name.endsWith(".nii.gz")).length;
+      const maps = files.filter(isMap).length;
       controls.done(`${maps} maps with their sidecars are in ${folder}`);
       this.saved = files;
     } catch (error) {
