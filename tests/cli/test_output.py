@@ -363,4 +363,6 @@ def test_a_page_names_the_strategy_and_the_global_signal(call, tiny_run, tmp_pat
     done = call("run", run, *words)
     page = (tmp_path / "r" / "sub-1_task-rest_report.html").read_text()
     assert done.err.startswith("seedmap: note: ")
-    assert f"{table} lies beside it" in page
+    assert f"{table} lies beside it" in done.err
+    assert f"{table.name} lies beside it" in page
+    assert str(table) not in page
