@@ -134,8 +134,8 @@ def pairs(rng, noise):
 
 @pytest.mark.parametrize("make", [one_sample, unequal_people, two_groups, pairs])
 def test_family_wise_error_is_five_per_cent(make, grid_10, smooth_noise):
-    rng = np.random.default_rng(4)
-    hits = dict.fromkeys(("p_fwe", "p_extent", "p_mass", "p_tfce"), 0)
+    rng, lots = np.random.default_rng(4), np.random.default_rng(40)
+    hits = dict.fromkeys(("p_fwe", "p_extent", "p_mass", "p_tfce", "extent without ties"), 0)
     for number in range(SETS):
         maps, tested, blocks = make(rng, smooth_noise)
         plan = plan_shuffles(tested, SHUFFLES, seed=number, blocks=blocks)
@@ -147,13 +147,25 @@ def test_family_wise_error_is_five_per_cent(make, grid_10, smooth_noise):
             tfce=True,
             cluster_threshold=scores.threshold(0.01),
         )
-        result = found(test, shuffle(test, n_jobs=JOBS))
-        for name in hits:
-            hits[name] += getattr(result, name).min() <= 0.05
+        null = shuffle(test, n_jobs=JOBS)
+        result = found(test, null)
+        smallest = {name: getattr(result, name).min() for name in hits if name.startswith("p_")}
+        smallest["extent without ties"] = without_ties(null.maxima["extent"][:, 0], lots)
+        for name, p in smallest.items():
+            hits[name] += p <= 0.05
     rates = {name: count / SETS for name, count in hits.items()}
     assert all(share <= 0.066 for share in rates.values()), rates
-    # Clusters and few people have ties, which make p too large, never too small.
-    assert all(rates[name] >= 0.036 for name in ("p_fwe", "p_tfce")), rates
+    # The extent of small clusters has ties, which make p too large, never too small.
+    assert all(share >= 0.036 for name, share in rates.items() if name != "p_extent"), rates
+    assert 0.025 <= rates["p_extent"] <= rates["extent without ties"]
+
+
+def without_ties(maxima, lots):
+    """Return the p of the first of some maxima, those that equal it put above or below by lot."""
+    first, others = maxima[0], maxima[1:]
+    equal = np.isclose(others, first, rtol=1e-5)
+    above = (others > first) & ~equal
+    return (1 + above.sum() + lots.integers(equal.sum() + 1)) / maxima.size
 
 
 @pytest.fixture
