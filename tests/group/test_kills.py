@@ -34,8 +34,8 @@ def contents(out):
         if path.is_file() and path.name != "seedmap_log.txt":  # which has a line of every call
             data = path.read_bytes()
             if path.suffix in (".json", ".html"):
-                text = data.decode().replace(str(out), "OUT")
-                data = re.sub(r"<time>[^<]*</time>", "", text).encode()
+                text = re.sub(rf"--out {re.escape(out.name)}\b", "--out OUT", data.decode())
+                data = re.sub(r"<time[^>]*>[^<]*</time>", "", text).encode()
             found[path.relative_to(out).as_posix()] = hashlib.md5(data).hexdigest()
     return found
 
