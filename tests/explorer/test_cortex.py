@@ -5,6 +5,7 @@ import pytest
 
 from seedmap.datasets.grayordinates import ellipsoid
 from seedmap.explorer.cortex import folds, inflated, name_of, sheets_of, voxel_box
+from seedmap.explorer.regions import Named, Regions
 from seedmap.images import Grayordinates, Mesh, Part, Surface
 from seedmap.spatial import Atlas, standard_surfaces, vertex_areas
 
@@ -75,5 +76,7 @@ def test_the_box_holds_every_voxel_where_it_lies():
 def test_regions_of_an_atlas_are_named_by_position():
     space = Mesh.whole((Part("left", "surface", np.arange(4), 4),))
     atlas = Atlas(np.array([0, 1, 2, 2]), {1: "V1"})
-    assert [name_of(atlas, space, n) for n in (0, 1, 2, 9)] == ["", "V1", "2", ""]
+    named = (Named(atlas, 1, "V1"), Named(atlas, 2, "2"))
+    regions = Regions(space, atlas.labels.astype(np.uint16), named)
+    assert [name_of(regions, space, n) for n in (0, 1, 2, 9)] == ["", "V1", "2", ""]
     assert name_of(None, space, 1) == ""

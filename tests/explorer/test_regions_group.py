@@ -103,6 +103,8 @@ def test_regions_are_clicked_on_the_page(served, window_on):
     page.keyboard.press("k")
     window.until("seedmap.state.pins.length === 1")
     window.click(ELSEWHERE)
+    window.until(f"seedmap.state.region === {second.number}")
+    window.at_rest()
     same_map(live.maps(second))
     page.click("#pins .less")
     window.at_rest()

@@ -364,16 +364,21 @@ def test_rows_in_coordinates_are_gathered_from_surfaces_too(cortex):
     """What the explorer does with volumes knows no volumes."""
     run = open_run(cortex.func[0])
     keep = np.arange(run.frames) % 5 != 2
-    into = np.linalg.qr(np.random.default_rng(0).standard_normal((int(keep.sum()), 6)))[0].T
+    columns = np.random.default_rng(0).standard_normal((int(keep.sum()), 6))
+    columns[:, :2] -= columns[:, :2].mean(axis=0)  # what is kept beside knows no constant
+    into = np.linalg.qr(columns)[0].T
     whole = extract(Reading(run, keep))
     reading = Reading(run, keep, None, n_jobs=2)
-    brain, voxels, mean = gather(reading, None, into, lambda mask: (mask, False))
+    brain, voxels, mean, rest = gather(
+        reading, None, into[2:], lambda mask: (mask, False), into[:2]
+    )
     wanted = into @ (whole.series + whole.reference)
     scale = np.abs(wanted).max()
     assert np.array_equal(brain.mask, whole.grid.mask)
-    np.testing.assert_allclose(brain.rows, wanted.T, atol=1e-5 * scale)
+    np.testing.assert_allclose(brain.rows, wanted[2:].T, atol=1e-5 * scale)
+    np.testing.assert_allclose(rest, wanted[:2].T, atol=1e-5 * scale)
     one, _ = voxels.mean(np.array([70]))
-    np.testing.assert_allclose(one, wanted[:, 70], atol=1e-5 * scale)
+    np.testing.assert_allclose(one, wanted[2:, 70], atol=1e-5 * scale)
     assert mean.shape == run.space.shape
 
 
