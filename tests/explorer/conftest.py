@@ -256,6 +256,12 @@ def numbers(place):
     return [float(value) for value in place]
 
 
+# What a page has still to do.
+BUSY = " || ".join(
+    f"seedmap.{what}" for what in ("moved", "painter.wanted", "noting", "showing", "wholly")
+)
+
+
 class Window:
     """A page, and everything it complained of."""
 
@@ -288,8 +294,7 @@ class Window:
             time.sleep(0.01)
 
     def at_rest(self):
-        busy = ("moved", "painter.wanted", "noting", "showing", "wholly")
-        self.until("seedmap.maps.idle && seedmap.r" + "".join(f" && !seedmap.{b}" for b in busy))
+        self.until(f"seedmap.maps.idle && seedmap.r && !({BUSY})")
 
     def read(self, expression):
         return self.page.evaluate(f"(() => {expression})()")
@@ -334,10 +339,52 @@ class Window:
         self.at_rest()
 
 
+class Two(Window):
+    """A page with two explorers side by side."""
+
+    def open(self, url):
+        self.page.goto(url)
+        self.until("window.pair && pair.ready")
+        self.at_rest()
+
+    def at_rest(self):
+        still = f"app.maps.idle && app.r && !({BUSY})".replace("seedmap.", "app.")
+        self.until(f"pair.sides.every(({{ app }}) => {still})")
+
+    def both(self, expression):
+        """Return what an expression over `app` and its `frame` is on both sides."""
+        return self.page.evaluate(f"pair.sides.map(({{ app, frame }}) => {expression})")
+
+    def pane(self, side, axis=2):
+        return self.page.frame_locator(f"#{side}").locator(f".pane[data-axis='{axis}'] canvas")
+
+    def click(self, side, place, axis=2):
+        number = ["left", "right"].index(side)
+        x, y = self.page.evaluate(
+            f"pair.sides[{number}].app.panes[{axis}].toPixel({numbers(place)})"
+        )
+        box = self.pane(side, axis).bounding_box()
+        self.page.mouse.click(box["x"] + x, box["y"] + y)
+        self.at_rest()
+
+    def type_seed(self, side, place):
+        frame = self.page.frame_locator(f"#{side}")
+        for axis, value in zip("xyz", place, strict=True):
+            frame.locator(f"#{axis}").fill(str(value))
+        frame.locator("#z").press("Enter")
+        self.at_rest()
+
+
 @pytest.fixture(scope="session")
 def window_on(chromium):
     """Open a window on an address."""
     return lambda url, **context: Window(chromium, url, **context)
+
+
+@pytest.fixture
+def two_on(chromium):
+    """Open a window with two explorers on an address."""
+    return lambda url, **context: Two(chromium, url, **context)
 
 
 @pytest.fixture(scope="session")

@@ -22,69 +22,13 @@ def settings_of(side, options):
     return options if side == 0 else {**options, "confounds": None}
 
 
-class Two:
-    """A page with two explorers, and everything it complained of."""
-
-    def __init__(self, browser, url, **context):
-        self.complaints = []
-        self.context = browser.new_context(
-            **{"viewport": {"width": 1280, "height": 860}, **context}
-        )
-        self.page = self.context.new_page()
-        self.page.on("console", self._console)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.open(url)
-
-    def _console(self, message):
-        if message.type in ("error", "warning"):
-            self.complaints.append(message.text)
-
-    def open(self, url):
-        self.page.goto(url)
-        self.until("window.pair && pair.ready")
-        self.at_rest()
-
-    def until(self, truth, seconds=15):
-        late = time.monotonic() + seconds
-        while not self.page.evaluate(f"Boolean({truth})"):
-            assert time.monotonic() < late, f"never came true: {truth}"
-            time.sleep(0.01)
-
-    def at_rest(self):
-        busy = ("moved", "painter.wanted", "noting", "showing", "wholly")
-        still = "app.maps.idle && app.r" + "".join(f" && !app.{b}" for b in busy)
-        self.until(f"pair.sides.every(({{ app }}) => {still})")
-
-    def both(self, expression):
-        """Return what an expression over `app` and its `frame` is on both sides."""
-        return self.page.evaluate(f"pair.sides.map(({{ app, frame }}) => {expression})")
-
-    def pane(self, side, axis=2):
-        return self.page.frame_locator(f"#{side}").locator(f".pane[data-axis='{axis}'] canvas")
-
-    def click(self, side, place, axis=2):
-        number = ["left", "right"].index(side)
-        at = [float(value) for value in place]
-        x, y = self.page.evaluate(f"pair.sides[{number}].app.panes[{axis}].toPixel({at})")
-        box = self.pane(side, axis).bounding_box()
-        self.page.mouse.click(box["x"] + x, box["y"] + y)
-        self.at_rest()
-
-    def type_seed(self, side, place):
-        frame = self.page.frame_locator(f"#{side}")
-        for axis, value in zip("xyz", place, strict=True):
-            frame.locator(f"#{axis}").fill(str(value))
-        frame.locator("#z").press("Enter")
-        self.at_rest()
-
-
 @pytest.fixture
-def two(chromium, beside_explorer):
+def two(two_on, beside_explorer):
     """Open windows on both; none may complain."""
     windows = []
 
     def open_window(path="", **context):
-        windows.append(Two(chromium, beside_explorer.url + path, **context))
+        windows.append(two_on(beside_explorer.url + path, **context))
         return windows[-1]
 
     yield open_window
@@ -303,8 +247,8 @@ def test_in_python_too(phantom, options, tmp_path):
         assert "iframe" in running._repr_html_()
 
 
-def test_two_contrasts_of_a_group_side_by_side(chromium, two_groups):
-    window = Two(chromium, two_groups.url)
+def test_two_contrasts_of_a_group_side_by_side(two_on, two_groups):
+    window = two_on(two_groups.url)
     window.type_seed("left", PCC)
     window.page.frame_locator("#right").locator("#contrast").select_option("2")
     window.at_rest()
