@@ -33,7 +33,13 @@ def study(tmp_path_factory):
     return make_study(tmp_path_factory.mktemp("study"), 4, voxel_size=4, n_frames=200).folder
 
 
+def heed_hangups():
+    """Undo what `nohup` around the tests has the processes inherit: to ignore SIGHUP."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def start(line, **settings):
+    settings["preexec_fn"] = heed_hangups
     text = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen([str(one) for one in line], start_new_session=True, **text, **settings)
 
