@@ -229,7 +229,7 @@ def test_regions_of_the_cortex(window_on, tmp_path):
         assert window.page.locator("#mosaic:visible").count() == 0
         differ = window.page.evaluate(
             """() => {
-            const [pane] = seedmap.panes, labels = seedmap.regions.labelsAt(pane.raster);
+            const [pane] = seedmap.panes, labels = pane.raster.labelsOf(seedmap.regions.labels);
             const { edges, width } = pane.raster, found = new Set();
             for (let n = 0; n < edges.length; n += 4) found.add(edges[n]);
             let wrong = 0;

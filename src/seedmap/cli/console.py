@@ -23,7 +23,7 @@ from seedmap.cli.printing import Printed
 from seedmap.clusters import Cluster, FoundClusters, Threshold
 from seedmap.connectivity import critical_r
 from seedmap.errors import SeedmapWarning
-from seedmap.report.words import count
+from seedmap.report.words import count, rough_time
 
 __all__ = ["Screen", "cleaning_words", "cluster_words", "peak_memory"]
 
@@ -174,17 +174,6 @@ def plain(rows: Sequence[tuple[str, str]]) -> str:
         first, *more = fact.split("\n")
         lines += [f"{name:{width}}  {first}", *(f"{'':{width}}  {line}" for line in more)]
     return "\n".join(line.rstrip() for line in lines)
-
-
-def rough_time(seconds: float) -> str:
-    """Write a time without pretending to know it well.
-
-    Examples
-    --------
-    >>> rough_time(42.4), rough_time(360)
-    ('42 s', '6 min')
-    """
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def run_rows(maps: SeedMaps, *, verbose: bool) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ import numpy as np
 from seedmap.group.loading import load_people
 from seedmap.group.plan import GroupPlan
 from seedmap.parallel import core_count
+from seedmap.report.words import rough_time
 
 __all__ = ["cost_of", "seconds_a_shuffle"]
 
@@ -44,9 +45,8 @@ def cost_of(plan: GroupPlan) -> str:
         seconds += shuffles.total * each
     seconds /= core_count()
     memory = 4 * samples * people + BESIDE
-    time = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
     fewest = int(np.ceil(plan.question.min_participants * people))
     return (
-        f"about {time} of shuffles over {samples:,} samples, at most {memory / 1e6:.0f} MB; tested where {fewest} "
-        "people or more have a value"
+        f"about {rough_time(seconds)} of shuffles over {samples:,} samples, at most {memory / 1e6:.0f} MB; "
+        f"tested where {fewest} people or more have a value"
     )

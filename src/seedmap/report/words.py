@@ -25,6 +25,7 @@ __all__ = [
     "named_words",
     "number",
     "percent",
+    "rough_time",
     "summarize",
     "true_minus",
 ]
@@ -178,6 +179,17 @@ def count(how_many: int, what: str) -> str:
 def several(what: str) -> str:
     """Return the plural of a noun such as ``voxel`` or ``vertex``."""
     return "vertices" if what == "vertex" else f"{what}s"
+
+
+def rough_time(seconds: float) -> str:
+    """Write a time without pretending to know it well.
+
+    Examples
+    --------
+    >>> rough_time(42.4), rough_time(360)
+    ('42 s', '6 min')
+    """
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -150,23 +150,22 @@ class ExplorableImages:
             on_frame=lambda: progress(next(numbers), kept) if progress else None,
         )
         threads = self.limits.threads
-        none = np.empty((0, kept))
+        directions = beside(operator) if self._wants_noise else np.empty((0, kept))
         found = gather(
             reading,
             self.opened.mask,
             operator.coordinates,
             lambda mask: self._around(mask, kept, len(operator.coordinates)),
-            beside(operator) if self._wants_noise else none,
+            directions,
         )
         basis = _basis(operator.on_kept, operator.coordinates)
-        rows, grid = found.brain.rows, self.grid.within(found.brain.mask)
-        size = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+        grid = self.grid.within(found.brain.mask)
         live = LiveRun.from_rows(grid, found.brain, found.unsmoothed, basis, operator.keep, threads)
         noise = None
         if self._wants_noise:
             rest = found.rest
-            rest *= np.where(live.usable, 1 / np.where(live.usable, size, 1), 0)[:, None]
-            noise = Noise(operator, live.targets, rest, threads)
+            rest *= live.scale[:, None]
+            noise = Noise(operator, live.targets, rest, directions, threads)
         table = self.chosen(settings)
         return Cleaned(live, settings, operator, table, operator.rank, found.mean, noise)
 

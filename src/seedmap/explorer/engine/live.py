@@ -74,6 +74,8 @@ class LiveRun:
         Smoothed rows of unit norm; zeros where ``usable`` is False.
     usable : ndarray of bool, shape (samples,)
         False where a sample is constant or not finite: NaN in maps.
+    scale : ndarray of float32, shape (samples,)
+        What gave the rows unit norm; 0 where ``usable`` is False.
     seed_voxels : SeedVoxels
         The voxels or vertices that seeds may be the mean of, unsmoothed.
     basis : ndarray, shape (kept, coordinates)
@@ -89,6 +91,7 @@ class LiveRun:
     grid: Space
     targets: NDArray[np.float32]
     usable: NDArray[np.bool_]
+    scale: NDArray[np.float32]
     seed_voxels: SeedVoxels
     basis: Array
     keep: Keep
@@ -115,9 +118,8 @@ class LiveRun:
         size = np.sqrt(np.einsum("ij,ij->i", brain.rows, brain.rows))
         constant = size <= NOTHING_LEFT * brain.size
         usable = brain.finite & ~constant
-        np.multiply(
-            brain.rows, np.where(usable, 1 / np.where(usable, size, 1), 0)[:, None], out=brain.rows
-        )
+        scale = np.where(usable, 1 / np.where(usable, size, 1), 0)
+        np.multiply(brain.rows, scale[:, None], out=brain.rows)
         row_of = np.full(grid.mask.size, -1, dtype=np.int32)
         places = np.flatnonzero(seed_voxels.mask)
         row_of[places[seed_voxels.finite]] = np.flatnonzero(seed_voxels.finite)
@@ -125,6 +127,7 @@ class LiveRun:
             grid=grid,
             targets=brain.rows,
             usable=usable,
+            scale=scale,
             seed_voxels=seed_voxels,
             basis=basis,
             keep=keep,

@@ -66,7 +66,9 @@ class Noise:
     rows
         Cleaned samples in the run's own coordinates, shape (samples, coordinates).
     rest
-        The samples along `beside`, on the same scale; let go once they were used.
+        The samples along ``directions``, on the same scale; let go once they were used.
+    directions
+        From `beside`, shape (directions, kept).
     n_jobs
         Threads that may be busy at once.
 
@@ -81,6 +83,7 @@ class Noise:
         operator: CleaningOperator,
         rows: NDArray[np.float32],
         rest: NDArray[np.float32],
+        directions: Array,
         n_jobs: int,
     ) -> None:
         self._operator, self._n_jobs = operator, n_jobs
@@ -88,8 +91,7 @@ class Noise:
         into = operator.coordinates
         back = into / (into**2).sum(axis=1, keepdims=True)
         self._back, self._back_rest = (
-            operator.residuals(directions.T).astype(np.float32)
-            for directions in (back, beside(operator))
+            operator.residuals(some.T).astype(np.float32) for some in (back, directions)
         )
         few = self._residuals(spread_samples(len(rows)))
         self.variance = frame_variance(few, operator.noise_basis)

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedmap._arrays import LARGEST_R, NOTHING_LEFT
-from seedmap.connectivity import FEWEST_DOF
-from seedmap.connectivity.noise import second_order
+from seedmap.connectivity import FEWEST_DOF, quick_dof
 from seedmap.connectivity.packed import packed_products
 from seedmap.errors import SeedError
 from seedmap.explorer.regions import Chosen
@@ -255,27 +254,25 @@ class PeopleMaps:
     def _worth(self, number: int, placed: Placed, which: Samples) -> Floats:
         """Return the degrees of freedom less 2 of a run, 0 where there are too few."""
         assert placed.lags is not None
-        passed, noise = self.stored[number].passed, self._noise(number, which)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            nu = second_order(
-                (noise[:, : passed.size] @ passed) / (noise @ placed.lags[number, : noise.shape[1]])
-            )
-            nu = np.minimum(nu, np.float32(self.pack.runs[number].rank))
-            return np.where(nu >= FEWEST_DOF, nu - 2, np.float32(0))
+        passed = self.stored[number].passed
+        lags, noise = placed.lags[number, : passed.size], self._noise(number, which)
+        nu = quick_dof(passed, lags[:, None], noise[:, : passed.size])[0]
+        nu = np.minimum(nu, np.float32(self.pack.runs[number].rank))
+        return np.where(nu >= FEWEST_DOF, nu - 2, np.float32(0))
 
-    def _noise(self, number: int, which: Samples) -> Floats:
+    def _noise(self, number: int, which: Samples) -> NDArray[np.int16]:
         """Return the noise autocovariance of samples in a run, each on a scale of its own.
 
         A pack has it where a participant has several runs, the stored runs always.
         """
         if self.pack.noise is not None:
-            return self.pack.noise[which, number].astype(np.float32)
+            return self.pack.noise[which, number]
         if number not in self._own:
             run = self.stored[number]
             own = np.cumsum(run.space.mask[self.pack.space.mask]) - 1
             self._own[number] = np.maximum(own, 0), run.group.arrays["noise"].mapped()
         own, noise = self._own[number]
-        found: Floats = noise[own[which]].astype(np.float32)
+        found: NDArray[np.int16] = noise[own[which]]
         return found
 
 

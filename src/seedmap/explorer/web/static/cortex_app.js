@@ -95,17 +95,8 @@ export class CortexApp extends App {
 
   /** All that is shown, cortex included, so that the crosshair of a vertex lies in the slices. */
   viewOf() {
-    const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
-    const heights = [];
-    for (let p = 0; p < this.numbers.length; p += 7) {
-      const place = this.placeAt(p).slice(0, 3);
-      heights.push(place[2]);
-      place.forEach((value, k) => {
-        low[k] = Math.min(low[k], value);
-        high[k] = Math.max(high[k], value);
-      });
-    }
-    return new View(low, high, Float32Array.from(heights));
+    const count = Math.ceil(this.numbers.length / 7);
+    return View.around(Array.from({ length: count }, (_, n) => this.placeAt(7 * n)));
   }
 
   // --- places -----------------------------------------------------------------------------

@@ -239,6 +239,18 @@ export class Raster {
     return steps;
   }
 
+  /** The number at every pixel, of numbers of positions in the row: that of the nearest corner; 0 for none. */
+  labelsOf(numbers) {
+    const { seen, corners, second, third, triangle } = this, { position } = this.sheet;
+    const labels = new Uint16Array(triangle.length);
+    for (let n = 0, k = 0; n < seen.length; n++, k += 3) {
+      const pixel = seen[n], v = second[pixel], w = third[pixel], u = 1 - v - w;
+      const corner = u >= v && u >= w ? 0 : v >= w ? 1 : 2;
+      labels[pixel] = numbers[position[corners[k + corner]]] ?? 0;
+    }
+    return labels;
+  }
+
   /** The vertex nearest to what is seen at a pixel; -1 where nothing is. */
   pick(i, j) {
     if (i < 0 || j < 0 || i >= this.width || j >= this.height) return -1;

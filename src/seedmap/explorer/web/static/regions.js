@@ -42,19 +42,8 @@ export class Regions {
 
   /** Outline regions on the pixels of a view of the cortex. */
   onCortex(raster, pixels, marks) {
-    raster.edges ??= edgesOf(this.labelsAt(raster), raster.width);
+    raster.edges ??= edgesOf(raster.labelsOf(this.labels), raster.width);
     draw(raster.edges, pixels, marks);
-  }
-
-  /** The region at each pixel of a view: that of the nearest corner. */
-  labelsAt({ seen, corners, second, third, triangle, sheet }) {
-    const labels = new Uint16Array(triangle.length);
-    for (let n = 0, k = 0; n < seen.length; n++, k += 3) {
-      const pixel = seen[n], v = second[pixel], w = third[pixel], u = 1 - v - w;
-      const corner = u >= v && u >= w ? 0 : v >= w ? 1 : 2;
-      labels[pixel] = this.labels[sheet.position[corners[k + corner]]] ?? 0;
-    }
-    return labels;
   }
 }
 
@@ -63,8 +52,8 @@ export function marks({ outlines, region }, at, ink) {
   return { all: outlines, at: outlines ? at : 0, seed: region, line: rgb(ink.outline), green: rgb(ink.seed) };
 }
 
-/** The region of the voxel that holds each pixel of a slice. */
-function labelsOn(volume, { image: { width, height }, place }) {
+/** The number of the voxel that holds each pixel of a slice; 0 outside. */
+export function labelsOn(volume, { image: { width, height }, place }) {
   const cut = volume.cut(place), labels = new Uint16Array(width * height), { data } = volume;
   const along = [0, 1, 2].map((k) => Math.abs(cut.right[k]) < 1e-6 || Math.abs(cut.down[k]) < 1e-6);
   if (!along.every(Boolean)) return oblique(volume, cut, width, height, labels);

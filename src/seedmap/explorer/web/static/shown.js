@@ -24,19 +24,11 @@ export class Shown extends Page {
 
   viewOf() {
     const [, ny, nz] = this.run.grid.shape;
-    const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
     const step = Math.max(1, Math.floor(this.places.length / 20000));
-    const heights = [];
-    for (let n = 0; n < this.places.length; n += step) {
-      const p = this.places[n];
-      const mm = apply(this.run.grid.affine, [Math.floor(p / (ny * nz)), Math.floor(p / nz) % ny, p % nz]);
-      heights.push(mm[2]);
-      mm.forEach((value, k) => {
-        low[k] = Math.min(low[k], value);
-        high[k] = Math.max(high[k], value);
-      });
-    }
-    return new View(low, high, Float32Array.from(heights));
+    return View.around(Array.from({ length: Math.ceil(this.places.length / step) }, (_, n) => {
+      const p = this.places[n * step];
+      return apply(this.run.grid.affine, [Math.floor(p / (ny * nz)), Math.floor(p / nz) % ny, p % nz]);
+    }));
   }
 
   // --- places: three coordinates [mm]; what follows these, if anything, is the page's own ------

@@ -24,6 +24,20 @@ export class View {
     this.radiological = false;
   }
 
+  /** The view around the places of many samples [mm]. */
+  static around(places) {
+    const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
+    const heights = [];
+    for (const place of places) {
+      heights.push(place[2]);
+      for (let k = 0; k < 3; k++) {
+        low[k] = Math.min(low[k], place[k]);
+        high[k] = Math.max(high[k], place[k]);
+      }
+    }
+    return new View(low, high, Float32Array.from(heights));
+  }
+
   /** Widen the cuts to what the underlay shows beyond the brain's mask, but not for a neck. */
   widen(underlay) {
     const { shape, steps, data, affine } = underlay;
