@@ -102,7 +102,7 @@ def test_regions_are_clicked_on_the_page(served, window_on):
     window.until(f"document.getElementById('command').value.includes('#{first.label}')")
     page.keyboard.press("k")
     window.until("seedmap.state.pins.length === 1 && document.querySelector('#pins .less')")
-    window.at_rest()  # slices have moved to make room for what is kept
+    window.at_rest()  # slices are smaller, beside what is kept
     window.click(ELSEWHERE)
     window.until(f"seedmap.state.region === {second.number}")
     window.at_rest()
